@@ -1,0 +1,3 @@
+//! A schema registry: stores versions of schemas behind Confluent's REST API, by the rules.
+
+pub mod store;

@@ -1,0 +1,32 @@
+//! `StoreError`: which operation failed, whether trying again can help, and the cause.
+
+/// A failed call of a store.
+#[derive(Debug, thiserror::Error)]
+#[error("{operation} failed")]
+pub struct StoreError {
+    /// What was tried, for instance `insert a version`.
+    pub operation: &'static str,
+    /// What the caller can do.
+    pub kind: StoreErrorKind,
+    /// The cause.
+    #[source]
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// What a caller can do about a failed call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreErrorKind {
+    /// The database cannot be reached, is full, or is busy: try again later.
+    Unavailable,
+    /// The stored data is not what this program wrote: a person must look.
+    Corrupt,
+}
+
+impl StoreError {
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub fn is_retriable(&self) -> bool {
+        self.kind == StoreErrorKind::Unavailable
+    }
+}

@@ -1,0 +1,15 @@
+//! Why a schema was refused, and where in its text.
+
+use crate::json::Position;
+
+/// A schema text that cannot be taken: the reason and the place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason} (line {line}, column {column}, at `{pointer}`)", line = position.line, column = position.column)]
+pub struct ParseError {
+    /// What is wrong, in Avro's own words where Avro has some (`Undefined schema: D`).
+    pub reason: String,
+    /// Where in the text, lines and columns counted from 1.
+    pub position: Position,
+    /// JSON pointer (RFC 6901) to the offending value; empty for the whole document.
+    pub pointer: String,
+}

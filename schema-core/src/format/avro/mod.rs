@@ -1,0 +1,195 @@
+//! Avro (1.12): an arena of nodes with source positions.
+//!
+//! A schema is a graph: a use of a named type links straight to the node that defines it, so a
+//! recursive record is a cycle of [`NodeId`]s and no walk needs a table of names. Any walk over the
+//! graph must therefore bound itself or remember where it has been.
+
+use crate::json::{Json, Position};
+
+/// A parsed Avro schema. Invariant: every [`NodeId`] in it is an index into `nodes`.
+#[derive(Debug, Clone)]
+pub struct AvroSchema {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) root: NodeId,
+}
+
+impl AvroSchema {
+    /// The node that the whole text describes.
+    #[must_use]
+    pub fn root(&self) -> NodeId {
+        self.root
+    }
+
+    /// The node behind `id`.
+    ///
+    /// # Panics
+    /// When `id` comes from another schema and lies outside this one.
+    #[must_use]
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0 as usize]
+    }
+
+    /// Number of nodes; every `NodeId` of this schema is below it.
+    #[must_use]
+    pub fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+}
+
+/// Index of a node in its schema's arena.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub(crate) u32);
+
+impl NodeId {
+    /// The index itself, from 0, for tables beside the arena.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// One type in a schema.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// What the type is.
+    pub kind: Kind,
+    /// The logical type, if `logicalType` names one that is valid on this kind.
+    pub logical: Option<LogicalType>,
+    /// Attributes that Avro keeps but does not know, in source order (`logicalType` among them).
+    pub properties: Vec<(String, Json)>,
+    /// Where the type stands in the text.
+    pub position: Position,
+}
+
+/// The kinds of Avro types.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "the names are Avro's own")]
+pub enum Kind {
+    Null,
+    Boolean,
+    Int,
+    Long,
+    Float,
+    Double,
+    Bytes,
+    String,
+    Array { items: NodeId },
+    Map { values: NodeId },
+    Union { branches: Vec<NodeId> },
+    Record(Record),
+    Enum(Enum),
+    Fixed(Fixed),
+}
+
+/// A type's name. `namespace` is `None` for the null namespace, never `Some("")`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Name {
+    /// Dotted namespace.
+    pub namespace: Option<String>,
+    /// The name without namespace.
+    pub name: String,
+}
+
+impl Name {
+    /// `namespace.name`, or just `name`.
+    #[must_use]
+    pub fn full(&self) -> String {
+        match &self.namespace {
+            Some(namespace) => format!("{namespace}.{}", self.name),
+            None => self.name.clone(),
+        }
+    }
+}
+
+/// A record (or `error`, which compares as a record).
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// Full name.
+    pub name: Name,
+    /// Aliases as full names, in source order, repeated ones merged.
+    pub aliases: Vec<Name>,
+    /// `doc`, also when empty.
+    pub doc: Option<String>,
+    /// `"type": "error"`.
+    pub is_error: bool,
+    /// Fields in source order.
+    pub fields: Vec<Field>,
+}
+
+/// A field of a record.
+#[derive(Debug, Clone)]
+pub struct Field {
+    /// Name.
+    pub name: String,
+    /// Aliases, in source order, repeated ones merged.
+    pub aliases: Vec<String>,
+    /// `doc`, also when empty.
+    pub doc: Option<String>,
+    /// The field's type.
+    pub schema: NodeId,
+    /// The default value, as JSON. `Some(null)` when the text says `null`.
+    pub default: Option<Json>,
+    /// Sort order.
+    pub order: Order,
+    /// Attributes that Avro keeps but does not know, in source order.
+    pub properties: Vec<(String, Json)>,
+    /// Where the field stands in the text.
+    pub position: Position,
+}
+
+/// Sort order of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(missing_docs, reason = "the names are Avro's own")]
+pub enum Order {
+    #[default]
+    Ascending,
+    Descending,
+    Ignore,
+}
+
+/// An enum.
+#[derive(Debug, Clone)]
+pub struct Enum {
+    /// Full name.
+    pub name: Name,
+    /// Aliases as full names, in source order, repeated ones merged.
+    pub aliases: Vec<Name>,
+    /// `doc`, also when empty.
+    pub doc: Option<String>,
+    /// Symbols in source order; may be empty.
+    pub symbols: Vec<String>,
+    /// The symbol that a reader takes for one it does not know.
+    pub default: Option<String>,
+}
+
+/// A fixed.
+#[derive(Debug, Clone)]
+pub struct Fixed {
+    /// Full name.
+    pub name: Name,
+    /// Aliases as full names, in source order, repeated ones merged.
+    pub aliases: Vec<Name>,
+    /// `doc`, also when empty.
+    pub doc: Option<String>,
+    /// Bytes, from 0.
+    pub size: u32,
+}
+
+/// Logical types that are valid where they stand; an invalid one stays a property only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are Avro's own")]
+pub enum LogicalType {
+    Decimal { precision: u32, scale: u32 },
+    BigDecimal,
+    Uuid,
+    Duration,
+    Date,
+    TimeMillis,
+    TimeMicros,
+    TimestampMillis,
+    TimestampMicros,
+    TimestampNanos,
+    LocalTimestampMillis,
+    LocalTimestampMicros,
+    LocalTimestampNanos,
+}

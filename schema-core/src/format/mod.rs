@@ -1,0 +1,81 @@
+//! The plug-in traits of schema types, and `formats()`, the only list of them.
+
+use std::any::Any;
+use std::fmt::Debug;
+
+use crate::compatibility::Incompatibility;
+use crate::error::ParseError;
+use crate::schema::{SchemaType, Source};
+
+pub mod avro;
+
+/// How strictly a text is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strictness {
+    /// A schema to be registered or checked: names and defaults are validated.
+    New,
+    /// A schema that was stored before, or is looked up: bad defaults and names pass.
+    Stored,
+}
+
+/// Bounds on a schema; the server's settings `limits.*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// How deep types may nest. Default 64.
+    pub schema_nesting: usize,
+    /// Fields in one schema, all records together. Default 10,000.
+    pub schema_fields: usize,
+    /// Branches in one union. Default 500.
+    pub union_branches: usize,
+    /// Bytes of text, references included. Default 4 MiB.
+    pub expanded_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { schema_nesting: 64, schema_fields: 10_000, union_branches: 500, expanded_bytes: 4 << 20 }
+    }
+}
+
+/// A schema type: reads texts.
+pub trait SchemaFormat: Send + Sync {
+    /// The type it reads.
+    fn schema_type(&self) -> SchemaType;
+
+    /// Reads a text.
+    ///
+    /// # Errors
+    /// The text is no schema of this type or passes a limit; the caller shows the error to whoever sent it.
+    fn parse(
+        &self,
+        source: &Source,
+        strictness: Strictness,
+        limits: &Limits,
+    ) -> Result<Box<dyn ParsedSchema>, ParseError>;
+}
+
+/// A text that was read.
+pub trait ParsedSchema: Debug + Send + Sync + 'static {
+    /// Its type.
+    fn schema_type(&self) -> SchemaType;
+
+    /// The text that is stored and hashed.
+    fn canonical_text(&self) -> String;
+
+    /// The text of the normal form (`normalize=true`), itself canonical.
+    ///
+    /// # Errors
+    /// The schema cannot be brought into normal form.
+    fn normalized_text(&self) -> Result<String, ParseError>;
+
+    /// Everything that keeps `self`, as the reader, from reading what `writer` wrote; empty when it can.
+    /// Both must be of the same type; anything else is answered as one incompatibility.
+    ///
+    /// # Errors
+    /// The comparison could not be made (its budget of steps is used up, or two fields claim one);
+    /// the text is shown to the caller as it stands.
+    fn can_read(&self, writer: &dyn ParsedSchema) -> Result<Vec<Incompatibility>, String>;
+
+    /// For the one downcast to the format's own type.
+    fn as_any(&self) -> &dyn Any;
+}

@@ -1,0 +1,13 @@
+//! What a schema is: parse, canonical text, fingerprints, compatibility; and the REST bodies and
+//! error codes that a registry and its clients must agree on. No I/O.
+
+pub mod compatibility;
+pub mod error;
+pub mod format;
+pub mod json;
+pub mod schema;
+
+pub use compatibility::{Incompatibility, Level};
+pub use error::ParseError;
+pub use format::{ParsedSchema, SchemaFormat};
+pub use schema::{Reference, SchemaId, SchemaType, Source, Version};
