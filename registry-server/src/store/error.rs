@@ -21,6 +21,11 @@ pub enum StoreErrorKind {
     Unavailable,
     /// The stored data is not what this program wrote: a person must look.
     Corrupt,
+    /// The database cannot be opened as it stands, the cause says why: another process owns it, it is newer
+    /// than this program, the address is wrong.
+    Setup,
+    /// The caller broke a limit of the store, for instance the length of a subject's name.
+    Invalid,
 }
 
 impl StoreError {

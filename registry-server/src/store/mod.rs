@@ -12,7 +12,13 @@ use schema_core::{Level, SchemaId, SchemaType, Version};
 
 pub mod error;
 
-pub use error::StoreError;
+pub use error::{StoreError, StoreErrorKind};
+
+/// The longest subject name in bytes of UTF-8: PostgreSQL refuses index rows above 2,704 bytes.
+pub const SUBJECT_BYTES_MAX: usize = 2_048;
+
+/// The longest context name in bytes of UTF-8.
+pub const CONTEXT_BYTES_MAX: usize = 255;
 
 /// A context and a subject in it. The default context is `.`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -68,6 +74,8 @@ pub type DedupKey = [u8; 32];
 pub struct ConfigScopes {
     /// The subject's own.
     pub subject: Option<ConfigRecord>,
+    /// The context's.
+    pub context: Option<ConfigRecord>,
     /// The global one.
     pub global: Option<ConfigRecord>,
 }
@@ -87,7 +95,9 @@ pub struct ConfigRecord {
 pub enum ConfigScope {
     /// Of the whole server (the default context's `/config`).
     Global,
-    /// Of one subject.
+    /// Of one context.
+    Context(Arc<str>),
+    /// Of one subject; it need not have versions.
     Subject(SubjectKey),
 }
 
@@ -148,6 +158,24 @@ pub enum Inserted {
     Moved,
 }
 
+/// What a delete takes away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DeleteMode {
+    /// Live versions are marked; their numbers and ids stay taken.
+    Soft,
+    /// Soft-deleted versions are removed, and contents that nothing uses any more; ids are not given again.
+    Permanent,
+}
+
+/// What came of a delete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Removed {
+    /// Committed: the versions that were marked or removed, ascending; empty when none was in the state asked for.
+    Done(Vec<Version>),
+    /// Something that the decision looked at has changed; nothing was written; decide again.
+    Moved,
+}
+
 /// Which versions or subjects a list shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Deleted {
@@ -186,6 +214,24 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     /// Replaces one scope's config and raises the scope's counter.
     async fn put_config(&self, scope: &ConfigScope, config: ConfigRecord) -> Result<(), StoreError>;
+
+    /// Marks or removes one version if `decided_on` still stands.
+    async fn delete_version(
+        &self,
+        subject: &SubjectKey,
+        version: Version,
+        mode: DeleteMode,
+        decided_on: Revision,
+    ) -> Result<Removed, StoreError>;
+
+    /// Marks every live version (soft), or removes every soft-deleted one and the subject's config and mode when no
+    /// version is left (permanent), if `decided_on` still stands.
+    async fn delete_subject(
+        &self,
+        subject: &SubjectKey,
+        mode: DeleteMode,
+        decided_on: Revision,
+    ) -> Result<Removed, StoreError>;
 
     /// Whether reads and writes work now; what readiness asks.
     async fn ping(&self) -> Result<(), StoreError>;
