@@ -3,5 +3,11 @@
 pub mod record;
 pub mod serializer;
 
+#[allow(dead_code, unused_imports, reason = "the sender, the reader and the admin calls come on top of it")]
+mod connection;
+mod error;
+
+pub use connection::{ConnectionError, ConnectionErrorKind};
+pub use error::{Outcome, ProduceError, SendError};
 pub use record::{Header, Headers, ProducerRecord, RecordMetadata};
 pub use serializer::{Encoded, SerializeError, Serializer};

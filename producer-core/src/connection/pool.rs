@@ -1,0 +1,97 @@
+//! Connections by address: kept while they work, opened once at a time, with a pause after failures.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Connection, ConnectionError, ConnectionOptions, Endpoint, Transport};
+
+/// Pauses between attempts to connect: `reconnect.backoff.ms` and `reconnect.backoff.max.ms`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReconnectBackoff {
+    pub(crate) first: Duration,
+    pub(crate) max: Duration,
+}
+
+impl Default for ReconnectBackoff {
+    fn default() -> Self {
+        Self { first: Duration::from_millis(50), max: Duration::from_secs(1) }
+    }
+}
+
+impl ReconnectBackoff {
+    /// The pause after so many failures in a row, without jitter.
+    fn pause(self, failures: u32) -> Duration {
+        let doubled = self.first.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
+        doubled.min(self.max)
+    }
+}
+
+/// Connections by address. The number of addresses is that of the cluster's brokers and the bootstrap list.
+pub(crate) struct Pool {
+    transport: Arc<dyn Transport>,
+    options: ConnectionOptions,
+    backoff: ReconnectBackoff,
+    places: Mutex<HashMap<Endpoint, Arc<tokio::sync::Mutex<Place>>>>,
+}
+
+#[derive(Default)]
+struct Place {
+    connection: Option<Connection>,
+    failures: u32,
+    not_before: Option<Instant>,
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl Pool {
+    pub(crate) fn new(transport: Arc<dyn Transport>, options: ConnectionOptions, backoff: ReconnectBackoff) -> Self {
+        Self { transport, options, backoff, places: Mutex::default() }
+    }
+
+    /// A working connection to `endpoint`. Waits out the pause after a failed attempt, then tries once.
+    ///
+    /// Cancel safety: dropping the future abandons the attempt; the next caller starts a new one.
+    pub(crate) async fn get(&self, endpoint: &Endpoint) -> Result<Connection, ConnectionError> {
+        let place = self.place(endpoint);
+        let mut place = place.lock().await;
+        if let Some(connection) = place.connection.take_if(|connection| connection.is_open()) {
+            place.connection = Some(connection.clone());
+            return Ok(connection);
+        }
+        place.connection = None;
+        if let Some(not_before) = place.not_before {
+            tokio::time::sleep_until(not_before).await;
+        }
+        match Connection::open(&*self.transport, endpoint, &self.options).await {
+            Ok(connection) => {
+                *place = Place { connection: Some(connection.clone()), ..Place::default() };
+                Ok(connection)
+            }
+            Err(error) => {
+                place.failures = place.failures.saturating_add(1);
+                // +-20 % (KIP-580), so that many clients do not return at the same instant.
+                let pause = self.backoff.pause(place.failures).mul_f64(0.8 + 0.4 * fastrand::f64());
+                place.not_before = Some(Instant::now() + pause);
+                Err(error)
+            }
+        }
+    }
+
+    /// Forgets every connection; their sockets close when nobody uses them any more.
+    pub(crate) fn clear(&self) {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn place(&self, endpoint: &Endpoint) -> Arc<tokio::sync::Mutex<Place>> {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.entry(endpoint.clone()).or_default().clone()
+    }
+}
