@@ -3,11 +3,13 @@
 
 pub mod compatibility;
 pub mod error;
+pub mod error_code;
 pub mod format;
 pub mod json;
 pub mod schema;
 
 pub use compatibility::{Incompatibility, Level};
 pub use error::ParseError;
+pub use error_code::{ApiError, ErrorCode};
 pub use format::{ParsedSchema, SchemaFormat};
 pub use schema::{Reference, SchemaId, SchemaType, Source, Version};
