@@ -7,6 +7,7 @@ pub mod error_code;
 pub mod format;
 pub mod json;
 pub mod schema;
+pub mod wire;
 
 pub use compatibility::{Incompatibility, Level};
 pub use error::ParseError;

@@ -1,0 +1,206 @@
+//! Reading JSON the way Jackson reads it for Confluent: `null` is absent, scalars are coerced.
+//!
+//! Objects and arrays are never coerced: `"schema": ["int"]` is an error, not a guess.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+/// Why a request body gave no request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// Nothing, blanks or `null`: Confluent answers 422 before anything else.
+    #[error("the body is absent")]
+    Absent,
+    /// No JSON, text after it, or another shape than the request's: 400.
+    #[error("{0}")]
+    Malformed(String),
+}
+
+/// Reads the body of a request: an object, after an optional byte order mark.
+///
+/// Of two equal keys the last one wins, in nested objects too. Nesting is bounded to 128 levels by `serde_json`.
+///
+/// # Errors
+/// [`ReadError::Absent`] for an empty, blank or `null` body, [`ReadError::Malformed`] for anything else that is
+/// not the request.
+pub fn read_request<T: DeserializeOwned>(body: &[u8]) -> Result<T, ReadError> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Err(ReadError::Absent);
+    }
+
+    let value: Value = serde_json::from_slice(body).map_err(malformed)?;
+    match value {
+        Value::Null => Err(ReadError::Absent),
+        Value::Object(_) => serde_json::from_value(value).map_err(malformed),
+        other => Err(ReadError::Malformed(expected("an object", &other))),
+    }
+}
+
+fn malformed(error: impl Display) -> ReadError {
+    ReadError::Malformed(error.to_string())
+}
+
+/// For `deserialize_with`: `null` and absent are `None`.
+pub(super) fn optional<'de, D: Deserializer<'de>, T: Lenient>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::lenient(Value::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+/// For `deserialize_with`: `null` and absent are the empty value.
+pub(super) fn filled<'de, D: Deserializer<'de>, T: Lenient + Default>(deserializer: D) -> Result<T, D::Error> {
+    Ok(optional(deserializer)?.unwrap_or_default())
+}
+
+/// A value that Jackson would make of a JSON value; `None` for what counts as `null`.
+pub(super) trait Lenient: Sized {
+    /// Reads `value`, or says what was expected and found.
+    fn lenient(value: Value) -> Result<Option<Self>, String>;
+}
+
+impl Lenient for String {
+    fn lenient(value: Value) -> Result<Option<Self>, String> {
+        match value {
+            Value::Null => Ok(None),
+            Value::String(text) => Ok(Some(text)),
+            Value::Number(number) => Ok(Some(number.to_string())),
+            Value::Bool(flag) => Ok(Some(flag.to_string())),
+            other => Err(expected("a string", &other)),
+        }
+    }
+}
+
+impl Lenient for bool {
+    fn lenient(value: Value) -> Result<Option<Self>, String> {
+        match &value {
+            Value::Null => Ok(None),
+            Value::Bool(flag) => Ok(Some(*flag)),
+            Value::Number(number) if !number.is_f64() => Ok(Some(number.as_i64() != Some(0))),
+            Value::String(text) => match text.trim() {
+                "" => Ok(None),
+                "true" | "True" | "TRUE" => Ok(Some(true)),
+                "false" | "False" | "FALSE" => Ok(Some(false)),
+                _ => Err(expected("a boolean", &value)),
+            },
+            _ => Err(expected("a boolean", &value)),
+        }
+    }
+}
+
+/// Integers are read as 64 bits wide and then must fit the field.
+fn integer(value: &Value) -> Result<Option<i64>, String> {
+    match value {
+        Value::Null => Ok(None),
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(integer), _) => Ok(Some(integer)),
+            // 2^53 bounds what a double holds exactly; fields are narrower anyway.
+            (None, Some(double)) if double.abs() < 9_007_199_254_740_992.0 => {
+                #[expect(clippy::cast_possible_truncation, reason = "cut to an integer on purpose, as Jackson does")]
+                let cut = double.trunc() as i64;
+                Ok(Some(cut))
+            }
+            _ => Err(expected("an integer", value)),
+        },
+        Value::String(text) if text.trim().is_empty() => Ok(None),
+        Value::String(text) => text.trim().parse().map(Some).map_err(|_| expected("an integer", value)),
+        _ => Err(expected("an integer", value)),
+    }
+}
+
+impl Lenient for i32 {
+    fn lenient(value: Value) -> Result<Option<Self>, String> {
+        integer(&value)?.map(Self::try_from).transpose().map_err(|_| expected("a 32-bit integer", &value))
+    }
+}
+
+impl Lenient for u32 {
+    fn lenient(value: Value) -> Result<Option<Self>, String> {
+        integer(&value)?.map(Self::try_from).transpose().map_err(|_| expected("an unsigned 32-bit integer", &value))
+    }
+}
+
+impl Lenient for i64 {
+    fn lenient(value: Value) -> Result<Option<Self>, String> {
+        integer(&value)
+    }
+}
+
+/// `null` elements are dropped.
+impl<T: Lenient> Lenient for Vec<T> {
+    fn lenient(value: Value) -> Result<Option<Self>, String> {
+        match value {
+            Value::Null => Ok(None),
+            Value::Array(items) => {
+                items.into_iter().filter_map(|item| T::lenient(item).transpose()).collect::<Result<_, _>>().map(Some)
+            }
+            other => Err(expected("an array", &other)),
+        }
+    }
+}
+
+/// `null` elements are dropped.
+impl<T: Lenient + Ord> Lenient for BTreeSet<T> {
+    fn lenient(value: Value) -> Result<Option<Self>, String> {
+        Ok(Vec::lenient(value)?.map(|items| items.into_iter().collect()))
+    }
+}
+
+/// Entries whose value is `null` are dropped.
+impl<T: Lenient> Lenient for BTreeMap<String, T> {
+    fn lenient(value: Value) -> Result<Option<Self>, String> {
+        match value {
+            Value::Null => Ok(None),
+            Value::Object(members) => members
+                .into_iter()
+                .filter_map(|(key, member)| T::lenient(member).transpose().map(|member| Ok((key, member?))))
+                .collect::<Result<_, _>>()
+                .map(Some),
+            other => Err(expected("an object", &other)),
+        }
+    }
+}
+
+/// Reads a nested body; an array is refused here because serde's derive would take one.
+pub(super) fn object<T: DeserializeOwned>(value: Value) -> Result<Option<T>, String> {
+    match value {
+        Value::Null => Ok(None),
+        Value::Object(_) => serde_json::from_value(value).map(Some).map_err(|error| error.to_string()),
+        other => Err(expected("an object", &other)),
+    }
+}
+
+/// Marks a struct as read by [`object`].
+macro_rules! lenient_object {
+    ($($body:ty),+ $(,)?) => {$(
+        impl Lenient for $body {
+            fn lenient(value: Value) -> Result<Option<Self>, String> {
+                object(value)
+            }
+        }
+    )+};
+}
+
+lenient_object!(
+    super::SchemaReference,
+    super::SchemaTags,
+    super::SchemaEntity,
+    super::Metadata,
+    super::RuleSet,
+    super::Rule,
+);
+
+/// `expected an integer, found "x"`, cut short where the value is long.
+pub(super) fn expected(what: &str, found: &Value) -> String {
+    let found = match found {
+        Value::Array(_) => "an array".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+        scalar => {
+            let text = scalar.to_string();
+            text.char_indices().nth(40).map_or(text.clone(), |(end, _)| format!("{}…", &text[..end]))
+        }
+    };
+    format!("expected {what}, found {found}")
+}
