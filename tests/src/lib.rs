@@ -1,1 +1,16 @@
-//! Under construction.
+//! What the tests over real processes and real services stand on: it builds and starts the real
+//! binaries, starts the services, and finds the data sets. It holds no test and no rule of the product.
+//!
+//! Everything that starts a process stops it by its process id, also when a test panics or the whole
+//! test process is killed: see [`process`].
+
+pub mod binaries;
+pub mod cache;
+pub mod flights;
+pub mod process;
+pub mod registry;
+pub mod services;
+pub mod wait;
+
+pub use registry::{Registry, start_registry};
+pub use wait::{wait_for, wait_until};

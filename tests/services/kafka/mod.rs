@@ -1,0 +1,3 @@
+//! Tests against Apache Kafka.
+
+mod foreign_round_trip;

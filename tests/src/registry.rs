@@ -1,0 +1,91 @@
+//! A real `registry-server` process, with its data in memory or in a file of its own.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use tempfile::TempDir;
+
+use crate::binaries;
+use crate::process::Process;
+use crate::wait::wait_for;
+
+/// What the server prints before its address, on standard output.
+const ADDRESS_PREFIX: &str = "listening on ";
+
+const START_DEADLINE: Duration = Duration::from_secs(60);
+
+/// How long the server may take to drain; its own default is half a minute.
+const STOP_PATIENCE: Duration = Duration::from_secs(40);
+
+/// A running registry; it is stopped when dropped.
+#[derive(Debug)]
+pub struct Registry {
+    process: Process,
+    url: String,
+    folder: TempDir,
+}
+
+/// Starts a registry that keeps its data in memory, on a free port, and waits until it listens.
+///
+/// # Errors
+/// It could not be built, or did not listen in time; the message has the end of its log.
+pub fn start_registry() -> Result<Registry> {
+    Registry::start(&["--ephemeral"])
+}
+
+impl Registry {
+    /// Starts a registry with these arguments besides `--listen`, in an empty working folder.
+    ///
+    /// # Errors
+    /// As [`start_registry`].
+    pub fn start(arguments: &[&str]) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("registry-").tempdir()?;
+        let log = folder.path().join("log");
+        let mut command = Command::new(binaries::path("registry-server")?);
+        command.args(["--listen", "127.0.0.1:0"]).args(arguments).current_dir(folder.path());
+        let mut process = Process::start("registry-server", &mut command, &log, Some(folder.path()))?;
+        let url = wait_for("the registry to print its address", START_DEADLINE, || {
+            // An early end cannot turn into success: it is handed out of the wait as the answer.
+            process.check_running().map_or_else(|ended| Ok(Err(ended)), |()| address(&process).map(Ok))
+        })
+        .with_context(|| process.log_tail())??;
+        Ok(Self { process, url, folder })
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The working folder of the server, where a relative `--database` lies.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The process, to signal it or to read its log.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Stops the server as an operator does and checks that it ends by itself with success.
+    ///
+    /// # Errors
+    /// It did not end, or ended with a failure.
+    pub fn stop(mut self) -> Result<()> {
+        let status = self.process.stop(STOP_PATIENCE)?;
+        anyhow::ensure!(status.success(), "the registry ended with {status}:\n{}", self.process.log_tail());
+        Ok(())
+    }
+}
+
+fn address(process: &Process) -> Result<String> {
+    let log = process.log();
+    let (_, rest) = log.split_once(ADDRESS_PREFIX).context("no address in its output")?;
+    let (address, _) = rest.split_once('\n').context("the line with the address is not complete")?;
+    let address = address.split_whitespace().next().context("the address is empty")?;
+    Ok(address.trim_end_matches(['"', '}', ',']).to_owned())
+}

@@ -1,0 +1,5 @@
+//! Real services, started by the tests that need them.
+
+pub mod kafka;
+pub mod ports;
+pub mod python;
