@@ -1,0 +1,1 @@
+//! Side-by-side benchmarks; all of it lies in `benches/`.
