@@ -29,6 +29,15 @@ pub enum StoreErrorKind {
 }
 
 impl StoreError {
+    /// An error of `operation` with its cause.
+    pub fn new(
+        operation: &'static str,
+        kind: StoreErrorKind,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self { operation, kind, source: source.into() }
+    }
+
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_retriable(&self) -> bool {

@@ -5,14 +5,18 @@
 //! [`Revision`] still stands, under the lock, and else answers [`Inserted::Moved`].
 
 use std::fmt::Debug;
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use schema_core::{Level, SchemaId, SchemaType, Version};
 
 pub mod error;
+mod migrations;
+pub mod sqlite;
 
 pub use error::{StoreError, StoreErrorKind};
+pub use sqlite::SqliteStore;
 
 /// The longest subject name in bytes of UTF-8: PostgreSQL refuses index rows above 2,704 bytes.
 pub const SUBJECT_BYTES_MAX: usize = 2_048;
@@ -238,4 +242,34 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     /// Ends the writer after what it has accepted and closes the pools.
     async fn close(&self);
+}
+
+/// The address of a store in memory that ends with the process.
+pub const IN_MEMORY: &str = "sqlite::memory:";
+
+/// Opens the store at an address and brings its layout up to date.
+///
+/// `sqlite://PATH` is a file: everything behind the two slashes is its path, relative to the working folder unless it
+/// begins with a third slash; nothing in it is decoded. [`IN_MEMORY`] keeps nothing.
+///
+/// Call it on the runtime that lives as long as the store; background tasks run there.
+///
+/// # Errors
+///
+/// [`StoreErrorKind::Setup`] with advice when the address is wrong, another process owns the file, or the database is
+/// newer than this program; [`StoreErrorKind::Unavailable`] when it cannot be reached.
+pub async fn open(address: &str) -> Result<Arc<dyn Store>, StoreError> {
+    if address == IN_MEMORY {
+        return Ok(Arc::new(SqliteStore::open_in_memory().await?));
+    }
+
+    match address.split_once("://") {
+        Some(("sqlite", path)) if !path.is_empty() => Ok(Arc::new(SqliteStore::open_file(Path::new(path)).await?)),
+        _ => {
+            let scheme = address.split(':').next().unwrap_or_default();
+            // Not the whole address: it may carry a password.
+            let advice = format!("expected `sqlite://PATH` or `{IN_MEMORY}`, found an address of scheme `{scheme}`");
+            Err(StoreError::new("open the database", StoreErrorKind::Setup, advice))
+        }
+    }
 }

@@ -1,0 +1,91 @@
+//! The migrations of each backend, carried in the binary, and how they are applied.
+//!
+//! The rules for new files stand in `migrations/README.md`. A test compares these lists with the folders.
+
+use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{SqlSafeStr, SqlStr};
+
+use super::{StoreError, StoreErrorKind};
+
+const OPERATION: &str = "migrate the database";
+
+/// A migration file: number, name and text.
+type File = (i64, &'static str, &'static str);
+
+/// SQLite's, in the order they are applied.
+pub(crate) const SQLITE: &[File] = &[(1, "layout", include_str!("../../../migrations/sqlite/0001_layout.sql"))];
+
+/// Applies what the database lacks, each file in a transaction of its own, and checks what it has.
+///
+/// `database` names the database in errors.
+pub(crate) async fn run<C: Migrate>(files: &[File], connection: &mut C, database: &str) -> Result<(), StoreError> {
+    let migrations = files
+        .iter()
+        .map(|&(number, name, text)| {
+            let text: SqlStr = text.into_sql_str();
+            Migration::new(number, name.into(), MigrationType::Simple, text, false)
+        })
+        .collect();
+
+    Migrator::with_migrations(migrations)
+        .run_direct(None, connection, false)
+        .await
+        .map_err(|error| explain(error, files, database))
+}
+
+/// Turns the migrator's error into one that says what to do.
+fn explain(error: MigrateError, files: &[File], database: &str) -> StoreError {
+    let newest = files.last().map_or(0, |file| file.0);
+    let advice = match error {
+        MigrateError::VersionMissing(number) => format!(
+            "`{database}` was written by a newer server: it has migration {number}, this server knows up to {newest}; \
+             start the newer server, or restore the copy that was made before the upgrade"
+        ),
+        MigrateError::VersionMismatch(number) => format!(
+            "`{database}` was made with another text of migration {number} than this server carries; \
+             start the server that wrote it, or restore a copy"
+        ),
+        MigrateError::Dirty(number) => {
+            format!(
+                "migration {number} of `{database}` stopped half way; restore the copy that was made before the upgrade"
+            )
+        }
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            return StoreError::new(OPERATION, super::sqlite::kind_of(&error), error);
+        }
+        other => other.to_string(),
+    };
+
+    StoreError::new(OPERATION, StoreErrorKind::Setup, advice)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_list_is_the_folder() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations/sqlite");
+        let mut on_disk: Vec<(String, String)> = fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap())
+            .map(|entry| (entry.file_name().into_string().unwrap(), fs::read_to_string(entry.path()).unwrap()))
+            .collect();
+        on_disk.sort();
+
+        let carried: Vec<(String, String)> =
+            SQLITE.iter().map(|(number, name, text)| (format!("{number:04}_{name}.sql"), (*text).to_owned())).collect();
+
+        assert_eq!(carried, on_disk);
+    }
+
+    #[test]
+    fn numbers_have_no_gaps() {
+        let numbers: Vec<i64> = SQLITE.iter().map(|file| file.0).collect();
+
+        assert_eq!(numbers, (1..=i64::try_from(numbers.len()).unwrap()).collect::<Vec<_>>());
+    }
+}

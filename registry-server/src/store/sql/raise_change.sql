@@ -1,0 +1,1 @@
+UPDATE registry SET last_change = last_change + 1 RETURNING last_change

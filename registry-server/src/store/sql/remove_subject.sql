@@ -1,0 +1,1 @@
+DELETE FROM subjects WHERE context = $1 AND subject = $2

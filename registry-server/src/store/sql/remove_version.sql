@@ -1,0 +1,3 @@
+DELETE FROM versions
+WHERE context = $1 AND subject = $2 AND version = $3 AND deleted = 1
+RETURNING version, id

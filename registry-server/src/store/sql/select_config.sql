@@ -1,0 +1,3 @@
+SELECT scope, compatibility, normalize
+FROM configs
+WHERE scope = $1 AND context = $2 AND subject = $3

@@ -1,0 +1,1 @@
+SELECT count(*) FROM versions WHERE context = $1 AND subject = $2

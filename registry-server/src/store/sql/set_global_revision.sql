@@ -1,0 +1,1 @@
+UPDATE registry SET revision = $1

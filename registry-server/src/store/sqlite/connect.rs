@@ -1,0 +1,193 @@
+//! Where a database lies, who owns it, and how connections to it are set up.
+
+use std::fmt;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, SqliteConnection};
+
+use super::super::{StoreError, StoreErrorKind};
+use super::failure::failed;
+
+const OPERATION: &str = "open the database";
+
+/// Older releases can lose committed transactions in WAL mode, see <https://www.sqlite.org/wal.html#walresetbug>.
+const SQLITE_VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
+
+/// How long a connection waits for a lock. Only a foreign tool (a backup, a shell) makes ours wait, and in memory
+/// readers wait for the writer.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// After a long reader kept the log from being reset, it is cut back to this many bytes.
+const LOG_BYTES_KEPT: &str = "67108864";
+
+/// A file, or a name that connections of this process share in memory.
+#[derive(Debug, Clone)]
+pub(super) enum Location {
+    File(PathBuf),
+    Memory(String),
+}
+
+impl Location {
+    pub(super) fn file(path: &Path) -> Self {
+        Self::File(path.to_owned())
+    }
+
+    /// A fresh database in memory.
+    pub(super) fn memory() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self::Memory(format!("/registry-{}", NEXT.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// A connection that may write. In WAL mode it is also the only one that moves the log into the file.
+    pub(super) async fn connect_writer(&self) -> Result<SqliteConnection, StoreError> {
+        let options = match self {
+            Self::File(_) => self
+                .options()
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .pragma("journal_size_limit", LOG_BYTES_KEPT),
+            Self::Memory(_) => self.options().create_if_missing(true),
+        };
+        options.connect().await.map_err(failed(OPERATION))
+    }
+
+    /// Options of a connection that cannot write.
+    pub(super) fn reader_options(&self) -> SqliteConnectOptions {
+        match self {
+            Self::File(_) => self.options().read_only(true),
+            Self::Memory(_) => self.options().pragma("query_only", "on"),
+        }
+    }
+
+    fn options(&self) -> SqliteConnectOptions {
+        let options = SqliteConnectOptions::new().foreign_keys(true).busy_timeout(BUSY_TIMEOUT);
+        match self {
+            Self::File(path) => options.filename(path.clone()),
+            // SQLite's own in-memory file system: connections share the database by name, with ordinary locks.
+            Self::Memory(name) => options.filename(PathBuf::from(name)).vfs("memdb"),
+        }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Memory(_) => f.write_str("the database in memory"),
+        }
+    }
+}
+
+/// Refuses a SQLite that is known to lose data.
+pub(super) async fn check_sqlite(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let text: String =
+        sqlx::query_scalar("SELECT sqlite_version()").fetch_one(connection).await.map_err(failed(OPERATION))?;
+    if version_numbers(&text).is_some_and(|found| found >= SQLITE_VERSION_MIN) {
+        return Ok(());
+    }
+
+    let (major, minor, patch) = SQLITE_VERSION_MIN;
+    let advice = format!(
+        "SQLite {text} can lose committed writes, expected at least {major}.{minor}.{patch}; \
+         build the server with the SQLite that it bundles"
+    );
+    Err(StoreError::new(OPERATION, StoreErrorKind::Setup, advice))
+}
+
+fn version_numbers(text: &str) -> Option<(u32, u32, u32)> {
+    let mut numbers = text.split('.').map(|part| part.parse::<u32>().ok());
+    Some((numbers.next()??, numbers.next()??, numbers.next()??))
+}
+
+/// The right to use a database file: a lock on `<file>.lock` that ends with the process, however it ends.
+///
+/// The lock's file stays behind; removing it would let two processes lock two files of one name.
+#[derive(Debug)]
+pub(super) struct Ownership {
+    database: PathBuf,
+    _lock: File,
+}
+
+impl Ownership {
+    /// Takes the lock or says who has it.
+    pub(super) fn take(path: &Path) -> Result<Self, StoreError> {
+        let database = real_path(path)?;
+        let mut name = database.clone().into_os_string();
+        name.push(".lock");
+        let lock_path = PathBuf::from(name);
+
+        // Not truncated before the lock is ours: the text belongs to the owner.
+        let mut lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&lock_path)
+            .map_err(|error| cannot(&lock_path, &error))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(owned(&database, &mut lock)),
+            Err(TryLockError::Error(error)) => return Err(cannot(&lock_path, &error)),
+        }
+
+        // Only for the message that a second process prints; the lock works without it.
+        let _ = lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id()));
+        Ok(Self { database, _lock: lock })
+    }
+
+    /// The file that is owned, by its real name.
+    pub(super) fn database(&self) -> &Path {
+        &self.database
+    }
+}
+
+/// The absolute path behind symbolic links, so that two names of one file meet at one lock.
+fn real_path(path: &Path) -> Result<PathBuf, StoreError> {
+    let absolute = std::path::absolute(path).map_err(|error| cannot(path, &error))?;
+    if let Ok(real) = absolute.canonicalize() {
+        return Ok(real);
+    }
+
+    let (Some(folder), Some(name)) = (absolute.parent(), absolute.file_name()) else {
+        return Err(StoreError::new(OPERATION, StoreErrorKind::Setup, format!("`{}` is not a file", path.display())));
+    };
+    let folder = folder.canonicalize().map_err(|error| cannot(folder, &error))?;
+    Ok(folder.join(name))
+}
+
+fn cannot(path: &Path, error: &std::io::Error) -> StoreError {
+    StoreError::new(OPERATION, StoreErrorKind::Setup, format!("cannot use `{}`: {error}", path.display()))
+}
+
+fn owned(database: &Path, lock: &mut File) -> StoreError {
+    // A process id has at most 20 digits; the file may hold anything.
+    let mut owner = String::new();
+    let _ = Read::by_ref(lock).take(20).read_to_string(&mut owner);
+    let owner = owner.parse::<u32>().map_or_else(|_| "another process".to_owned(), |id| format!("process {id}"));
+    let advice = format!(
+        "`{}` is in use by {owner}; stop it, or give this server a database of its own. \
+         Several servers can share one PostgreSQL database, not one SQLite file",
+        database.display()
+    );
+    StoreError::new(OPERATION, StoreErrorKind::Setup, advice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_by_number() {
+        assert!(version_numbers("3.51.3").unwrap() >= SQLITE_VERSION_MIN);
+        assert!(version_numbers("3.100.0").unwrap() >= SQLITE_VERSION_MIN);
+        assert!(version_numbers("3.51.2").unwrap() < SQLITE_VERSION_MIN);
+        assert!(version_numbers("3.9.9").unwrap() < SQLITE_VERSION_MIN);
+        assert_eq!(version_numbers("three"), None);
+    }
+}

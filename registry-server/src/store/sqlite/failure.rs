@@ -1,0 +1,38 @@
+//! SQLite's errors in the store's terms: can trying again help, or must a person look?
+
+use super::super::{StoreError, StoreErrorKind};
+
+// Primary result codes, https://www.sqlite.org/rescode.html. The low byte of an extended code is the primary one.
+const CORRUPT: i32 = 11;
+const CONSTRAINT: i32 = 19;
+const NOT_A_DATABASE: i32 = 26;
+
+/// What a caller can do about `error`.
+pub(crate) fn kind_of(error: &sqlx::Error) -> StoreErrorKind {
+    match error {
+        // Checked values reach the database, so a broken constraint means that rows are not what we wrote.
+        sqlx::Error::Database(error) => {
+            match error.code().and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff) {
+                Some(CORRUPT | CONSTRAINT | NOT_A_DATABASE) => StoreErrorKind::Corrupt,
+                _ => StoreErrorKind::Unavailable,
+            }
+        }
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::RowNotFound => StoreErrorKind::Corrupt,
+        _ => StoreErrorKind::Unavailable,
+    }
+}
+
+/// Wraps what SQLite says about `operation`; for `map_err`.
+pub(super) fn failed(operation: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
+    move |error| StoreError::new(operation, kind_of(&error), error)
+}
+
+/// The stored rows are not what this program writes.
+pub(super) fn corrupt(operation: &'static str, what: impl Into<String>) -> StoreError {
+    StoreError::new(operation, StoreErrorKind::Corrupt, what.into())
+}
+
+/// Trying again later may help.
+pub(super) fn unavailable(operation: &'static str, why: impl Into<String>) -> StoreError {
+    StoreError::new(operation, StoreErrorKind::Unavailable, why.into())
+}
