@@ -2,6 +2,10 @@
 
 pub mod record;
 pub mod serializer;
+#[cfg(any(feature = "reader", feature = "testing"))]
+mod stored_batch;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 #[allow(dead_code, unused_imports, reason = "the sender, the reader and the admin calls come on top of it")]
 mod connection;

@@ -1,0 +1,208 @@
+//! What all nodes of a fake cluster share: who is up, which topics exist, who leads what.
+//!
+//! Plain state without sockets or time; callers hold its lock for one request and never across an await.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::log::{PartitionLog, Refusal};
+use super::sequences::{Sequences, Verdict};
+use crate::stored_batch::BatchHeader;
+
+/// Partitions of all topics together; one has a log and a table of producers.
+const PARTITIONS_MAX: usize = 10_000;
+/// Kafka's limit, so that a folder name with a partition number fits a file system.
+const TOPIC_NAME_BYTES_MAX: usize = 249;
+
+/// Error codes of the protocol, <https://kafka.apache.org/protocol#protocol_error_codes>.
+pub(super) const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
+pub(super) const NOT_LEADER_OR_FOLLOWER: i16 = 6;
+pub(super) const INVALID_TOPIC_EXCEPTION: i16 = 17;
+pub(super) const TOPIC_ALREADY_EXISTS: i16 = 36;
+pub(super) const INVALID_PARTITIONS: i16 = 37;
+pub(super) const KAFKA_STORAGE_ERROR: i16 = 56;
+pub(super) const FENCED_LEADER_EPOCH: i16 = 74;
+pub(super) const UNKNOWN_LEADER_EPOCH: i16 = 75;
+pub(super) const UNKNOWN_TOPIC_ID: i16 = 100;
+
+/// How much the logs may hold. A batch that does not fit is refused with `KAFKA_STORAGE_ERROR`, so that nothing
+/// that was acknowledged ever vanishes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LogLimits {
+    pub(super) partition_bytes_max: usize,
+    pub(super) total_bytes_max: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Cluster {
+    pub(super) nodes: Vec<Node>,
+    pub(super) topics: BTreeMap<String, Topic>,
+    pub(super) batch_bytes_max: usize,
+    limits: LogLimits,
+    log_bytes: usize,
+    last_producer_id: i64,
+}
+
+/// A node; ids start at 1.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Node {
+    pub(super) id: i32,
+    pub(super) address: SocketAddr,
+    pub(super) is_up: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Topic {
+    pub(super) id: Uuid,
+    pub(super) partitions: Vec<Partition>,
+}
+
+#[derive(Debug)]
+pub(super) struct Partition {
+    pub(super) leader: i32,
+    pub(super) leader_epoch: i32,
+    pub(super) log: PartitionLog,
+    pub(super) sequences: Sequences,
+}
+
+impl Cluster {
+    pub(super) fn new(addresses: &[SocketAddr], batch_bytes_max: usize, limits: LogLimits) -> Self {
+        let node = |(id, &address)| Node { id, address, is_up: true };
+        Self {
+            nodes: (1..).zip(addresses).map(node).collect(),
+            topics: BTreeMap::new(),
+            batch_bytes_max,
+            limits,
+            log_bytes: 0,
+            last_producer_id: 0,
+        }
+    }
+
+    pub(super) fn is_up(&self, node: i32) -> bool {
+        self.nodes.iter().any(|known| known.id == node && known.is_up)
+    }
+
+    /// A producer id that was never given before.
+    pub(super) fn next_producer_id(&mut self) -> i64 {
+        self.last_producer_id += 1;
+        self.last_producer_id
+    }
+
+    /// Whether a topic may be created; an error code if not.
+    pub(super) fn check_new_topic(&self, name: &str, partitions: i32) -> Result<usize, i16> {
+        if !is_topic_name(name) {
+            return Err(INVALID_TOPIC_EXCEPTION);
+        }
+        if self.topics.contains_key(name) {
+            return Err(TOPIC_ALREADY_EXISTS);
+        }
+        let existing: usize = self.topics.values().map(|topic| topic.partitions.len()).sum();
+        match usize::try_from(partitions) {
+            Ok(count) if count >= 1 && existing + count <= PARTITIONS_MAX => Ok(count),
+            _ => Err(INVALID_PARTITIONS),
+        }
+    }
+
+    /// Creates a topic; leaders go round the nodes.
+    pub(super) fn create_topic(&mut self, name: &str, partitions: i32) -> Result<&Topic, i16> {
+        let count = self.check_new_topic(name, partitions)?;
+        let partitions = (0..count).map(|index| self.new_partition(index)).collect();
+        let topic = Topic { id: Uuid::from_u128(fastrand::u128(1..)), partitions };
+        Ok(self.topics.entry(name.to_owned()).or_insert(topic))
+    }
+
+    /// Raises the number of partitions of a topic to `total`.
+    pub(super) fn add_partitions(&mut self, name: &str, total: usize) -> Result<(), i16> {
+        let existing: usize = self.topics.values().map(|topic| topic.partitions.len()).sum();
+        let current = self.topics.get(name).ok_or(UNKNOWN_TOPIC_OR_PARTITION)?.partitions.len();
+        if total <= current || existing + (total - current) > PARTITIONS_MAX {
+            return Err(INVALID_PARTITIONS);
+        }
+        let added: Vec<_> = (current..total).map(|index| self.new_partition(index)).collect();
+        let topic = self.topics.get_mut(name).ok_or(UNKNOWN_TOPIC_OR_PARTITION)?;
+        topic.partitions.extend(added);
+        Ok(())
+    }
+
+    pub(super) fn delete_topic(&mut self, name: &str) -> Result<(), i16> {
+        let topic = self.topics.remove(name).ok_or(UNKNOWN_TOPIC_OR_PARTITION)?;
+        self.log_bytes -= topic.partitions.iter().map(|partition| partition.log.bytes()).sum::<usize>();
+        Ok(())
+    }
+
+    fn new_partition(&self, index: usize) -> Partition {
+        let leader = self.nodes[index % self.nodes.len()].id;
+        Partition { leader, leader_epoch: 0, log: PartitionLog::default(), sequences: Sequences::default() }
+    }
+
+    pub(super) fn topic_by_id(&self, id: Uuid) -> Option<(&str, &Topic)> {
+        self.topics.iter().find(|(_, topic)| topic.id == id).map(|(name, topic)| (name.as_str(), topic))
+    }
+
+    /// The name of a topic in a request that gives either a name or an id.
+    pub(super) fn topic_name(&self, name: &str, id: Uuid) -> Result<String, i16> {
+        if id.is_nil() {
+            return Ok(name.to_owned());
+        }
+        self.topic_by_id(id).map(|(name, _)| name.to_owned()).ok_or(UNKNOWN_TOPIC_ID)
+    }
+
+    pub(super) fn partition(&self, topic: &str, partition: i32) -> Option<&Partition> {
+        self.topics.get(topic)?.partitions.get(usize::try_from(partition).ok()?)
+    }
+
+    pub(super) fn partition_mut(&mut self, topic: &str, partition: i32) -> Option<&mut Partition> {
+        self.topics.get_mut(topic)?.partitions.get_mut(usize::try_from(partition).ok()?)
+    }
+
+    /// The partition, if `node` leads it and the client's idea of the leader epoch (-1: none) is right.
+    pub(super) fn led_by(&self, node: i32, topic: &str, partition: i32, epoch: i32) -> Result<&Partition, i16> {
+        let partition = self.partition(topic, partition).ok_or(UNKNOWN_TOPIC_OR_PARTITION)?;
+        if partition.leader != node {
+            return Err(NOT_LEADER_OR_FOLLOWER);
+        }
+        match epoch {
+            -1 => Ok(partition),
+            _ if epoch < partition.leader_epoch => Err(FENCED_LEADER_EPOCH),
+            _ if epoch > partition.leader_epoch => Err(UNKNOWN_LEADER_EPOCH),
+            _ => Ok(partition),
+        }
+    }
+
+    /// Appends a checked batch as `node`, or answers as for a duplicate; returns the offset of its first record.
+    pub(super) fn append(
+        &mut self,
+        node: i32,
+        topic: &str,
+        partition: i32,
+        batch: &Bytes,
+        header: &BatchHeader,
+    ) -> Result<i64, Refusal> {
+        let room_in_total = self.limits.total_bytes_max.saturating_sub(self.log_bytes);
+        let partition_bytes_max = self.limits.partition_bytes_max;
+        self.led_by(node, topic, partition, -1).map_err(Refusal::code)?;
+        let partition =
+            self.partition_mut(topic, partition).ok_or_else(|| Refusal::code(UNKNOWN_TOPIC_OR_PARTITION))?;
+        match partition.sequences.judge(header) {
+            Verdict::Duplicate { base_offset } => return Ok(base_offset),
+            Verdict::Refuse { code } => return Err(Refusal::code(code)),
+            Verdict::Append => {}
+        }
+        let room = partition_bytes_max.saturating_sub(partition.log.bytes()).min(room_in_total);
+        if batch.len() > room {
+            return Err(Refusal::code(KAFKA_STORAGE_ERROR));
+        }
+        let base_offset = partition.log.append(batch, header, partition.leader_epoch);
+        partition.sequences.record(header, base_offset);
+        self.log_bytes += batch.len();
+        Ok(base_offset)
+    }
+}
+
+fn is_topic_name(name: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=TOPIC_NAME_BYTES_MAX).contains(&name.len()) && name != "." && name != ".." && name.bytes().all(is_allowed)
+}

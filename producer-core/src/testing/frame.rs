@@ -1,0 +1,63 @@
+//! Frames on a socket: a length of four bytes, then that many bytes. Knows nothing of what is inside.
+
+use std::io;
+
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use kafka_protocol::messages::ResponseHeader;
+use kafka_protocol::protocol::Encodable;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+use super::api::Api;
+
+/// The largest request taken. A client's `max.request.size` is 1 MiB by default; Kafka's own limit is 100 MiB.
+pub(super) const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// What one read asks for at least, so that a length alone makes nobody allocate.
+const READ_BYTES: usize = 64 * 1024;
+/// Api key, api version and correlation id.
+pub(super) const REQUEST_HEADER_BYTES_MIN: usize = 8;
+
+/// Reads one frame without its length; `None` when the peer has closed between frames.
+pub(super) async fn read<R: AsyncRead + Unpin>(stream: &mut R, buffer: &mut BytesMut) -> io::Result<Option<Bytes>> {
+    if !fill(stream, buffer, 4).await? {
+        return Ok(None);
+    }
+    let length = buffer.get_i32();
+    let length = usize::try_from(length)
+        .ok()
+        .filter(|length| (REQUEST_HEADER_BYTES_MIN..=FRAME_BYTES_MAX).contains(length))
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("frame length {length} out of range")))?;
+    if !fill(stream, buffer, length).await? {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(Some(buffer.split_to(length).freeze()))
+}
+
+/// Reads until `buffer` holds `bytes`; false when the peer closed before the first of them.
+async fn fill<R: AsyncRead + Unpin>(stream: &mut R, buffer: &mut BytesMut, bytes: usize) -> io::Result<bool> {
+    while buffer.len() < bytes {
+        buffer.reserve(READ_BYTES);
+        if stream.read_buf(buffer).await? == 0 {
+            if buffer.is_empty() {
+                return Ok(false);
+            }
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(true)
+}
+
+/// Encodes an answer with its length and header.
+pub(super) fn encode<M: Encodable>(api: Api, version: i16, correlation_id: i32, body: &M) -> io::Result<Bytes> {
+    let mut frame = BytesMut::new();
+    frame.put_i32(0);
+    let header = ResponseHeader::default().with_correlation_id(correlation_id);
+    header.encode(&mut frame, api.key().response_header_version(version)).map_err(unencodable)?;
+    body.encode(&mut frame, version).map_err(unencodable)?;
+    let length = i32::try_from(frame.len() - 4).map_err(unencodable)?;
+    frame[..4].copy_from_slice(&length.to_be_bytes());
+    Ok(frame.freeze())
+}
+
+fn unencodable(error: impl std::fmt::Display) -> io::Error {
+    io::Error::other(format!("answer does not encode: {error}"))
+}

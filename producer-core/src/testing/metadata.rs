@@ -1,0 +1,115 @@
+//! Metadata: nodes that are up, topics, leaders. Creates topics on demand when the broker is set to.
+
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::metadata_response::{
+    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use kafka_protocol::messages::{BrokerId, MetadataRequest, MetadataResponse, TopicName};
+use kafka_protocol::protocol::StrBytes;
+
+use super::cluster::{Cluster, Partition, Topic, UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION};
+use super::script::Target;
+use super::server::{Answer, Call, Served};
+
+const LEADER_NOT_AVAILABLE: i16 = 5;
+const CLUSTER_ID: &str = "fake-cluster";
+
+impl Served for MetadataRequest {
+    fn targets(&self, cluster: &Cluster) -> Vec<Target> {
+        match &self.topics {
+            None => cluster.topics.keys().map(|name| Target::topic(name)).collect(),
+            Some(topics) => {
+                topics.iter().filter_map(|topic| topic.name.as_ref()).map(|name| Target::topic(name.as_str())).collect()
+            }
+        }
+    }
+
+    async fn answer(self, call: &Call<'_>) -> Answer<MetadataResponse> {
+        let mut cluster = call.shared.cluster();
+        let wants_all = match &self.topics {
+            None => true,
+            // Version 0 had no null, so empty meant all.
+            Some(topics) => topics.is_empty() && call.version == 0,
+        };
+        let topics = if wants_all {
+            cluster.topics.iter().map(|(name, topic)| describe(call, &cluster, name, topic)).collect()
+        } else {
+            let may_create = self.allow_auto_topic_creation;
+            let asked = self.topics.unwrap_or_default();
+            asked.iter().map(|topic| asked_for(call, &mut cluster, topic, may_create)).collect()
+        };
+        let brokers = cluster.nodes.iter().filter(|node| node.is_up).map(|node| {
+            MetadataResponseBroker::default()
+                .with_node_id(BrokerId(node.id))
+                .with_host(StrBytes::from_string(node.address.ip().to_string()))
+                .with_port(i32::from(node.address.port()))
+        });
+        let response = MetadataResponse::default()
+            .with_throttle_time_ms(call.plan.throttle_ms())
+            .with_brokers(brokers.collect())
+            .with_cluster_id(Some(StrBytes::from_static_str(CLUSTER_ID)))
+            .with_controller_id(BrokerId(call.node))
+            .with_topics(topics);
+        Answer::Body(response)
+    }
+}
+
+fn asked_for(
+    call: &Call<'_>,
+    cluster: &mut Cluster,
+    asked: &MetadataRequestTopic,
+    may_create: bool,
+) -> MetadataResponseTopic {
+    let Some(name) = &asked.name else {
+        return match cluster.topic_by_id(asked.topic_id) {
+            Some((name, topic)) => describe(call, cluster, name, topic),
+            None => failed(None, UNKNOWN_TOPIC_ID).with_topic_id(asked.topic_id),
+        };
+    };
+    if let Some(error) = call.plan.error(name, None) {
+        return failed(Some(name.clone()), error.code());
+    }
+    if let Some(partitions) = call.shared.auto_create_partitions
+        && may_create
+        && !cluster.topics.contains_key(name.as_str())
+        && let Err(code) = cluster.create_topic(name, partitions)
+    {
+        return failed(Some(name.clone()), code);
+    }
+    match cluster.topics.get(name.as_str()) {
+        Some(topic) => describe(call, cluster, name, topic),
+        None => failed(Some(name.clone()), UNKNOWN_TOPIC_OR_PARTITION),
+    }
+}
+
+fn failed(name: Option<TopicName>, code: i16) -> MetadataResponseTopic {
+    MetadataResponseTopic::default().with_name(name).with_error_code(code)
+}
+
+fn describe(call: &Call<'_>, cluster: &Cluster, name: &str, topic: &Topic) -> MetadataResponseTopic {
+    let partitions = (0..).zip(&topic.partitions).map(|(index, partition)| {
+        let injected = call.plan.error(name, Some(index)).map(|error| error.code());
+        describe_partition(cluster, index, partition, injected)
+    });
+    MetadataResponseTopic::default()
+        .with_name(Some(TopicName(StrBytes::from_string(name.to_owned()))))
+        .with_topic_id(topic.id)
+        .with_partitions(partitions.collect())
+}
+
+fn describe_partition(
+    cluster: &Cluster,
+    index: i32,
+    partition: &Partition,
+    injected: Option<i16>,
+) -> MetadataResponsePartition {
+    let is_led = cluster.is_up(partition.leader) && injected.is_none();
+    let error = if is_led { 0 } else { injected.unwrap_or(LEADER_NOT_AVAILABLE) };
+    MetadataResponsePartition::default()
+        .with_error_code(error)
+        .with_partition_index(index)
+        .with_leader_id(BrokerId(if is_led { partition.leader } else { -1 }))
+        .with_leader_epoch(partition.leader_epoch)
+        .with_replica_nodes(cluster.nodes.iter().map(|node| BrokerId(node.id)).collect())
+        .with_isr_nodes(cluster.nodes.iter().filter(|node| node.is_up).map(|node| BrokerId(node.id)).collect())
+}
