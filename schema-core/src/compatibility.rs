@@ -1,4 +1,15 @@
-//! Compatibility levels, and what a broken promise looks like. Knows no format.
+//! Compatibility levels: which versions and which direction each asks for, and what a broken promise looks like.
+//!
+//! [`check`] is the only place that turns a level into reads of one schema by another. It knows no format: it asks
+//! [`ParsedSchema::can_read`] and puts the answers into Confluent's words.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::format::ParsedSchema;
+use crate::schema::Version;
+
+mod message;
 
 /// The promise a subject makes to its readers and writers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -58,17 +69,44 @@ impl Level {
         matches!(self, Self::BackwardTransitive | Self::ForwardTransitive | Self::FullTransitive)
     }
 
-    /// Whether the new schema must read what the old ones wrote.
+    /// Who must be able to read whom, in the order in which the answers are reported.
     #[must_use]
-    pub fn asks_new_to_read_old(self) -> bool {
-        matches!(self, Self::Backward | Self::BackwardTransitive | Self::Full | Self::FullTransitive)
+    pub fn directions(self) -> &'static [Direction] {
+        match self {
+            Self::None => &[],
+            Self::Backward | Self::BackwardTransitive => &[Direction::NewReadsOld],
+            Self::Forward | Self::ForwardTransitive => &[Direction::OldReadsNew],
+            Self::Full | Self::FullTransitive => &[Direction::OldReadsNew, Direction::NewReadsOld],
+        }
     }
+}
 
-    /// Whether the old schemas must read what the new one writes.
-    #[must_use]
-    pub fn asks_old_to_read_new(self) -> bool {
-        matches!(self, Self::Forward | Self::ForwardTransitive | Self::Full | Self::FullTransitive)
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
+}
+
+/// A name that is none of the seven levels.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown compatibility level `{0}`, expected one of NONE, BACKWARD, FORWARD, FULL and their _TRANSITIVE forms")]
+pub struct UnknownLevel(pub String);
+
+impl FromStr for Level {
+    type Err = UnknownLevel;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::from_name(name).ok_or_else(|| UnknownLevel(name.to_owned()))
+    }
+}
+
+/// Which of two schemas is the reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// The new schema reads what the old one wrote (backward).
+    NewReadsOld,
+    /// The old schema reads what the new one writes (forward).
+    OldReadsNew,
 }
 
 /// One reason why a reader cannot read a writer's data.
@@ -76,10 +114,119 @@ impl Level {
 pub struct Incompatibility {
     /// The kind, in the peer's upper-case words: `READER_FIELD_MISSING_DEFAULT_VALUE`.
     pub kind: &'static str,
+    /// The whole entry of Confluent's list, with `%k` for the kind, `%p` for the path, `%i` for the additional info,
+    /// `%r` and `%w` for the words `new` and `old` that stand for reader and writer.
+    pub form: &'static str,
     /// JSON pointer into the reader's schema; `/` for the root.
     pub path: String,
     /// What was expected and found, in Avro's words.
     pub additional_info: String,
-    /// How to repair it, in one sentence.
-    pub hint: String,
+    /// How to repair it.
+    pub hint: Hint,
 }
+
+/// How to repair an incompatibility, in one sentence. Only the new schema can still be changed, so what helps depends
+/// on which side of the read it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hint {
+    /// When the new schema is the reader.
+    pub new_reads_old: String,
+    /// When the new schema is the writer.
+    pub old_reads_new: String,
+}
+
+impl Hint {
+    /// The sentence for one direction.
+    #[must_use]
+    pub fn toward(&self, direction: Direction) -> &str {
+        match direction {
+            Direction::NewReadsOld => &self.new_reads_old,
+            Direction::OldReadsNew => &self.old_reads_new,
+        }
+    }
+}
+
+/// A version that a new schema is compared with.
+#[derive(Debug, Clone, Copy)]
+pub struct Earlier<'a> {
+    /// Its number.
+    pub version: Version,
+    /// Its schema.
+    pub schema: &'a dyn ParsedSchema,
+}
+
+/// A promise that a new schema would break: with which version, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Breach {
+    /// The newest version that the new schema does not get along with.
+    pub version: Version,
+    /// Each problem with the read that has it, in the order of the messages.
+    pub problems: Vec<(Direction, Incompatibility)>,
+    /// The answer on the wire: Confluent's entries unchanged, then one `{hint: 'PATH: repair'}` per problem.
+    pub messages: Vec<String>,
+}
+
+/// Compares `new` with the versions before it, given newest first, as far as `level` reaches.
+///
+/// A level that is not transitive looks at the first of them alone. The first version that fails ends the check.
+/// Nothing to compare with is compatible, and `NONE` is compatible with anything.
+///
+/// # Errors
+/// The first [`Breach`] found.
+pub fn check<'a>(
+    level: Level,
+    new: &dyn ParsedSchema,
+    newest_first: impl IntoIterator<Item = Earlier<'a>>,
+) -> Result<(), Box<Breach>> {
+    let reach = if level.is_transitive() { usize::MAX } else { 1 };
+    newest_first.into_iter().take(reach).try_for_each(|earlier| check_one(level, new, earlier))
+}
+
+/// Compares `new` with one version in each direction that `level` asks for.
+///
+/// # Errors
+/// The [`Breach`], if any.
+pub fn check_one(level: Level, new: &dyn ParsedSchema, earlier: Earlier<'_>) -> Result<(), Box<Breach>> {
+    if level.directions().is_empty() {
+        return Ok(());
+    }
+    if new.schema_type() != earlier.schema.schema_type() {
+        let messages = vec![message::DIFFERENT_TYPE.to_owned(), message::settings(level)];
+        return Err(Box::new(Breach { version: earlier.version, problems: Vec::new(), messages }));
+    }
+
+    let mut messages = Vec::new();
+    let mut problems = Vec::new();
+    let mut names_old_schema = false;
+    for &direction in level.directions() {
+        let answer = match direction {
+            Direction::NewReadsOld => new.can_read(earlier.schema),
+            Direction::OldReadsNew => earlier.schema.can_read(new),
+        };
+        let messages_before = messages.len();
+        match answer {
+            Ok(found) => {
+                messages.extend(found.iter().map(|problem| message::entry(problem, direction)));
+                problems.extend(found.into_iter().map(|problem| (direction, problem)));
+            }
+            Err(reason) => messages.push(reason),
+        }
+        // Confluent appends the old schema to the answer of the last direction only: a FULL check that fails
+        // forward alone does not show it.
+        names_old_schema = messages.len() > messages_before;
+    }
+    if messages.is_empty() {
+        return Ok(());
+    }
+
+    if names_old_schema {
+        messages.push(message::old_version(earlier.version));
+        messages.push(message::old_schema(&earlier.schema.canonical_text()));
+    }
+    messages.push(message::settings(level));
+    messages.extend(problems.iter().map(|(direction, problem)| message::hint(problem, *direction)));
+    Err(Box::new(Breach { version: earlier.version, problems, messages }))
+}
+
+#[cfg(test)]
+mod tests;
