@@ -1,3 +1,5 @@
-//! e2e.
-#[test]
-fn builds() {}
+//! Tests that need no service: the real binaries with SQLite and the fake broker, and the tree itself.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod tidy;

@@ -3,4 +3,6 @@
 //! Built only with `--features services`. `./test` fetches what they need and leaves out, by module
 //! name, what cannot be had on the machine.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod kafka;

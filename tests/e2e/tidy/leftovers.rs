@@ -1,0 +1,113 @@
+//! What must not stay behind: long files, unfinished code, the paths of somebody's machine.
+
+use super::TreeFile;
+use super::source::{code_only, without_tests};
+
+/// Lines that are no test; past this a file is split, or says at its top why it is one idea.
+const FILE_LINES_MAX: usize = 600;
+
+/// What the top of a long file says.
+const ONE_IDEA: &str = "one idea";
+
+/// Names that say nothing about what is inside.
+const EMPTY_NAMES: &[&str] = &["utils", "util", "helpers", "helper", "common", "misc", "types", "manager"];
+
+pub(super) fn shape_problems(path: &str, text: &str) -> Vec<String> {
+    let mut problems = Vec::new();
+    let name = path.rsplit('/').next().unwrap_or(path).trim_end_matches(".rs");
+    if EMPTY_NAMES.contains(&name) {
+        problems.push(format!("{path}: name the file after the noun it is about"));
+    }
+    // The tests of a module are explained by the module.
+    let is_test = path.contains("/tests/") || path.ends_with("/tests.rs");
+    let opens_with_docs = text.lines().find(|line| !line.trim().is_empty() && !line.starts_with("#!"));
+    if !is_test && !opens_with_docs.is_some_and(|line| line.starts_with("//!")) {
+        problems.push(format!("{path}: does not open with `//!`: its job, and what it must not know"));
+    }
+    let lines = without_tests(&code_only(text)).lines().count();
+    let explained = text.lines().take_while(|line| line.starts_with("//!")).any(|line| line.contains(ONE_IDEA));
+    if lines > FILE_LINES_MAX && !is_test && !explained {
+        problems.push(format!("{path}: {lines} lines without tests, and no note that it is `{ONE_IDEA}`"));
+    }
+    problems
+}
+
+pub(super) fn unfinished(path: &str, text: &str) -> Vec<String> {
+    let code = code_only(text);
+    let unfinished = ["dbg!", "todo!", "unimplemented!", "#[ignore"];
+    let found = code.lines().enumerate().filter_map(|(index, line)| {
+        let word = unfinished.iter().find(|word| line.contains(**word))?;
+        Some(format!("{path}:{}: `{word}` is left", index + 1))
+    });
+    found.collect()
+}
+
+pub(super) fn machine_paths(file: &TreeFile) -> Vec<String> {
+    // Put together here, so that this file does not contain them.
+    let places = ["home", "Users", "root", "work"].map(|name| format!("/{name}/"));
+    let found = file.text.lines().enumerate().filter_map(|(index, line)| {
+        let place = places.iter().find(|place| begins_a_path(line, place))?;
+        Some(format!("{}:{}: `{place}` is a place on one machine", file.path, index + 1))
+    });
+    found.collect()
+}
+
+/// Whether `place` stands in `line` at the beginning of a path: after nothing, a space, a quote or the like.
+fn begins_a_path(line: &str, place: &str) -> bool {
+    line.match_indices(place).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        !before.is_some_and(|before| before.is_alphanumeric() || "/.-_}*~".contains(before))
+    })
+}
+
+pub(super) fn forbids_unsafe_code(root: &str) -> bool {
+    let lints = root.split("[workspace.lints.rust]").nth(1).unwrap_or_default();
+    let lints = lints.split("\n[").next().unwrap_or_default();
+    lints.lines().any(|line| line.trim() == r#"unsafe_code = "forbid""#)
+}
+
+pub(super) fn lint_problems(member: &str, manifest: &str) -> Option<String> {
+    let takes_them = manifest.lines().skip_while(|line| *line != "[lints]").nth(1) == Some("workspace = true");
+    (!takes_them).then(|| format!("{member}/Cargo.toml: does not take the lints of the workspace"))
+}
+
+pub(super) fn migration_problems(left: &[String], right: &[String]) -> Vec<String> {
+    let missing = |one: &[String], other: &[String]| -> Vec<String> {
+        one.iter()
+            .filter(|name| !other.contains(name))
+            .map(|name| format!("`{name}` exists on one side only"))
+            .collect()
+    };
+    [missing(left, right), missing(right, left)].concat()
+}
+
+#[test]
+fn planted_violations_are_found() {
+    let long = "//! A file.\n".to_owned() + &"fn f() {}\n".repeat(FILE_LINES_MAX + 1);
+    let place = format!("see /{}/me/notes", "home");
+    let file = TreeFile { path: "docs/a.md".to_owned(), text: place };
+
+    assert_eq!(shape_problems("cli/src/long.rs", &long).len(), 1);
+    assert_eq!(shape_problems("cli/src/utils.rs", "//! Things.\n").len(), 1);
+    assert_eq!(shape_problems("cli/src/bare.rs", "fn f() {}\n").len(), 1);
+    assert_eq!(unfinished("a.rs", "fn f() { todo!() }\n"), ["a.rs:1: `todo!` is left"]);
+    assert_eq!(unfinished("a.rs", "\n#[ignore = \"later\"]\n").len(), 1);
+    assert_eq!(machine_paths(&file).len(), 1);
+    assert!(!forbids_unsafe_code("[workspace.lints.rust]\nmissing_docs = \"warn\"\n[x]\nunsafe_code = \"forbid\"\n"));
+    assert!(lint_problems("cli", "[package]\n[lints]\n").is_some());
+    assert_eq!(migration_problems(&["0001_a.sql".to_owned()], &["0001_b.sql".to_owned()]).len(), 2);
+}
+
+#[test]
+fn what_is_in_order_passes() {
+    let long = "//! This is one idea: a table.\n".to_owned() + &"fn f() {}\n".repeat(FILE_LINES_MAX + 1);
+    let tests = "//! A file.\n#[cfg(test)]\nmod tests {\n".to_owned() + &"\n".repeat(FILE_LINES_MAX) + "}\n";
+    let file = TreeFile { path: "a.rs".to_owned(), text: "GET /a/work/b, crate/work/".to_owned() };
+
+    assert_eq!(shape_problems("cli/src/long.rs", &long), [""; 0]);
+    assert_eq!(shape_problems("cli/src/tested.rs", &tests), [""; 0]);
+    assert_eq!(unfinished("a.rs", "// todo!\nlet text = \"dbg!\";"), [""; 0]);
+    assert_eq!(machine_paths(&file), [""; 0]);
+    assert!(forbids_unsafe_code("[workspace.lints.rust]\nunsafe_code = \"forbid\"\n"));
+    assert_eq!(lint_problems("cli", "[lints]\nworkspace = true\n"), None);
+}
