@@ -13,3 +13,10 @@ pub struct ParseError {
     /// JSON pointer (RFC 6901) to the offending value; empty for the whole document.
     pub pointer: String,
 }
+
+impl ParseError {
+    /// An error about the document as a whole.
+    pub(crate) fn of_document(reason: String) -> Self {
+        Self { reason, position: Position { line: 1, column: 1 }, pointer: String::new() }
+    }
+}

@@ -4,16 +4,56 @@
 //! recursive record is a cycle of [`NodeId`]s and no walk needs a table of names. Any walk over the
 //! graph must therefore bound itself or remember where it has been.
 
+use crate::error::ParseError;
+use crate::format::{Limits, Strictness};
 use crate::json::{Json, Position};
+use crate::schema::Source;
+
+mod attributes;
+mod canonical;
+mod defaults;
+mod identity;
+mod logical;
+mod names;
+mod normal;
+mod parse;
+mod resolve;
 
 /// A parsed Avro schema. Invariant: every [`NodeId`] in it is an index into `nodes`.
+///
+/// Nodes stand in the order in which their definitions end, so the root is usually the last, and the types of
+/// references come first.
 #[derive(Debug, Clone)]
 pub struct AvroSchema {
     pub(crate) nodes: Vec<Node>,
     pub(crate) root: NodeId,
+    /// The root type of each reference, in order.
+    references: Vec<NodeId>,
 }
 
 impl AvroSchema {
+    /// Reads the references of `source`, then its text.
+    ///
+    /// # Errors
+    /// A text is no Avro schema, or passes one of the limits. Reasons are in Avro's own words where it has some.
+    pub fn parse(source: &Source, strictness: Strictness, limits: &Limits) -> Result<Self, ParseError> {
+        parse::parse(source, strictness, limits)
+    }
+
+    /// The text that is stored and hashed, as Confluent prints it.
+    #[must_use]
+    pub fn canonical_text(&self) -> String {
+        canonical::text(self)
+    }
+
+    /// The canonical text of the normal form (`normalize=true`).
+    ///
+    /// # Errors
+    /// Two types have one name once those without namespace have moved into the namespace around them.
+    pub fn normalized_text(&self) -> Result<String, ParseError> {
+        normal::normalize(self).map(|normal| normal.canonical_text())
+    }
+
     /// The node that the whole text describes.
     #[must_use]
     pub fn root(&self) -> NodeId {
@@ -41,6 +81,17 @@ impl AvroSchema {
 pub struct NodeId(pub(crate) u32);
 
 impl NodeId {
+    /// Set in the links of a schema that is being read, where the definition is not known yet.
+    const PENDING: u32 = 1 << 31;
+
+    fn pending(index: usize) -> Self {
+        Self(Self::PENDING | index as u32)
+    }
+
+    fn as_pending(self) -> Option<usize> {
+        (self.0 & Self::PENDING != 0).then_some((self.0 & !Self::PENDING) as usize)
+    }
+
     /// The index itself, from 0, for tables beside the arena.
     #[must_use]
     pub fn index(self) -> usize {
