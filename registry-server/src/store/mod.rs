@@ -15,6 +15,9 @@ pub mod error;
 mod migrations;
 pub mod sqlite;
 
+#[cfg(test)]
+mod conformance;
+
 pub use error::{StoreError, StoreErrorKind};
 pub use sqlite::SqliteStore;
 

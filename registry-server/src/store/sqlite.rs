@@ -39,8 +39,6 @@ pub struct SqliteStore {
     reader: Reader,
     writer: Writer,
     revisions: Arc<Revisions>,
-    /// Held for as long as the store lives; `None` in memory.
-    _ownership: Option<Ownership>,
 }
 
 impl SqliteStore {
@@ -73,8 +71,8 @@ impl SqliteStore {
 
         let revisions = Arc::new(Revisions::load(&mut connection).await?);
         let reader = Reader::open(&location, Arc::clone(&revisions)).await?;
-        let writer = Writer::start(location, connection, Arc::clone(&revisions));
-        Ok(Self { reader, writer, revisions, _ownership: ownership })
+        let writer = Writer::start(location, ownership, connection, Arc::clone(&revisions));
+        Ok(Self { reader, writer, revisions })
     }
 }
 

@@ -1,40 +1,58 @@
-//! What only SQLite has: files, ownership, the writer's groups.
+//! The suite of all backends, and what only SQLite has: files, ownership, the writer's groups.
 
 use std::sync::Arc;
 
-use schema_core::{SchemaId, SchemaType, Version};
+use async_trait::async_trait;
+use tempfile::TempDir;
 
-use super::super::{Deleted, Inserted, NewVersion, SubjectKey};
-use super::*;
+use super::super::Store;
+use super::super::conformance::{Place, conformance, conformance_reopened};
+use super::SqliteStore;
 
-#[tokio::test]
-async fn smoke() {
-    let folder = tempfile::tempdir().unwrap();
-    for memory in [false, true] {
-        let store = if memory {
-            SqliteStore::open_in_memory().await.unwrap()
-        } else {
-            SqliteStore::open_file(&folder.path().join("a.db")).await.unwrap()
-        };
-        let subject = SubjectKey { context: Arc::from("."), subject: Arc::from("s") };
-        let snapshot = store.subject_snapshot(&subject).await.unwrap();
-        let new = NewVersion {
-            subject: subject.clone(),
-            decided_on: snapshot.revision,
-            schema_type: SchemaType::Avro,
-            text: Arc::from("\"int\""),
-            dedup_key: [1; 32],
-            guid: [2; 16],
-            timestamp_ms: 1,
-        };
-        let first = store.insert_version(new.clone()).await.unwrap();
-        assert_eq!(first, Inserted::Written { id: SchemaId(1), version: Version(1) });
-        assert_eq!(store.insert_version(new).await.unwrap(), Inserted::Moved);
-        let snapshot = store.subject_snapshot(&subject).await.unwrap();
-        assert_eq!(snapshot.versions.len(), 1);
-        assert_eq!(store.revision(&subject).await.unwrap(), snapshot.revision);
-        assert_eq!(store.subjects(".", Deleted::Hide).await.unwrap().len(), 1);
-        store.ping().await.unwrap();
-        store.close().await;
+mod crash;
+mod groups;
+mod opening;
+
+struct OnDisk(TempDir);
+
+#[async_trait]
+impl Place for OnDisk {
+    async fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
     }
+
+    async fn open(&self) -> Arc<dyn Store> {
+        Arc::new(SqliteStore::open_file(&self.0.path().join("registry.db")).await.unwrap())
+    }
+}
+
+struct InMemory;
+
+#[async_trait]
+impl Place for InMemory {
+    async fn new() -> Self {
+        Self
+    }
+
+    async fn open(&self) -> Arc<dyn Store> {
+        Arc::new(SqliteStore::open_in_memory().await.unwrap())
+    }
+}
+
+mod on_disk {
+    use super::*;
+
+    conformance!(OnDisk);
+
+    mod reopened {
+        use super::*;
+
+        conformance_reopened!(OnDisk);
+    }
+}
+
+mod in_memory {
+    use super::*;
+
+    conformance!(InMemory);
 }

@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::super::StoreError;
-use super::connect::Location;
+use super::connect::{Location, Ownership};
 use super::failure::unavailable;
 use super::revisions::{Changes, Revisions};
 
@@ -68,11 +68,17 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the task on the current runtime; it ends when the last sender is gone or after [`Writer::close`].
-    pub(super) fn start(location: Location, connection: SqliteConnection, revisions: Arc<Revisions>) -> Self {
+    /// The right to use the file, `None` in memory, ends with the task: not before the last write.
+    pub(super) fn start(
+        location: Location,
+        ownership: Option<Ownership>,
+        connection: SqliteConnection,
+        revisions: Arc<Revisions>,
+    ) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
         let stop = Arc::new(Notify::new());
         let proof = Arc::new(Proof::new());
-        let task = Task { location, connection, is_suspect: false, revisions, proof: Arc::clone(&proof) };
+        let task = Task { location, ownership, connection, is_suspect: false, revisions, proof: Arc::clone(&proof) };
         let task = tokio::spawn(task.run(waiting, Arc::clone(&stop)));
         Self { queue, stop, proof, task: Mutex::new(Some(task)) }
     }
@@ -153,6 +159,7 @@ impl<W: Write> Queued for Job<W> {
 /// The receiving side: owns the connection.
 struct Task {
     location: Location,
+    ownership: Option<Ownership>,
     connection: SqliteConnection,
     /// The last transaction failed: the connection is made anew before the next one.
     is_suspect: bool,
@@ -179,6 +186,7 @@ impl Task {
         if let Err(error) = sqlx::Connection::close(self.connection).await {
             tracing::warn!(error = %error, "the database was not closed cleanly; the next start repairs it");
         }
+        drop(self.ownership);
     }
 
     /// Writes and answers a group; leaves it empty.
@@ -195,6 +203,9 @@ impl Task {
             Err(error) => {
                 self.proof.withdraw();
                 self.is_suspect = true;
+                // At once: in memory, readers wait for the end of the transaction. Often SQLite has rolled back by
+                // itself, and this says so.
+                let _ = execute(&mut self.connection, "ROLLBACK").await;
                 let reason = error.to_string();
                 for job in group.drain(..) {
                     job.answer(Err(&reason));
@@ -225,8 +236,6 @@ impl Task {
 
     /// Replaces a connection whose last transaction failed.
     async fn renew_connection(&mut self) -> Result<(), Trouble> {
-        // Usually SQLite has rolled back itself, and this says so.
-        let _ = execute(&mut self.connection, "ROLLBACK").await;
         // The old one lives until the new one is there: a database in memory ends with its last connection.
         let fresh = self.location.connect_writer().await.map_err(|error| Trouble::Connect { error })?;
         self.connection = fresh;

@@ -1,0 +1,129 @@
+//! Texts, ids and uses.
+
+use super::super::{Deleted, Inserted, StoredSchema};
+use super::*;
+
+pub(crate) async fn reads_back_what_was_written(store: &Arc<dyn Store>) {
+    let flights = subject("flights-value");
+
+    let inserted = store.insert_version(new_version(&flights, "\"int\"", Revision::default())).await.unwrap();
+
+    assert_eq!(inserted, Inserted::Written { id: SchemaId(1), version: Version(1) });
+    let snapshot = store.subject_snapshot(&flights).await.unwrap();
+    let entry = VersionEntry {
+        version: Version(1),
+        id: SchemaId(1),
+        dedup_key: dedup_key("\"int\""),
+        deleted: false,
+        timestamp_ms: 1_700_000_000_123,
+    };
+    assert_eq!(snapshot.versions, [entry]);
+    let schema = StoredSchema {
+        id: SchemaId(1),
+        schema_type: SchemaType::Avro,
+        text: Arc::from("\"int\""),
+        guid: guid("\"int\""),
+        dedup_key: dedup_key("\"int\""),
+    };
+    assert_eq!(store.schema(".", SchemaId(1)).await.unwrap(), Some(schema));
+}
+
+pub(crate) async fn keeps_texts_byte_for_byte(store: &Arc<dyn Store>) {
+    let texts = [
+        String::new(),
+        r#"{"doc":"\u0000 \ud83d\ude00 \\u0000"}"#.to_owned(),
+        "{\"doc\":\"\u{0}\u{1}\u{7f}\u{80}\"}".to_owned(),
+        "\u{feff}{ \"b\" : 1,\r\n\t\"a\" : 1.0e0, \"b\" : 2 } ".to_owned(),
+        "e\u{301} \u{e9} \u{1f600} \u{ffff} \u{10ffff} \u{202e}".to_owned(),
+        "' '' \" ; -- % _ $1 ?1 :a".to_owned(),
+        format!("\"{}\"", "x".repeat((1 << 20) - 2)),
+        "\u{1f600}".repeat(1 << 18),
+    ];
+
+    for (text, id) in texts.iter().zip(1..) {
+        assert_eq!(register(store, &subject("s"), text).await, pair(id, id));
+    }
+
+    for (text, id) in texts.iter().zip(1..) {
+        let stored = store.schema(".", SchemaId(id)).await.unwrap().unwrap();
+        assert!(stored.text.as_bytes() == text.as_bytes(), "text {id} differs");
+        assert_eq!((stored.dedup_key, stored.guid), (dedup_key(text), guid(text)));
+    }
+}
+
+pub(crate) async fn gives_one_content_one_id_in_all_subjects(store: &Arc<dyn Store>) {
+    assert_eq!(register(store, &subject("a"), "one").await, pair(1, 1));
+    assert_eq!(register(store, &subject("b"), "two").await, pair(2, 1));
+    assert_eq!(register(store, &subject("b"), "one").await, pair(1, 2));
+    assert_eq!(register(store, &subject("c"), "two").await, pair(2, 1));
+    assert_eq!(register(store, &subject("a"), "three").await, pair(3, 2));
+}
+
+pub(crate) async fn gives_each_context_ids_of_its_own(store: &Arc<dyn Store>) {
+    assert_eq!(register(store, &subject_in(".", "s"), "one").await, pair(1, 1));
+    assert_eq!(register(store, &subject_in(".team", "s"), "two").await, pair(1, 1));
+    assert_eq!(register(store, &subject_in(".team", "s"), "one").await, pair(2, 2));
+
+    assert_eq!(&*store.schema(".team", SchemaId(1)).await.unwrap().unwrap().text, "two");
+    assert_eq!(store.subjects(".team", Deleted::Hide).await.unwrap(), [Arc::from("s")]);
+    assert_eq!(store.schema(".other", SchemaId(1)).await.unwrap(), None);
+}
+
+pub(crate) async fn gives_ids_without_gaps(store: &Arc<dyn Store>) {
+    for number in 1..=50 {
+        let name = format!("subject-{}", number % 7);
+        let (id, _) = register(store, &subject(&name), &format!("text {number}")).await;
+        assert_eq!(id, SchemaId(number));
+    }
+}
+
+/// The rules ask only for contents that no live version of the subject has; a soft-deleted one may have it.
+pub(crate) async fn gives_the_old_id_to_an_old_content(store: &Arc<dyn Store>) {
+    let s = subject("s");
+    register(store, &s, "one").await;
+    register(store, &s, "two").await;
+
+    let revision = store.revision(&s).await.unwrap();
+    let inserted = store.insert_version(new_version(&s, "one", revision)).await.unwrap();
+
+    assert_eq!(inserted, Inserted::Written { id: SchemaId(1), version: Version(3) });
+}
+
+pub(crate) async fn lists_uses_by_subject_and_version(store: &Arc<dyn Store>) {
+    // By bytes, U+E000 stands before U+1F600; by UTF-16 code units behind it.
+    for name in ["b", "\u{e000}", "\u{1f600}", "a"] {
+        register(store, &subject(name), "one").await;
+    }
+    let a = subject("a");
+    register(store, &a, "two").await;
+    let revision = store.revision(&a).await.unwrap();
+    store.delete_version(&a, Version(1), super::super::DeleteMode::Soft, revision).await.unwrap();
+    register(store, &a, "one").await;
+    register(store, &subject_in(".team", "a"), "one").await;
+
+    let uses = store.schema_uses(".", SchemaId(1)).await.unwrap();
+
+    let found: Vec<_> = uses
+        .iter()
+        .map(|found| (&*found.subject.context, &*found.subject.subject, found.entry.version.0, found.entry.deleted))
+        .collect();
+    let expected = [
+        (".", "a", 1, true),
+        (".", "a", 3, false),
+        (".", "b", 1, false),
+        (".", "\u{1f600}", 1, false),
+        (".", "\u{e000}", 1, false),
+    ];
+    assert_eq!(found, expected);
+}
+
+pub(crate) async fn knows_nothing_of_what_was_never_written(store: &Arc<dyn Store>) {
+    let snapshot = store.subject_snapshot(&subject("s")).await.unwrap();
+
+    assert_eq!((snapshot.revision, snapshot.versions), (Revision::default(), Vec::new()));
+    assert_eq!(snapshot.config, super::super::ConfigScopes::default());
+    assert_eq!(store.schema(".", SchemaId(1)).await.unwrap(), None);
+    assert_eq!(store.schema(".", SchemaId(u32::MAX)).await.unwrap(), None);
+    assert_eq!(store.schema_uses(".", SchemaId(1)).await.unwrap(), []);
+    assert_eq!(store.subjects(".", Deleted::Include).await.unwrap(), Vec::<Arc<str>>::new());
+}

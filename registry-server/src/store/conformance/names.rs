@@ -1,0 +1,65 @@
+//! Names of subjects and contexts.
+
+use super::super::{CONTEXT_BYTES_MAX, ConfigRecord, ConfigScope, Deleted, SUBJECT_BYTES_MAX, StoreErrorKind};
+use super::*;
+
+pub(crate) async fn sorts_subjects_by_utf16(store: &Arc<dyn Store>) {
+    let sorted = ["", "A", "a", "a-b", "ab", "\u{e9}", "\u{d7ff}", "\u{10000}", "\u{1f600}", "\u{e000}", "\u{ffff}"];
+    for name in sorted.iter().rev() {
+        register(store, &subject(name), "one").await;
+    }
+
+    let listed = store.subjects(".", Deleted::Hide).await.unwrap();
+
+    assert_eq!(listed.iter().map(|name| &**name).collect::<Vec<_>>(), sorted);
+}
+
+pub(crate) async fn takes_any_name(store: &Arc<dyn Store>) {
+    let names = [
+        "a",
+        "A",
+        "a ",
+        " a",
+        "\u{e9}",
+        "e\u{301}",
+        "'",
+        "\"",
+        "%",
+        "_",
+        "a/b",
+        "a:b",
+        "*",
+        "\u{1f600}",
+        "\u{80}",
+        "$1",
+        "\\",
+    ];
+    for (name, number) in names.iter().zip(1..) {
+        assert_eq!(register(store, &subject(name), &format!("text of {name}")).await, pair(number, 1), "`{name}`");
+    }
+
+    for (name, number) in names.iter().zip(1..) {
+        assert_eq!(versions(store, &subject(name)).await, [(1, number, false)], "`{name}`");
+    }
+    assert_eq!(store.subjects(".", Deleted::Hide).await.unwrap().len(), names.len());
+}
+
+pub(crate) async fn takes_the_longest_names_and_no_longer(store: &Arc<dyn Store>) {
+    let longest =
+        subject_in(&format!(".{}", "c".repeat(CONTEXT_BYTES_MAX - 1)), &"\u{e9}".repeat(SUBJECT_BYTES_MAX / 2));
+    assert_eq!(register(store, &longest, "one").await, pair(1, 1));
+    assert_eq!(versions(store, &longest).await, [(1, 1, false)]);
+    store.put_config(&ConfigScope::Subject(longest.clone()), ConfigRecord::default()).await.unwrap();
+
+    let too_long = [
+        subject(&"s".repeat(SUBJECT_BYTES_MAX + 1)),
+        subject_in(&"c".repeat(CONTEXT_BYTES_MAX + 1), "s"),
+        subject_in("", "s"),
+    ];
+    for key in too_long {
+        let insert = store.insert_version(new_version(&key, "two", Revision::default())).await.unwrap_err();
+        let config = store.put_config(&ConfigScope::Subject(key), ConfigRecord::default()).await.unwrap_err();
+        assert_eq!((insert.kind, config.kind), (StoreErrorKind::Invalid, StoreErrorKind::Invalid));
+    }
+    assert_eq!(store.subjects(".", Deleted::Include).await.unwrap(), Vec::<Arc<str>>::new());
+}

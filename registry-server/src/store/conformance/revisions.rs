@@ -1,0 +1,131 @@
+//! A decision is written only on what it was made on.
+
+use schema_core::Level;
+
+use super::super::{ConfigRecord, ConfigScope, DeleteMode};
+use super::*;
+
+/// A change that a decision about a subject must notice.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Insert,
+    SoftDeleteVersion,
+    SoftDeleteSubject,
+    DeleteVersion,
+    DeleteSubject,
+    SubjectConfig,
+    ContextConfig,
+    GlobalConfig,
+}
+
+const CHANGES: [Change; 8] = [
+    Change::Insert,
+    Change::SoftDeleteVersion,
+    Change::SoftDeleteSubject,
+    Change::DeleteVersion,
+    Change::DeleteSubject,
+    Change::SubjectConfig,
+    Change::ContextConfig,
+    Change::GlobalConfig,
+];
+
+async fn make(store: &Arc<dyn Store>, key: &SubjectKey, change: Change) {
+    let revision = store.revision(key).await.unwrap();
+    let config = ConfigRecord { compatibility: Some(Level::Full), ..ConfigRecord::default() };
+    match change {
+        Change::Insert => drop(register(store, key, "one more").await),
+        Change::SoftDeleteVersion => {
+            drop(store.delete_version(key, Version(2), DeleteMode::Soft, revision).await.unwrap());
+        }
+        Change::SoftDeleteSubject => drop(store.delete_subject(key, DeleteMode::Soft, revision).await.unwrap()),
+        Change::DeleteVersion => {
+            drop(store.delete_version(key, Version(1), DeleteMode::Permanent, revision).await.unwrap());
+        }
+        Change::DeleteSubject => drop(store.delete_subject(key, DeleteMode::Permanent, revision).await.unwrap()),
+        Change::SubjectConfig => store.put_config(&ConfigScope::Subject(key.clone()), config).await.unwrap(),
+        Change::ContextConfig => store.put_config(&ConfigScope::Context(key.context.clone()), config).await.unwrap(),
+        Change::GlobalConfig => store.put_config(&ConfigScope::Global, config).await.unwrap(),
+    }
+}
+
+/// A subject with a soft-deleted version 1 and a live version 2.
+async fn prepare(store: &Arc<dyn Store>, change: Change) -> SubjectKey {
+    let key = subject(&format!("{change:?}"));
+    register(store, &key, "one").await;
+    register(store, &key, "two").await;
+    let revision = store.revision(&key).await.unwrap();
+    store.delete_version(&key, Version(1), DeleteMode::Soft, revision).await.unwrap();
+    key
+}
+
+pub(crate) async fn every_change_moves_the_revision(store: &Arc<dyn Store>) {
+    for change in CHANGES {
+        let key = prepare(store, change).await;
+        let before = store.revision(&key).await.unwrap();
+
+        make(store, &key, change).await;
+
+        let after = store.revision(&key).await.unwrap();
+        assert_ne!(after, before, "{change:?}");
+        assert_eq!(after, store.subject_snapshot(&key).await.unwrap().revision, "{change:?}");
+    }
+}
+
+pub(crate) async fn a_stale_revision_writes_nothing(store: &Arc<dyn Store>) {
+    for change in CHANGES {
+        let key = prepare(store, change).await;
+        let stale = store.revision(&key).await.unwrap();
+        make(store, &key, change).await;
+        let before = store.subject_snapshot(&key).await.unwrap();
+
+        let inserted = store.insert_version(new_version(&key, "decided on the past", stale)).await.unwrap();
+
+        let after = store.subject_snapshot(&key).await.unwrap();
+        assert_eq!(inserted, Inserted::Moved, "{change:?}");
+        assert_eq!((before.revision, before.versions), (after.revision, after.versions), "{change:?}");
+    }
+}
+
+pub(crate) async fn a_change_elsewhere_leaves_the_revision(store: &Arc<dyn Store>) {
+    let key = subject("s");
+    register(store, &key, "one").await;
+    let before = store.revision(&key).await.unwrap();
+
+    register(store, &subject("other"), "two").await;
+    register(store, &subject_in(".team", "s"), "two").await;
+    store.put_config(&ConfigScope::Subject(subject("other")), ConfigRecord::default()).await.unwrap();
+    store.put_config(&ConfigScope::Context(Arc::from(".team")), ConfigRecord::default()).await.unwrap();
+    store.ping().await.unwrap();
+
+    assert_eq!(store.revision(&key).await.unwrap(), before);
+    let inserted = store.insert_version(new_version(&key, "three", before)).await.unwrap();
+    assert_eq!(inserted, Inserted::Written { id: SchemaId(3), version: Version(2) });
+}
+
+pub(crate) async fn a_refused_insert_costs_no_id(store: &Arc<dyn Store>) {
+    let key = subject("s");
+    register(store, &key, "one").await;
+
+    for _ in 0..5 {
+        let inserted = store.insert_version(new_version(&key, "two", Revision::default())).await.unwrap();
+        assert_eq!(inserted, Inserted::Moved);
+    }
+
+    assert_eq!(register(store, &key, "two").await, pair(2, 2));
+    assert_eq!(store.schema(".", SchemaId(3)).await.unwrap(), None);
+}
+
+pub(crate) async fn revision_and_snapshot_agree(store: &Arc<dyn Store>) {
+    let keys = [subject("a"), subject("b"), subject_in(".team", "a"), subject("never written")];
+    for (number, key) in keys[..3].iter().enumerate() {
+        register(store, key, &format!("text {number}")).await;
+        store.put_config(&ConfigScope::Subject(key.clone()), ConfigRecord::default()).await.unwrap();
+        store.put_config(&ConfigScope::Context(key.context.clone()), ConfigRecord::default()).await.unwrap();
+        store.put_config(&ConfigScope::Global, ConfigRecord::default()).await.unwrap();
+
+        for key in &keys {
+            let snapshot = store.subject_snapshot(key).await.unwrap();
+            assert_eq!(store.revision(key).await.unwrap(), snapshot.revision, "{key:?}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Group commit: who shares a commit, and who pays when something fails.
+
+use std::future::Future;
+
+use futures_util::future::join_all;
+use schema_core::{SchemaId, Version};
+use sqlx::SqliteConnection;
+
+use super::super::super::conformance::{new_version, pair, register, subject, versions};
+use super::super::super::{Inserted, Revision, StoreError, StoreErrorKind};
+use super::super::failure::failed;
+use super::super::revisions::Changes;
+use super::super::writer::Write;
+use super::*;
+
+/// Runs statements; the last one's single value is the answer.
+struct Statements(&'static [&'static str]);
+
+#[async_trait]
+impl Write for Statements {
+    type Output = Option<i64>;
+
+    const OPERATION: &'static str = "run statements";
+
+    async fn apply(&self, connection: &mut SqliteConnection, _: &mut Changes) -> Result<Option<i64>, StoreError> {
+        let mut answer = None;
+        for statement in self.0 {
+            answer = sqlx::query_scalar(*statement)
+                .fetch_optional(&mut *connection)
+                .await
+                .map_err(failed(Self::OPERATION))?;
+        }
+        Ok(answer)
+    }
+}
+
+/// Breaks a foreign key that is looked at only by COMMIT.
+const FAILS_AT_COMMIT: Statements = Statements(&[
+    "PRAGMA defer_foreign_keys = ON",
+    "INSERT INTO versions (context, subject, version, id, timestamp_ms) VALUES ('.', 'nobody', 1, 1, 0)",
+]);
+
+/// Does something, then fails.
+const FAILS_HALF_WAY: Statements = Statements(&[
+    "UPDATE registry SET last_change = last_change + 1000",
+    "UPDATE contexts SET last_id = last_id + 1000",
+    "INSERT INTO contexts (context) VALUES ('')",
+]);
+
+async fn open(folder: &TempDir) -> Arc<SqliteStore> {
+    Arc::new(SqliteStore::open_file(&folder.path().join("registry.db")).await.unwrap())
+}
+
+async fn insert(store: &SqliteStore, number: u32) -> Result<Inserted, StoreError> {
+    let key = subject(&format!("s-{number}"));
+    store.insert_version(new_version(&key, &format!("text {number}"), Revision::default())).await
+}
+
+/// What is queued before the writer's task runs is one group. A test has one thread, and the first poll of each write
+/// puts it into the queue; so the task sees none or all.
+async fn as_one_group<T>(writes: Vec<impl Future<Output = T>>) -> Vec<T> {
+    join_all(writes).await
+}
+
+#[tokio::test]
+async fn a_write_that_fails_takes_back_only_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+
+    let outcomes = as_one_group({
+        let store = &store;
+        (1..=20)
+            .map(|number| async move {
+                if number % 2 == 0 {
+                    store.writer.submit(FAILS_HALF_WAY).await.map(|_| None)
+                } else {
+                    insert(store, number).await.map(Some)
+                }
+            })
+            .collect()
+    })
+    .await;
+
+    for (outcome, number) in outcomes.into_iter().zip(1_u32..) {
+        if number % 2 == 0 {
+            assert_eq!(outcome.unwrap_err().kind, StoreErrorKind::Corrupt, "{number}");
+        } else {
+            let expected = Inserted::Written { id: SchemaId(number.div_ceil(2)), version: Version(1) };
+            assert_eq!(outcome.unwrap(), Some(expected), "{number}");
+        }
+    }
+    let store: Arc<dyn Store> = store;
+    assert_eq!(register(&store, &subject("next"), "next").await, pair(11, 1));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_commit_that_fails_fails_its_whole_group_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    insert(&store, 0).await.unwrap();
+    let before = store.revision(&subject("s-0")).await.unwrap();
+
+    let outcomes = as_one_group({
+        let store = &store;
+        (1..=20)
+            .map(|number| async move {
+                if number == 10 {
+                    store.writer.submit(FAILS_AT_COMMIT).await.map(drop)
+                } else {
+                    insert(store, number).await.map(drop)
+                }
+            })
+            .collect()
+    })
+    .await;
+
+    for outcome in outcomes {
+        let error = outcome.unwrap_err();
+        assert_eq!(error.kind, StoreErrorKind::Unavailable);
+        assert!(error.source.to_string().contains("COMMIT"), "{}", error.source);
+    }
+    let store: Arc<dyn Store> = store;
+    assert_eq!(store.revision(&subject("s-0")).await.unwrap(), before);
+    for number in 1..=20 {
+        let key = subject(&format!("s-{number}"));
+        assert_eq!(store.revision(&key).await.unwrap(), Revision::default());
+        assert_eq!(versions(&store, &key).await, []);
+    }
+    // And it goes on, with the same ids.
+    assert_eq!(register(&store, &subject("s-1"), "text 1").await, pair(2, 1));
+    store.ping().await.unwrap();
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_database_in_memory_survives_a_commit_that_fails() {
+    let store = Arc::new(SqliteStore::open_in_memory().await.unwrap());
+    insert(&store, 1).await.unwrap();
+
+    let error = store.writer.submit(FAILS_AT_COMMIT).await.unwrap_err();
+
+    assert_eq!(error.kind, StoreErrorKind::Unavailable);
+    let store: Arc<dyn Store> = store;
+    assert_eq!(register(&store, &subject("s-1"), "text 1").await, pair(1, 1));
+    assert_eq!(register(&store, &subject("s-2"), "text 2").await, pair(2, 1));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_writes_and_serves_reads_until_there_is_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    insert(&store, 1).await.unwrap();
+    let large = "x".repeat(1 << 20);
+    let key = subject("large");
+    // The page limit stands for the disk's size.
+    store.writer.submit(Statements(&["PRAGMA max_page_count = 1"])).await.unwrap();
+
+    for _ in 0..3 {
+        let error = store.insert_version(new_version(&key, &large, Revision::default())).await.unwrap_err();
+        assert_eq!(error.kind, StoreErrorKind::Unavailable, "{}", error.source);
+        assert_eq!(&*store.schema(".", SchemaId(1)).await.unwrap().unwrap().text, "text 1");
+        // A renewed connection has no limit any more.
+        store.writer.submit(Statements(&["PRAGMA max_page_count = 1"])).await.unwrap();
+    }
+
+    store.writer.submit(Statements(&["PRAGMA max_page_count = 1000000"])).await.unwrap();
+    let store: Arc<dyn Store> = store;
+    assert_eq!(register(&store, &key, &large).await, pair(2, 1));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn the_writer_syncs_every_commit_and_keeps_foreign_keys() {
+    const FULL: i64 = 2;
+    const IS_WAL: &str = "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'wal'";
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+
+    assert_eq!(store.writer.submit(Statements(&["PRAGMA synchronous"])).await.unwrap(), Some(FULL));
+    assert_eq!(store.writer.submit(Statements(&["PRAGMA foreign_keys"])).await.unwrap(), Some(1));
+    assert_eq!(store.writer.submit(Statements(&[IS_WAL])).await.unwrap(), Some(1));
+    store.close().await;
+}

@@ -1,0 +1,139 @@
+//! Which files are opened, and what is said about the others.
+
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+
+use super::super::super::conformance::{pair, register, subject};
+use super::super::super::{IN_MEMORY, StoreError, StoreErrorKind, open};
+use super::*;
+
+async fn refused(path: &Path) -> (StoreErrorKind, String) {
+    let error = SqliteStore::open_file(path).await.unwrap_err();
+    (error.kind, error.source.to_string())
+}
+
+async fn raw(path: &Path) -> SqliteConnection {
+    SqliteConnectOptions::new().filename(path).connect().await.unwrap()
+}
+
+#[tokio::test]
+async fn an_address_names_a_file_or_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("with space %20.db");
+    let address = format!("sqlite://{}", path.display());
+
+    for address in [address.as_str(), IN_MEMORY] {
+        let store = open(address).await.unwrap();
+        assert_eq!(register(&store, &subject("s"), "one").await, pair(1, 1));
+        store.close().await;
+    }
+
+    assert!(path.is_file());
+    for wrong in ["", "registry.db", "sqlite://", "postgres://user:secret@host/db", "sqlite::other:"] {
+        let error = open(wrong).await.unwrap_err();
+        assert_eq!(error.kind, StoreErrorKind::Setup, "{wrong}");
+        assert!(!error.source.to_string().contains("secret"), "a password was printed");
+    }
+}
+
+#[tokio::test]
+async fn a_second_owner_is_refused_until_the_first_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("registry.db");
+    let first = SqliteStore::open_file(&path).await.unwrap();
+
+    let (kind, text) = refused(&path).await;
+
+    assert_eq!(kind, StoreErrorKind::Setup);
+    assert!(text.contains("registry.db") && text.contains(&format!("process {}", std::process::id())), "{text}");
+    first.close().await;
+    SqliteStore::open_file(&path).await.unwrap().close().await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn another_name_of_an_owned_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, link) = (folder.path().join("registry.db"), folder.path().join("link.db"));
+    let first = SqliteStore::open_file(&path).await.unwrap();
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+
+    assert_eq!(refused(&link).await.0, StoreErrorKind::Setup);
+    first.close().await;
+}
+
+#[tokio::test]
+async fn a_newer_database_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("registry.db");
+    SqliteStore::open_file(&path).await.unwrap().close().await;
+    let mut connection = raw(&path).await;
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (9999, 'later', TRUE, x'00', 0)",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    connection.close().await.unwrap();
+    let before = fs::read(&path).unwrap();
+
+    let (kind, text) = refused(&path).await;
+
+    assert_eq!(kind, StoreErrorKind::Setup);
+    assert!(text.contains("newer server") && text.contains("9999") && text.contains("registry.db"), "{text}");
+    assert!(fs::read(&path).unwrap() == before, "the file has changed");
+}
+
+#[tokio::test]
+async fn a_migration_with_another_text_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("registry.db");
+    SqliteStore::open_file(&path).await.unwrap().close().await;
+    let mut connection = raw(&path).await;
+    sqlx::query("UPDATE _sqlx_migrations SET checksum = x'00' WHERE version = 1")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+
+    let (kind, text) = refused(&path).await;
+
+    assert_eq!(kind, StoreErrorKind::Setup);
+    assert!(text.contains("migration 1"), "{text}");
+}
+
+#[tokio::test]
+async fn a_file_of_something_else_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notes.txt");
+    let text = "not a database\n".repeat(1_000);
+    fs::write(&path, &text).unwrap();
+
+    let (kind, _) = refused(&path).await;
+
+    assert_eq!(kind, StoreErrorKind::Corrupt);
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+}
+
+#[tokio::test]
+async fn a_folder_that_is_not_there_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+
+    let (kind, text) = refused(&folder.path().join("missing/registry.db")).await;
+
+    assert_eq!(kind, StoreErrorKind::Setup);
+    assert!(text.contains("missing"), "{text}");
+}
+
+#[tokio::test]
+async fn an_error_keeps_its_cause() {
+    let error: StoreError = SqliteStore::open_file(Path::new("/")).await.unwrap_err();
+
+    assert!(error.source().is_some());
+    assert_eq!(error.to_string(), "open the database failed");
+}
