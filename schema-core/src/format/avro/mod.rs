@@ -19,6 +19,8 @@ mod normal;
 mod parse;
 mod resolve;
 
+pub mod compatibility;
+
 /// A parsed Avro schema. Invariant: every [`NodeId`] in it is an index into `nodes`.
 ///
 /// Nodes stand in the order in which their definitions end, so the root is usually the last, and the types of
