@@ -5,6 +5,9 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use schema_core::format::avro::AvroSchema;
+use schema_core::format::{Limits, Strictness};
+use schema_core::{SchemaType, Source};
 
 /// A record of 100 fields of mixed types, with unions and a nested array.
 fn hundred_fields() -> String {
@@ -16,7 +19,12 @@ fn hundred_fields() -> String {
 
 fn parse_schema(criterion: &mut Criterion) {
     let text = hundred_fields();
+    let source = Source { schema_type: SchemaType::Avro, text: text.clone(), references: Vec::new() };
+    let limits = Limits::default();
     let mut group = criterion.benchmark_group("parse a schema of 100 fields");
+    group.bench_function("schema-core", |bencher| {
+        bencher.iter(|| AvroSchema::parse(black_box(&source), Strictness::New, &limits).expect("the text is a schema"));
+    });
     group.bench_function("apache-avro", |bencher| {
         bencher.iter(|| apache_avro::Schema::parse_str(black_box(&text)).expect("the text is a schema"));
     });
