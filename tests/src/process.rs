@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -77,6 +77,19 @@ impl Process {
         if let Some(status) = self.child.try_wait()? {
             bail!("`{}` ended with {status}; the end of its log:\n{}", self.name, self.log_tail());
         }
+        Ok(())
+    }
+
+    /// Waits until the process has ended with success.
+    ///
+    /// # Errors
+    /// It ended with a failure or not within `deadline`; the message has the end of its log.
+    pub fn succeed(&mut self, deadline: Duration) -> Result<()> {
+        let status = wait_for(&format!("`{}` to end", self.name), deadline, || {
+            self.child.try_wait()?.context("it is still running")
+        });
+        let status = status.with_context(|| format!("the end of its log:\n{}", self.log_tail()))?;
+        ensure!(status.success(), "it ended with {status}; the end of its log:\n{}", self.log_tail());
         Ok(())
     }
 
