@@ -4,6 +4,7 @@
 pub mod compatibility;
 pub mod error;
 pub mod error_code;
+pub mod fingerprint;
 pub mod format;
 pub mod json;
 pub mod schema;
@@ -12,5 +13,6 @@ pub mod wire;
 pub use compatibility::{Incompatibility, Level};
 pub use error::ParseError;
 pub use error_code::{ApiError, ErrorCode};
+pub use fingerprint::{Content, DedupKey, Guid};
 pub use format::{ParsedSchema, SchemaFormat};
 pub use schema::{Reference, SchemaId, SchemaType, Source, Version};

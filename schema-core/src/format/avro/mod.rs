@@ -5,6 +5,7 @@
 //! graph must therefore bound itself or remember where it has been.
 
 use crate::error::ParseError;
+use crate::fingerprint::crc64_avro;
 use crate::format::{Limits, Strictness};
 use crate::json::{Json, Position};
 use crate::schema::Source;
@@ -17,6 +18,7 @@ mod logical;
 mod names;
 mod normal;
 mod parse;
+mod parsing_form;
 mod resolve;
 
 pub mod compatibility;
@@ -54,6 +56,18 @@ impl AvroSchema {
     /// Two types have one name once those without namespace have moved into the namespace around them.
     pub fn normalized_text(&self) -> Result<String, ParseError> {
         normal::normalize(self).map(|normal| normal.canonical_text())
+    }
+
+    /// Avro's Parsing Canonical Form: full names, and nothing that a decoder does not need.
+    #[must_use]
+    pub fn parsing_canonical_form(&self) -> String {
+        parsing_form::text(self)
+    }
+
+    /// The Avro specification's fingerprint: CRC-64-AVRO of the Parsing Canonical Form.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        crc64_avro(self.parsing_canonical_form().as_bytes())
     }
 
     /// The node that the whole text describes.
