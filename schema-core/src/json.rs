@@ -6,6 +6,7 @@
 
 mod number;
 mod print;
+mod reader;
 mod tape;
 
 pub(crate) use number::{is_integer, parse_java_double, write_double, write_float, write_number};

@@ -14,5 +14,5 @@ pub use compatibility::{Incompatibility, Level};
 pub use error::ParseError;
 pub use error_code::{ApiError, ErrorCode};
 pub use fingerprint::{Content, DedupKey, Guid};
-pub use format::{ParsedSchema, SchemaFormat};
+pub use format::{ParsedSchema, SchemaFormat, format_of, formats};
 pub use schema::{Reference, SchemaId, SchemaType, Source, Version};

@@ -9,6 +9,18 @@ use crate::schema::{SchemaType, Source};
 
 pub mod avro;
 
+/// Every schema type there is. The only list: add a format here and the whole program knows it.
+#[must_use]
+pub fn formats() -> &'static [&'static dyn SchemaFormat] {
+    &[&avro::AvroFormat]
+}
+
+/// The format that reads a schema type.
+#[must_use]
+pub fn format_of(schema_type: SchemaType) -> Option<&'static dyn SchemaFormat> {
+    formats().iter().copied().find(|format| format.schema_type() == schema_type)
+}
+
 /// How strictly a text is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strictness {

@@ -13,15 +13,20 @@ use crate::schema::Source;
 mod attributes;
 mod canonical;
 mod defaults;
+mod format;
 mod identity;
 mod logical;
+mod named;
 mod names;
 mod normal;
 mod parse;
 mod parsing_form;
+mod record;
 mod resolve;
 
 pub mod compatibility;
+
+pub use format::AvroFormat;
 
 /// A parsed Avro schema. Invariant: every [`NodeId`] in it is an index into `nodes`.
 ///

@@ -1,0 +1,65 @@
+//! Avro behind the traits of all schema types.
+
+use std::any::Any;
+
+use super::{AvroSchema, compatibility};
+use crate::compatibility::{Hint, Incompatibility};
+use crate::error::ParseError;
+use crate::format::{Limits, ParsedSchema, SchemaFormat, Strictness};
+use crate::schema::{SchemaType, Source};
+
+/// Reads Avro.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AvroFormat;
+
+impl SchemaFormat for AvroFormat {
+    fn schema_type(&self) -> SchemaType {
+        SchemaType::Avro
+    }
+
+    fn parse(
+        &self,
+        source: &Source,
+        strictness: Strictness,
+        limits: &Limits,
+    ) -> Result<Box<dyn ParsedSchema>, ParseError> {
+        Ok(Box::new(AvroSchema::parse(source, strictness, limits)?))
+    }
+}
+
+impl ParsedSchema for AvroSchema {
+    fn schema_type(&self) -> SchemaType {
+        SchemaType::Avro
+    }
+
+    fn canonical_text(&self) -> String {
+        AvroSchema::canonical_text(self)
+    }
+
+    fn normalized_text(&self) -> Result<String, ParseError> {
+        AvroSchema::normalized_text(self)
+    }
+
+    fn can_read(&self, writer: &dyn ParsedSchema) -> Result<Vec<Incompatibility>, String> {
+        let Some(avro) = writer.as_any().downcast_ref::<AvroSchema>() else {
+            return Ok(vec![other_type(self.schema_type(), writer.schema_type())]);
+        };
+        compatibility::can_read(self, avro)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// No schema reads data of another type's.
+fn other_type(reader: SchemaType, writer: SchemaType) -> Incompatibility {
+    let keep = |kept: SchemaType| format!("keep the schema type {}, or use another subject", kept.as_str());
+    Incompatibility {
+        kind: "TYPE_MISMATCH",
+        form: "Incompatible because of different schema type",
+        path: "/".to_owned(),
+        additional_info: format!("reader type: {}, writer type: {}", reader.as_str(), writer.as_str()),
+        hint: Hint { new_reads_old: keep(writer), old_reads_new: keep(reader) },
+    }
+}
