@@ -5,4 +5,5 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod foreign_clients;
 mod kafka;

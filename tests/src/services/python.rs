@@ -10,8 +10,8 @@ use anyhow::{Context as _, Result, ensure};
 use crate::cache;
 use crate::wait::wait_for;
 
-/// How much of a script's standard error a failure shows.
-const STDERR_TAIL_BYTES: usize = 4096;
+/// How much of each of a script's outputs a failure shows.
+const TAIL_BYTES: usize = 4096;
 
 /// The interpreter of the virtual environment that `./test` made from `tests/requirements/python.txt`.
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ impl Python {
     /// Runs the script at `path`, which is relative to the folder `tests`, and returns what it printed.
     ///
     /// # Errors
-    /// It ended with a failure (the message has the end of its standard error) or not within `deadline`.
+    /// It ended with a failure (the message has the end of what it printed) or not within `deadline`.
     pub fn run(&self, path: &str, arguments: &[&str], deadline: Duration) -> Result<String> {
         let folder = tempfile::tempdir()?;
         let (out, err) = (folder.path().join("out"), folder.path().join("err"));
@@ -53,7 +53,7 @@ impl Python {
             drop(child.kill());
             drop(child.wait());
         }
-        let complaint = || format!("`{path}` failed; the end of its standard error:\n{}", tail(&err));
+        let complaint = || format!("`{path}` failed; the end of what it printed:\n{}{}", tail(&out), tail(&err));
         let status = ended.with_context(complaint)?;
         ensure!(status.success(), "{status}: {}", complaint());
         Ok(std::fs::read_to_string(&out)?)
@@ -62,5 +62,5 @@ impl Python {
 
 fn tail(path: &Path) -> String {
     let text = std::fs::read(path).unwrap_or_default();
-    String::from_utf8_lossy(&text[text.len().saturating_sub(STDERR_TAIL_BYTES)..]).into_owned()
+    String::from_utf8_lossy(&text[text.len().saturating_sub(TAIL_BYTES)..]).into_owned()
 }

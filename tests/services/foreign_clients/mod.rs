@@ -1,0 +1,3 @@
+//! Clients that others wrote, talking to our registry and reading what we wrote.
+
+mod fake_broker;
