@@ -14,6 +14,9 @@ use crate::compatibility::Hint;
 /// A union's hint explains the branch inside it, and that one's union again, up to here.
 const NESTING_MAX: usize = 3;
 
+/// With more free writer fields than this, only the one in the same place is taken for the old name.
+const UNCLAIMED_MAX: usize = 64;
+
 /// Makes hints, and remembers per pair of records which writer fields no reader field takes.
 pub(super) struct Hints<'w, 'a> {
     walk: &'w Walk<'a>,
@@ -125,11 +128,13 @@ impl<'w, 'a> Hints<'w, 'a> {
         if unclaimed.binary_search(&index).is_ok() && looks_same(&index) {
             return Some(index);
         }
-        let mut alike = unclaimed.iter().copied().filter(looks_same).take(2);
-        match (alike.next(), alike.next()) {
-            (Some(only), None) => Some(only),
-            _ => None,
+        if unclaimed.len() > UNCLAIMED_MAX {
+            return None;
         }
+        let mut alike = unclaimed.iter().copied().filter(looks_same).take(2);
+        let (Some(only), None) = (alike.next(), alike.next()) else { return None };
+        let is_another_ones = reads.fields.get(only).is_some_and(|field| !has_field(wrote, &field.name));
+        (!is_another_ones).then_some(only)
     }
 
     /// The reader's union has nothing for a writer's type, or a branch that looks right but does not fit.
@@ -137,8 +142,16 @@ impl<'w, 'a> Hints<'w, 'a> {
         let kind = &self.walk.writer.node(wrote).kind;
         let shown = shown(kind);
         let Some(branch) = self.branch_alike(union, kind) else {
+            let keep = format!("keep a branch that reads {shown} in the union of the new schema");
             return Hint {
-                new_reads_old: format!("keep a branch that reads {shown} in the union of the new schema"),
+                new_reads_old: match (self.only_branch_of_kind(union, kind), name_of(kind)) {
+                    (Some(other), Some(name)) => format!(
+                        "if {} is {shown} renamed, add `\"aliases\": [\"{}\"]` to it; if not, {keep}",
+                        self::shown(other),
+                        name.full()
+                    ),
+                    _ => keep,
+                },
                 old_reads_new: format!("leave {shown} out of the new schema here: the old union has no branch for it"),
             };
         };
@@ -154,6 +167,17 @@ impl<'w, 'a> Hints<'w, 'a> {
             new_reads_old: format!("{shown} is in both, but differs at `{path}` inside it: {}", hint.new_reads_old),
             old_reads_new: format!("{shown} is in both, but differs at `{path}` inside it: {}", hint.old_reads_new),
         }
+    }
+
+    /// The reader union's branch of this kind, if there is just one.
+    fn only_branch_of_kind(&self, union: NodeId, wrote: &Kind) -> Option<&'a Kind> {
+        let Kind::Union { branches } = &self.walk.reader.node(union).kind else { return None };
+        let mut same = branches
+            .iter()
+            .map(|&branch| &self.walk.reader.node(branch).kind)
+            .filter(|reads| type_name(reads) == type_name(wrote));
+        let first = same.next()?;
+        same.next().is_none().then_some(first)
     }
 
     fn branch_alike(&self, union: NodeId, wrote: &Kind) -> Option<NodeId> {
@@ -178,6 +202,10 @@ fn unclaimed(reads: &Record, wrote: &Record) -> Vec<usize> {
     (0..wrote.fields.len()).filter(is_free).collect()
 }
 
+fn has_field(record: &Record, name: &str) -> bool {
+    record.fields.iter().any(|field| field.name == name)
+}
+
 fn name(reads: &Kind, wrote: &Kind) -> Hint {
     let full = |kind| name_of(kind).map(super::Name::full).unwrap_or_default();
     let (reader, writer) = (full(reads), full(wrote));
@@ -188,18 +216,17 @@ fn name(reads: &Kind, wrote: &Kind) -> Hint {
 }
 
 fn mismatch(reads: &Kind, wrote: &Kind) -> Hint {
-    let new_reads_old = {
-        let wider = widenings(wrote);
-        let widen = if wider.is_empty() { String::new() } else { format!(", widen it to {}", listed(&wider, "or")) };
-        let wrote = shown(wrote);
-        format!("keep {wrote}{widen}, or use a union with a branch for {wrote}")
-    };
-    let old_reads_new = {
-        let narrower = narrowings(reads);
-        let narrow = if narrower.is_empty() { String::new() } else { format!(", or use {}", listed(&narrower, "or")) };
-        format!("keep {} as the old schema reads it{narrow}", shown(reads))
-    };
-    Hint { new_reads_old, old_reads_new }
+    let wider = widenings(wrote);
+    let widen = if wider.is_empty() { String::new() } else { format!(", widen it to {}", listed(&wider, "or")) };
+    let narrower = narrowings(reads);
+    let narrow = if narrower.is_empty() { String::new() } else { format!(", or write {}", listed(&narrower, "or")) };
+    Hint {
+        new_reads_old: format!(
+            "the old schema wrote {} here: keep it{widen}, or use a union with a branch for it",
+            shown(wrote)
+        ),
+        old_reads_new: format!("the old schema reads {} here: keep it{narrow}", shown(reads)),
+    }
 }
 
 /// A type in words: `int`, or record `a.B`.
