@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::super::{Kind, NodeId, Record};
+use super::super::{Kind, Name, NodeId, Record};
 use super::report::pointer;
 use super::rules::{missing_symbols, name_of, narrowings, type_name, widenings};
 use super::{Problem, Walk, What};
@@ -207,7 +207,7 @@ fn has_field(record: &Record, name: &str) -> bool {
 }
 
 fn name(reads: &Kind, wrote: &Kind) -> Hint {
-    let full = |kind| name_of(kind).map(super::Name::full).unwrap_or_default();
+    let full = |kind| name_of(kind).map(Name::full).unwrap_or_default();
     let (reader, writer) = (full(reads), full(wrote));
     Hint {
         new_reads_old: format!("name it `{writer}` again, or add `\"aliases\": [\"{writer}\"]` to it"),

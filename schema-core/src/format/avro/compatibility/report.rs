@@ -1,9 +1,9 @@
 //! Puts problems into Confluent's words: kind, path, additional info.
 
-use super::super::{Kind, NodeId};
+use super::super::{Kind, Name};
 use super::hint::Hints;
 use super::rules::{missing_symbols, name_of, type_name};
-use super::{PathId, Problem, Segment, Site, Walk, What};
+use super::{Problem, Segment, Walk, What};
 use crate::compatibility::Incompatibility;
 
 /// Problems put into words: as many as a schema may have fields. Nobody reads more, and repeated pairs can make any
@@ -69,7 +69,7 @@ fn additional_info(walk: &Walk<'_>, problem: &Problem) -> String {
             lacking(&walk.writer.node(branches[index as usize]).kind)
         }
         (What::Branch, _, _) => lacking(wrote),
-        (What::Name, _, _) => format!("expected: {}", name_of(wrote).map(super::Name::full).unwrap_or_default()),
+        (What::Name, _, _) => format!("expected: {}", name_of(wrote).map(Name::full).unwrap_or_default()),
         _ => format!("reader type: {} not compatible with writer type: {}", upper_name(reads), upper_name(wrote)),
     }
 }
@@ -86,8 +86,7 @@ fn upper_name(kind: &Kind) -> String {
 pub(super) fn pointer(walk: &Walk<'_>, problem: &Problem) -> String {
     let mut segments = Vec::new();
     let mut path = walk.site(problem).path;
-    while path != PathId::ROOT {
-        let (parent, segment) = walk.paths[path.0 as usize];
+    while let Some((parent, segment)) = walk.last_segment(path) {
         segments.push(segment);
         path = parent;
     }
@@ -110,18 +109,4 @@ pub(super) fn pointer(walk: &Walk<'_>, problem: &Problem) -> String {
         What::Type | What::EnumField | What::Branch => {}
     }
     if text.is_empty() { "/".to_owned() } else { text }
-}
-
-impl Walk<'_> {
-    pub(super) fn site(&self, problem: &Problem) -> Site {
-        self.sites[problem.site as usize]
-    }
-
-    /// The first problem of a pair that the walk has looked at.
-    pub(super) fn first_problem(&self, reader: NodeId, writer: NodeId) -> Option<Problem> {
-        match self.known.get(&(reader, writer)) {
-            Some(super::Known::Finished(Some(problems))) => problems.first().copied(),
-            _ => None,
-        }
-    }
 }
