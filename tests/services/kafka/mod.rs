@@ -1,3 +1,4 @@
 //! Tests against Apache Kafka.
 
+mod cluster;
 mod foreign_round_trip;
