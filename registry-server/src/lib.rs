@@ -1,3 +1,7 @@
 //! A schema registry: stores versions of schemas behind Confluent's REST API, by the rules.
 
+pub mod config;
+pub mod logging;
 pub mod store;
+
+pub use config::ServerConfig;

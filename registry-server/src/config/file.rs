@@ -1,0 +1,44 @@
+//! The TOML file: `--config PATH`, else `SCHEMA_REGISTRY_CONFIG`, else `schema-registry.toml` if there.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use toml::{Table, Value};
+
+use super::settings::Draft;
+
+/// The file that is read when nothing names another.
+const DEFAULT_PATH: &str = "schema-registry.toml";
+
+/// Reads the file into the draft. A file that was named must be there.
+pub(super) fn apply(flag: Option<&Path>, environment: Option<&str>, draft: &mut Draft) {
+    let named = flag.or(environment.map(Path::new));
+    let path = named.unwrap_or(Path::new(DEFAULT_PATH));
+    match std::fs::read_to_string(path) {
+        Ok(text) => apply_text(&path.display().to_string(), &text, draft),
+        Err(error) if named.is_none() && error.kind() == ErrorKind::NotFound => {}
+        Err(error) => draft.problems.push(format!("`{}` cannot be read: {error}", path.display())),
+    }
+}
+
+/// Takes a file's text. `path` is for messages.
+pub(super) fn apply_text(path: &str, text: &str, draft: &mut Draft) {
+    match text.parse::<Table>() {
+        Ok(table) => apply_table("", &table, draft),
+        Err(error) => draft.problems.push(format!("`{path}` is not TOML: {}", error.to_string().trim_end())),
+    }
+}
+
+fn apply_table(prefix: &str, table: &Table, draft: &mut Draft) {
+    for (key, value) in table {
+        let key = format!("{prefix}{key}");
+        match value {
+            // Tables nest once: no setting has a longer key, so a deeper one is unknown by its name.
+            Value::Table(inner) if prefix.is_empty() => apply_table(&format!("{key}."), inner, draft),
+            Value::String(text) => draft.set(&key, &key, text),
+            Value::Integer(number) => draft.set(&key, &key, &number.to_string()),
+            Value::Boolean(truth) => draft.set(&key, &key, &truth.to_string()),
+            other => draft.set(&key, &key, &other.to_string()),
+        }
+    }
+}
