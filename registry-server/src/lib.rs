@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod logging;
+pub mod registry;
 pub mod store;
 
 pub use config::ServerConfig;

@@ -1,0 +1,282 @@
+//! What is remembered, bounded by bytes, and why it is never wrong.
+//!
+//! | cache | key | why it holds |
+//! |---|---|---|
+//! | contents | id | the content of an id never changes |
+//! | texts | hash of the text as sent | reading a text depends on nothing else |
+//! | subjects | subject and revision | a revision stands for one state; the store is asked for it first |
+//! | uses | id and its generation | raised by each commit that gives the id another use |
+//!
+//! A key that carries its revision needs no eviction: when the state moves on, nobody asks for the old key any
+//! more and it ages out. Many who miss one key at once wait for one load.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use moka::future::Cache;
+use schema_core::SchemaId;
+use schema_core::format::Strictness;
+
+use crate::store::{DedupKey, Revision, SchemaUse, StoredSchema, SubjectKey, SubjectSnapshot, VersionEntry};
+
+use super::canonical::{Canonical, Form, TextKey};
+use super::{DEFAULT_CONTEXT, Registry, RegistryError, Subject};
+
+/// Slots of the generations of ids. Two ids may share one; then a new use of the one reloads the other, too.
+const GENERATION_SLOTS: usize = 1024;
+
+/// Finished answers kept per id: one per use, for the first uses. Beyond them an answer is made anew each time.
+const ANSWERS_PER_ID: usize = 64;
+
+/// A parsed schema takes about this many times the bytes of its text.
+const PARSED_FACTOR: usize = 12;
+
+/// What an entry costs beside its contents, about.
+const ENTRY_BYTES: usize = 256;
+
+/// All caches of a registry.
+pub(super) struct Caches {
+    contents: Cache<SchemaId, Arc<Content>>,
+    texts: Cache<TextKey, Arc<Canonical>>,
+    subjects: Cache<(SubjectKey, Revision), Arc<CachedSubject>>,
+    uses: Cache<(SchemaId, u64), Arc<SchemaInUse>>,
+    generations: Box<[AtomicU64]>,
+}
+
+/// The content of an id, with the schema read from it once somebody compares.
+#[derive(Debug)]
+pub struct Content {
+    /// As stored.
+    pub stored: StoredSchema,
+    canonical: OnceLock<Arc<Canonical>>,
+    normal_key: OnceLock<DedupKey>,
+}
+
+/// An id's content and where it is used.
+#[derive(Debug)]
+pub struct SchemaInUse {
+    /// The content.
+    pub content: Arc<Content>,
+    /// Every use, by subject then version, soft-deleted ones included; at least one.
+    pub uses: Vec<SchemaUse>,
+    answers: Vec<OnceLock<Bytes>>,
+}
+
+/// A subject at one revision.
+#[derive(Debug)]
+pub(super) struct CachedSubject {
+    pub(super) snapshot: SubjectSnapshot,
+    /// Content to its newest live version.
+    live: HashMap<DedupKey, usize>,
+}
+
+impl Caches {
+    /// Caches that take about `bytes` together.
+    pub(super) fn new(bytes: u64) -> Self {
+        let share = |percent: u64| bytes / 100 * percent;
+        Self {
+            contents: Cache::builder()
+                .max_capacity(share(20))
+                .weigher(|_, content: &Arc<Content>| weight(content.stored.text.len() * PARSED_FACTOR))
+                .build(),
+            texts: Cache::builder()
+                .max_capacity(share(25))
+                .weigher(|_, canonical: &Arc<Canonical>| weight(canonical.text.len() * PARSED_FACTOR))
+                .build(),
+            subjects: Cache::builder()
+                .max_capacity(share(20))
+                .weigher(|_, subject: &Arc<CachedSubject>| {
+                    weight(subject.snapshot.versions.len() * (size_of::<VersionEntry>() + 64))
+                })
+                .build(),
+            uses: Cache::builder()
+                .max_capacity(share(35))
+                .weigher(|_, schema: &Arc<SchemaInUse>| {
+                    let answer_bytes = schema.content.stored.text.len() + ENTRY_BYTES;
+                    weight(schema.uses.len() * 128 + schema.answers.len() * answer_bytes)
+                })
+                .build(),
+            generations: (0..GENERATION_SLOTS).map(|_| AtomicU64::new(0)).collect(),
+        }
+    }
+
+    pub(super) async fn text(&self, key: &TextKey) -> Option<Arc<Canonical>> {
+        self.texts.get(key).await
+    }
+
+    pub(super) async fn remember_text(&self, key: TextKey, canonical: Arc<Canonical>) {
+        self.texts.insert(key, canonical).await;
+    }
+
+    /// After a commit that gave `id` another use, and before that commit is answered.
+    pub(super) fn note_new_use(&self, id: SchemaId) {
+        self.generation(id).fetch_add(1, Ordering::Release);
+    }
+
+    fn generation(&self, id: SchemaId) -> &AtomicU64 {
+        &self.generations[id.0 as usize % GENERATION_SLOTS]
+    }
+}
+
+impl fmt::Debug for Caches {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caches")
+            .field("contents", &self.contents.entry_count())
+            .field("texts", &self.texts.entry_count())
+            .field("subjects", &self.subjects.entry_count())
+            .field("uses", &self.uses.entry_count())
+            .finish()
+    }
+}
+
+fn weight(bytes: usize) -> u32 {
+    u32::try_from(bytes + ENTRY_BYTES).unwrap_or(u32::MAX)
+}
+
+impl Registry {
+    /// The content of an id, or `None` when nothing has it.
+    pub(super) async fn content(&self, id: SchemaId) -> Result<Option<Arc<Content>>, RegistryError> {
+        if let Some(known) = self.caches.contents.get(&id).await {
+            return Ok(Some(known));
+        }
+        let Some(stored) = self.store.schema(DEFAULT_CONTEXT, id).await? else { return Ok(None) };
+        let content = Arc::new(Content::new(stored));
+        // Who was faster wins, so that all share one parsed schema.
+        let entry = self.caches.contents.entry(id).or_insert(content).await;
+        Ok(Some(entry.into_value()))
+    }
+
+    /// The content of an id that a version points to.
+    pub(super) async fn content_of(&self, entry: &VersionEntry) -> Result<Arc<Content>, RegistryError> {
+        let id = entry.id;
+        self.content(id).await?.ok_or_else(|| RegistryError::Corrupt { id: id.0, reason: "it is missing".to_owned() })
+    }
+
+    /// An id's content and uses; `None` when nothing has the id.
+    pub(super) async fn schema_in_use(&self, id: SchemaId) -> Result<Option<Arc<SchemaInUse>>, RegistryError> {
+        // Read before the store is: a commit in between makes the entry unreachable, not wrong.
+        let generation = self.caches.generation(id).load(Ordering::Acquire);
+        let key = (id, generation);
+        if let Some(known) = self.caches.uses.get(&key).await {
+            return Ok(Some(known));
+        }
+        let load = async {
+            let Some(content) = self.content(id).await? else { return Err(RegistryError::SchemaNotFound) };
+            let uses = self.store.schema_uses(DEFAULT_CONTEXT, id).await?;
+            if uses.is_empty() {
+                return Err(RegistryError::SchemaNotFound);
+            }
+            Ok(Arc::new(SchemaInUse::new(content, uses)))
+        };
+        match self.caches.uses.try_get_with(key, load).await {
+            Ok(schema) => Ok(Some(schema)),
+            Err(error) => match RegistryError::from(error) {
+                RegistryError::SchemaNotFound => Ok(None),
+                error => Err(error),
+            },
+        }
+    }
+
+    /// The subject as it is now.
+    pub(super) async fn subject(&self, subject: &Subject) -> Result<Arc<CachedSubject>, RegistryError> {
+        let revision = self.store.revision(&subject.key).await?;
+        let key = (subject.key.clone(), revision);
+        if let Some(known) = self.caches.subjects.get(&key).await {
+            return Ok(known);
+        }
+        let load = async { Ok(Arc::new(CachedSubject::new(self.store.subject_snapshot(&subject.key).await?))) };
+        self.caches.subjects.try_get_with(key, load).await.map_err(|error: Arc<RegistryError>| error.into())
+    }
+
+    /// The schema behind a content, for comparisons; read at the first use.
+    pub(super) async fn parsed(&self, content: &Content) -> Result<Arc<Canonical>, RegistryError> {
+        if let Some(known) = content.canonical.get() {
+            return Ok(Arc::clone(known));
+        }
+        let stored = &content.stored;
+        let canonical = self
+            .canonical(stored.schema_type, &stored.text, Form::Canonical, Strictness::Stored)
+            .await
+            .map_err(|error| corrupt(stored.id, error))?;
+        Ok(Arc::clone(content.canonical.get_or_init(|| canonical)))
+    }
+
+    /// The identity of a content's normal form.
+    pub(super) async fn normal_key(&self, content: &Content) -> Result<DedupKey, RegistryError> {
+        if let Some(known) = content.normal_key.get() {
+            return Ok(*known);
+        }
+        let stored = &content.stored;
+        // A stored schema without a normal form is its own.
+        let key = match self.canonical(stored.schema_type, &stored.text, Form::Normal, Strictness::Stored).await {
+            Ok(canonical) => canonical.dedup_key,
+            Err(RegistryError::InvalidSchema { .. }) => stored.dedup_key,
+            Err(error) => return Err(error),
+        };
+        Ok(*content.normal_key.get_or_init(|| key))
+    }
+}
+
+fn corrupt(id: SchemaId, error: RegistryError) -> RegistryError {
+    match error {
+        RegistryError::InvalidSchema { reason, .. } => RegistryError::Corrupt { id: id.0, reason },
+        other => other,
+    }
+}
+
+impl Content {
+    fn new(stored: StoredSchema) -> Self {
+        Self { stored, canonical: OnceLock::new(), normal_key: OnceLock::new() }
+    }
+}
+
+impl SchemaInUse {
+    fn new(content: Arc<Content>, uses: Vec<SchemaUse>) -> Self {
+        let answers = uses.iter().take(ANSWERS_PER_ID).map(|_| OnceLock::new()).collect();
+        Self { content, uses, answers }
+    }
+
+    /// The use that answers for a subject: its newest, or the first subject's where it has none.
+    #[must_use]
+    pub fn index_for(&self, subject: Option<&Subject>) -> usize {
+        let own = subject.and_then(|subject| self.uses.iter().rposition(|used| used.subject == subject.key));
+        own.unwrap_or_else(|| {
+            let first = &self.uses[0].subject;
+            self.uses.iter().take_while(|used| used.subject == *first).count() - 1
+        })
+    }
+
+    /// The finished answer for a use, made at most once.
+    ///
+    /// # Errors
+    /// Those of `make`; nothing is kept then.
+    pub fn answer<E>(&self, index: usize, make: impl FnOnce(&SchemaUse) -> Result<Bytes, E>) -> Result<Bytes, E> {
+        let Some(kept) = self.answers.get(index) else { return make(&self.uses[index]) };
+        if let Some(answer) = kept.get() {
+            return Ok(answer.clone());
+        }
+        let answer = make(&self.uses[index])?;
+        Ok(kept.get_or_init(|| answer).clone())
+    }
+}
+
+impl CachedSubject {
+    fn new(snapshot: SubjectSnapshot) -> Self {
+        let live = snapshot.versions.iter().enumerate().filter(|(_, entry)| !entry.deleted);
+        let live = live.map(|(index, entry)| (entry.dedup_key, index)).collect();
+        Self { snapshot, live }
+    }
+
+    /// The newest live version with this content.
+    pub(super) fn live_with(&self, key: &DedupKey) -> Option<&VersionEntry> {
+        self.live.get(key).map(|&index| &self.snapshot.versions[index])
+    }
+
+    /// Live versions, the newest first.
+    pub(super) fn live_newest_first(&self) -> impl Iterator<Item = &VersionEntry> {
+        self.snapshot.versions.iter().rev().filter(|entry| !entry.deleted)
+    }
+}

@@ -1,0 +1,116 @@
+//! `RegistryError`: one variant per thing a caller can act on. Numbers and statuses are the HTTP side's.
+
+use std::sync::Arc;
+
+use schema_core::SchemaType;
+
+use crate::store::StoreError;
+
+/// Why the rules refused a call, or could not decide it. Cheap to clone: waiters of one load share an error.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistryError {
+    /// The subject has no version that the call may see.
+    #[error("subject `{subject}` not found")]
+    SubjectNotFound {
+        /// Its name.
+        subject: String,
+    },
+    /// The subject has versions, not this one.
+    #[error("version {version} not found")]
+    VersionNotFound {
+        /// Its number; -1 for a latest that is soft-deleted.
+        version: i64,
+    },
+    /// A lookup, or the list of an id's uses, found nothing.
+    #[error("schema not found")]
+    SchemaNotFound,
+    /// No schema has this id.
+    #[error("schema {id} not found")]
+    IdNotFound {
+        /// The id as written.
+        id: i32,
+    },
+    /// The name may not be written.
+    #[error("`{subject}` is no name for a subject")]
+    InvalidSubject {
+        /// The name.
+        subject: String,
+    },
+    /// The text is no schema.
+    #[error("not a valid {} schema: {reason}", schema_type.as_str())]
+    InvalidSchema {
+        /// The type it was read as.
+        schema_type: SchemaType,
+        /// What is wrong, and where.
+        reason: String,
+    },
+    /// There is no such schema type.
+    #[error("unknown schema type `{name}`")]
+    UnknownSchemaType {
+        /// The type as written.
+        name: String,
+    },
+    /// No text, and no earlier version to take it from.
+    #[error("empty schema")]
+    EmptySchema,
+    /// The schema breaks the subject's promise.
+    #[error("the schema is incompatible with an earlier version of `{subject}`")]
+    Incompatible {
+        /// The subject.
+        subject: String,
+        /// The entries that clients see.
+        messages: Vec<String>,
+    },
+    /// There is no such compatibility level.
+    #[error("no such compatibility level")]
+    InvalidLevel,
+    /// The subject has no config of its own.
+    #[error("subject `{subject}` has no config")]
+    ConfigNotSet {
+        /// The subject.
+        subject: String,
+    },
+    /// The request carries something that this server does not do yet; nothing of it was done.
+    #[error("not supported yet: {what}")]
+    NotSupported {
+        /// What it was.
+        what: String,
+    },
+    /// Too many writers want the subject at once: try again later.
+    #[error("too many writers of `{subject}`")]
+    Crowded {
+        /// The subject.
+        subject: String,
+    },
+    /// The store is away, busy or full: try again later.
+    #[error("the store is not available")]
+    Unavailable(#[source] Arc<StoreError>),
+    /// The store failed in a way that waiting does not mend.
+    #[error("the store failed")]
+    Store(#[source] Arc<StoreError>),
+    /// What is stored cannot be read: a person must look.
+    #[error("stored schema {id} cannot be read: {reason}")]
+    Corrupt {
+        /// Its id.
+        id: u32,
+        /// Why.
+        reason: String,
+    },
+    /// A computation ended without a result; a fault of this program.
+    #[error("a computation ended without a result")]
+    Aborted,
+}
+
+impl From<StoreError> for RegistryError {
+    fn from(error: StoreError) -> Self {
+        if error.is_retriable() { Self::Unavailable(Arc::new(error)) } else { Self::Store(Arc::new(error)) }
+    }
+}
+
+/// What is shared among the waiters of one load is cloned for each.
+impl From<Arc<RegistryError>> for RegistryError {
+    fn from(error: Arc<RegistryError>) -> Self {
+        Arc::unwrap_or_clone(error)
+    }
+}

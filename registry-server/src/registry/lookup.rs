@@ -1,0 +1,130 @@
+//! Reads: by text, by version, by id, and the lists.
+
+use std::sync::Arc;
+
+use schema_core::Version;
+use schema_core::format::Strictness;
+
+use crate::store::VersionEntry;
+
+use super::cache::{CachedSubject, SchemaInUse};
+use super::canonical::{Form, SchemaInput};
+use super::{DEFAULT_CONTEXT, Deleted, Found, Registry, RegistryError, Selector, Subject, schema_id};
+
+impl Registry {
+    /// The version of a subject that has this schema.
+    ///
+    /// # Errors
+    /// [`RegistryError::SubjectNotFound`] when the subject has no version that may be seen,
+    /// [`RegistryError::SchemaNotFound`] when none of them has the schema.
+    pub async fn lookup(
+        &self,
+        subject: &Subject,
+        input: &SchemaInput,
+        deleted: Deleted,
+    ) -> Result<Found, RegistryError> {
+        let current = self.subject(subject).await?;
+        current.must_have_versions(subject, deleted)?;
+        let Some(text) = input.given_text() else { return Err(RegistryError::SchemaNotFound) };
+        let form = Form::of(input.normalize || current.normalizes());
+        let wanted = self.canonical(input.schema_type, text, form, Strictness::Stored).await?;
+
+        let exact = current.live_with(&wanted.dedup_key);
+        let exact = exact.or_else(|| current.visible(deleted).rev().find(|entry| entry.dedup_key == wanted.dedup_key));
+        if let Some(entry) = exact {
+            return self.found(entry).await;
+        }
+        if form == Form::Normal {
+            for entry in current.visible(deleted).rev() {
+                let content = self.content_of(entry).await?;
+                if self.normal_key(&content).await? == wanted.dedup_key {
+                    return Ok(Found { entry: entry.clone(), content });
+                }
+            }
+        }
+        Err(RegistryError::SchemaNotFound)
+    }
+
+    /// One version of a subject.
+    ///
+    /// # Errors
+    /// [`RegistryError::SubjectNotFound`] or [`RegistryError::VersionNotFound`].
+    pub async fn version(
+        &self,
+        subject: &Subject,
+        selector: Selector,
+        deleted: Deleted,
+    ) -> Result<Found, RegistryError> {
+        let current = self.subject(subject).await?;
+        current.must_have_versions(subject, deleted)?;
+        let entry = match selector {
+            Selector::Latest => current.live_newest_first().next(),
+            Selector::Number(version) => current.visible(deleted).find(|entry| entry.version == version),
+        };
+        match entry {
+            Some(entry) => self.found(entry).await,
+            None => Err(RegistryError::VersionNotFound { version: selector.number() }),
+        }
+    }
+
+    /// The versions of a subject, ascending.
+    ///
+    /// # Errors
+    /// [`RegistryError::SubjectNotFound`] when none may be seen.
+    pub async fn versions(&self, subject: &Subject, deleted: Deleted) -> Result<Vec<VersionEntry>, RegistryError> {
+        let current = self.subject(subject).await?;
+        current.must_have_versions(subject, deleted)?;
+        Ok(current.visible(deleted).cloned().collect())
+    }
+
+    /// The names of all subjects, sorted by UTF-16 code units.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn subjects(&self, deleted: Deleted) -> Result<Vec<Arc<str>>, RegistryError> {
+        Ok(self.store.subjects(DEFAULT_CONTEXT, deleted).await?)
+    }
+
+    /// The content of an id with everything that uses it; `None` when nothing has the id.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn schema_by_id(&self, id: i32) -> Result<Option<Arc<SchemaInUse>>, RegistryError> {
+        match schema_id(id) {
+            Some(id) => self.schema_in_use(id).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn found(&self, entry: &VersionEntry) -> Result<Found, RegistryError> {
+        Ok(Found { entry: entry.clone(), content: self.content_of(entry).await? })
+    }
+}
+
+impl CachedSubject {
+    /// The versions that a call may see, ascending.
+    pub(super) fn visible(&self, deleted: Deleted) -> impl DoubleEndedIterator<Item = &VersionEntry> {
+        self.snapshot.versions.iter().filter(move |entry| match deleted {
+            Deleted::Hide => !entry.deleted,
+            Deleted::Include => true,
+            Deleted::Only => entry.deleted,
+        })
+    }
+
+    fn must_have_versions(&self, subject: &Subject, deleted: Deleted) -> Result<(), RegistryError> {
+        match self.visible(deleted).next() {
+            Some(_) => Ok(()),
+            None => Err(RegistryError::SubjectNotFound { subject: subject.name().to_owned() }),
+        }
+    }
+}
+
+impl Selector {
+    /// As messages write it.
+    pub(super) fn number(self) -> i64 {
+        match self {
+            Self::Latest => -1,
+            Self::Number(Version(number)) => i64::from(number),
+        }
+    }
+}

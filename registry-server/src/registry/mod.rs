@@ -1,0 +1,116 @@
+//! The registry's rules: what may be registered, what is the same, what is found. No actix, no sqlx.
+//!
+//! [`Registry`] is the one entry; its methods stand in one file per operation family. Time comes in as a
+//! parameter. What can change is asked of the store by [`Revision`](crate::store::Revision), so a cached answer is
+//! never older than the request that gets it.
+
+use std::sync::Arc;
+
+use schema_core::format::Limits;
+use schema_core::{SchemaId, Version};
+
+use crate::store::{Store, VersionEntry};
+
+mod cache;
+mod canonical;
+mod check_compatibility;
+mod error;
+mod lookup;
+mod queue;
+mod register;
+mod subject;
+mod subject_config;
+
+pub use cache::{Content, SchemaInUse};
+pub use canonical::{Canonical, SchemaInput};
+pub use error::RegistryError;
+pub use register::{Check, Registered};
+pub use subject::Subject;
+pub use subject_config::{ConfigChange, ConfigView, Inherit};
+
+pub use crate::store::Deleted;
+
+use cache::Caches;
+use queue::Queues;
+
+/// A schema text above this is parsed and compared on a thread of its own, so that one large schema does not hold
+/// up the other requests of a worker. Below it, handing over costs more than it saves.
+const INLINE_BYTES_MAX: usize = 64 << 10;
+
+/// The context of every subject, until subjects can be qualified.
+const DEFAULT_CONTEXT: &str = ".";
+
+/// Bounds and budgets of the rules.
+#[derive(Debug, Clone)]
+pub struct RegistryConfig {
+    /// Bounds on each schema.
+    pub limits: Limits,
+    /// How many versions a transitive check looks at.
+    pub versions_compared: usize,
+    /// Memory of all caches together, in bytes, about.
+    pub cache_bytes: u64,
+}
+
+/// The rules over one store.
+#[derive(Debug)]
+pub struct Registry {
+    store: Arc<dyn Store>,
+    config: RegistryConfig,
+    caches: Arc<Caches>,
+    queues: Queues,
+    /// Reading, merging and writing back a config is one step in this process.
+    config_turn: tokio::sync::Mutex<()>,
+    /// Store calls that must end even when the client goes away run here.
+    runtime: tokio::runtime::Handle,
+}
+
+/// Which version of a subject is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Selector {
+    /// The newest live one.
+    Latest,
+    /// This one.
+    Number(Version),
+}
+
+/// A version with its content.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The version.
+    pub entry: VersionEntry,
+    /// Its content.
+    pub content: Arc<Content>,
+}
+
+impl Registry {
+    /// The rules over `store`. Must be called inside the runtime that outlives all requests.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, config: RegistryConfig) -> Self {
+        let caches = Arc::new(Caches::new(config.cache_bytes));
+        let runtime = tokio::runtime::Handle::current();
+        Self { store, config, caches, queues: Queues::default(), config_turn: tokio::sync::Mutex::new(()), runtime }
+    }
+
+    /// Whether reads and writes work now.
+    ///
+    /// # Errors
+    /// The store's own, when they do not.
+    pub async fn ping(&self) -> Result<(), RegistryError> {
+        Ok(self.store.ping().await?)
+    }
+
+    /// Ends the store after what it has accepted.
+    pub async fn close(&self) {
+        self.store.close().await;
+    }
+}
+
+/// The names of the schema types that can be registered.
+pub fn schema_types() -> impl Iterator<Item = &'static str> {
+    schema_core::format::formats().iter().map(|format| format.schema_type().as_str())
+}
+
+/// An id as a client writes it, or `None` for a number that no id can have.
+fn schema_id(id: i32) -> Option<SchemaId> {
+    u32::try_from(id).ok().filter(|&id| id > 0).map(SchemaId)
+}

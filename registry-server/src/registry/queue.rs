@@ -1,0 +1,113 @@
+//! Turns: in one process, one writer per subject decides at a time, so that it does not race itself.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::OwnedMutexGuard;
+
+use super::{RegistryError, Subject};
+
+/// Writers that may wait for one subject. A fleet of producers that starts at once registers one schema from
+/// thousands of processes; beyond this the answer is to come back later.
+const WAITING_MAX: usize = 4096;
+
+/// The queues of all subjects that are being written.
+#[derive(Debug, Default)]
+pub(super) struct Queues {
+    /// A subject is here while somebody has or wants its turn.
+    by_subject: Arc<Mutex<HashMap<Subject, Queue>>>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    turn: Arc<tokio::sync::Mutex<()>>,
+    /// Who has the turn and who waits for it.
+    members: usize,
+}
+
+/// The right to decide on a subject; the next in the queue gets it on drop.
+#[derive(Debug)]
+pub(super) struct Turn {
+    /// Dropped before `_membership`, so that the queue outlives its turn.
+    _guard: OwnedMutexGuard<()>,
+    _membership: Membership,
+}
+
+#[derive(Debug)]
+struct Membership {
+    subject: Subject,
+    by_subject: Arc<Mutex<HashMap<Subject, Queue>>>,
+}
+
+impl Queues {
+    /// Waits for the subject's turn.
+    ///
+    /// # Errors
+    /// [`RegistryError::Crowded`] when too many wait already.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the queue.
+    pub(super) async fn enter(&self, subject: &Subject) -> Result<Turn, RegistryError> {
+        let (turn, membership) = self.join(subject)?;
+        Ok(Turn { _guard: turn.lock_owned().await, _membership: membership })
+    }
+
+    fn join(&self, subject: &Subject) -> Result<(Arc<tokio::sync::Mutex<()>>, Membership), RegistryError> {
+        let mut queues = self.by_subject.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = queues.entry(subject.clone()).or_default();
+        if queue.members >= WAITING_MAX {
+            return Err(RegistryError::Crowded { subject: subject.name().to_owned() });
+        }
+        queue.members += 1;
+        let membership = Membership { subject: subject.clone(), by_subject: Arc::clone(&self.by_subject) };
+        Ok((Arc::clone(&queue.turn), membership))
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        let mut queues = self.by_subject.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(queue) = queues.get_mut(&self.subject) {
+            queue.members -= 1;
+            if queue.members == 0 {
+                queues.remove(&self.subject);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn turns_of_one_subject_come_one_after_the_other() {
+        let queues = Queues::default();
+        let (a, b) = (Subject::parse("a").unwrap(), Subject::parse("b").unwrap());
+
+        let first = queues.enter(&a).await.unwrap();
+        let mut second = Box::pin(queues.enter(&a));
+
+        assert!(second.as_mut().now_or_never().is_none());
+        assert!(queues.enter(&b).now_or_never().is_some(), "another subject does not wait");
+        drop(first);
+        assert!(second.now_or_never().is_some());
+        assert!(queues.by_subject.lock().unwrap().is_empty(), "nobody is left behind");
+    }
+
+    #[tokio::test]
+    async fn a_waiter_that_gives_up_leaves_the_queue() {
+        let queues = Queues::default();
+        let a = Subject::parse("a").unwrap();
+        let first = queues.enter(&a).await.unwrap();
+
+        let mut second = Box::pin(queues.enter(&a));
+        assert!(second.as_mut().now_or_never().is_none());
+        drop(second);
+        drop(first);
+
+        assert!(queues.by_subject.lock().unwrap().is_empty());
+    }
+}
