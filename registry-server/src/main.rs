@@ -1,2 +1,73 @@
-//! registry-server.
-fn main() {}
+//! The binary: reads settings, starts logging, starts the server, waits for a signal, drains.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use registry_server::config::{Database, Flags, Loaded};
+use registry_server::{Server, ServerConfig, logging};
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    let flags = Flags::parse();
+    let environment =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let Loaded { config, warnings } = match ServerConfig::load(&flags, environment) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            eprintln!("registry-server cannot start:\n{error}");
+            return ExitCode::from(2);
+        }
+    };
+    logging::start(&config.log);
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&anyhow::Error::new(error).context("no threads to run on")),
+    };
+    match runtime.block_on(run(config)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    tracing::error!("{error:#}");
+    eprintln!("registry-server cannot start: {error:#}");
+    ExitCode::FAILURE
+}
+
+async fn run(config: ServerConfig) -> anyhow::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (storage, data) = location(&config.database);
+    let grace = config.shutdown.grace;
+    if config.insecure_public && !config.listen.ip().is_loopback() {
+        tracing::warn!("anybody who reaches {} can read and write: there is no authentication", config.listen);
+    }
+
+    let server = Server::start(config).await?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), address = %server.address, storage, data, "registry-server is up");
+    // On a line of its own, for whoever starts the server on port 0.
+    println!("listening on {}", server.url());
+
+    let name = tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    };
+    tracing::info!("{name}: finishing running requests, at most {} s", grace.as_secs());
+    server.stop().await;
+    tracing::info!("registry-server is down");
+    Ok(())
+}
+
+/// What keeps the data, and where.
+fn location(database: &Database) -> (&'static str, String) {
+    match database {
+        Database::Ephemeral => ("memory", "nowhere: it is gone when the process ends".to_owned()),
+        Database::Url(url) => {
+            let path = url.strip_prefix("sqlite://").unwrap_or(url);
+            ("sqlite", std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.display().to_string()))
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Request bodies: read whole under a size and a deadline, decompressed, and parsed by the lenient rules.
+
+use std::io::Read;
+use std::time::Duration;
+
+use actix_web::web::{Bytes, BytesMut, Payload};
+use flate2::read::GzDecoder;
+use futures_util::StreamExt;
+use schema_core::error_code::ApiError;
+use schema_core::wire::{self, ReadError};
+use serde::de::DeserializeOwned;
+
+use super::error::HttpError;
+
+/// What bounds a body.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BodyLimits {
+    /// Bytes, also after decompression.
+    pub(crate) bytes: usize,
+    /// From the end of the head to the end of the body.
+    pub(crate) timeout: Duration,
+}
+
+/// Reads a body whole. `encoding` is the request's `Content-Encoding`, `length` its `Content-Length`.
+pub(super) async fn read(
+    payload: Payload,
+    encoding: Option<&str>,
+    length: Option<usize>,
+    limits: BodyLimits,
+) -> Result<Bytes, HttpError> {
+    if length.is_some_and(|length| length > limits.bytes) {
+        return Err(ApiError::body_too_large(limits.bytes).into());
+    }
+    let body = match tokio::time::timeout(limits.timeout, collect(payload, limits.bytes)).await {
+        Ok(body) => body?,
+        Err(_) => return Err(HttpError::body_timeout()),
+    };
+    match encoding.map(str::trim) {
+        None | Some("" | "identity") => Ok(body),
+        Some(encoding) if encoding.eq_ignore_ascii_case("gzip") => gunzip(&body, limits.bytes),
+        Some(_) => Err(ApiError::unsupported_media_type().into()),
+    }
+}
+
+async fn collect(mut payload: Payload, limit_bytes: usize) -> Result<Bytes, HttpError> {
+    let mut first = Bytes::new();
+    let mut joined = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|error| ApiError::bad_request(&error.to_string()))?;
+        if first.len() + joined.len() + chunk.len() > limit_bytes {
+            return Err(ApiError::body_too_large(limit_bytes).into());
+        }
+        // Most bodies come in one piece: no copy then.
+        if first.is_empty() && joined.is_empty() {
+            first = chunk;
+            continue;
+        }
+        if joined.is_empty() {
+            joined.extend_from_slice(&std::mem::take(&mut first));
+        }
+        joined.extend_from_slice(&chunk);
+    }
+    Ok(if joined.is_empty() { first } else { joined.freeze() })
+}
+
+/// Stops at the limit, so that a small body cannot unfold into a large one.
+fn gunzip(compressed: &[u8], limit_bytes: usize) -> Result<Bytes, HttpError> {
+    let mut body = Vec::new();
+    let limit = u64::try_from(limit_bytes).unwrap_or(u64::MAX);
+    GzDecoder::new(compressed)
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut body)
+        .map_err(|error| ApiError::bad_request(&format!("the body is not gzip: {error}")))?;
+    if body.len() > limit_bytes {
+        return Err(ApiError::body_too_large(limit_bytes).into());
+    }
+    Ok(body.into())
+}
+
+/// Parses a body. `operation` names the request when there is none.
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8], operation: &str) -> Result<T, HttpError> {
+    wire::read_request(body).map_err(|error| match error {
+        ReadError::Absent => ApiError::missing_body(operation).into(),
+        ReadError::Malformed(reason) => ApiError::bad_request(&reason).into(),
+    })
+}

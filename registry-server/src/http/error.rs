@@ -1,0 +1,98 @@
+//! The one place where a [`RegistryError`] becomes a status, a code and a message.
+
+use std::time::Duration;
+
+use schema_core::error_code::{ApiError, ErrorCode};
+
+use crate::registry::RegistryError;
+
+/// How long a client should wait when the storage is away or a subject is crowded.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Why a request has no answer.
+#[derive(Debug)]
+pub(crate) enum HttpError {
+    /// Found out at the edge; the answer stands.
+    Api(ApiError),
+    /// Found out by the rules.
+    Registry(RegistryError),
+}
+
+/// An error as it is sent.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    /// Code and message.
+    pub(super) api: ApiError,
+    /// `Retry-After`.
+    pub(super) retry_after: Option<Duration>,
+}
+
+impl HttpError {
+    /// The body did not come in time.
+    pub(super) fn body_timeout() -> Self {
+        Self::Api(ApiError::bad_request("the body did not arrive in time"))
+    }
+
+    /// The answer was not found in time.
+    pub(super) fn request_timeout() -> Self {
+        Self::Api(ApiError::unavailable("the request took too long"))
+    }
+
+    /// What the client is told. `incompatible` is the number for a schema that breaks a promise, 40901 or 409.
+    pub(super) fn into_refusal(self, incompatible: ErrorCode) -> Refusal {
+        let api = match self {
+            Self::Api(api) => api,
+            Self::Registry(error) => api_error(error, incompatible),
+        };
+        let retry_after = (api.code == ErrorCode::Unavailable).then_some(RETRY_AFTER);
+        Refusal { api, retry_after }
+    }
+}
+
+fn api_error(error: RegistryError, incompatible: ErrorCode) -> ApiError {
+    match error {
+        RegistryError::SubjectNotFound { subject } => ApiError::subject_not_found(&subject),
+        RegistryError::VersionNotFound { version } => ApiError::version_not_found(version),
+        RegistryError::SchemaNotFound => ApiError::schema_not_found(),
+        RegistryError::IdNotFound { id } => ApiError::schema_with_id_not_found(id),
+        RegistryError::InvalidSubject { subject } => ApiError::invalid_subject(&subject),
+        RegistryError::InvalidSchema { schema_type, reason } => ApiError::invalid_schema(schema_type.as_str(), &reason),
+        RegistryError::UnknownSchemaType { name } => ApiError::invalid_schema_type(&name),
+        RegistryError::EmptySchema => ApiError::empty_schema(),
+        RegistryError::Incompatible { subject, messages } if incompatible == ErrorCode::Incompatible => {
+            ApiError::incompatible_schema_as_409(&subject, &messages)
+        }
+        RegistryError::Incompatible { subject, messages } => ApiError::incompatible_schema(&subject, &messages),
+        RegistryError::InvalidLevel => ApiError::invalid_level(),
+        RegistryError::ConfigNotSet { subject } => ApiError::subject_level_not_set(&subject),
+        RegistryError::NotSupported { what } => ApiError::not_supported_yet(&what),
+        RegistryError::Crowded { .. } => ApiError::unavailable("too many writers of this subject"),
+        RegistryError::Unavailable(_) => ApiError::unavailable("the storage is not reachable"),
+        RegistryError::Store(_) | RegistryError::Corrupt { .. } => ApiError::store_failed(),
+        RegistryError::Aborted => ApiError::internal(),
+    }
+}
+
+impl From<ApiError> for HttpError {
+    fn from(error: ApiError) -> Self {
+        Self::Api(error)
+    }
+}
+
+impl From<RegistryError> for HttpError {
+    fn from(error: RegistryError) -> Self {
+        Self::Registry(error)
+    }
+}
+
+/// The whole chain of causes in one line, for the log.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

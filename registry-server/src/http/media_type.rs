@@ -1,0 +1,163 @@
+//! Content types: which one an answer has (`Accept`), and which ones a body may have (`Content-Type`).
+
+/// The type of answers when the client does not mind.
+pub(super) const V1: &str = "application/vnd.schemaregistry.v1+json";
+
+/// What can be answered, the preferred one first.
+const OFFERED: [&str; 3] = [V1, "application/vnd.schemaregistry+json", "application/json"];
+
+/// What Java, Python and Go clients send: all three in our own order.
+const ALL_OFFERED: &str =
+    "application/vnd.schemaregistry.v1+json, application/vnd.schemaregistry+json, application/json";
+
+/// A body's type that is not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum BadContentType {
+    /// The header is no media type.
+    Malformed,
+    /// A media type of something else.
+    Unsupported,
+}
+
+/// The type of the answer, or `None` when the client takes none of ours.
+///
+/// Of the offered types the one with the client's highest weight wins, of equal ones ours.
+pub(super) fn negotiate(accept: Option<&str>) -> Option<&'static str> {
+    let accept = match accept.map(str::trim) {
+        None | Some("" | "*/*" | V1 | ALL_OFFERED) => return Some(V1),
+        Some(accept) => accept,
+    };
+    let ranges: Vec<Range<'_>> = accept.split(',').filter_map(Range::parse).collect();
+    let mut best: Option<(u16, &'static str)> = None;
+    for offered in OFFERED {
+        let weight = ranges.iter().filter(|range| range.covers(offered)).max_by_key(|range| range.precision());
+        let weight = weight.map_or(0, |range| range.weight_thousandths);
+        if weight > best.map_or(0, |(weight, _)| weight) {
+            best = Some((weight, offered));
+        }
+    }
+    best.map(|(_, offered)| offered)
+}
+
+/// One element of `Accept`.
+struct Range<'a> {
+    kind: &'a str,
+    subtype: &'a str,
+    weight_thousandths: u16,
+}
+
+impl<'a> Range<'a> {
+    fn parse(text: &'a str) -> Option<Self> {
+        let mut parts = text.split(';');
+        let (kind, subtype) = parts.next()?.trim().split_once('/')?;
+        let weight = parts.find_map(|part| part.trim().strip_prefix("q="));
+        let weight = weight.map_or(1.0, |weight| weight.trim().parse::<f32>().unwrap_or(0.0)).clamp(0.0, 1.0);
+        let weight_thousandths = (weight * 1000.0) as u16;
+        Some(Self { kind, subtype, weight_thousandths })
+    }
+
+    fn covers(&self, offered: &str) -> bool {
+        let (kind, subtype) = offered.split_once('/').unwrap_or((offered, ""));
+        (self.kind == "*" || self.kind.eq_ignore_ascii_case(kind))
+            && (self.subtype == "*" || self.subtype.eq_ignore_ascii_case(subtype))
+    }
+
+    /// `application/json` counts before `application/*`, which counts before `*/*`.
+    fn precision(&self) -> u8 {
+        u8::from(self.kind != "*") + u8::from(self.subtype != "*")
+    }
+}
+
+/// Whether a body of this type is read as JSON. No header at all is fine; parameters do not matter.
+pub(super) fn check_content_type(header: Option<&str>) -> Result<(), BadContentType> {
+    let Some(header) = header else { return Ok(()) };
+    let essence = header.split(';').next().unwrap_or("").trim();
+    let Some((kind, subtype)) = essence.split_once('/') else { return Err(BadContentType::Malformed) };
+    if !is_token(kind) || !is_token(subtype) {
+        return Err(BadContentType::Malformed);
+    }
+    let is_taken = OFFERED.iter().any(|offered| offered.eq_ignore_ascii_case(essence))
+        || essence.eq_ignore_ascii_case("application/octet-stream");
+    if is_taken { Ok(()) } else { Err(BadContentType::Unsupported) }
+}
+
+/// Whether `Accept-Encoding` names gzip and does not forbid it.
+pub(super) fn takes_gzip(accept_encoding: &str) -> bool {
+    accept_encoding.split(',').any(|element| {
+        let mut parts = element.split(';').map(str::trim);
+        let is_gzip = parts.next().is_some_and(|coding| coding == "*" || coding.eq_ignore_ascii_case("gzip"));
+        let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(1.0, |q| q.parse::<f32>().unwrap_or(0.0));
+        is_gzip && weight > 0.0
+    })
+}
+
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_has_the_best_of_the_three_types() {
+        let plain = "application/vnd.schemaregistry+json";
+        let json = "application/json";
+        let cases = [
+            (None, Some(V1)),
+            (Some(""), Some(V1)),
+            (Some("*/*"), Some(V1)),
+            (Some("application/*"), Some(V1)),
+            (Some(ALL_OFFERED), Some(V1)),
+            (Some(json), Some(json)),
+            (Some("Application/JSON"), Some(json)),
+            (Some("application/json;q=0.1, application/vnd.schemaregistry+json;q=0.9"), Some(plain)),
+            (Some("text/html, */*;q=0.1"), Some(V1)),
+            (Some("application/json, */*;q=0.1"), Some(json)),
+            (Some("application/vnd.schemaregistry.v1+json;q=0, */*"), Some(plain)),
+            (Some("text/html"), None),
+            (Some("application/xml"), None),
+            (Some("application/vnd.schemaregistry.v2+json"), None),
+            (Some("bogus"), None),
+            (Some("application/octet-stream"), None),
+        ];
+
+        for (accept, expected) in cases {
+            assert_eq!(negotiate(accept), expected, "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn gzip_is_used_where_it_is_asked_for() {
+        for (header, expected) in [
+            ("gzip, deflate", true),
+            ("GZIP;q=0.5", true),
+            ("*", true),
+            ("gzip;q=0", false),
+            ("br", false),
+            ("", false),
+        ] {
+            assert_eq!(takes_gzip(header), expected, "{header}");
+        }
+    }
+
+    #[test]
+    fn bodies_come_as_json_or_without_a_name() {
+        let cases = [
+            (None, Ok(())),
+            (Some("application/json; charset=utf-16"), Ok(())),
+            (Some("APPLICATION/JSON"), Ok(())),
+            (Some("application/octet-stream"), Ok(())),
+            (Some(V1), Ok(())),
+            (Some("application/x-www-form-urlencoded"), Err(BadContentType::Unsupported)),
+            (Some("text/plain"), Err(BadContentType::Unsupported)),
+            (Some("*/*"), Err(BadContentType::Unsupported)),
+            (Some("bogus"), Err(BadContentType::Malformed)),
+            (Some(""), Err(BadContentType::Malformed)),
+        ];
+
+        for (header, expected) in cases {
+            assert_eq!(check_content_type(header), expected, "{header:?}");
+        }
+    }
+}

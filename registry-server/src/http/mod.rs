@@ -1,0 +1,224 @@
+//! The HTTP edge: judge the request, find its handler, answer. Rules stand in `registry`, URLs in `routes`.
+//!
+//! [`serve`] is the one service of the application. Requests are routed over the raw path here and not by actix's
+//! router, for three reasons: a path has to be judged before it is matched, a segment must be decoded exactly
+//! once, and HEAD, OPTIONS, 404 and 405 come from the same table as everything else.
+//!
+//! Order of judgements, as clients know it: path (400), route (404), method (405), `Content-Type` (415, 400),
+//! `Accept` (406), body (400, 413, 422), and then the rules.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::HttpRequest;
+use actix_web::http::{Method, header};
+use actix_web::web::{Bytes, Data, Payload};
+use futures_util::future::LocalBoxFuture;
+use schema_core::error_code::{ApiError, ErrorCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::registry::Registry;
+use crate::routes::{ROUTES, Route};
+
+pub(crate) mod compatibility;
+pub(crate) mod health;
+pub(crate) mod root;
+pub(crate) mod schemas;
+pub(crate) mod subject_config;
+pub(crate) mod subjects;
+pub(crate) mod versions;
+
+mod body;
+mod error;
+mod media_type;
+mod params;
+mod path;
+mod reply;
+mod schema_body;
+
+pub(crate) use body::BodyLimits;
+pub(crate) use reply::Reply;
+
+use error::HttpError;
+use media_type::BadContentType;
+use params::Query;
+
+/// A body above this is parsed on a thread of its own.
+const INLINE_BODY_BYTES_MAX: usize = 64 << 10;
+
+/// What a handler gives: the finished JSON of a 200.
+pub(crate) type Answer = Result<Bytes, HttpError>;
+
+/// A handler of one route and method.
+pub(crate) type Handler = for<'a> fn(&'a Call<'a>) -> LocalBoxFuture<'a, Answer>;
+
+/// What every request shares.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// The rules.
+    pub(crate) registry: Arc<Registry>,
+    /// Bounds on bodies.
+    pub(crate) body: BodyLimits,
+    /// From the end of the body to the answer.
+    pub(crate) request_timeout: Duration,
+    /// The number of a register that breaks a promise: 40901 or 409.
+    pub(crate) incompatible_code: ErrorCode,
+}
+
+/// A request taken apart, as a handler gets it.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    registry: &'a Registry,
+    /// The texts of the route's segments in braces, in order.
+    arguments: Vec<Cow<'a, str>>,
+    query: Query<'a>,
+    body: Bytes,
+}
+
+impl Call<'_> {
+    /// A segment in braces, by its place.
+    fn argument(&self, index: usize) -> &str {
+        self.arguments.get(index).map_or("", |argument| argument)
+    }
+
+    /// The body as `T`. `operation` names the request in the error of a body that is not there.
+    async fn read<T: DeserializeOwned + Send + 'static>(&self, operation: &'static str) -> Result<T, HttpError> {
+        if self.body.len() <= INLINE_BODY_BYTES_MAX {
+            return body::parse(&self.body, operation);
+        }
+        let body = self.body.clone();
+        let parsed = actix_web::web::block(move || body::parse(&body, operation)).await;
+        parsed.unwrap_or_else(|_| Err(ApiError::internal().into()))
+    }
+}
+
+/// JSON of an answer.
+fn json<T: Serialize + ?Sized>(value: &T) -> Answer {
+    match serde_json::to_vec(value) {
+        Ok(bytes) => Ok(bytes.into()),
+        Err(_) => Err(ApiError::internal().into()),
+    }
+}
+
+/// Answers one request, whatever it is.
+pub(crate) async fn serve(request: HttpRequest, payload: Payload, state: Data<State>) -> actix_web::HttpResponse {
+    let started = Instant::now();
+    let mut media_type = media_type::V1;
+    let reply = match answer(&request, payload, &state, &mut media_type).await {
+        Ok(reply) => reply,
+        Err(error) => reply::log_failure(error, &request).into_reply(state.incompatible_code),
+    };
+    reply::log_access(&request, &reply, started);
+    reply.into_response(&request, media_type)
+}
+
+async fn answer(
+    request: &HttpRequest,
+    payload: Payload,
+    state: &State,
+    media_type: &mut &'static str,
+) -> Result<Reply, HttpError> {
+    let uri = request.uri();
+    let path = path::read(uri.path()).map_err(|error| ApiError::bad_request(error.0))?;
+    let method = request.method();
+    // `/config/$SUBJECT` with an empty variable must not reach the global setting.
+    if path.has_trailing_slash && path.segments.len() == 1 && !is_reading(method) {
+        return Err(ApiError::not_found().into());
+    }
+    let Some((route, arguments)) = find(path.segments) else { return Err(ApiError::not_found().into()) };
+    if method == Method::OPTIONS {
+        return Ok(Reply::allowing(route));
+    }
+    let Some(handler) = route.handler(method) else { return Ok(Reply::method_not_allowed(route)) };
+
+    let headers = request.headers();
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("\u{fffd}"));
+    let has_body = !is_reading(method);
+    if has_body {
+        media_type::check_content_type(text(header::CONTENT_TYPE)).map_err(|error| match error {
+            BadContentType::Malformed => ApiError::bad_request("`Content-Type` is no media type"),
+            BadContentType::Unsupported => ApiError::unsupported_media_type(),
+        })?;
+    }
+    *media_type = media_type::negotiate(text(header::ACCEPT)).ok_or_else(ApiError::not_acceptable)?;
+    let body = if has_body {
+        let length = text(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
+        body::read(payload, text(header::CONTENT_ENCODING), length, state.body).await?
+    } else {
+        Bytes::new()
+    };
+
+    let call = Call { registry: &state.registry, arguments, query: Query(uri.query().unwrap_or("")), body };
+    match tokio::time::timeout(state.request_timeout, handler(&call)).await {
+        Ok(answer) => Ok(Reply::ok(answer?)),
+        Err(_) => Err(HttpError::request_timeout()),
+    }
+}
+
+fn is_reading(method: &Method) -> bool {
+    *method == Method::GET || *method == Method::HEAD || *method == Method::OPTIONS
+}
+
+/// The route of a path, and the texts of its segments in braces.
+fn find(segments: Vec<Cow<'_, str>>) -> Option<(&'static Route, Vec<Cow<'_, str>>)> {
+    let route = ROUTES.iter().find(|route| {
+        route.path.len() == segments.len()
+            && route.path.iter().zip(&segments).all(|(part, segment)| is_argument(part) || *part == segment.as_ref())
+    })?;
+    let arguments = route.path.iter().zip(segments).filter(|(part, _)| is_argument(part));
+    Some((route, arguments.map(|(_, segment)| segment).collect()))
+}
+
+fn is_argument(part: &str) -> bool {
+    part.starts_with('{')
+}
+
+impl Route {
+    fn handler(&self, method: &Method) -> Option<Handler> {
+        let method = if *method == Method::HEAD { &Method::GET } else { method };
+        self.methods.iter().find(|(own, _)| own == method).map(|(_, handler)| *handler)
+    }
+
+    /// The value of `Allow`.
+    fn allowed(&self) -> String {
+        let mut names = vec![Method::OPTIONS.to_string()];
+        for (method, _) in self.methods {
+            names.push(method.to_string());
+            if *method == Method::GET {
+                names.push(Method::HEAD.to_string());
+            }
+        }
+        names.sort();
+        names.join(",")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_finds_its_route_and_arguments() {
+        let segments = |path: &'static str| path.split('/').skip(1).map(Cow::Borrowed).collect::<Vec<_>>();
+
+        let (route, arguments) = find(segments("/subjects/versions/versions/latest")).expect("a route");
+
+        assert_eq!(route.path, ["subjects", "{subject}", "versions", "{version}"]);
+        assert_eq!(arguments, ["versions", "latest"]);
+        assert_eq!(route.allowed(), "GET,HEAD,OPTIONS");
+        assert!(find(segments("/subjects/a/nothing")).is_none());
+        assert!(find(segments("/schemas/types/x")).is_none());
+    }
+
+    #[test]
+    fn each_route_is_there_once() {
+        let mut names = crate::routes::route_names();
+        names.sort();
+        let count = names.len();
+        names.dedup();
+
+        assert_eq!(names.len(), count);
+    }
+}

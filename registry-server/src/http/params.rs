@@ -1,0 +1,146 @@
+//! Path segments and query parameters as values.
+//!
+//! Parameters follow the Java server's conversions: of a repeated name the first counts, booleans are
+//! `true` in any case or else false, a number that is none is a 404.
+
+use std::borrow::Cow;
+
+use schema_core::Version;
+use schema_core::error_code::ApiError;
+
+use crate::registry::{Deleted, Selector};
+
+use super::error::HttpError;
+use super::path::{Plus, decode};
+
+/// The query of a request, decoded when asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Query<'a>(pub(super) &'a str);
+
+impl<'a> Query<'a> {
+    /// The first value of a name; `None` when the name is not there.
+    pub(super) fn text(self, name: &str) -> Result<Option<Cow<'a, str>>, HttpError> {
+        for pair in self.0.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            if decoded(key)? == name {
+                return decoded(value).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a name is set to true.
+    pub(super) fn flag(self, name: &str) -> Result<bool, HttpError> {
+        Ok(self.text(name)?.is_some_and(|value| value.eq_ignore_ascii_case("true")))
+    }
+
+    /// A number; an empty one counts as absent.
+    pub(super) fn number(self, name: &str) -> Result<Option<i32>, HttpError> {
+        match self.text(name)? {
+            None => Ok(None),
+            Some(text) if text.is_empty() => Ok(None),
+            Some(text) => text.parse().map(Some).map_err(|_| ApiError::not_found().into()),
+        }
+    }
+
+    /// `deletedOnly`, else `deleted`.
+    pub(super) fn deleted(self) -> Result<Deleted, HttpError> {
+        if self.flag("deletedOnly")? {
+            return Ok(Deleted::Only);
+        }
+        Ok(if self.flag("deleted")? { Deleted::Include } else { Deleted::Hide })
+    }
+
+    /// `offset` and `limit`.
+    pub(super) fn page(self) -> Result<Page, HttpError> {
+        let offset = self.number("offset")?.unwrap_or(0);
+        let limit = self.number("limit")?.unwrap_or(-1);
+        let Ok(skip) = usize::try_from(offset) else {
+            return Err(ApiError::bad_request("`offset` is negative: expected 0 or more").into());
+        };
+        Ok(Page { skip, take: usize::try_from(limit).ok().filter(|&take| take > 0) })
+    }
+}
+
+fn decoded(raw: &str) -> Result<Cow<'_, str>, HttpError> {
+    if !raw.contains(['%', '+']) {
+        return Ok(Cow::Borrowed(raw));
+    }
+    match decode(raw, Plus::Space) {
+        Ok(text) => Ok(Cow::Owned(text)),
+        Err(error) => Err(ApiError::bad_request(error.0).into()),
+    }
+}
+
+/// A part of a list.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Page {
+    skip: usize,
+    /// `None` is everything.
+    take: Option<usize>,
+}
+
+impl Page {
+    /// The part of `items` that was asked for.
+    pub(super) fn of<T>(self, items: impl IntoIterator<Item = T>) -> Vec<T> {
+        items.into_iter().skip(self.skip).take(self.take.unwrap_or(usize::MAX)).collect()
+    }
+}
+
+/// A schema id; numbers below 1 are ids that nothing has.
+pub(super) fn id(text: &str) -> Result<i32, HttpError> {
+    text.parse().map_err(|_| ApiError::not_found().into())
+}
+
+/// `latest`, `-1` or a number from 1 to 2^31-1, blanks around it allowed.
+pub(super) fn version(text: &str) -> Result<Selector, HttpError> {
+    let trimmed = text.trim();
+    if trimmed.eq_ignore_ascii_case("latest") {
+        return Ok(Selector::Latest);
+    }
+    match trimmed.parse::<i32>() {
+        Ok(-1) => Ok(Selector::Latest),
+        Ok(number) if number > 0 => Ok(Selector::Number(Version(number.unsigned_abs()))),
+        _ => Err(ApiError::invalid_version(text).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_read_as_the_java_server_reads_it() {
+        let query = Query("deleted=TRUE&deleted=false&limit=&offset=%2B3&x=%C3%A9&a+b&limit=9");
+
+        assert!(query.flag("deleted").unwrap());
+        assert!(!query.flag("Deleted").unwrap());
+        assert!(!Query("deleted=true%20").flag("deleted").unwrap());
+        assert_eq!(query.number("limit").unwrap(), None);
+        assert_eq!(query.number("offset").unwrap(), Some(3));
+        assert_eq!(query.text("x").unwrap().as_deref(), Some("é"));
+        assert_eq!(query.text("a b").unwrap().as_deref(), Some(""));
+        for odd in ["abc", "1.5", "2147483648"] {
+            assert!(Query(&format!("limit={odd}")).number("limit").is_err(), "{odd}");
+        }
+        assert!(Query("x=%zz").text("x").is_err());
+        assert!(Query("offset=-1").page().is_err());
+    }
+
+    #[test]
+    fn versions_are_numbers_from_one_or_latest() {
+        for (text, expected) in [
+            ("latest", Selector::Latest),
+            (" LATEST", Selector::Latest),
+            ("-1", Selector::Latest),
+            (" 1", Selector::Number(Version(1))),
+            ("+01", Selector::Number(Version(1))),
+            ("2147483647", Selector::Number(Version(2_147_483_647))),
+        ] {
+            assert_eq!(version(text).unwrap(), expected, "{text}");
+        }
+        for text in ["0", "-2", "abc", "", "2147483648", "1.0", "null"] {
+            assert!(version(text).is_err(), "{text}");
+        }
+    }
+}

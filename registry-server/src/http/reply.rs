@@ -1,0 +1,156 @@
+//! The answer on the wire: status, headers, compression; and its line in the log.
+
+use std::borrow::Cow;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use schema_core::error_code::{ApiError, ErrorCode};
+use schema_core::wire::ErrorBody;
+
+use crate::registry::RegistryError;
+use crate::routes::Route;
+
+use super::error::{HttpError, Refusal, chain};
+use super::media_type;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A longer id of a client is replaced by one of ours.
+const REQUEST_ID_BYTES_MAX: usize = 128;
+
+/// Below this a body fits into one packet as it is.
+const COMPRESSED_BYTES_MIN: usize = 1400;
+
+/// An answer before it is put into HTTP.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    status: u16,
+    body: Bytes,
+    allow: Option<String>,
+    retry_after: Option<Duration>,
+}
+
+impl Reply {
+    /// 200 with a finished body.
+    pub(super) fn ok(body: Bytes) -> Self {
+        Self { status: 200, body, allow: None, retry_after: None }
+    }
+
+    /// The answer to OPTIONS.
+    pub(super) fn allowing(route: &Route) -> Self {
+        Self { allow: Some(route.allowed()), ..Self::ok(Bytes::new()) }
+    }
+
+    /// 405, with the methods that would do.
+    pub(super) fn method_not_allowed(route: &Route) -> Self {
+        Self { allow: Some(route.allowed()), ..Self::error(ApiError::method_not_allowed(), None) }
+    }
+
+    fn error(api: ApiError, retry_after: Option<Duration>) -> Self {
+        let status = api.code.status();
+        let body = serde_json::to_vec(&ErrorBody::from(api)).unwrap_or_default();
+        Self { status, body: body.into(), allow: None, retry_after }
+    }
+
+    /// The HTTP response in the negotiated type.
+    pub(super) fn into_response(self, request: &HttpRequest, media_type: &'static str) -> HttpResponse {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let (body, is_compressed) = compressed(self.body, request);
+        let mut response = HttpResponse::with_body(status, BoxBody::new(body));
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+        headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+        headers.insert(REQUEST_ID, request_id(request));
+        if is_compressed {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        if let Some(allow) = self.allow.and_then(|allow| HeaderValue::try_from(allow).ok()) {
+            headers.insert(header::ALLOW, allow);
+        }
+        if let Some(after) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs()));
+        }
+        response
+    }
+}
+
+impl HttpError {
+    /// The error's answer.
+    pub(super) fn into_reply(self, incompatible: ErrorCode) -> Reply {
+        let Refusal { api, retry_after } = self.into_refusal(incompatible);
+        Reply::error(api, retry_after)
+    }
+}
+
+fn compressed(body: Bytes, request: &HttpRequest) -> (Bytes, bool) {
+    if body.len() < COMPRESSED_BYTES_MIN || !takes_gzip(request) {
+        return (body, false);
+    }
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::fast());
+    match encoder.write_all(&body).and_then(|()| encoder.finish()) {
+        Ok(small) => (small.into(), true),
+        Err(_) => (body, false),
+    }
+}
+
+fn takes_gzip(request: &HttpRequest) -> bool {
+    let accepted = request.headers().get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
+    accepted.is_some_and(media_type::takes_gzip)
+}
+
+/// The client's id, so that one request can be followed through both logs, or a new one.
+fn request_id(request: &HttpRequest) -> HeaderValue {
+    let own = request.headers().get(REQUEST_ID);
+    let own = own.filter(|id| id.len() <= REQUEST_ID_BYTES_MAX && !id.is_empty() && id.to_str().is_ok());
+    own.cloned().unwrap_or_else(|| {
+        // An id to tell requests apart needs no unpredictable randomness, which would cost a system call.
+        let id = uuid::Builder::from_random_bytes(fastrand::u128(..).to_le_bytes()).into_uuid();
+        let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+        HeaderValue::from_str(id.hyphenated().encode_lower(&mut text)).unwrap_or(HeaderValue::from_static("-"))
+    })
+}
+
+/// Logs an error that somebody must know of, once, with its causes; the client does not see them.
+pub(super) fn log_failure(error: HttpError, request: &HttpRequest) -> HttpError {
+    if let HttpError::Registry(cause) = &error {
+        let path = loggable(request);
+        match cause {
+            RegistryError::Unavailable(_) | RegistryError::Crowded { .. } => {
+                tracing::warn!(http.method = %request.method(), http.path = %path, error = chain(cause), "try again later");
+            }
+            RegistryError::Store(_) | RegistryError::Corrupt { .. } | RegistryError::Aborted => {
+                tracing::error!(http.method = %request.method(), http.path = %path, error = chain(cause), "request failed");
+            }
+            _ => {}
+        }
+    }
+    error
+}
+
+/// One line per request: writes at `info`, reads at `debug`.
+pub(super) fn log_access(request: &HttpRequest, reply: &Reply, started: Instant) {
+    let elapsed_ms = started.elapsed().as_secs_f64() * 1000.0;
+    let (method, path, status) = (request.method(), loggable(request), reply.status);
+    if super::is_reading(method) {
+        tracing::debug!(http.method = %method, http.path = %path, http.status = status, elapsed_ms, "{method} {path} {status}");
+    } else {
+        tracing::info!(http.method = %method, http.path = %path, http.status = status, elapsed_ms, "{method} {path} {status}");
+    }
+}
+
+/// The raw path, bounded; what is escaped in the URL stays escaped.
+fn loggable(request: &HttpRequest) -> Cow<'_, str> {
+    const PATH_BYTES_MAX: usize = 512;
+    let path = request.uri().path();
+    match path.get(..path.floor_char_boundary(PATH_BYTES_MAX)) {
+        Some(start) if start.len() < path.len() => Cow::Owned(format!("{start}…")),
+        _ => Cow::Borrowed(path),
+    }
+}

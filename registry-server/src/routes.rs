@@ -1,0 +1,62 @@
+//! Every URL and its handlers on one page; nothing else.
+//!
+//! HEAD is answered by GET's handler and OPTIONS from this table, so neither stands in it.
+
+use actix_web::http::Method;
+
+use crate::http::{Handler, compatibility, health, root, schemas, subject_config, subjects, versions};
+
+/// A path with what it answers to.
+pub(crate) struct Route {
+    /// Segments; one in braces takes any text.
+    pub(crate) path: &'static [&'static str],
+    /// Methods with their handlers.
+    pub(crate) methods: &'static [(Method, Handler)],
+}
+
+/// All routes. A literal segment is tried before one in braces by standing further up.
+pub(crate) static ROUTES: &[Route] = &[
+    Route { path: &[], methods: &[(Method::GET, root::get), (Method::POST, root::get)] },
+    Route { path: &["subjects"], methods: &[(Method::GET, subjects::list)] },
+    Route { path: &["subjects", "{subject}"], methods: &[(Method::POST, subjects::lookup)] },
+    Route {
+        path: &["subjects", "{subject}", "versions"],
+        methods: &[(Method::GET, versions::list), (Method::POST, versions::register)],
+    },
+    Route { path: &["subjects", "{subject}", "versions", "{version}"], methods: &[(Method::GET, versions::get)] },
+    Route {
+        path: &["subjects", "{subject}", "versions", "{version}", "schema"],
+        methods: &[(Method::GET, versions::get_schema)],
+    },
+    Route { path: &["schemas", "types"], methods: &[(Method::GET, schemas::types)] },
+    Route { path: &["schemas", "ids", "{id}"], methods: &[(Method::GET, schemas::get)] },
+    Route { path: &["schemas", "ids", "{id}", "schema"], methods: &[(Method::GET, schemas::get_schema)] },
+    Route { path: &["schemas", "ids", "{id}", "subjects"], methods: &[(Method::GET, schemas::subjects)] },
+    Route { path: &["schemas", "ids", "{id}", "versions"], methods: &[(Method::GET, schemas::versions)] },
+    Route {
+        path: &["compatibility", "subjects", "{subject}", "versions"],
+        methods: &[(Method::POST, compatibility::check_all)],
+    },
+    Route {
+        path: &["compatibility", "subjects", "{subject}", "versions", "{version}"],
+        methods: &[(Method::POST, compatibility::check_one)],
+    },
+    Route {
+        path: &["config"],
+        methods: &[(Method::GET, subject_config::get_global), (Method::PUT, subject_config::put_global)],
+    },
+    Route {
+        path: &["config", "{subject}"],
+        methods: &[(Method::GET, subject_config::get), (Method::PUT, subject_config::put)],
+    },
+    Route { path: &["health", "live"], methods: &[(Method::GET, health::live)] },
+    Route { path: &["health", "ready"], methods: &[(Method::GET, health::ready)] },
+];
+
+/// Each route as text, `GET /schemas/ids/{id}`; what a test of every endpoint walks.
+pub fn route_names() -> Vec<String> {
+    let names = ROUTES
+        .iter()
+        .flat_map(|route| route.methods.iter().map(|(method, _)| format!("{method} /{}", route.path.join("/"))));
+    names.collect()
+}

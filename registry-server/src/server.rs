@@ -1,0 +1,172 @@
+//! `Server`: builds store, rules and the HTTP application, and takes them down in the opposite order.
+//!
+//! The pools, the store's writer and detached writes live on the runtime that calls [`Server::start`]; actix's
+//! workers have runtimes of their own.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::web::Data;
+use actix_web::{App, HttpServer, web};
+use schema_core::error_code::ErrorCode;
+use tokio::task::JoinHandle;
+
+use crate::config::{ConfigError, Database, ServerConfig};
+use crate::http::{self, BodyLimits, State};
+use crate::registry::{Registry, RegistryConfig, RegistryError};
+use crate::store::{self, StoreError};
+
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1024;
+
+/// A client that has its answer may take this long to close.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A running registry. Dropping it leaves it running until the process ends; [`Server::stop`] ends it.
+#[derive(Debug)]
+pub struct Server {
+    /// Where it listens; the real port also where the config said 0.
+    pub address: SocketAddr,
+    handle: ServerHandle,
+    task: JoinHandle<std::io::Result<()>>,
+    registry: Arc<Registry>,
+}
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The settings do not fit together.
+    #[error("the settings cannot be used")]
+    Config(#[source] ConfigError),
+    /// The database cannot be used.
+    #[error("the database `{database}` cannot be used")]
+    Store {
+        /// Where it lies.
+        database: String,
+        /// The cause.
+        #[source]
+        source: StoreError,
+    },
+    /// The first reads and writes failed.
+    #[error("the registry cannot be prepared")]
+    Registry(#[source] RegistryError),
+    /// The address is taken or not of this machine.
+    #[error("cannot listen on `{address}`")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Server {
+    /// Opens the store, listens, and serves. When it returns, requests are answered.
+    ///
+    /// # Errors
+    /// Nothing is left running then.
+    pub async fn start(config: ServerConfig) -> Result<Self, StartError> {
+        config.validate().map_err(StartError::Config)?;
+        // Listening comes first: of two servers started alike the second must not even open the database.
+        let listener = listen(config.listen).map_err(|source| StartError::Listen { address: config.listen, source })?;
+        let address = listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
+        let database = address_of(&config.database);
+        let store = store::open(database)
+            .await
+            .map_err(|source| StartError::Store { database: database.to_owned(), source })?;
+        let registry = Arc::new(Registry::new(store, registry_config(&config)));
+        if let Err(error) = registry.seed_level(config.compatibility).await {
+            registry.close().await;
+            return Err(StartError::Registry(error));
+        }
+        match serve(&config, listener, Arc::clone(&registry)) {
+            Ok(server) => {
+                let handle = server.handle();
+                Ok(Self { address, handle, task: tokio::spawn(server), registry })
+            }
+            Err(source) => {
+                registry.close().await;
+                Err(StartError::Listen { address, source })
+            }
+        }
+    }
+
+    /// The base URL for clients.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Ends at once: running requests get no answer. What the store has accepted is still written.
+    pub async fn stop_now(self) {
+        self.end(false).await;
+    }
+
+    /// Takes no more connections, finishes running requests within the grace period of the config, then closes the
+    /// store.
+    pub async fn stop(self) {
+        self.end(true).await;
+    }
+
+    async fn end(self, graceful: bool) {
+        self.handle.stop(graceful).await;
+        if let Ok(Err(error)) = self.task.await {
+            tracing::warn!(%error, "the HTTP server ended with an error");
+        }
+        self.registry.close().await;
+    }
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn address_of(database: &Database) -> &str {
+    match database {
+        Database::Url(url) => url,
+        Database::Ephemeral => store::IN_MEMORY,
+    }
+}
+
+fn registry_config(config: &ServerConfig) -> RegistryConfig {
+    RegistryConfig {
+        limits: config.schema_limits(),
+        versions_compared: config.limits.versions_compared,
+        cache_bytes: config.cache.bytes,
+    }
+}
+
+fn serve(
+    config: &ServerConfig,
+    listener: TcpListener,
+    registry: Arc<Registry>,
+) -> std::io::Result<actix_web::dev::Server> {
+    let state = Data::new(State {
+        registry,
+        body: BodyLimits { bytes: config.limits.body_bytes, timeout: config.http.body_timeout },
+        request_timeout: config.http.request_timeout,
+        incompatible_code: ErrorCode::from_number(config.incompatible_code).unwrap_or(ErrorCode::IncompatibleSchema),
+    });
+    let workers = match config.http.workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        workers => workers,
+    };
+    let server = HttpServer::new(move || App::new().app_data(state.clone()).default_service(web::to(http::serve)));
+    let server = server
+        .workers(workers)
+        .max_connections(config.limits.connections.div_ceil(workers))
+        .backlog(BACKLOG.unsigned_abs())
+        .keep_alive(config.http.keep_alive_timeout)
+        .client_request_timeout(config.http.header_timeout)
+        .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+        .shutdown_timeout(config.shutdown.grace.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX))
+        .disable_signals()
+        .listen(listener)?;
+    Ok(server.run())
+}
