@@ -7,6 +7,13 @@ mod stored_batch;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+#[cfg(feature = "admin")]
+pub mod admin;
+#[cfg(any(feature = "admin", feature = "reader"))]
+mod bootstrap;
+#[cfg(feature = "reader")]
+pub mod reader;
+
 #[allow(dead_code, unused_imports, reason = "the sender, the reader and the admin calls come on top of it")]
 mod connection;
 mod error;

@@ -27,6 +27,9 @@ const CRC_START: usize = 21;
 const RECORD_BODY_BYTES_MIN: usize = 6;
 /// Such a record with the varint of its length.
 const RECORD_BYTES_MIN: usize = RECORD_BODY_BYTES_MIN + 1;
+/// Records and headers of one batch. Each takes some hundred bytes once decoded; a batch of 1 MiB holds
+/// 150,000 of the smallest before compression.
+const BATCH_ITEMS_MAX: usize = 1_000_000;
 /// Key length and value length, one byte each at least.
 const RECORD_HEADER_BYTES_MIN: usize = 2;
 
@@ -60,10 +63,13 @@ pub(crate) enum BatchError {
     Crc { expected: u32, found: u32 },
     #[error("`record_count` is {count}, which {body_bytes} bytes of records cannot hold")]
     Count { count: i32, body_bytes: usize },
+    #[error("more than {BATCH_ITEMS_MAX} records and headers")]
+    TooManyItems,
     #[error("codec {0} is not known")]
     UnknownCodec(i16),
     #[error("codec `{0}` is not built in")]
     CodecNotBuilt(&'static str),
+    #[cfg(feature = "lz4")]
     #[error("records do not decompress: {0}")]
     Decompression(String),
     #[error("records decompress to more than {0} bytes")]
@@ -149,12 +155,21 @@ impl BatchHeader {
         self.attributes & (1 << 3) != 0
     }
 
+    #[cfg(feature = "testing")]
     pub(crate) fn is_transactional(&self) -> bool {
         self.attributes & (1 << 4) != 0
     }
 
     pub(crate) fn is_control(&self) -> bool {
         self.attributes & (1 << 5) != 0
+    }
+}
+
+#[cfg(feature = "reader")]
+impl BatchHeader {
+    /// The offset of the last record, which compaction may have removed.
+    pub(crate) fn last_offset(&self) -> i64 {
+        self.base_offset.saturating_add(i64::from(self.last_offset_delta))
     }
 }
 
@@ -227,12 +242,17 @@ pub(crate) fn check_records(header: &BatchHeader, body: &Bytes) -> Result<Vec<He
     if count > body_bytes / RECORD_BYTES_MIN {
         return Err(BatchError::Count { count: header.record_count, body_bytes });
     }
+    let mut items = count;
     let mut walk = Walk { rest: body.clone() };
+    if items > BATCH_ITEMS_MAX {
+        return Err(BatchError::TooManyItems);
+    }
     let mut all = Vec::with_capacity(count);
     let mut offset_delta_min = 0;
     for index in 0..header.record_count {
         let at = |reason| BatchError::Record { index, reason };
-        let (headers, offset_delta) = walk.record(header).map_err(at)?;
+        let (headers, offset_delta) = walk.record(header, BATCH_ITEMS_MAX - items).map_err(at)?;
+        items += headers.len();
         if offset_delta < offset_delta_min || offset_delta > header.last_offset_delta {
             return Err(at("offset delta out of order"));
         }
@@ -251,7 +271,7 @@ struct Walk {
 }
 
 impl Walk {
-    fn record(&mut self, header: &BatchHeader) -> Result<(Headers, i32), &'static str> {
+    fn record(&mut self, header: &BatchHeader, headers_max: usize) -> Result<(Headers, i32), &'static str> {
         let length = usize::try_from(self.varint()?).map_err(|_| "length is negative")?;
         if length > self.rest.len() {
             return Err("length exceeds the batch");
@@ -267,17 +287,20 @@ impl Walk {
         header.base_offset.checked_add(i64::from(offset_delta)).ok_or("offset out of range")?;
         record.nullable("key length out of range")?;
         record.nullable("value length out of range")?;
-        let headers = record.headers()?;
+        let headers = record.headers(headers_max)?;
         if record.rest.has_remaining() {
             return Err("length does not fit its fields");
         }
         Ok((headers, offset_delta))
     }
 
-    fn headers(&mut self) -> Result<Headers, &'static str> {
+    fn headers(&mut self, count_max: usize) -> Result<Headers, &'static str> {
         let count = usize::try_from(self.varint()?).map_err(|_| "header count is negative")?;
         if count > self.rest.len() / RECORD_HEADER_BYTES_MIN {
             return Err("header count exceeds the record");
+        }
+        if count > count_max {
+            return Err("too many headers in the batch");
         }
         let mut headers = Headers::default();
         for _ in 0..count {
@@ -322,3 +345,6 @@ impl Walk {
         Err("varint too long")
     }
 }
+
+#[cfg(test)]
+mod tests;

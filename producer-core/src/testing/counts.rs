@@ -235,3 +235,62 @@ impl Walk<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use kafka_protocol::messages::{
+        CreateTopicsRequest, FetchRequest, ListOffsetsRequest, MetadataRequest, ProduceRequest,
+    };
+    use kafka_protocol::protocol::Decodable;
+    use proptest::prelude::*;
+
+    use super::{CountError, ITEMS_MAX, check};
+    use crate::testing::Api;
+
+    const COUNTED: [Api; 5] = [Api::Produce, Api::Fetch, Api::ListOffsets, Api::Metadata, Api::CreateTopics];
+
+    #[test]
+    fn a_count_that_the_bytes_cannot_hold_is_refused() {
+        let count = CountError::Count { count: 0x7fff_ffff, remaining: 0 };
+        assert_eq!(check(Api::Metadata, 8, &[0x7f, 0xff, 0xff, 0xff]), Err(count));
+        let compact = CountError::Count { count: 0xffff_fffe, remaining: 0 };
+        assert_eq!(check(Api::Metadata, 9, &[0xff, 0xff, 0xff, 0xff, 0x0f]), Err(compact));
+    }
+
+    #[test]
+    fn so_many_items_are_refused_even_if_they_are_there() {
+        let count = ITEMS_MAX + 1;
+        let mut body = i32::try_from(count).unwrap().to_be_bytes().to_vec();
+        body.resize(4 + count * 2, 0);
+
+        assert_eq!(check(Api::Metadata, 1, &body), Err(CountError::TooManyItems));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1024))]
+
+        // What passes the check can be decoded, or gives an error; a count taken at its word would abort the process.
+        #[test]
+        fn any_bytes_that_pass_are_safe_to_decode(
+            api in prop::sample::select(&COUNTED[..]),
+            version in 0_i16..=16,
+            // Small numbers make lengths and counts that fit now and then.
+            bytes in prop::collection::vec(prop_oneof![3 => 0_u8..4, 1 => any::<u8>()], 0..200),
+        ) {
+            let (min, max) = api.versions();
+            let version = version.clamp(min, max);
+            if check(api, version, &bytes).is_ok() {
+                let mut body = Bytes::from(bytes);
+                // An error is as good as a request; only a panic or an abort fails.
+                match api {
+                    Api::Produce => drop(ProduceRequest::decode(&mut body, version)),
+                    Api::Fetch => drop(FetchRequest::decode(&mut body, version)),
+                    Api::ListOffsets => drop(ListOffsetsRequest::decode(&mut body, version)),
+                    Api::Metadata => drop(MetadataRequest::decode(&mut body, version)),
+                    _ => drop(CreateTopicsRequest::decode(&mut body, version)),
+                }
+            }
+        }
+    }
+}

@@ -28,7 +28,7 @@ impl Served for CreateTopicsRequest {
 
 fn one(call: &Call<'_>, cluster: &mut Cluster, topic: &CreatableTopic, validate_only: bool) -> CreatableTopicResult {
     let answer = CreatableTopicResult::default().with_name(topic.name.clone());
-    let injected = call.plan.error(&topic.name, None);
+    let injected = call.plan.topic_error(&topic.name);
     let created = match injected {
         Some(InjectedError::BeforeApplying(code)) => Err(code),
         _ => create(cluster, topic, validate_only),

@@ -89,7 +89,7 @@ fn one(
         Ok(name) => name,
         Err(code) => return failed(code),
     };
-    if let Some(error) = call.plan.error(&name, Some(asked.partition)) {
+    if let Some(error) = call.plan.error(&name, asked.partition) {
         return failed(error.code());
     }
     let partition = match cluster.led_by(call.node, &name, asked.partition, asked.current_leader_epoch) {
@@ -103,6 +103,7 @@ fn one(
         Some(records) if records.len() > bytes_max && !is_first => bytes::Bytes::new(),
         Some(records) => records,
     };
+    let records = call.plan.fetched_records.clone().unwrap_or(records);
     let high_watermark = partition.log.high_watermark();
     data.with_high_watermark(high_watermark)
         .with_last_stable_offset(high_watermark)

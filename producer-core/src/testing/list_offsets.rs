@@ -14,6 +14,8 @@ const EARLIEST: i64 = -2;
 const OF_NEWEST_TIMESTAMP: i64 = -3;
 /// Tiered storage: nothing is tiered here, so the local log starts where the log does.
 const EARLIEST_LOCAL: i64 = -4;
+/// The first version whose answer carries the leader epoch; the encoder refuses it below.
+const LEADER_EPOCH_SINCE: i16 = 4;
 
 impl Served for ListOffsetsRequest {
     fn targets(&self, _cluster: &Cluster) -> Vec<Target> {
@@ -38,7 +40,7 @@ impl Served for ListOffsetsRequest {
 
 fn one(call: &Call<'_>, cluster: &Cluster, topic: &str, asked: &ListOffsetsPartition) -> ListOffsetsPartitionResponse {
     let answer = ListOffsetsPartitionResponse::default().with_partition_index(asked.partition_index);
-    let injected = call.plan.error(topic, Some(asked.partition_index)).map(|error| error.code());
+    let injected = call.plan.error(topic, asked.partition_index).map(|error| error.code());
     let found = match injected {
         Some(code) => Err(code),
         None => cluster.led_by(call.node, topic, asked.partition_index, asked.current_leader_epoch),
@@ -47,7 +49,8 @@ fn one(call: &Call<'_>, cluster: &Cluster, topic: &str, asked: &ListOffsetsParti
         Err(code) => answer.with_error_code(code).with_timestamp(-1).with_offset(-1),
         Ok(partition) => {
             let (timestamp, offset) = look_up(partition, asked.timestamp);
-            answer.with_timestamp(timestamp).with_offset(offset).with_leader_epoch(partition.leader_epoch)
+            let epoch = if call.version >= LEADER_EPOCH_SINCE { partition.leader_epoch } else { -1 };
+            answer.with_timestamp(timestamp).with_offset(offset).with_leader_epoch(epoch)
         }
     }
 }

@@ -40,7 +40,9 @@ impl From<BatchError> for Refusal {
     fn from(error: BatchError) -> Self {
         let code = match &error {
             BatchError::Crc { .. } => CORRUPT_MESSAGE,
-            BatchError::UnknownCodec(_) | BatchError::Decompression(_) => UNKNOWN_SERVER_ERROR,
+            BatchError::UnknownCodec(_) => UNKNOWN_SERVER_ERROR,
+            #[cfg(feature = "lz4")]
+            BatchError::Decompression(_) => UNKNOWN_SERVER_ERROR,
             BatchError::CodecNotBuilt(_) => UNSUPPORTED_COMPRESSION_TYPE,
             BatchError::TooLarge(_) => MESSAGE_TOO_LARGE,
             _ => INVALID_RECORD,

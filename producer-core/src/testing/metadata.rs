@@ -66,7 +66,7 @@ fn asked_for(
             None => failed(None, UNKNOWN_TOPIC_ID).with_topic_id(asked.topic_id),
         };
     };
-    if let Some(error) = call.plan.error(name, None) {
+    if let Some(error) = call.plan.topic_error(name) {
         return failed(Some(name.clone()), error.code());
     }
     if let Some(partitions) = call.shared.auto_create_partitions
@@ -88,7 +88,7 @@ fn failed(name: Option<TopicName>, code: i16) -> MetadataResponseTopic {
 
 fn describe(call: &Call<'_>, cluster: &Cluster, name: &str, topic: &Topic) -> MetadataResponseTopic {
     let partitions = (0..).zip(&topic.partitions).map(|(index, partition)| {
-        let injected = call.plan.error(name, Some(index)).map(|error| error.code());
+        let injected = call.plan.error(name, index).map(|error| error.code());
         describe_partition(cluster, index, partition, injected)
     });
     MetadataResponseTopic::default()

@@ -30,18 +30,20 @@ mod counts;
 mod create_topics;
 mod fake_broker;
 mod fetch;
-mod frame;
 mod init_producer_id;
 mod list_offsets;
 mod log;
 mod metadata;
+mod null_broker;
 mod produce;
 mod script;
 mod sequences;
 mod server;
+mod wire;
 
 pub use api::Api;
 pub use fake_broker::{FakeBroker, FakeBrokerConfig, FakeBrokerError, StoredBatch};
+pub use null_broker::{NullBroker, NullBrokerConfig};
 pub use script::{Fault, FaultAction};
 
 pub use crate::stored_batch::StoredRecord;

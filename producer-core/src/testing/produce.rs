@@ -96,7 +96,7 @@ fn append(
     data: &PartitionProduceData,
     checked: Result<BatchHeader, Refusal>,
 ) -> Result<i64, Refusal> {
-    let injected = call.plan.error(topic, Some(data.index));
+    let injected = call.plan.error(topic, data.index);
     if let Some(InjectedError::BeforeApplying(code)) = injected {
         return Err(Refusal::code(code));
     }

@@ -26,6 +26,8 @@ pub enum FaultAction {
     SwallowAnswer,
     /// Do what is asked, then send these bytes instead of a frame and close the connection.
     AnswerWith(Bytes),
+    /// Fetch only: hand out these bytes in place of the stored batches.
+    FetchedRecords(Bytes),
 }
 
 /// A rule of the script: the next requests that match go wrong.
@@ -135,6 +137,7 @@ pub(super) struct Plan {
     pub(super) delay: Duration,
     pub(super) throttle: Duration,
     pub(super) ending: Ending,
+    pub(super) fetched_records: Option<Bytes>,
     errors: Vec<Fault>,
 }
 
@@ -187,6 +190,11 @@ impl Plan {
                 self.throttle += *throttle;
                 return true;
             }
+            FaultAction::FetchedRecords(bytes) => {
+                let is_first = self.fetched_records.is_none();
+                self.fetched_records.get_or_insert_with(|| bytes.clone());
+                return is_first;
+            }
             FaultAction::Error(_) | FaultAction::ErrorAfterApplying(_) => {
                 let same_target = |older: &Fault| older.topic == rule.topic && older.partition == rule.partition;
                 if self.errors.iter().any(same_target) {
@@ -207,10 +215,16 @@ impl Plan {
         true
     }
 
-    /// The error for a topic, or for a partition of one, if the script has one.
-    pub(super) fn error(&self, topic: &str, partition: Option<i32>) -> Option<InjectedError> {
-        let target = Target { topic: topic.to_owned(), partition };
+    /// The error for a partition, if the script has one for it, its topic or the whole request.
+    pub(super) fn error(&self, topic: &str, partition: i32) -> Option<InjectedError> {
+        let target = Target::partition(topic, partition);
         self.errors.iter().find(|rule| rule.hits(&target)).and_then(Fault::error)
+    }
+
+    /// The error for a topic as a whole, if the script has one for it or the whole request.
+    pub(super) fn topic_error(&self, topic: &str) -> Option<InjectedError> {
+        let target = Target::topic(topic);
+        self.errors.iter().find(|rule| rule.partition.is_none() && rule.hits(&target)).and_then(Fault::error)
     }
 
     /// The error for a request that names no topic.

@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{
     ApiVersionsRequest, CreateTopicsRequest, FetchRequest, InitProducerIdRequest, ListOffsetsRequest, MetadataRequest,
-    ProduceRequest, RequestHeader,
+    ProduceRequest,
 };
-use kafka_protocol::protocol::{Decodable, Request};
+use kafka_protocol::protocol::Request;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
@@ -25,9 +25,9 @@ use super::api::Api;
 use super::api_versions::{self, UNSUPPORTED_VERSION};
 use super::cluster::Cluster;
 use super::script::{Ending, Plan, RequestFacts, Script, Target};
-use super::{counts, frame};
+use super::wire::{self, RequestStart, invalid};
 
-/// Connections of one node. Each may hold one frame of `frame::FRAME_BYTES_MAX`; tests with many producers use some hundred.
+/// Connections of one node. Each may hold one frame of `wire::FRAME_BYTES_MAX`; tests with many producers use some hundred.
 const CONNECTIONS_MAX: usize = 1024;
 /// Pause after a failed accept (usually: out of file descriptors), so that it does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
@@ -159,7 +159,7 @@ async fn serve_connection(mut stream: TcpStream, peer: SocketAddr, shared: Arc<S
 async fn serve_requests(stream: &mut TcpStream, shared: &Shared, node: i32) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut buffer = BytesMut::new();
-    while let Some(request) = frame::read(stream, &mut buffer).await? {
+    while let Some(request) = wire::read(stream, &mut buffer).await? {
         match answer_frame(shared, node, request).await? {
             Reply::Frame(bytes) => stream.write_all(&bytes).await?,
             Reply::Silence => {}
@@ -180,14 +180,13 @@ enum Reply {
 }
 
 async fn answer_frame(shared: &Shared, node: i32, request: Bytes) -> io::Result<Reply> {
-    let (key, version) = (i16::from_be_bytes([request[0], request[1]]), i16::from_be_bytes([request[2], request[3]]));
+    let RequestStart { api_key: key, version, correlation_id } = RequestStart::parse(&request)?;
     let api = Api::from_key(key).ok_or_else(|| invalid(format!("api key {key} is not served")))?;
     let is_served = (api.versions().0..=shared.max_version(api)).contains(&version);
     if !is_served && api == Api::ApiVersions {
         // A client that knows newer versions than the broker gets version 0, and tries again.
-        let correlation_id = i32::from_be_bytes([request[4], request[5], request[6], request[7]]);
         let answer = api_versions::announce(shared, UNSUPPORTED_VERSION);
-        return frame::encode(api, 0, correlation_id, &answer).map(Reply::Frame);
+        return wire::encode(api, 0, correlation_id, &answer).map(Reply::Frame);
     }
     if !is_served {
         return Err(invalid(format!("`{api:?}` version {version} is not served")));
@@ -205,7 +204,8 @@ async fn answer_frame(shared: &Shared, node: i32, request: Bytes) -> io::Result<
 }
 
 async fn serve<R: Served>(shared: &Shared, node: i32, api: Api, version: i16, bytes: Bytes) -> io::Result<Reply> {
-    let (correlation_id, request) = decode::<R>(api, version, bytes)?;
+    let correlation_id = RequestStart::parse(&bytes)?.correlation_id;
+    let request = wire::decode::<R>(api, version, bytes)?;
     let targets = request.targets(&shared.cluster());
     let plan = shared.script().plan(&RequestFacts { api, node, targets: &targets });
     if !plan.delay.is_zero() {
@@ -222,20 +222,6 @@ async fn serve<R: Served>(shared: &Shared, node: i32, api: Api, version: i16, by
         }
         (Ending::Swallow, _) | (Ending::Answer, Answer::Nothing) => Ok(Reply::Silence),
         (Ending::AnswerWith(bytes), _) => Ok(Reply::Last(bytes)),
-        (Ending::Answer, Answer::Body(body)) => frame::encode(api, version, correlation_id, &body).map(Reply::Frame),
+        (Ending::Answer, Answer::Body(body)) => wire::encode(api, version, correlation_id, &body).map(Reply::Frame),
     }
-}
-
-fn decode<R: Decodable>(api: Api, version: i16, mut bytes: Bytes) -> io::Result<(i32, R)> {
-    let header = RequestHeader::decode(&mut bytes, api.key().request_header_version(version)).map_err(invalid)?;
-    counts::check(api, version, &bytes).map_err(invalid)?;
-    let request = R::decode(&mut bytes, version).map_err(invalid)?;
-    if bytes.has_remaining() {
-        return Err(invalid(format!("{} bytes follow the request", bytes.remaining())));
-    }
-    Ok((header.correlation_id, request))
-}
-
-fn invalid(error: impl std::fmt::Display) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error.to_string())
 }

@@ -19,8 +19,7 @@ DEADLINE_S = 60
 
 
 def fail(message):
-    print(f"FAILED: {message}")
-    sys.exit(1)
+    sys.exit(f"FAILED: {message}")
 
 
 def expected_record(index):

@@ -1,20 +1,21 @@
-//! Frames on a socket: a length of four bytes, then that many bytes. Knows nothing of what is inside.
+//! Requests and answers on a socket: a length of four bytes, a header, a body. Knows no API from inside.
 
 use std::io;
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
-use kafka_protocol::messages::ResponseHeader;
-use kafka_protocol::protocol::Encodable;
+use kafka_protocol::messages::{RequestHeader, ResponseHeader};
+use kafka_protocol::protocol::{Decodable, Encodable};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::api::Api;
+use super::counts;
 
 /// The largest request taken. A client's `max.request.size` is 1 MiB by default; Kafka's own limit is 100 MiB.
 pub(super) const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// What one read asks for at least, so that a length alone makes nobody allocate.
 const READ_BYTES: usize = 64 * 1024;
 /// Api key, api version and correlation id.
-pub(super) const REQUEST_HEADER_BYTES_MIN: usize = 8;
+const REQUEST_HEADER_BYTES_MIN: usize = 8;
 
 /// Reads one frame without its length; `None` when the peer has closed between frames.
 pub(super) async fn read<R: AsyncRead + Unpin>(stream: &mut R, buffer: &mut BytesMut) -> io::Result<Option<Bytes>> {
@@ -56,6 +57,40 @@ pub(super) fn encode<M: Encodable>(api: Api, version: i16, correlation_id: i32, 
     let length = i32::try_from(frame.len() - 4).map_err(unencodable)?;
     frame[..4].copy_from_slice(&length.to_be_bytes());
     Ok(frame.freeze())
+}
+
+/// The start of every request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RequestStart {
+    pub(super) api_key: i16,
+    pub(super) version: i16,
+    pub(super) correlation_id: i32,
+}
+
+impl RequestStart {
+    /// Reads the start of a frame that [`read`] returned.
+    pub(super) fn parse(frame: &Bytes) -> io::Result<Self> {
+        let mut start = &frame[..];
+        if start.len() < REQUEST_HEADER_BYTES_MIN {
+            return Err(invalid("request cut short"));
+        }
+        Ok(Self { api_key: start.get_i16(), version: start.get_i16(), correlation_id: start.get_i32() })
+    }
+}
+
+/// Decodes the request in a frame, once its counts are known to be honest.
+pub(super) fn decode<R: Decodable>(api: Api, version: i16, mut frame: Bytes) -> io::Result<R> {
+    RequestHeader::decode(&mut frame, api.key().request_header_version(version)).map_err(invalid)?;
+    counts::check(api, version, &frame).map_err(invalid)?;
+    let request = R::decode(&mut frame, version).map_err(invalid)?;
+    if frame.has_remaining() {
+        return Err(invalid(format!("{} bytes follow the request", frame.remaining())));
+    }
+    Ok(request)
+}
+
+pub(super) fn invalid(error: impl std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error.to_string())
 }
 
 fn unencodable(error: impl std::fmt::Display) -> io::Error {

@@ -1,0 +1,9 @@
+//! Tests of this crate as its users see it, against fake brokers in this process.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod admin;
+mod fake_broker;
+mod null_broker;
+mod raw_client;
+mod reader;
