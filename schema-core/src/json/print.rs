@@ -82,7 +82,31 @@ fn write_value(json: &Json, out: &mut String, arrange: Arrange<'_>) {
     }
 }
 
-/// Java's order of strings: by UTF-16 code units, which differs from bytes where surrogates are involved.
+/// Java's order of strings: by UTF-16 code units.
+///
+/// Differs from the order of bytes in one case only: a supplementary character (lead byte 0xF0 and up) is written
+/// with surrogates, which come before U+E000 to U+FFFF (lead bytes 0xEE and 0xEF).
 pub(crate) fn compare_utf16(a: &str, b: &str) -> Ordering {
-    a.encode_utf16().cmp(b.encode_utf16())
+    let differing = a.bytes().zip(b.bytes()).find(|(a, b)| a != b);
+    match differing {
+        Some((0xEE | 0xEF, 0xF0..)) => Ordering::Greater,
+        Some((0xF0.., 0xEE | 0xEF)) => Ordering::Less,
+        Some((a, b)) => a.cmp(&b),
+        None => a.len().cmp(&b.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_are_ordered_by_utf16_code_units() {
+        let texts = ["", "a", "ab", "b", "é", "日", "\u{d7ff}", "\u{e000}", "\u{ffff}", "😀", "😁", "a😀", "a\u{ffff}"];
+        for a in texts {
+            for b in texts {
+                assert_eq!(compare_utf16(a, b), a.encode_utf16().cmp(b.encode_utf16()), "{a:?} {b:?}");
+            }
+        }
+    }
 }

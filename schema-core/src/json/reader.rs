@@ -420,11 +420,11 @@ impl<'a> Reader<'a> {
 
     fn unexpected<T>(&self, expected: &str) -> Result<T, ParseError> {
         let found = self.text[self.at..].chars().next().unwrap_or_default();
-        self.fail(format!(
-            "unexpected character `{}` (U+{:04X}): expected {expected}",
-            found.escape_debug(),
-            found as u32
-        ))
+        let shown = match found {
+            '"' | '\'' => found.to_string(),
+            other => other.escape_debug().to_string(),
+        };
+        self.fail(format!("unexpected character `{shown}` (U+{:04X}): expected {expected}", found as u32))
     }
 
     /// An error at the current byte, in the value being read.

@@ -13,7 +13,7 @@ use crate::json::{Entry, EntryKind, Position, is_integer};
 
 /// Steps that all defaults of one text may take. A step looks at one value against one type, or at one member:
 /// records in unions can make a value be looked at once per branch and level, so the size of the text is no bound.
-const STEPS_MAX: u32 = 2_000_000;
+const STEPS_MAX: u32 = 1_000_000;
 
 /// Members of an object up to which looking through all of them beats a hash table.
 const FEW_MEMBERS: usize = 16;

@@ -101,15 +101,16 @@ impl<'p> Parser<'p, '_, '_> {
         let Some((at, text)) = attributes.name.and_then(|at| Some((at, self.tape.string(at)?))) else {
             return self.fail(entry, format!("No name in schema: {}", self.quote(entry)));
         };
-        let own = attributes.namespace.and_then(|namespace| self.tape.string(namespace));
-        let name = Name::of(text, own.or(namespace));
+        let own = attributes.namespace.and_then(|at| Some((at, self.tape.string(at)?)));
+        let name = Name::of(text, own.map(|(_, own)| own).or(namespace));
         self.check_name(at, &name.name)?;
         if name.namespace.is_none() && primitive(&name.name).is_some() {
             return self.fail(at, format!("Schemas may not be named after primitives: {}", name.name));
         }
+        let namespace_at = own.filter(|_| !text.contains('.')).map_or(at, |(at, _)| at);
         for part in name.namespace.iter().flat_map(|namespace| namespace.split('.')) {
             if let Err(reason) = names::check(part, self.alphabet) {
-                return self.fail(at, format!("Namespace part \"{part}\" is invalid: {reason}"));
+                return self.fail(namespace_at, format!("Namespace part \"{part}\" is invalid: {reason}"));
             }
         }
         Ok(name)

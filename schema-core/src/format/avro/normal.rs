@@ -61,8 +61,10 @@ fn drop_empty(doc: &mut Option<String>) {
     doc.take_if(|doc| doc.is_empty());
 }
 
-fn sort_names(names: &mut [Name]) {
-    names.sort_by(|a, b| compare_utf16(&a.full(), &b.full()));
+fn sort_names(names: &mut Vec<Name>) {
+    let mut by_full_name: Vec<(String, Name)> = names.drain(..).map(|name| (name.full(), name)).collect();
+    by_full_name.sort_by(|a, b| compare_utf16(&a.0, &b.0));
+    names.extend(by_full_name.into_iter().map(|(_, name)| name));
 }
 
 fn sort_properties(properties: &mut [(String, Json)]) {
