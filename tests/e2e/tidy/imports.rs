@@ -29,8 +29,8 @@ const ALLOWED: &[Allowed] = &[
     // avro-serde: a codec is pure computation, the frame is bytes.
     allowed("avro-serde", "framing", &["error"]),
     allowed("avro-serde", "codec", &["error", "config"]),
-    allowed("avro-serde", "subject", &["error"]),
-    allowed("avro-serde", "registry", &["error", "config"]),
+    allowed("avro-serde", "subject", &["error", "framing"]),
+    allowed("avro-serde", "registry", &["error", "config", "framing"]),
     // producer-core: a record meets the modules in this order; record and config are leaves, and
     // errors wrap those of the modules below.
     allowed(
