@@ -23,6 +23,8 @@ pub(crate) const HEADER_BYTES: usize = 61;
 /// Bytes up to and with `batch_length`, which counts what follows it.
 pub(crate) const LENGTH_END: usize = 12;
 const CRC_START: usize = 21;
+/// The bit of the attributes that says whose time `max_timestamp` is.
+const LOG_APPEND_TIME: i16 = 1 << 3;
 /// Attributes (1), timestamp delta, offset delta, key length, value length and header count, one byte each at least.
 const RECORD_BODY_BYTES_MIN: usize = 6;
 /// Such a record with the varint of its length.
@@ -152,7 +154,7 @@ impl BatchHeader {
     }
 
     pub(crate) fn is_log_append_time(&self) -> bool {
-        self.attributes & (1 << 3) != 0
+        self.attributes & LOG_APPEND_TIME != 0
     }
 
     #[cfg(feature = "testing")]
@@ -231,6 +233,16 @@ fn decompress_lz4(compressed: &[u8], bytes_max: usize) -> Result<Bytes, BatchErr
 #[cfg(not(feature = "lz4"))]
 fn decompress_lz4(_compressed: &[u8], _bytes_max: usize) -> Result<Bytes, BatchError> {
     Err(BatchError::CodecNotBuilt("lz4"))
+}
+
+/// Gives a batch the time of its append, as a topic with `message.timestamp.type=LogAppendTime` does.
+#[cfg(feature = "testing")]
+pub(crate) fn stamp(batch: &mut [u8], header: &BatchHeader, append_time: i64) {
+    let attributes = header.attributes | LOG_APPEND_TIME;
+    batch[21..23].copy_from_slice(&attributes.to_be_bytes());
+    batch[35..43].copy_from_slice(&append_time.to_be_bytes());
+    let crc = crc32c::crc32c(&batch[CRC_START..]);
+    batch[17..CRC_START].copy_from_slice(&crc.to_be_bytes());
 }
 
 /// Walks every record of a decompressed body, so that the decoder meets no length it should not trust.

@@ -57,6 +57,8 @@ pub(super) struct Node {
 #[derive(Debug)]
 pub(super) struct Topic {
     pub(super) id: Uuid,
+    /// The time that batches are stamped with, in place of their producer's.
+    pub(super) append_time: Option<i64>,
     pub(super) partitions: Vec<Partition>,
 }
 
@@ -66,6 +68,13 @@ pub(super) struct Partition {
     pub(super) leader_epoch: i32,
     pub(super) log: PartitionLog,
     pub(super) sequences: Sequences,
+}
+
+/// Where a batch lies, and when it was appended if the topic stamps batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Appended {
+    pub(super) base_offset: i64,
+    pub(super) append_time: Option<i64>,
 }
 
 impl Cluster {
@@ -110,7 +119,7 @@ impl Cluster {
     pub(super) fn create_topic(&mut self, name: &str, partitions: i32) -> Result<&Topic, i16> {
         let count = self.check_new_topic(name, partitions)?;
         let partitions = (0..count).map(|index| self.new_partition(index)).collect();
-        let topic = Topic { id: Uuid::from_u128(fastrand::u128(1..)), partitions };
+        let topic = Topic { id: Uuid::from_u128(fastrand::u128(1..)), append_time: None, partitions };
         Ok(self.topics.entry(name.to_owned()).or_insert(topic))
     }
 
@@ -172,7 +181,7 @@ impl Cluster {
         }
     }
 
-    /// Appends a checked batch as `node`, or answers as for a duplicate; returns the offset of its first record.
+    /// Appends a checked batch as `node`, or answers as for a duplicate.
     pub(super) fn append(
         &mut self,
         node: i32,
@@ -180,14 +189,15 @@ impl Cluster {
         partition: i32,
         batch: &Bytes,
         header: &BatchHeader,
-    ) -> Result<i64, Refusal> {
+    ) -> Result<Appended, Refusal> {
         let room_in_total = self.limits.total_bytes_max.saturating_sub(self.log_bytes);
         let partition_bytes_max = self.limits.partition_bytes_max;
         self.led_by(node, topic, partition, -1).map_err(Refusal::code)?;
+        let append_time = self.topics.get(topic).and_then(|topic| topic.append_time);
         let partition =
             self.partition_mut(topic, partition).ok_or_else(|| Refusal::code(UNKNOWN_TOPIC_OR_PARTITION))?;
         match partition.sequences.judge(header) {
-            Verdict::Duplicate { base_offset } => return Ok(base_offset),
+            Verdict::Duplicate { base_offset } => return Ok(Appended { base_offset, append_time }),
             Verdict::Refuse { code } => return Err(Refusal::code(code)),
             Verdict::Append => {}
         }
@@ -195,10 +205,10 @@ impl Cluster {
         if batch.len() > room {
             return Err(Refusal::code(KAFKA_STORAGE_ERROR));
         }
-        let base_offset = partition.log.append(batch, header, partition.leader_epoch);
+        let base_offset = partition.log.append(batch, header, partition.leader_epoch, append_time);
         partition.sequences.record(header, base_offset);
         self.log_bytes += batch.len();
-        Ok(base_offset)
+        Ok(Appended { base_offset, append_time })
     }
 }
 

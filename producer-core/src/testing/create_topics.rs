@@ -30,7 +30,7 @@ fn one(call: &Call<'_>, cluster: &mut Cluster, topic: &CreatableTopic, validate_
     let answer = CreatableTopicResult::default().with_name(topic.name.clone());
     let injected = call.plan.topic_error(&topic.name);
     let created = match injected {
-        Some(InjectedError::BeforeApplying(code)) => Err(code),
+        Some(InjectedError::BeforeApplying(code) | InjectedError::OfRecord { code, .. }) => Err(code),
         _ => create(cluster, topic, validate_only),
     };
     let outcome = match injected {

@@ -264,6 +264,17 @@ impl FakeBroker {
         self.shared.cluster().batch_bytes_max = bytes;
     }
 
+    /// Stamps what is appended to a topic from now on with this time, in milliseconds since the Unix epoch, as the
+    /// topic setting `message.timestamp.type=LogAppendTime`; `None` leaves batches the time of their producer.
+    ///
+    /// # Errors
+    /// No such topic.
+    pub fn set_append_time(&self, topic: &str, append_time: Option<i64>) -> Result<(), FakeBrokerError> {
+        let mut cluster = self.shared.cluster();
+        cluster.topics.get_mut(topic).ok_or_else(|| unknown(topic, 0))?.append_time = append_time;
+        Ok(())
+    }
+
     /// Forgets all producer ids of a partition, as a broker does when retention has deleted their batches.
     ///
     /// # Errors

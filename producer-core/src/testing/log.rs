@@ -129,7 +129,13 @@ impl PartitionLog {
     /// Stores a batch that [`validate`] took and returns its first offset.
     ///
     /// The batch is copied: a slice of the request would keep the whole request in memory.
-    pub(super) fn append(&mut self, batch: &Bytes, header: &BatchHeader, leader_epoch: i32) -> i64 {
+    pub(super) fn append(
+        &mut self,
+        batch: &Bytes,
+        header: &BatchHeader,
+        leader_epoch: i32,
+        append_time: Option<i64>,
+    ) -> i64 {
         let base_offset = self.next_offset;
         let last_offset = base_offset + i64::from(header.last_offset_delta);
         let mut stored = BytesMut::with_capacity(batch.len());
@@ -137,12 +143,15 @@ impl PartitionLog {
         stored.put_slice(&batch[8..LENGTH_END]);
         stored.put_i32(leader_epoch);
         stored.put_slice(&batch[LENGTH_END + 4..]);
+        if let Some(time) = append_time {
+            stored_batch::stamp(&mut stored, header, time);
+        }
         self.bytes += stored.len();
         self.next_offset = last_offset + 1;
         self.batches.push(Entry {
             base_offset,
             last_offset,
-            max_timestamp: header.max_timestamp,
+            max_timestamp: append_time.unwrap_or(header.max_timestamp),
             bytes: stored.freeze(),
         });
         base_offset

@@ -165,7 +165,7 @@ impl State {
     fn answer(&self, frame: Bytes) -> io::Result<Option<Bytes>> {
         let RequestStart { api_key, version, correlation_id } = RequestStart::parse(&frame)?;
         let api = Api::from_key(api_key).ok_or_else(|| invalid(format!("api key {api_key} is not served")))?;
-        let (min, max) = served(api).ok_or_else(|| invalid(format!("`{api:?}` is not served")))?;
+        let (min, max) = announced(api).ok_or_else(|| invalid(format!("`{api:?}` is not served")))?;
         if api == Api::ApiVersions {
             let is_served = version <= max;
             let answer = announce(if is_served { 0 } else { UNSUPPORTED_VERSION });
@@ -184,10 +184,11 @@ impl State {
                 let request = wire::decode::<MetadataRequest>(api, version, frame)?;
                 wire::encode(api, version, correlation_id, &self.metadata(request)).map(Some)
             }
-            _ => {
+            Api::InitProducerId => {
                 let answer = InitProducerIdResponse::default().with_producer_id(ProducerId(1));
                 wire::encode(api, version, correlation_id, &answer).map(Some)
             }
+            _ => Err(invalid(format!("`{api:?}` is not served"))),
         }
     }
 
@@ -249,22 +250,23 @@ fn respond(topic: &TopicProduceData, next: &mut [i64]) -> Vec<PartitionProduceRe
     topic.partition_data.iter().map(one).collect()
 }
 
-/// Oldest and newest version of what is served.
-fn served(api: Api) -> Option<(i16, i16)> {
+/// Oldest and newest version of what is announced. Fetch is announced but never answered: without it librdkafka
+/// silently falls back to an old format of batches.
+fn announced(api: Api) -> Option<(i16, i16)> {
     let (min, max) = api.versions();
     match api {
         Api::Produce => Some((min, PRODUCE_VERSION_MAX)),
         Api::Metadata => Some((min, METADATA_VERSION_MAX)),
-        Api::ApiVersions | Api::InitProducerId => Some((min, max)),
-        Api::Fetch | Api::ListOffsets | Api::CreateTopics => None,
+        Api::ApiVersions | Api::InitProducerId | Api::Fetch => Some((min, max)),
+        Api::ListOffsets | Api::CreateTopics => None,
     }
 }
 
 fn announce(error_code: i16) -> ApiVersionsResponse {
-    let announced = Api::ALL.into_iter().filter_map(|api| {
-        let (_, max) = served(api)?;
+    let versions = Api::ALL.into_iter().filter_map(|api| {
+        let (_, max) = announced(api)?;
         let version = ApiVersion::default().with_api_key(api.key() as i16).with_max_version(max);
         Some(version.with_min_version(api.announced_min()))
     });
-    ApiVersionsResponse::default().with_error_code(error_code).with_api_keys(announced.collect())
+    ApiVersionsResponse::default().with_error_code(error_code).with_api_keys(versions.collect())
 }

@@ -10,7 +10,7 @@ use kafka_protocol::messages::produce_response::{
 use kafka_protocol::messages::{BrokerId, ProduceRequest, ProduceResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use super::cluster::{Cluster, NOT_LEADER_OR_FOLLOWER};
+use super::cluster::{Appended, Cluster, NOT_LEADER_OR_FOLLOWER};
 use super::log::{self, Refusal};
 use super::script::{InjectedError, Target};
 use super::server::{Answer, Call, Served};
@@ -95,27 +95,34 @@ fn append(
     topic: &str,
     data: &PartitionProduceData,
     checked: Result<BatchHeader, Refusal>,
-) -> Result<i64, Refusal> {
+) -> Result<Appended, Refusal> {
     let injected = call.plan.error(topic, data.index);
-    if let Some(InjectedError::BeforeApplying(code)) = injected {
-        return Err(Refusal::code(code));
+    match injected {
+        Some(InjectedError::BeforeApplying(code)) => return Err(Refusal::code(code)),
+        Some(InjectedError::OfRecord { code, index, message }) => {
+            return Err(Refusal { code, message: Some(message.to_owned()), record_index: Some(index) });
+        }
+        Some(InjectedError::AfterApplying(_)) | None => {}
     }
     // A missing topic or another leader is told before anything about the batch.
     cluster.led_by(call.node, topic, data.index, -1).map_err(Refusal::code)?;
     let header = checked?;
     let no_batch = Bytes::new();
     let batch = data.records.as_ref().unwrap_or(&no_batch);
-    let base_offset = cluster.append(call.node, topic, data.index, batch, &header)?;
+    let appended = cluster.append(call.node, topic, data.index, batch, &header)?;
     match injected {
         Some(error) => Err(Refusal::code(error.code())),
-        None => Ok(base_offset),
+        None => Ok(appended),
     }
 }
 
-fn respond(index: i32, appended: Result<i64, Refusal>) -> PartitionProduceResponse {
+fn respond(index: i32, appended: Result<Appended, Refusal>) -> PartitionProduceResponse {
     let response = PartitionProduceResponse::default().with_index(index).with_log_append_time_ms(-1);
     match appended {
-        Ok(base_offset) => response.with_base_offset(base_offset).with_log_start_offset(0),
+        Ok(appended) => response
+            .with_base_offset(appended.base_offset)
+            .with_log_append_time_ms(appended.append_time.unwrap_or(-1))
+            .with_log_start_offset(0),
         Err(refusal) => {
             let record_errors = refusal.record_index.map(|index| {
                 BatchIndexAndErrorMessage::default()

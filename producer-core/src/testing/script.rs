@@ -26,6 +26,15 @@ pub enum FaultAction {
     SwallowAnswer,
     /// Do what is asked, then send these bytes instead of a frame and close the connection.
     AnswerWith(Bytes),
+    /// Produce only: refuse the batch because of one record, which is named with these words (KIP-467).
+    RefuseRecord {
+        /// Error code, usually `INVALID_RECORD` (87).
+        code: i16,
+        /// The record's place in its batch, from 0.
+        index: i32,
+        /// What is wrong with it.
+        message: String,
+    },
     /// Fetch only: hand out these bytes in place of the stored batches.
     FetchedRecords(Bytes),
 }
@@ -141,11 +150,12 @@ pub(super) struct Plan {
     errors: Vec<Fault>,
 }
 
-/// An error code that the script puts in place of the broker's own.
+/// An error that the script puts in place of the broker's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum InjectedError {
+pub(super) enum InjectedError<'a> {
     BeforeApplying(i16),
     AfterApplying(i16),
+    OfRecord { code: i16, index: i32, message: &'a str },
 }
 
 impl Script {
@@ -195,7 +205,7 @@ impl Plan {
                 self.fetched_records.get_or_insert_with(|| bytes.clone());
                 return is_first;
             }
-            FaultAction::Error(_) | FaultAction::ErrorAfterApplying(_) => {
+            FaultAction::Error(_) | FaultAction::ErrorAfterApplying(_) | FaultAction::RefuseRecord { .. } => {
                 let same_target = |older: &Fault| older.topic == rule.topic && older.partition == rule.partition;
                 if self.errors.iter().any(same_target) {
                     return false;
@@ -216,19 +226,19 @@ impl Plan {
     }
 
     /// The error for a partition, if the script has one for it, its topic or the whole request.
-    pub(super) fn error(&self, topic: &str, partition: i32) -> Option<InjectedError> {
+    pub(super) fn error(&self, topic: &str, partition: i32) -> Option<InjectedError<'_>> {
         let target = Target::partition(topic, partition);
         self.errors.iter().find(|rule| rule.hits(&target)).and_then(Fault::error)
     }
 
     /// The error for a topic as a whole, if the script has one for it or the whole request.
-    pub(super) fn topic_error(&self, topic: &str) -> Option<InjectedError> {
+    pub(super) fn topic_error(&self, topic: &str) -> Option<InjectedError<'_>> {
         let target = Target::topic(topic);
         self.errors.iter().find(|rule| rule.partition.is_none() && rule.hits(&target)).and_then(Fault::error)
     }
 
     /// The error for a request that names no topic.
-    pub(super) fn request_error(&self) -> Option<InjectedError> {
+    pub(super) fn request_error(&self) -> Option<InjectedError<'_>> {
         self.errors.iter().find(|rule| rule.topic.is_none()).and_then(Fault::error)
     }
 
@@ -238,19 +248,22 @@ impl Plan {
 }
 
 impl Fault {
-    fn error(&self) -> Option<InjectedError> {
-        match self.action {
-            FaultAction::Error(code) => Some(InjectedError::BeforeApplying(code)),
-            FaultAction::ErrorAfterApplying(code) => Some(InjectedError::AfterApplying(code)),
+    fn error(&self) -> Option<InjectedError<'_>> {
+        match &self.action {
+            FaultAction::Error(code) => Some(InjectedError::BeforeApplying(*code)),
+            FaultAction::ErrorAfterApplying(code) => Some(InjectedError::AfterApplying(*code)),
+            FaultAction::RefuseRecord { code, index, message } => {
+                Some(InjectedError::OfRecord { code: *code, index: *index, message })
+            }
             _ => None,
         }
     }
 }
 
-impl InjectedError {
+impl InjectedError<'_> {
     pub(super) fn code(self) -> i16 {
         match self {
-            Self::BeforeApplying(code) | Self::AfterApplying(code) => code,
+            Self::BeforeApplying(code) | Self::AfterApplying(code) | Self::OfRecord { code, .. } => code,
         }
     }
 }

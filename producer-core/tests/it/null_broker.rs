@@ -33,7 +33,7 @@ async fn a_client_finds_its_way() {
     let metadata = client.call(9, &MetadataRequest::default().with_topics(Some(vec![topic]))).await;
     let producer_id = client.call(4, &InitProducerIdRequest::default().with_transactional_id(None)).await;
 
-    assert_eq!(versions.api_keys.iter().map(|api| api.api_key).collect::<Vec<_>>(), [0, 3, 18, 22]);
+    assert_eq!(versions.api_keys.iter().map(|api| api.api_key).collect::<Vec<_>>(), [0, 1, 3, 18, 22]);
     let node = &metadata.brokers[0];
     assert_eq!(format!("{}:{}", &*node.host, node.port), broker.bootstrap_servers());
     assert_eq!(metadata.topics[0].partitions.len(), 12);

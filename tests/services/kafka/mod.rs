@@ -2,3 +2,4 @@
 
 mod cluster;
 mod foreign_round_trip;
+mod reader_and_admin;

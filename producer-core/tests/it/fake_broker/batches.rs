@@ -156,6 +156,22 @@ async fn a_full_log_refuses_and_keeps_what_it_has() {
 }
 
 #[tokio::test]
+async fn a_topic_can_stamp_its_batches() {
+    let broker = start_broker(1).await;
+    broker.create_topic("t", 1).unwrap();
+    let mut client = RawClient::to_node(&broker, 1).await;
+
+    broker.set_append_time("t", Some(5_000)).unwrap();
+    let stamped = client.produce("t", 0, batch(NOBODY, Compression::Lz4, &[b"a", b"b"])).await;
+    broker.set_append_time("t", None).unwrap();
+    let own = client.produce("t", 0, plain_batch(&[b"c"])).await;
+
+    assert_eq!((stamped.log_append_time_ms, own.log_append_time_ms), (5_000, -1));
+    let times: Vec<_> = broker.records("t", 0).unwrap().iter().map(|record| record.timestamp).collect();
+    assert_eq!(times, [5_000, 5_000, 1_000]);
+}
+
+#[tokio::test]
 async fn acks_other_than_all_none_and_one_are_refused() {
     let broker = start_broker(1).await;
     broker.create_topic("t", 1).unwrap();

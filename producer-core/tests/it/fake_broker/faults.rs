@@ -132,6 +132,22 @@ async fn any_bytes_can_be_the_answer() {
 }
 
 #[tokio::test]
+async fn one_record_can_be_named_as_the_reason() {
+    let broker = one_topic(1).await;
+    let mut client = RawClient::to_node(&broker, 1).await;
+    let refuse = FaultAction::RefuseRecord { code: 87, index: 1, message: "no key".to_owned() };
+    broker.inject(Fault::new(Api::Produce, refuse).partition("t", 0));
+
+    let answer = client.produce("t", 0, plain_batch(&[b"v", b"w"])).await;
+
+    assert_eq!((answer.error_code, answer.base_offset), (87, -1));
+    let named: Vec<_> =
+        answer.record_errors.iter().map(|e| (e.batch_index, e.batch_index_error_message.as_deref())).collect();
+    assert_eq!(named, [(1, Some("no key"))]);
+    assert_eq!(broker.high_watermark("t", 0).unwrap(), 0);
+}
+
+#[tokio::test]
 async fn rules_apply_in_the_order_they_were_given() {
     let broker = one_topic(1).await;
     let mut client = RawClient::to_node(&broker, 1).await;
