@@ -52,7 +52,8 @@ def messages(consumer, topic):
     consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
     left = sum(ends.values())
     while left > 0:
-        batch = consumer.consume(BATCH, TIMEOUT_S)
+        # Not more than there are: it returns once it has as many as asked for, or after the time.
+        batch = consumer.consume(min(BATCH, left), TIMEOUT_S)
         assert batch, f"{left} records could not be read within {TIMEOUT_S} s"
         left -= len(batch)
         yield from batch
