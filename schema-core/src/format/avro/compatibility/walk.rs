@@ -79,6 +79,8 @@ pub(super) struct Walk<'a> {
     fields: Fields<'a>,
     paths: Vec<(PathId, Segment)>,
     sites: Vec<Site>,
+    /// Emptied lists of finished frames, to be filled again.
+    spare: Vec<Vec<Problem>>,
     steps: usize,
 }
 
@@ -92,6 +94,7 @@ impl<'a> Walk<'a> {
             fields: Fields::default(),
             paths: Vec::new(),
             sites: Vec::new(),
+            spare: Vec::new(),
             steps: 0,
         }
     }
@@ -135,6 +138,9 @@ impl<'a> Walk<'a> {
     fn visit(&mut self, reader: NodeId, writer: NodeId, place: Place) -> Result<Option<Findings>, String> {
         self.spend(1)?;
         let (reads, wrote) = (&self.reader.node(reader).kind, &self.writer.node(writer).kind);
+        if self.reads_plainly(reads, wrote) {
+            return Ok(Some(None));
+        }
         let is_shared = is_named(reads) || is_named(wrote);
         if is_shared && let Some(known) = self.known.get(&(reader, writer)) {
             return Ok(Some(match known {
@@ -172,13 +178,37 @@ impl<'a> Walk<'a> {
                 let symbols = (!missing_symbols(reads, wrote).is_empty()).then_some(What::Symbols);
                 self.lone(reader, writer, place, [name, symbols])?
             }
-            (reads, wrote) if promotes(wrote, reads) => None,
             _ => self.lone(reader, writer, place, [Some(What::Type), None])?,
         };
         if is_shared {
             self.known.insert((reader, writer), Known::Finished(findings.clone()));
         }
         Ok(Some(findings))
+    }
+
+    /// Whether a pair is compatible by its primitives alone, which is so for most fields. Nothing needs to be remembered
+    /// of such a pair: its answer has no path, and it leads to no named type.
+    fn reads_plainly(&self, reads: &Kind, wrote: &Kind) -> bool {
+        match (reads, wrote) {
+            (Kind::Array { items: reads }, Kind::Array { items: wrote })
+            | (Kind::Map { values: reads }, Kind::Map { values: wrote }) => {
+                promotes(&self.writer.node(*wrote).kind, &self.reader.node(*reads).kind)
+            }
+            (Kind::Union { branches: reads }, Kind::Union { branches: wrote }) => {
+                wrote.iter().all(|&branch| self.has_plain_branch(reads, &self.writer.node(branch).kind))
+            }
+            (Kind::Union { branches: reads }, _) => self.has_plain_branch(reads, wrote),
+            _ => promotes(wrote, reads),
+        }
+    }
+
+    /// Whether a branch of the reader reads a primitive before a named type is tried: what is tried is remembered.
+    fn has_plain_branch(&self, reads: &[NodeId], wrote: &Kind) -> bool {
+        reads
+            .iter()
+            .map(|&branch| &self.reader.node(branch).kind)
+            .take_while(|reads| !is_named(reads))
+            .any(|reads| promotes(wrote, reads))
     }
 
     /// Java compares the enum of a reader field that the writer lacks with the writer's record, if the enum has a
@@ -240,10 +270,6 @@ impl<'a> Walk<'a> {
                 Some(found) => {
                     guess = found + 1;
                     let (reads, wrote) = (field.schema, wrote.fields[found].schema);
-                    // Most fields keep their primitive type: those need no visit.
-                    if is_same_primitive(self.reader.node(reads), self.writer.node(wrote)) {
-                        continue;
-                    }
                     Step::Descend(reads, wrote, place)
                 }
                 None if field.default.is_some() => continue,
@@ -285,24 +311,17 @@ impl<'a> Walk<'a> {
         if is_named(&self.reader.node(reader).kind) || is_named(&self.writer.node(writer).kind) {
             self.known.insert((reader, writer), Known::InWork);
         }
-        self.frames.push(Frame {
-            reader,
-            writer,
-            place,
-            task,
-            next: 0,
-            guess: 0,
-            path: None,
-            site: None,
-            problems: Vec::new(),
-        });
+        let problems = self.spare.pop().unwrap_or_default();
+        self.frames.push(Frame { reader, writer, place, task, next: 0, guess: 0, path: None, site: None, problems });
         None
     }
 
     /// Takes the frame on top off the stack, with its findings.
     fn finish(&mut self) -> Findings {
-        let frame = self.frames.pop()?;
-        let findings = (!frame.problems.is_empty()).then(|| Rc::from(frame.problems));
+        let mut frame = self.frames.pop()?;
+        let findings = (!frame.problems.is_empty()).then(|| Rc::from(frame.problems.as_slice()));
+        frame.problems.clear();
+        self.spare.push(frame.problems);
         if let Some(known) = self.known.get_mut(&(frame.reader, frame.writer)) {
             *known = Known::Finished(findings.clone());
         }
@@ -379,20 +398,6 @@ impl<'a> Walk<'a> {
 /// Named types are shared between their uses, so only a pair with one can be met again.
 fn is_named(kind: &Kind) -> bool {
     matches!(kind, Kind::Record(_) | Kind::Enum(_) | Kind::Fixed(_))
-}
-
-fn is_same_primitive(reader: &Node, writer: &Node) -> bool {
-    matches!(
-        (&reader.kind, &writer.kind),
-        (Kind::Null, Kind::Null)
-            | (Kind::Boolean, Kind::Boolean)
-            | (Kind::Int, Kind::Int)
-            | (Kind::Long, Kind::Long)
-            | (Kind::Float, Kind::Float)
-            | (Kind::Double, Kind::Double)
-            | (Kind::Bytes, Kind::Bytes)
-            | (Kind::String, Kind::String)
-    )
 }
 
 fn has_enum_default(node: &Node) -> bool {
