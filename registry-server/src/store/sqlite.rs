@@ -6,6 +6,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use schema_core::{SchemaId, Version};
@@ -32,6 +33,9 @@ mod writes;
 mod tests;
 
 pub(super) use failure::kind_of;
+
+/// A disk that takes longer than this for one commit is not ready.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A store in one SQLite file, or in memory.
 #[derive(Debug)]
@@ -67,6 +71,7 @@ impl SqliteStore {
     async fn start(location: Location, ownership: Option<Ownership>) -> Result<Self, StoreError> {
         let mut connection = location.connect_writer().await?;
         connect::check_sqlite(&mut connection).await?;
+        location.check_journal(&mut connection).await?;
         super::migrations::run(super::migrations::SQLITE, &mut connection, &location.to_string()).await?;
 
         let revisions = Arc::new(Revisions::load(&mut connection).await?);
@@ -130,11 +135,16 @@ impl Store for SqliteStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.reader.ping().await?;
-        if self.writer.has_just_committed() {
-            return Ok(());
-        }
-        self.writer.submit(Ping).await
+        let ping = async {
+            self.reader.ping().await?;
+            if self.writer.has_just_committed() {
+                return Ok(());
+            }
+            self.writer.submit(Ping).await
+        };
+        tokio::time::timeout(PING_TIMEOUT, ping)
+            .await
+            .unwrap_or_else(|_| Err(failure::unavailable("ping", "the disk did not answer in time")))
     }
 
     async fn close(&self) {

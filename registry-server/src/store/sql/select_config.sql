@@ -1,3 +1,3 @@
-SELECT scope, compatibility, normalize
-FROM configs
-WHERE scope = $1 AND context = $2 AND subject = $3
+SELECT r.last_change, c.scope, c.compatibility, c.normalize
+FROM registry r
+LEFT JOIN configs c ON c.scope = $1 AND c.context = $2 AND c.subject = $3

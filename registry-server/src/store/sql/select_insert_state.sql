@@ -1,4 +1,4 @@
-SELECT r.revision, coalesce(c.revision, 0), coalesce(s.revision, 0), coalesce(c.last_id, 0), p.id,
+SELECT r.last_change, r.revision, coalesce(c.revision, 0), coalesce(s.revision, 0), coalesce(c.last_id, 0), p.id,
        coalesce((SELECT max(v.version) FROM versions v WHERE v.context = $1 AND v.subject = $2), 0)
 FROM registry r
 LEFT JOIN contexts c ON c.context = $1

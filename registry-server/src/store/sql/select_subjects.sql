@@ -1,4 +1,6 @@
-SELECT s.subject
-FROM subjects s
-WHERE s.context = $1
-  AND EXISTS (SELECT 1 FROM versions v WHERE v.context = s.context AND v.subject = s.subject)
+-- A subject is listed when it has live versions and $2 is 1, or when it has only soft-deleted ones and $3 is 1.
+SELECT r.last_change, l.subject
+FROM registry r
+LEFT JOIN (
+    SELECT subject, min(deleted) AS deleted FROM versions WHERE context = $1 GROUP BY subject
+) l ON (l.deleted = 0 AND $2 = 1) OR (l.deleted = 1 AND $3 = 1)

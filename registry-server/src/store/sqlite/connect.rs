@@ -65,6 +65,22 @@ impl Location {
         }
     }
 
+    /// Refuses a file system without write-ahead log: SQLite falls back in silence, and readers would block the writer.
+    pub(super) async fn check_journal(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+        let Self::File(path) = self else { return Ok(()) };
+        let journal: String =
+            sqlx::query_scalar("PRAGMA journal_mode").fetch_one(connection).await.map_err(failed(OPERATION))?;
+        if journal == "wal" {
+            return Ok(());
+        }
+        let advice = format!(
+            "the file system of `{}` cannot keep SQLite's write-ahead log (journal mode `{journal}`, expected `wal`); \
+             use a local disk",
+            path.display()
+        );
+        Err(StoreError::new(OPERATION, StoreErrorKind::Setup, advice))
+    }
+
     fn options(&self) -> SqliteConnectOptions {
         let options = SqliteConnectOptions::new().foreign_keys(true).busy_timeout(BUSY_TIMEOUT);
         match self {

@@ -1,20 +1,24 @@
-//! Reads: each one a transaction on a read-only connection of a small pool.
+//! Reads: each one a single statement on a read-only connection of a small pool.
+//!
+//! A statement sees one moment; reads that need several things at once are written as one statement with outer joins.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
 use schema_core::SchemaId;
-use sqlx::sqlite::SqlitePoolOptions;
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqlitePoolOptions, SqliteRow};
+use sqlx::{Sqlite, SqlitePool};
 
 use super::super::{
     ConfigRecord, ConfigScope, ConfigScopes, Deleted, Revision, SchemaUse, StoreError, StoredSchema, SubjectKey,
     SubjectSnapshot,
 };
 use super::connect::Location;
-use super::failure::failed;
+use super::failure::{corrupt, failed};
 use super::revisions::Revisions;
-use super::rows::{self, ConfigRow, VersionRow, stored_u64};
+use super::rows;
 
 /// Each connection is a thread of its own; more than a few only compete for the processor.
 const READERS_MAX: u32 = 4;
@@ -29,12 +33,7 @@ pub(super) struct Reader {
     revisions: Arc<Revisions>,
 }
 
-/// A consistent view, together with the number of the last change in it.
-struct View {
-    operation: &'static str,
-    transaction: Transaction<'static, Sqlite>,
-    last_change: u64,
-}
+type ReadQuery<'q> = Query<'q, Sqlite, SqliteArguments>;
 
 impl Reader {
     /// Opens the pool; the database must be there.
@@ -42,6 +41,8 @@ impl Reader {
         let pool = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            // A connection inside the process does not go stale; asking would double the cost of a short read.
+            .test_before_acquire(false)
             .connect_with(location.reader_options())
             .await
             .map_err(failed("open the database"))?;
@@ -53,161 +54,112 @@ impl Reader {
     }
 
     pub(super) async fn ping(&self) -> Result<(), StoreError> {
-        self.view("ping").await?.end(&self.revisions).await
+        self.config(&ConfigScope::Global).await.map(drop)
     }
 
     pub(super) async fn subject_snapshot(&self, subject: &SubjectKey) -> Result<SubjectSnapshot, StoreError> {
-        let mut view = self.view("read a subject").await?;
+        const OPERATION: &str = "read a subject";
+        let query =
+            sqlx::query(include_str!("../sql/select_subject.sql")).bind(&*subject.context).bind(&*subject.subject);
+        let (first, found) = self.rows(OPERATION, query).await?;
 
-        let (_, global, context, own): (i64, i64, i64, i64) =
-            sqlx::query_as(include_str!("../sql/select_revision.sql"))
-                .bind(&*subject.context)
-                .bind(&*subject.subject)
-                .fetch_one(&mut *view.transaction)
-                .await
-                .map_err(failed(view.operation))?;
-        let version_rows: Vec<VersionRow> = sqlx::query_as(include_str!("../sql/select_versions.sql"))
-            .bind(&*subject.context)
-            .bind(&*subject.subject)
-            .fetch_all(&mut *view.transaction)
-            .await
-            .map_err(failed(view.operation))?;
-        let config_rows: Vec<ConfigRow> = sqlx::query_as(include_str!("../sql/select_config_scopes.sql"))
-            .bind(&*subject.context)
-            .bind(&*subject.subject)
-            .fetch_all(&mut *view.transaction)
-            .await
-            .map_err(failed(view.operation))?;
-
-        let operation = view.operation;
-        view.end(&self.revisions).await?;
         Ok(SubjectSnapshot {
             revision: Revision {
-                subject: stored_u64(operation, own)?,
-                context: stored_u64(operation, context)?,
-                global: stored_u64(operation, global)?,
+                global: rows::counter(OPERATION, &first, 1)?,
+                context: rows::counter(OPERATION, &first, 2)?,
+                subject: rows::counter(OPERATION, &first, 3)?,
             },
-            versions: version_rows
-                .into_iter()
-                .map(|row| rows::version_entry(operation, row))
+            config: ConfigScopes {
+                global: rows::config_record(OPERATION, &first, 4)?,
+                context: rows::config_record(OPERATION, &first, 7)?,
+                subject: rows::config_record(OPERATION, &first, 10)?,
+            },
+            versions: std::iter::once(&first)
+                .chain(&found)
+                .filter_map(|row| rows::version_entry(OPERATION, row, 13).transpose())
                 .collect::<Result<_, _>>()?,
-            config: config_scopes(operation, config_rows)?,
         })
     }
 
-    /// Content never changes, so this is a single query without a view.
+    /// Content never changes, so this need not wait for anything to be published.
     pub(super) async fn schema(&self, context: &str, id: SchemaId) -> Result<Option<StoredSchema>, StoreError> {
         const OPERATION: &str = "read a schema";
-        let row: Option<(String, Vec<u8>, Vec<u8>, String)> = sqlx::query_as(include_str!("../sql/select_schema.sql"))
+        let row = sqlx::query(include_str!("../sql/select_schema.sql"))
             .bind(context)
             .bind(i64::from(id.0))
             .fetch_optional(&self.pool)
             .await
             .map_err(failed(OPERATION))?;
 
-        let Some((schema_type, guid, dedup_key, text)) = row else { return Ok(None) };
+        let Some(row) = row else { return Ok(None) };
         Ok(Some(StoredSchema {
             id,
-            schema_type: rows::schema_type(OPERATION, &schema_type)?,
-            text: Arc::from(text),
-            guid: rows::guid(OPERATION, guid)?,
-            dedup_key: rows::dedup(OPERATION, dedup_key)?,
+            schema_type: rows::schema_type(OPERATION, rows::column(OPERATION, &row, 0)?)?,
+            guid: rows::fixed(OPERATION, rows::column(OPERATION, &row, 1)?, "guid")?,
+            dedup_key: rows::fixed(OPERATION, rows::column(OPERATION, &row, 2)?, "dedup key")?,
+            text: Arc::from(rows::column::<&str>(OPERATION, &row, 3)?),
         }))
     }
 
     pub(super) async fn schema_uses(&self, context: &str, id: SchemaId) -> Result<Vec<SchemaUse>, StoreError> {
-        let mut view = self.view("read the uses of a schema").await?;
-        let operation = view.operation;
-        let found: Vec<(String, i64, i64, Vec<u8>, i64, i64)> =
-            sqlx::query_as(include_str!("../sql/select_schema_uses.sql"))
-                .bind(context)
-                .bind(i64::from(id.0))
-                .fetch_all(&mut *view.transaction)
-                .await
-                .map_err(failed(operation))?;
-        view.end(&self.revisions).await?;
+        const OPERATION: &str = "read the uses of a schema";
+        let query = sqlx::query(include_str!("../sql/select_schema_uses.sql")).bind(context).bind(i64::from(id.0));
+        let (first, found) = self.rows(OPERATION, query).await?;
 
         let context: Arc<str> = Arc::from(context);
-        let mut uses = found
-            .into_iter()
-            .map(|(subject, version, id, dedup_key, deleted, timestamp_ms)| {
-                Ok(SchemaUse {
-                    subject: SubjectKey { context: Arc::clone(&context), subject: Arc::from(subject) },
-                    entry: rows::version_entry(operation, (version, id, dedup_key, deleted, timestamp_ms))?,
-                })
-            })
-            .collect::<Result<Vec<_>, StoreError>>()?;
+        let mut uses = Vec::with_capacity(found.len() + 1);
+        for row in std::iter::once(&first).chain(&found) {
+            if let Some(entry) = rows::version_entry(OPERATION, row, 2)? {
+                let subject = Arc::from(rows::column::<&str>(OPERATION, row, 1)?);
+                uses.push(SchemaUse { subject: SubjectKey { context: Arc::clone(&context), subject }, entry });
+            }
+        }
         uses.sort_by(|a, b| {
-            let by_subject = a.subject.subject.encode_utf16().cmp(b.subject.subject.encode_utf16());
-            by_subject.then(a.entry.version.cmp(&b.entry.version))
+            by_utf16(&a.subject.subject, &b.subject.subject).then(a.entry.version.cmp(&b.entry.version))
         });
         Ok(uses)
     }
 
     pub(super) async fn subjects(&self, context: &str, deleted: Deleted) -> Result<Vec<Arc<str>>, StoreError> {
-        let statement = match deleted {
-            Deleted::Hide => include_str!("../sql/select_live_subjects.sql"),
-            Deleted::Include => include_str!("../sql/select_subjects.sql"),
-            Deleted::Only => include_str!("../sql/select_deleted_subjects.sql"),
-        };
-        let mut view = self.view("list the subjects").await?;
-        let names: Vec<String> = sqlx::query_scalar(statement)
+        const OPERATION: &str = "list the subjects";
+        let query = sqlx::query(include_str!("../sql/select_subjects.sql"))
             .bind(context)
-            .fetch_all(&mut *view.transaction)
-            .await
-            .map_err(failed(view.operation))?;
-        view.end(&self.revisions).await?;
+            .bind(i64::from(deleted != Deleted::Only))
+            .bind(i64::from(deleted != Deleted::Hide));
+        let (first, found) = self.rows(OPERATION, query).await?;
 
-        let mut names: Vec<Arc<str>> = names.into_iter().map(Arc::from).collect();
-        // Databases sort by bytes; they differ from UTF-16 where surrogate pairs meet U+E000 to U+FFFF.
-        names.sort_by(|a, b| a.encode_utf16().cmp(b.encode_utf16()));
+        let mut names: Vec<Arc<str>> = Vec::with_capacity(found.len() + 1);
+        for row in std::iter::once(&first).chain(&found) {
+            names.extend(rows::column::<Option<&str>>(OPERATION, row, 1)?.map(Arc::from));
+        }
+        names.sort_by(|a, b| by_utf16(a, b));
         Ok(names)
     }
 
     pub(super) async fn config(&self, scope: &ConfigScope) -> Result<Option<ConfigRecord>, StoreError> {
+        const OPERATION: &str = "read a config";
         let (kind, context, subject) = rows::scope_key(scope);
-        let mut view = self.view("read a config").await?;
-        let operation = view.operation;
-        let row: Option<ConfigRow> = sqlx::query_as(include_str!("../sql/select_config.sql"))
-            .bind(kind)
-            .bind(context)
-            .bind(subject)
-            .fetch_optional(&mut *view.transaction)
-            .await
-            .map_err(failed(operation))?;
-        view.end(&self.revisions).await?;
+        let query = sqlx::query(include_str!("../sql/select_config.sql")).bind(kind).bind(context).bind(subject);
+        let (first, _) = self.rows(OPERATION, query).await?;
 
-        row.map(|row| rows::config_record(operation, row)).transpose().map(|found| found.map(|(_, record)| record))
+        rows::config_record(OPERATION, &first, 1)
     }
 
-    async fn view(&self, operation: &'static str) -> Result<View, StoreError> {
-        let mut transaction = self.pool.begin().await.map_err(failed(operation))?;
-        // The first query fixes what the transaction sees.
-        let last_change: i64 = sqlx::query_scalar(include_str!("../sql/select_change.sql"))
-            .fetch_one(&mut *transaction)
-            .await
-            .map_err(failed(operation))?;
-        Ok(View { operation, transaction, last_change: stored_u64(operation, last_change)? })
+    /// Runs a statement whose first column is the last change it sees, in at least one row; the first row and the
+    /// others. Each statement is a transaction of its own.
+    async fn rows(
+        &self,
+        operation: &'static str,
+        query: ReadQuery<'_>,
+    ) -> Result<(SqliteRow, Vec<SqliteRow>), StoreError> {
+        let mut found = query.fetch_all(&self.pool).await.map_err(failed(operation))?.into_iter();
+        let first = found.next().ok_or_else(|| corrupt(operation, "the table `registry` is empty"))?;
+        self.revisions.published(rows::counter(operation, &first, 0)?).await?;
+        Ok((first, found.collect()))
     }
 }
 
-impl View {
-    /// Ends the transaction; what was read may be told once the mirror of the revisions knows it too.
-    async fn end(self, revisions: &Revisions) -> Result<(), StoreError> {
-        self.transaction.commit().await.map_err(failed(self.operation))?;
-        revisions.published(self.last_change).await
-    }
-}
-
-fn config_scopes(operation: &'static str, found: Vec<ConfigRow>) -> Result<ConfigScopes, StoreError> {
-    let mut scopes = ConfigScopes::default();
-    for row in found {
-        let (scope, record) = rows::config_record(operation, row)?;
-        match scope.as_str() {
-            "global" => scopes.global = Some(record),
-            "context" => scopes.context = Some(record),
-            _ => scopes.subject = Some(record),
-        }
-    }
-    Ok(scopes)
+/// Databases sort by bytes; that differs where surrogate pairs meet U+E000 to U+FFFF.
+fn by_utf16(a: &str, b: &str) -> Ordering {
+    a.encode_utf16().cmp(b.encode_utf16())
 }

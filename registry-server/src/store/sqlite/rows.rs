@@ -1,35 +1,57 @@
 //! Between rows and records: every stored value is checked on its way out.
 
 use schema_core::{Level, SchemaId, SchemaType, Version};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, Sqlite};
 
-use super::super::{ConfigRecord, ConfigScope, DedupKey, StoreError, VersionEntry};
-use super::failure::corrupt;
+use super::super::{ConfigRecord, ConfigScope, StoreError, VersionEntry};
+use super::failure::{corrupt, failed};
 
-/// Version, id, dedup key, deleted, timestamp.
-pub(super) type VersionRow = (i64, i64, Vec<u8>, i64, i64);
-
-/// Scope, compatibility, normalize.
-pub(super) type ConfigRow = (String, Option<String>, Option<i64>);
-
-pub(super) fn version_entry(operation: &'static str, row: VersionRow) -> Result<VersionEntry, StoreError> {
-    let (version, id, dedup_key, deleted, timestamp_ms) = row;
-    Ok(VersionEntry {
+/// The columns of a version, in the order of every statement that reads one: version, id, dedup key, deleted,
+/// timestamp. `None` where an outer join found no version.
+pub(super) fn version_entry(
+    operation: &'static str,
+    row: &SqliteRow,
+    first: usize,
+) -> Result<Option<VersionEntry>, StoreError> {
+    let Some(version) = column::<Option<i64>>(operation, row, first)? else { return Ok(None) };
+    Ok(Some(VersionEntry {
         version: Version(stored_u32(operation, version)?),
-        id: SchemaId(stored_u32(operation, id)?),
-        dedup_key: dedup(operation, dedup_key)?,
-        deleted: deleted != 0,
-        timestamp_ms,
-    })
+        id: SchemaId(stored_u32(operation, column(operation, row, first + 1)?)?),
+        dedup_key: fixed(operation, column(operation, row, first + 2)?, "dedup key")?,
+        deleted: column::<i64>(operation, row, first + 3)? != 0,
+        timestamp_ms: column(operation, row, first + 4)?,
+    }))
 }
 
-/// The scope's name and what it holds.
-pub(super) fn config_record(operation: &'static str, row: ConfigRow) -> Result<(String, ConfigRecord), StoreError> {
-    let (scope, compatibility, normalize) = row;
-    let compatibility = match compatibility {
-        Some(text) => Some(level(operation, &text)?),
-        None => None,
-    };
-    Ok((scope, ConfigRecord { compatibility, normalize: normalize.map(|value| value != 0) }))
+/// The columns of a config: scope, compatibility, normalize. `None` where an outer join found no config.
+pub(super) fn config_record(
+    operation: &'static str,
+    row: &SqliteRow,
+    first: usize,
+) -> Result<Option<ConfigRecord>, StoreError> {
+    if column::<Option<&str>>(operation, row, first)?.is_none() {
+        return Ok(None);
+    }
+    let compatibility = column::<Option<&str>>(operation, row, first + 1)?;
+    let normalize = column::<Option<i64>>(operation, row, first + 2)?;
+    Ok(Some(ConfigRecord {
+        compatibility: compatibility.map(|text| level(operation, text)).transpose()?,
+        normalize: normalize.map(|value| value != 0),
+    }))
+}
+
+/// A column's value, checked for its type.
+pub(super) fn column<'r, T>(operation: &'static str, row: &'r SqliteRow, index: usize) -> Result<T, StoreError>
+where
+    T: sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>,
+{
+    row.try_get(index).map_err(failed(operation))
+}
+
+/// A column that counts.
+pub(super) fn counter(operation: &'static str, row: &SqliteRow, index: usize) -> Result<u64, StoreError> {
+    stored_u64(operation, column(operation, row, index)?)
 }
 
 /// The key of a scope's row: scope, context, subject.
@@ -78,15 +100,8 @@ pub(super) fn schema_type(operation: &'static str, text: &str) -> Result<SchemaT
         .ok_or_else(|| corrupt(operation, format!("`{text}` is not a schema type of this server")))
 }
 
-pub(super) fn dedup(operation: &'static str, bytes: Vec<u8>) -> Result<DedupKey, StoreError> {
-    fixed(operation, bytes, "dedup key")
-}
-
-pub(super) fn guid(operation: &'static str, bytes: Vec<u8>) -> Result<[u8; 16], StoreError> {
-    fixed(operation, bytes, "guid")
-}
-
-fn fixed<const N: usize>(operation: &'static str, bytes: Vec<u8>, what: &str) -> Result<[u8; N], StoreError> {
+/// A hash of the expected length.
+pub(super) fn fixed<const N: usize>(operation: &'static str, bytes: &[u8], what: &str) -> Result<[u8; N], StoreError> {
     let found = bytes.len();
     bytes.try_into().map_err(|_| corrupt(operation, format!("a {what} of {N} bytes expected, {found} found")))
 }

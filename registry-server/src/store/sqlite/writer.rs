@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! submit ──► queue (bounded) ──► take what waits ──► BEGIN IMMEDIATE
-//!                                                     per write: SAVEPOINT, apply, RELEASE (or ROLLBACK TO)
+//!                                                     per write: apply in a savepoint: RELEASE or ROLLBACK TO
 //!                                                    COMMIT ──► publish the revisions ──► answer everyone
 //! ```
 //!
@@ -219,16 +219,19 @@ impl Task {
             self.renew_connection().await?;
         }
 
-        execute(&mut self.connection, "BEGIN IMMEDIATE").await?;
+        // Each statement is a round trip to the connection's thread, so pairs travel together.
+        execute(&mut self.connection, "BEGIN IMMEDIATE; SAVEPOINT one_write").await?;
         for job in group {
             let mark = changes.mark();
-            execute(&mut self.connection, "SAVEPOINT one_write").await?;
-            if job.apply(&mut self.connection, changes).await == Applied::Failed {
-                changes.roll_back_to(mark);
-                // A full disk makes SQLite roll back everything by itself; then this fails and ends the group.
-                execute(&mut self.connection, "ROLLBACK TO one_write").await?;
+            match job.apply(&mut self.connection, changes).await {
+                Applied::Done => execute(&mut self.connection, "RELEASE one_write; SAVEPOINT one_write").await?,
+                Applied::Failed => {
+                    changes.roll_back_to(mark);
+                    // Leaves the savepoint open for the next write. A full disk can make SQLite roll back everything
+                    // by itself; then this fails and ends the group.
+                    execute(&mut self.connection, "ROLLBACK TO one_write").await?;
+                }
             }
-            execute(&mut self.connection, "RELEASE one_write").await?;
         }
         execute(&mut self.connection, "COMMIT").await?;
         Ok(())

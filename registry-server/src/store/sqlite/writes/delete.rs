@@ -33,13 +33,12 @@ impl DeleteVersions {
     }
 
     async fn revision(&self, connection: &mut SqliteConnection) -> Result<Revision, StoreError> {
-        let (_, global, context, subject): (i64, i64, i64, i64) =
-            sqlx::query_as(include_str!("../../sql/select_revision.sql"))
-                .bind(&*self.subject.context)
-                .bind(&*self.subject.subject)
-                .fetch_one(connection)
-                .await
-                .map_err(failed(OPERATION))?;
+        let (global, context, subject): (i64, i64, i64) = sqlx::query_as(include_str!("../../sql/select_revision.sql"))
+            .bind(&*self.subject.context)
+            .bind(&*self.subject.subject)
+            .fetch_one(connection)
+            .await
+            .map_err(failed(OPERATION))?;
         Ok(Revision {
             subject: stored_u64(OPERATION, subject)?,
             context: stored_u64(OPERATION, context)?,

@@ -5,11 +5,11 @@ use schema_core::{SchemaId, Version};
 use sqlx::SqliteConnection;
 
 use super::super::super::{Inserted, NewVersion, Revision, StoreError, StoreErrorKind};
-use super::super::failure::failed;
+use super::super::failure::{corrupt, failed};
 use super::super::revisions::Changes;
 use super::super::rows::{stored_u32, stored_u64};
 use super::super::writer::Write;
-use super::{check_names, raise_subject};
+use super::check_names;
 
 const OPERATION: &str = "insert a version";
 
@@ -21,8 +21,12 @@ pub(in super::super) struct Insert {
     new: NewVersion,
 }
 
+/// Last change; revisions, global, context's and subject's; last id, preferred id, last version.
+type StateRow = (i64, i64, i64, i64, i64, Option<i64>, i64);
+
 /// What the transaction finds.
 struct State {
+    last_change: u64,
     revision: Revision,
     last_id: u32,
     preferred_id: Option<u32>,
@@ -36,7 +40,7 @@ impl Insert {
     }
 
     async fn state(&self, connection: &mut SqliteConnection) -> Result<State, StoreError> {
-        let (global, context, subject, last_id, preferred_id, last_version): (i64, i64, i64, i64, Option<i64>, i64) =
+        let (last_change, global, context, subject, last_id, preferred_id, last_version): StateRow =
             sqlx::query_as(include_str!("../../sql/select_insert_state.sql"))
                 .bind(&*self.new.subject.context)
                 .bind(&*self.new.subject.subject)
@@ -45,6 +49,7 @@ impl Insert {
                 .await
                 .map_err(failed(OPERATION))?;
         Ok(State {
+            last_change: stored_u64(OPERATION, last_change)?,
             revision: Revision {
                 subject: stored_u64(OPERATION, subject)?,
                 context: stored_u64(OPERATION, context)?,
@@ -56,34 +61,42 @@ impl Insert {
         })
     }
 
-    /// Keeps a content that the context has not seen.
-    async fn insert_schema(&self, connection: &mut SqliteConnection, id: u32) -> Result<(), StoreError> {
+    /// Writes the rows, and the content's when it is new, in one round trip to the connection's thread.
+    async fn write(&self, connection: &mut SqliteConnection, rows: &Rows) -> Result<(), StoreError> {
         let new = &self.new;
-        sqlx::query(include_str!("../../sql/insert_schema.sql"))
+        let statements = if rows.is_new_content {
+            concat!(
+                include_str!("../../sql/insert_content_sqlite.sql"),
+                include_str!("../../sql/insert_version_sqlite.sql")
+            )
+        } else {
+            include_str!("../../sql/insert_version_sqlite.sql")
+        };
+        let mut query = sqlx::query(statements)
             .bind(&*new.subject.context)
-            .bind(i64::from(id))
-            .bind(new.schema_type.as_str())
-            .bind(new.guid.as_slice())
-            .bind(new.dedup_key.as_slice())
-            .bind(&*new.text)
-            .execute(&mut *connection)
-            .await
-            .map_err(failed(OPERATION))?;
-        sqlx::query(include_str!("../../sql/insert_preferred_id.sql"))
-            .bind(&*new.subject.context)
-            .bind(new.dedup_key.as_slice())
-            .bind(i64::from(id))
-            .execute(&mut *connection)
-            .await
-            .map_err(failed(OPERATION))?;
-        sqlx::query(include_str!("../../sql/set_last_id.sql"))
-            .bind(&*new.subject.context)
-            .bind(i64::from(id))
-            .execute(&mut *connection)
-            .await
-            .map_err(failed(OPERATION))?;
+            .bind(&*new.subject.subject)
+            .bind(rows.change)
+            .bind(i64::from(rows.version))
+            .bind(i64::from(rows.id))
+            .bind(new.timestamp_ms);
+        if rows.is_new_content {
+            query = query
+                .bind(new.schema_type.as_str())
+                .bind(new.guid.as_slice())
+                .bind(new.dedup_key.as_slice())
+                .bind(&*new.text);
+        }
+        query.execute(connection).await.map_err(failed(OPERATION))?;
         Ok(())
     }
+}
+
+/// What is written beside the content.
+struct Rows {
+    change: i64,
+    version: u32,
+    id: u32,
+    is_new_content: bool,
 }
 
 #[async_trait]
@@ -98,26 +111,21 @@ impl Write for Insert {
             return Ok(Inserted::Moved);
         }
 
-        let version = next_number(state.last_version, "version of the subject")?;
-        raise_subject(OPERATION, &mut *connection, changes, &self.new.subject).await?;
-        let id = match state.preferred_id {
-            Some(id) => id,
-            None => {
-                let id = next_number(state.last_id, "id of the context")?;
-                self.insert_schema(&mut *connection, id).await?;
-                id
-            }
+        // There is one writer: what follows the last number is free.
+        let change = state.last_change + 1;
+        let rows = Rows {
+            change: i64::try_from(change).map_err(|_| corrupt(OPERATION, "the number of changes has run out"))?,
+            version: next_number(state.last_version, "version of the subject")?,
+            id: match state.preferred_id {
+                Some(id) => id,
+                None => next_number(state.last_id, "id of the context")?,
+            },
+            is_new_content: state.preferred_id.is_none(),
         };
-        sqlx::query(include_str!("../../sql/insert_version.sql"))
-            .bind(&*self.new.subject.context)
-            .bind(&*self.new.subject.subject)
-            .bind(i64::from(version))
-            .bind(i64::from(id))
-            .bind(self.new.timestamp_ms)
-            .execute(connection)
-            .await
-            .map_err(failed(OPERATION))?;
-        Ok(Inserted::Written { id: SchemaId(id), version: Version(version) })
+        self.write(connection, &rows).await?;
+        changes.numbered(change);
+        changes.subject(self.new.subject.clone(), change);
+        Ok(Inserted::Written { id: SchemaId(rows.id), version: Version(rows.version) })
     }
 }
 

@@ -1,1 +1,0 @@
-SELECT last_change FROM registry

@@ -1,5 +1,0 @@
-SELECT s.subject
-FROM subjects s
-WHERE s.context = $1
-  AND EXISTS (SELECT 1 FROM versions v WHERE v.context = s.context AND v.subject = s.subject)
-  AND NOT EXISTS (SELECT 1 FROM versions v WHERE v.context = s.context AND v.subject = s.subject AND v.deleted = 0)

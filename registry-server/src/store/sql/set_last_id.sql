@@ -1,1 +1,0 @@
-UPDATE contexts SET last_id = $2 WHERE context = $1
