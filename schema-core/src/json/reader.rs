@@ -11,6 +11,31 @@ use crate::error::ParseError;
 /// Characters of one number; the bound of Java's parser, which keeps big integers cheap to print.
 const NUMBER_MAX: usize = 1_000;
 
+/// What a byte means inside a string.
+#[derive(Clone, Copy)]
+enum StringByte {
+    /// A character, or the first byte of one.
+    First,
+    /// A further byte of a character.
+    Continues,
+    /// The end, an escape, or a control character.
+    Stop,
+}
+
+const STRING_BYTES: [StringByte; 256] = {
+    let mut table = [StringByte::First; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        if byte < 0x20 || byte == b'"' as usize || byte == b'\\' as usize {
+            table[byte] = StringByte::Stop;
+        } else if byte & 0xC0 == 0x80 {
+            table[byte] = StringByte::Continues;
+        }
+        byte += 1;
+    }
+    table
+};
+
 /// A container that is not closed yet: its entry, and the key or index being read in it.
 struct Open {
     entry: Entry,
@@ -180,48 +205,61 @@ impl<'a> Reader<'a> {
         let position = self.position();
         let start = self.at + 1;
         self.at = start;
-        loop {
-            match self.peek() {
-                Some(b'"') => {
-                    self.push(EntryKind::Plain, position, start, self.at);
-                    self.at += 1;
-                    return Ok(());
-                }
-                Some(b'\\') => return self.escaped_string(position, start),
-                Some(byte) => self.string_byte(byte)?,
-                None => return self.fail("unexpected end of text: expected `\"` at the end of a string".to_owned()),
+        self.string_run();
+        match self.peek() {
+            Some(b'"') => {
+                self.push(EntryKind::Plain, position, start, self.at);
+                self.at += 1;
+                Ok(())
             }
+            Some(b'\\') => self.escaped_string(position, start),
+            _ => self.broken_string(),
         }
     }
 
-    fn string_byte(&mut self, byte: u8) -> Result<(), ParseError> {
-        if byte < 0x20 {
-            return self.fail(format!("control character U+{byte:04X} in a string: expected an escape"));
+    /// Passes the bytes of a string up to one that ends it, escapes or must not be there.
+    #[inline]
+    fn string_run(&mut self) {
+        let rest = &self.bytes[self.at..];
+        let mut run = 0;
+        let mut wide = 0;
+        while let Some(byte) = rest.get(run) {
+            match STRING_BYTES[usize::from(*byte)] {
+                StringByte::Stop => break,
+                StringByte::First => {}
+                StringByte::Continues => wide += 1,
+            }
+            run += 1;
         }
-        self.wide += usize::from(byte & 0xC0 == 0x80);
-        self.at += 1;
-        Ok(())
+        self.at += run;
+        self.wide += wide;
+    }
+
+    fn broken_string<T>(&self) -> Result<T, ParseError> {
+        match self.peek() {
+            Some(byte) => self.fail(format!("control character U+{byte:04X} in a string: expected an escape")),
+            None => self.fail("unexpected end of text: expected `\"` at the end of a string".to_owned()),
+        }
     }
 
     fn escaped_string(&mut self, position: Position, start: usize) -> Result<(), ParseError> {
         let first = self.resolved.len();
         let mut run = start;
         loop {
+            self.resolved.push_str(&self.text[run..self.at]);
             match self.peek() {
                 Some(b'"') => {
-                    self.resolved.push_str(&self.text[run..self.at]);
                     self.push(EntryKind::Escaped, position, first, self.resolved.len());
                     self.at += 1;
                     return Ok(());
                 }
                 Some(b'\\') => {
-                    self.resolved.push_str(&self.text[run..self.at]);
                     let c = self.escape()?;
                     self.resolved.push(c);
                     run = self.at;
+                    self.string_run();
                 }
-                Some(byte) => self.string_byte(byte)?,
-                None => return self.fail("unexpected end of text: expected `\"` at the end of a string".to_owned()),
+                _ => return self.broken_string(),
             }
         }
     }
@@ -348,7 +386,16 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// Most values are followed by no blank: that case is worth a test of its own.
+    #[inline]
     fn skip_blanks(&mut self) -> Result<(), ParseError> {
+        match self.peek() {
+            Some(byte) if byte > b' ' && byte != b'/' => Ok(()),
+            _ => self.skip_blanks_and_comments(),
+        }
+    }
+
+    fn skip_blanks_and_comments(&mut self) -> Result<(), ParseError> {
         loop {
             match self.peek() {
                 Some(b' ' | b'\t' | b'\n' | b'\r') => self.blank(),
@@ -404,16 +451,19 @@ impl<'a> Reader<'a> {
         self.at += 1;
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
+    #[inline]
     fn push(&mut self, kind: EntryKind, position: Position, start: usize, end: usize) -> Entry {
         let entry = self.slots.len() as Entry;
         self.slots.push(Slot { kind, position, start: start as u32, end: end as u32, next: entry + 1 });
         entry
     }
 
+    #[inline]
     fn position(&self) -> Position {
         Position { line: self.line, column: (self.at - self.line_start - self.wide) as u32 + 1 }
     }

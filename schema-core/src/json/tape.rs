@@ -206,27 +206,23 @@ pub(super) fn push_segment(pointer: &mut String, key: &str) {
 #[derive(Debug, Default)]
 pub(crate) struct Members<'t> {
     list: Vec<(&'t str, Entry)>,
-    index: HashMap<&'t str, usize>,
+    /// Places in the list, once it is long.
+    index: Option<HashMap<&'t str, usize>>,
 }
 
 impl<'t> Members<'t> {
     pub(crate) fn put(&mut self, key: &'t str, value: Entry) {
-        let found = if self.list.len() <= FEW_MEMBERS {
-            self.list.iter().position(|(known, _)| *known == key)
-        } else {
-            if self.index.is_empty() {
-                self.index = self.list.iter().enumerate().map(|(i, (known, _))| (*known, i)).collect();
-            }
-            self.index.get(key).copied()
+        if self.index.is_none() && self.list.len() > FEW_MEMBERS {
+            self.index = Some(self.list.iter().enumerate().map(|(at, (known, _))| (*known, at)).collect());
+        }
+        let end = self.list.len();
+        let at = match &mut self.index {
+            Some(index) => *index.entry(key).or_insert(end),
+            None => self.list.iter().position(|(known, _)| *known == key).unwrap_or(end),
         };
-        match found {
-            Some(at) => self.list[at].1 = value,
-            None => {
-                if !self.index.is_empty() {
-                    self.index.insert(key, self.list.len());
-                }
-                self.list.push((key, value));
-            }
+        match self.list.get_mut(at) {
+            Some((_, known)) => *known = value,
+            None => self.list.push((key, value)),
         }
     }
 

@@ -127,9 +127,10 @@ impl<'p> Parser<'p, '_, '_> {
         attributes: &TypeAttributes<'_>,
         name: &Name,
     ) -> Result<Vec<Name>, ParseError> {
-        let mut seen = HashSet::new();
-        let mut aliases = Vec::new();
-        for (at, text) in self.alias_list(entry, attributes.aliases)? {
+        let list = self.alias_list(entry, attributes.aliases)?;
+        let mut aliases = Vec::with_capacity(list.len());
+        let mut seen = HashSet::with_capacity(list.len());
+        for (at, text) in list {
             let alias = Name::of(text, name.namespace.as_deref());
             self.check_name(at, &alias.name)?;
             if seen.insert(alias.clone()) {

@@ -18,6 +18,9 @@ use crate::schema::Source;
 /// move a deep default further in; whatever was accepted can be read again.
 const STORED_DEPTH_MAX: usize = 2 * DEPTH_MAX;
 
+/// Room for nodes that is taken at once, whatever the text promises.
+const NODES_RESERVED_MAX: usize = 1_024;
+
 /// Up to this many branches, comparing each with each beats a hash table.
 const FEW_BRANCHES: usize = 16;
 
@@ -55,8 +58,8 @@ fn read(text: &str, strictness: Strictness, arena: &mut Arena<'_>) -> Result<Nod
         return Err(ParseError { reason, position, pointer: String::new() });
     }
     let first_node = arena.nodes.len();
-    // One type per three values is typical (a field is an object with a name and a type).
-    arena.nodes.reserve(tape.len() / 4 + 1);
+    // A type per four values is typical; beyond a usual schema the arena grows as it must.
+    arena.nodes.reserve((tape.len() / 4 + 1).min(NODES_RESERVED_MAX));
     let mut parser = Parser::new(&tape, strictness, arena);
     let root = parser.schema(tape.root(), None, 0)?;
     parser.resolve(root, first_node)

@@ -13,7 +13,7 @@ use crate::json::{Entry, Json, JsonValue, parse_java_double, write_double};
 /// Up to this many fields, comparing each name with each beats a hash table.
 const FEW_FIELDS: usize = 16;
 
-impl Parser<'_, '_, '_> {
+impl<'p> Parser<'p, '_, '_> {
     pub(super) fn record(
         &mut self,
         entry: Entry,
@@ -27,17 +27,15 @@ impl Parser<'_, '_, '_> {
             return self.fail(entry, format!("Record has no fields: {}", self.quote(entry)));
         };
         let first_node = self.arena.nodes.len();
-        let mut fields: Vec<Field> = Vec::new();
-        let mut seen = HashMap::new();
+        let count = self.tape.elements(list).count();
+        let mut fields: Vec<Field> = Vec::with_capacity(count.min(self.arena.limits.schema_fields));
+        let mut seen: HashMap<&str, usize> = HashMap::new();
         for field_entry in self.tape.elements(list) {
-            let field = self.field(field_entry, name.namespace.as_deref(), depth)?;
-            let earlier = if fields.len() <= FEW_FIELDS {
+            let (field_name, field) = self.field(field_entry, name.namespace.as_deref(), depth)?;
+            let earlier = if count <= FEW_FIELDS {
                 fields.iter().position(|other| other.name == field.name)
             } else {
-                if seen.is_empty() {
-                    seen.extend(fields.iter().enumerate().map(|(at, other)| (other.name.clone(), at)));
-                }
-                seen.insert(field.name.clone(), fields.len())
+                seen.insert(field_name, fields.len())
             };
             if let Some(earlier) = earlier {
                 let reason = self.duplicate_field(&name, &fields[earlier], earlier, &field, fields.len());
@@ -71,7 +69,8 @@ impl Parser<'_, '_, '_> {
         format!("Duplicate field {} in record {record}: {second_text} and {}.", second.name, show(first, first_at))
     }
 
-    fn field(&mut self, entry: Entry, namespace: Option<&str>, depth: usize) -> Result<Field, ParseError> {
+    /// The field, and its name as it stands on the tape.
+    fn field(&mut self, entry: Entry, namespace: Option<&str>, depth: usize) -> Result<(&'p str, Field), ParseError> {
         self.arena.fields += 1;
         if self.arena.fields > self.arena.limits.schema_fields {
             let limit = self.arena.limits.schema_fields;
@@ -90,7 +89,7 @@ impl Parser<'_, '_, '_> {
         let default = attributes.default.map(|default| self.default(entry, name, schema, default)).transpose()?;
         let aliases = self.field_aliases(entry, attributes.aliases)?;
         let properties = attributes.properties.iter().map(|(key, value)| (key.to_owned(), self.tape.to_json(value)));
-        Ok(Field {
+        let field = Field {
             name: name.to_owned(),
             aliases,
             doc: self.text(attributes.doc),
@@ -99,7 +98,8 @@ impl Parser<'_, '_, '_> {
             order,
             properties: properties.collect(),
             position: self.tape.position(entry),
-        })
+        };
+        Ok((name, field))
     }
 
     fn order(&self, entry: Option<Entry>) -> Result<Order, ParseError> {
