@@ -1,4 +1,5 @@
 //! Clients that others wrote, talking to our registry and reading what we wrote.
 
+mod avro_serializer;
 mod fake_broker;
 mod schema_registry_client;
