@@ -15,12 +15,16 @@ const STACK_BYTES: usize = 1 << 20;
 const RUNS: usize = 3;
 
 fn check(text: String) -> Result<AvroSchema, ParseError> {
+    check_as(text, Strictness::New)
+}
+
+fn check_as(text: String, strictness: Strictness) -> Result<AvroSchema, ParseError> {
     let work = move || {
         let mut best = Duration::MAX;
         let mut answer = None;
         for _ in 0..RUNS {
             let start = Instant::now();
-            let schema = AvroSchema::parse(&source(&text), Strictness::New, &Limits::default());
+            let schema = AvroSchema::parse(&source(&text), strictness, &Limits::default());
             if let Ok(schema) = &schema {
                 let _ = (schema.canonical_text(), schema.normalized_text(), schema.fingerprint());
             }
@@ -67,6 +71,9 @@ fn deep_values_are_taken_up_to_the_limit() {
 
     assert!(check(property(511)).is_ok());
     assert!(check(property(512)).is_err());
+    // A stored text may be deeper: printing moves definitions to their first use.
+    assert!(check_as(property(1_023), Strictness::Stored).is_ok());
+    assert!(check_as(property(1_024), Strictness::Stored).is_err());
     assert!(check(default(63)).is_ok());
     assert!(check(default(64)).is_err());
 }
