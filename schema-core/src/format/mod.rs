@@ -80,6 +80,12 @@ pub trait ParsedSchema: Debug + Send + Sync + 'static {
     /// The schema cannot be brought into normal form.
     fn normalized_text(&self) -> Result<String, ParseError>;
 
+    /// A text that two schemas share if and only if a subject takes them for one schema, though their canonical
+    /// texts may differ in what carries no meaning.
+    fn sameness_text(&self) -> String {
+        self.canonical_text()
+    }
+
     /// Everything that keeps `self`, as the reader, from reading what `writer` wrote; empty when it can.
     /// Both must be of the same type; anything else is answered as one incompatibility.
     ///

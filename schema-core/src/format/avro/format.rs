@@ -40,6 +40,10 @@ impl ParsedSchema for AvroSchema {
         AvroSchema::normalized_text(self)
     }
 
+    fn sameness_text(&self) -> String {
+        AvroSchema::sameness_text(self)
+    }
+
     fn can_read(&self, writer: &dyn ParsedSchema) -> Result<Vec<Incompatibility>, String> {
         let Some(avro) = writer.as_any().downcast_ref::<AvroSchema>() else {
             return Ok(vec![other_type(self.schema_type(), writer.schema_type())]);

@@ -23,6 +23,7 @@ mod parse;
 mod parsing_form;
 mod record;
 mod resolve;
+mod sameness;
 
 pub mod compatibility;
 
