@@ -16,7 +16,7 @@ pub(crate) struct Route {
 
 /// All routes. A literal segment is tried before one in braces by standing further up.
 pub(crate) static ROUTES: &[Route] = &[
-    Route { path: &[], methods: &[(Method::GET, root::get), (Method::POST, root::get)] },
+    Route { path: &[], methods: &[(Method::GET, root::get), (Method::POST, root::post)] },
     Route { path: &["subjects"], methods: &[(Method::GET, subjects::list)] },
     Route { path: &["subjects", "{subject}"], methods: &[(Method::POST, subjects::lookup)] },
     Route {

@@ -21,9 +21,12 @@ pub(crate) struct BodyLimits {
     pub(crate) timeout: Duration,
 }
 
+/// Of a body that is not wanted, so much is read all the same.
+const DISCARDED_BYTES_MAX: usize = 64 << 10;
+
 /// Reads a body whole. `encoding` is the request's `Content-Encoding`, `length` its `Content-Length`.
 pub(super) async fn read(
-    payload: Payload,
+    payload: &mut Payload,
     encoding: Option<&str>,
     length: Option<usize>,
     limits: BodyLimits,
@@ -42,7 +45,7 @@ pub(super) async fn read(
     }
 }
 
-async fn collect(mut payload: Payload, limit_bytes: usize) -> Result<Bytes, HttpError> {
+async fn collect(payload: &mut Payload, limit_bytes: usize) -> Result<Bytes, HttpError> {
     let mut first = Bytes::new();
     let mut joined = BytesMut::new();
     while let Some(chunk) = payload.next().await {
@@ -61,6 +64,22 @@ async fn collect(mut payload: Payload, limit_bytes: usize) -> Result<Bytes, Http
         joined.extend_from_slice(&chunk);
     }
     Ok(if joined.is_empty() { first } else { joined.freeze() })
+}
+
+/// Takes in what is left of a body that nobody wants, so that the connection can be used on. Of a long one the rest
+/// stays, and the connection ends.
+pub(super) async fn discard(payload: &mut Payload, limits: BodyLimits) {
+    let rest = async {
+        let mut bytes = 0;
+        while let Some(Ok(chunk)) = payload.next().await {
+            bytes += chunk.len();
+            if bytes > DISCARDED_BYTES_MAX {
+                break;
+            }
+        }
+    };
+    // Whether the rest came in time makes no difference to the answer.
+    let _ = tokio::time::timeout(limits.timeout, rest).await;
 }
 
 /// Stops at the limit, so that a small body cannot unfold into a large one.

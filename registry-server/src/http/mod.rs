@@ -103,20 +103,21 @@ fn json<T: Serialize + ?Sized>(value: &T) -> Answer {
 }
 
 /// Answers one request, whatever it is.
-pub(crate) async fn serve(request: HttpRequest, payload: Payload, state: Data<State>) -> actix_web::HttpResponse {
+pub(crate) async fn serve(request: HttpRequest, mut payload: Payload, state: Data<State>) -> actix_web::HttpResponse {
     let started = Instant::now();
     let mut media_type = media_type::V1;
-    let reply = match answer(&request, payload, &state, &mut media_type).await {
+    let reply = match answer(&request, &mut payload, &state, &mut media_type).await {
         Ok(reply) => reply,
         Err(error) => reply::log_failure(error, &request).into_reply(state.incompatible_code),
     };
+    body::discard(&mut payload, state.body).await;
     reply::log_access(&request, &reply, started);
     reply.into_response(&request, media_type)
 }
 
 async fn answer(
     request: &HttpRequest,
-    payload: Payload,
+    payload: &mut Payload,
     state: &State,
     media_type: &mut &'static str,
 ) -> Result<Reply, HttpError> {

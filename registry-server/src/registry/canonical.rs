@@ -1,6 +1,6 @@
 //! From a text as sent to what is stored: canonical text, dedup key, GUID. Remembered by the hash of the text.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use schema_core::fingerprint::{Content, DedupKey as ContentKey, Guid};
 use schema_core::format::{Limits, ParsedSchema, Strictness, format_of};
@@ -35,6 +35,14 @@ pub struct Canonical {
     pub(super) dedup_key: DedupKey,
     /// The schema, for comparisons.
     pub(super) parsed: Box<dyn ParsedSchema>,
+    sameness_key: OnceLock<[u8; 32]>,
+}
+
+impl Canonical {
+    /// Equal for two schemas that a subject takes for one, though their texts differ; made at the first use.
+    pub(super) fn sameness_key(&self) -> [u8; 32] {
+        *self.sameness_key.get_or_init(|| Sha256::digest(self.parsed.sameness_text()).into())
+    }
 }
 
 /// In which form a text counts.
@@ -116,7 +124,7 @@ fn read(source: &Source, form: Form, strictness: Strictness, limits: &Limits) ->
     };
     let content = Content { schema_type, text: &text, references: &[], metadata: None, rule_set: None };
     let (guid, dedup_key) = (Guid::of(&content).0, ContentKey::of(&content).0);
-    Ok(Canonical { schema_type, text: text.into(), guid, dedup_key, parsed })
+    Ok(Canonical { schema_type, text: text.into(), guid, dedup_key, parsed, sameness_key: OnceLock::new() })
 }
 
 /// Runs a long computation on the blocking threads of this worker.

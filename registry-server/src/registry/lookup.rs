@@ -7,8 +7,8 @@ use schema_core::format::Strictness;
 
 use crate::store::VersionEntry;
 
-use super::cache::{CachedSubject, SchemaInUse};
-use super::canonical::{Form, SchemaInput};
+use super::cache::{CachedSubject, Content, SchemaInUse};
+use super::canonical::{Canonical, Form, SchemaInput};
 use super::{DEFAULT_CONTEXT, Deleted, Found, Registry, RegistryError, Selector, Subject, schema_id};
 
 impl Registry {
@@ -24,25 +24,48 @@ impl Registry {
         deleted: Deleted,
     ) -> Result<Found, RegistryError> {
         let current = self.subject(subject).await?;
-        current.must_have_versions(subject, deleted)?;
-        let Some(text) = input.given_text() else { return Err(RegistryError::SchemaNotFound) };
         let form = Form::of(input.normalize || current.normalizes());
-        let wanted = self.canonical(input.schema_type, text, form, Strictness::Stored).await?;
+        // A text that is no schema is told before a subject that is not there.
+        let wanted = match input.given_text() {
+            Some(text) => Some(self.canonical(input.schema_type, text, form, Strictness::Stored).await?),
+            None => None,
+        };
+        current.must_have_versions(subject, deleted)?;
+        let Some(wanted) = wanted else { return Err(RegistryError::SchemaNotFound) };
 
         let exact = current.live_with(&wanted.dedup_key);
         let exact = exact.or_else(|| current.visible(deleted).rev().find(|entry| entry.dedup_key == wanted.dedup_key));
-        if let Some(entry) = exact {
-            return self.found(entry).await;
+        match exact {
+            Some(entry) => self.found(entry).await.map(Some),
+            None => self.find_same(current.visible(deleted).rev(), &wanted, form).await,
         }
-        if form == Form::Normal {
-            for entry in current.visible(deleted).rev() {
-                let content = self.content_of(entry).await?;
-                if self.normal_key(&content).await? == wanted.dedup_key {
-                    return Ok(Found { entry: entry.clone(), content });
-                }
+        .and_then(|found| found.ok_or(RegistryError::SchemaNotFound))
+    }
+
+    /// The first of these versions that has the same schema in another text.
+    pub(super) async fn find_same(
+        &self,
+        newest_first: impl Iterator<Item = &VersionEntry>,
+        wanted: &Canonical,
+        form: Form,
+    ) -> Result<Option<Found>, RegistryError> {
+        for entry in newest_first {
+            let content = self.content_of(entry).await?;
+            let has_normal_form = form == Form::Normal && self.normal_key(&content).await? == wanted.dedup_key;
+            if has_normal_form || self.is_same(&content, wanted).await? {
+                return Ok(Some(Found { entry: entry.clone(), content }));
             }
         }
-        Err(RegistryError::SchemaNotFound)
+        Ok(None)
+    }
+
+    /// What is stored and cannot be read (any more) is the same as nothing.
+    async fn is_same(&self, content: &Content, wanted: &Canonical) -> Result<bool, RegistryError> {
+        match self.parsed(content).await {
+            Ok(stored) => Ok(stored.sameness_key() == wanted.sameness_key()),
+            Err(RegistryError::Corrupt { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// One version of a subject.

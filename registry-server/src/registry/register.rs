@@ -91,6 +91,10 @@ impl Registry {
         if let Some(known) = known(current, &new) {
             return Ok(Decision::Known(known));
         }
+        if let Some(same) = self.find_same(current.live_newest_first(), &new, Form::Canonical).await? {
+            let canonical = self.parsed(&same.content).await?;
+            return Ok(Decision::Known(Registered { id: same.entry.id, version: same.entry.version, canonical }));
+        }
         if check == Check::Compatibility {
             let messages = self.check_against_history(current, &new).await?;
             if !messages.is_empty() {
