@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod confluent_replies;
 mod dependencies;
 mod java_records;
+mod raw_http;
 mod tidy;
