@@ -1,11 +1,33 @@
 //! A Kafka producer: gets records onto brokers and reports where they landed.
+//!
+//! Modules in the order in which a record meets them:
+//!
+//! ```text
+//! Producer::send -> serializer -> metadata + partitioner -> accumulator (batch) -> Delivery
+//!                                                               |
+//!                 sender, one task per broker <- ready set -----+
+//!                   -> produce request -> connection -> response -> delivery completes
+//! ```
 
+pub mod config;
+mod producer;
 pub mod record;
 pub mod serializer;
-#[cfg(any(feature = "reader", feature = "testing"))]
-mod stored_batch;
-#[cfg(feature = "testing")]
-pub mod testing;
+
+mod metadata;
+pub mod partitioner;
+
+mod accumulator;
+mod compression;
+
+mod connection;
+mod sender;
+
+pub mod delivery;
+pub mod error;
+
+mod backoff;
+mod error_code;
 
 #[cfg(feature = "admin")]
 pub mod admin;
@@ -13,12 +35,16 @@ pub mod admin;
 mod bootstrap;
 #[cfg(feature = "reader")]
 pub mod reader;
+#[cfg(any(feature = "reader", feature = "testing"))]
+mod stored_batch;
+#[cfg(feature = "testing")]
+pub mod testing;
 
-#[allow(dead_code, unused_imports, reason = "the sender, the reader and the admin calls come on top of it")]
-mod connection;
-mod error;
-
+pub use config::{Acks, Compression, ConfigError, ProducerConfig};
 pub use connection::{ConnectionError, ConnectionErrorKind};
+pub use delivery::Delivery;
 pub use error::{Outcome, ProduceError, SendError};
+pub use partitioner::Partitioner;
+pub use producer::{CloseError, Producer};
 pub use record::{Header, Headers, ProducerRecord, RecordMetadata};
 pub use serializer::{Encoded, SerializeError, Serializer};

@@ -95,6 +95,11 @@ impl Headers {
         self.entries.retain(|header| header.key != key);
     }
 
+    /// Drops all but the first `len` headers.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.entries.truncate(len);
+    }
+
     /// The last header with this key, as Java's `lastHeader`.
     #[must_use]
     pub fn last(&self, key: &str) -> Option<&Header> {

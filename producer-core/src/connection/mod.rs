@@ -16,15 +16,17 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
-use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, VersionRange};
+use kafka_protocol::protocol::{Decodable, HeaderVersion, Request, VersionRange};
 use tokio::sync::{mpsc, oneshot};
 
-pub(crate) use self::pool::Pool;
+pub(crate) use self::pool::{Pool, ReconnectBackoff};
+#[allow(unused_imports, reason = "used by the optional reader and admin calls")]
 pub(crate) use self::reply_shape::{Field, NO_TAGS};
-pub(crate) use self::transport::{Connecting, Endpoint, EndpointError, Stream, Tcp, Transport};
+pub(crate) use self::transport::{Endpoint, Tcp, Transport};
 pub(crate) use self::versions::Api;
 
 use self::driver::{Driver, Outgoing, ReplyTo};
+use self::transport::Stream;
 use self::versions::{BrokerVersions, api_versions_request};
 
 /// `UNSUPPORTED_VERSION`: the broker answers it in the body of version 0.
@@ -252,6 +254,11 @@ impl Connection {
                 spoken: print_range(&R::SPOKEN),
             })
         })
+    }
+
+    /// `host:port` of the broker.
+    pub(crate) fn address(&self) -> &Arc<str> {
+        &self.address
     }
 
     /// Whether the connection still works, as far as is known.

@@ -22,14 +22,6 @@ impl Default for ReconnectBackoff {
     }
 }
 
-impl ReconnectBackoff {
-    /// The pause after so many failures in a row, without jitter.
-    fn pause(self, failures: u32) -> Duration {
-        let doubled = self.first.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
-        doubled.min(self.max)
-    }
-}
-
 /// Connections by address. The number of addresses is that of the cluster's brokers and the bootstrap list.
 pub(crate) struct Pool {
     transport: Arc<dyn Transport>,
@@ -77,8 +69,7 @@ impl Pool {
             }
             Err(error) => {
                 place.failures = place.failures.saturating_add(1);
-                // +-20 % (KIP-580), so that many clients do not return at the same instant.
-                let pause = self.backoff.pause(place.failures).mul_f64(0.8 + 0.4 * fastrand::f64());
+                let pause = crate::backoff::pause(self.backoff.first, self.backoff.max, place.failures);
                 place.not_before = Some(Instant::now() + pause);
                 Err(error)
             }

@@ -1,0 +1,320 @@
+//! Where records become batches: topics, their partitions' queues, the byte budget.
+//!
+//! Knows leaders by node id only; knows nothing of metadata requests, connections or serializers.
+
+pub(crate) mod batch;
+pub(crate) mod memory;
+pub(crate) mod partition;
+pub(crate) mod ready;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use self::batch::{BATCH_HEADER_BYTES, OpenBatch, RecordView};
+use self::memory::{ByteBudget, Lease};
+use self::partition::{Partition, Queue, Rules};
+use self::ready::{NO_NODE, ReadySet};
+use crate::config::{Compression, IDEMPOTENT_IN_FLIGHT_MAX, ProducerConfig};
+use crate::delivery::{Callback, Completion, RecordPlace};
+use crate::partitioner::{BatchEdge, Sticky};
+
+/// One topic as of the last metadata; replaced as a whole when its partitions change in number.
+#[derive(Debug)]
+pub(crate) struct Topic {
+    pub(crate) name: Arc<str>,
+    pub(crate) partitions: Box<[Arc<Partition>]>,
+    sticky: Arc<Sticky>,
+    with_leader: RwLock<Arc<[i32]>>,
+}
+
+impl Topic {
+    pub(crate) fn partition_count(&self) -> i32 {
+        // Built from a checked permutation of i32 indexes.
+        self.partitions.len() as i32
+    }
+
+    /// The partition that records without a key go to now.
+    pub(crate) fn sticky_partition(&self) -> i32 {
+        self.sticky.current(self.partition_count(), || self.random_partition())
+    }
+
+    fn random_partition(&self) -> i32 {
+        let with_leader = self.with_leader.read().unwrap_or_else(PoisonError::into_inner);
+        fastrand::choice(with_leader.iter().copied()).unwrap_or_else(|| fastrand::i32(0..self.partition_count().max(1)))
+    }
+}
+
+/// A partition as the metadata describes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Leadership {
+    pub(crate) partition: i32,
+    /// Node id, [`NO_NODE`] for none.
+    pub(crate) leader: i32,
+    pub(crate) leader_epoch: i32,
+}
+
+/// Who chose the partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// The record, its key or a custom partitioner.
+    Fixed,
+    /// Stickiness, which counts the bytes.
+    Sticky,
+}
+
+/// What came of an append.
+#[derive(Debug)]
+pub(crate) enum Append {
+    /// The record is in a batch.
+    Done { completion: Arc<Completion>, place: RecordPlace },
+    /// A batch must be begun, for which so many bytes are to be leased first.
+    NeedsRoom(usize),
+    /// The producer is closed.
+    Closed,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Accumulator {
+    topics: RwLock<HashMap<Arc<str>, Arc<Topic>>>,
+    ready_sets: Mutex<HashMap<i32, Arc<ReadySet>>>,
+    pub(crate) memory: ByteBudget,
+    rules: Rules,
+    batch_bytes: usize,
+    is_closing: AtomicBool,
+    /// Runs compression; the runtime the producer was made in.
+    runtime: tokio::runtime::Handle,
+}
+
+impl Accumulator {
+    pub(crate) fn new(config: &ProducerConfig, runtime: tokio::runtime::Handle) -> Self {
+        let in_flight_max = match config.enable_idempotence {
+            true => config.in_flight_max.min(IDEMPOTENT_IN_FLIGHT_MAX),
+            false => config.in_flight_max,
+        };
+        Self {
+            topics: RwLock::default(),
+            ready_sets: Mutex::default(),
+            memory: ByteBudget::new(config.buffer_bytes),
+            rules: Rules {
+                linger: config.linger,
+                delivery_timeout: config.delivery_timeout,
+                in_flight_max,
+                is_idempotent: config.enable_idempotence,
+                compression: config.compression,
+                is_hurried: false,
+            },
+            batch_bytes: config.batch_bytes,
+            is_closing: AtomicBool::new(false),
+            runtime,
+        }
+    }
+
+    /// The rules as of now.
+    pub(crate) fn rules(&self) -> Rules {
+        let is_hurried = self.is_closing.load(Ordering::Acquire) || self.memory.is_exhausted();
+        Rules { is_hurried, ..self.rules }
+    }
+
+    pub(crate) fn topic(&self, name: &str) -> Option<Arc<Topic>> {
+        self.topics.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Appends the record to the partition's open batch: one lock, and no allocation unless a batch begins.
+    ///
+    /// `lease` is used, and taken, if a batch begins. `callback` is taken if the record is appended.
+    pub(crate) fn append(
+        &self,
+        topic: &Topic,
+        partition: &Arc<Partition>,
+        record: &RecordView<'_>,
+        choice: Choice,
+        lease: &mut Option<Lease>,
+        callback: &mut Option<Callback>,
+    ) -> Append {
+        let mut queue = partition.queue();
+        if queue.is_closed {
+            return Append::Closed;
+        }
+        let room = queue.open.as_ref().and_then(|open| open.room_for(record));
+        let edge = if room.is_some() { BatchEdge::Same } else { BatchEdge::Began };
+        if room.is_none() {
+            let needed = self.batch_bytes.max(record.batch_bytes_max());
+            let Some(lease) = lease.take().or_else(|| self.memory.try_lease(needed)) else {
+                return Append::NeedsRoom(needed);
+            };
+            self.begin_batch(partition, &mut queue, lease);
+        }
+        let Some((open, size)) = queue.open.as_mut().and_then(|open| open.room_for(record).map(|size| (open, size)))
+        else {
+            // A batch that was just begun takes any record.
+            return Append::Closed;
+        };
+        let part_bytes = |part: Option<&[u8]>| part.map(|part| part.len() as u32);
+        let place = RecordPlace {
+            index: open.push(record, &size),
+            timestamp: record.timestamp,
+            key_bytes: part_bytes(record.key),
+            value_bytes: part_bytes(record.value),
+        };
+        let completion = open.completion().clone();
+        if let Some(callback) = callback.take() {
+            completion.call_back(place, callback);
+        }
+        let is_news = edge == BatchEdge::Began || open.is_full();
+        let ready = is_news.then(|| queue.ready.clone());
+        drop(queue);
+
+        if let Some(ready) = ready {
+            partition.mark_in(&ready);
+        }
+        if choice == Choice::Sticky {
+            topic.sticky.record(partition.index, size.total, edge, self.batch_bytes, || topic.random_partition());
+        }
+        Append::Done { completion, place }
+    }
+
+    fn begin_batch(&self, partition: &Arc<Partition>, queue: &mut Queue, lease: Lease) {
+        if let Some(entry) = queue.seal_open()
+            && self.rules.compression != Compression::None
+            && let Some(records) = queue.start_compressing(entry)
+        {
+            self.compress(partition, entry, records);
+        }
+        let completion = Arc::new(Completion::new(partition.topic.clone(), partition.index));
+        let bytes_max = self.batch_bytes.max(BATCH_HEADER_BYTES);
+        queue.open = Some(OpenBatch::new(completion, lease, bytes_max, Instant::now()));
+    }
+
+    /// Compresses a sealed batch in a task of its own; the batch keeps its place in the queue meanwhile.
+    pub(crate) fn compress(&self, partition: &Arc<Partition>, entry: u64, records: Bytes) {
+        let partition = partition.clone();
+        let compression = self.rules.compression;
+        // At most `max.request.size` bytes, so at most a few milliseconds of one worker.
+        self.runtime.spawn(async move {
+            let compressed = crate::compression::compress(compression, &records);
+            partition.queue().finish_compressing(entry, compressed);
+            partition.mark();
+        });
+    }
+
+    /// Waits for memory, within the caller's own deadline.
+    pub(crate) async fn lease(&self, bytes: usize) -> Result<Lease, memory::BudgetClosed> {
+        self.memory.lease(bytes, || self.hurry()).await
+    }
+
+    /// Has every sender look at all it keeps.
+    fn hurry(&self) {
+        let sets = self.ready_sets.lock().unwrap_or_else(PoisonError::into_inner);
+        sets.values().for_each(|set| set.hurry());
+    }
+
+    /// The set of `node`, made by whoever asks first.
+    pub(crate) fn ready_set(&self, node: i32) -> Arc<ReadySet> {
+        let mut sets = self.ready_sets.lock().unwrap_or_else(PoisonError::into_inner);
+        sets.entry(node).or_insert_with(|| Arc::new(ReadySet::new(node))).clone()
+    }
+
+    /// Takes in what the metadata says of a topic: new partitions appear, batches follow their leaders.
+    ///
+    /// `partitions` are in order, from 0, without a gap.
+    pub(crate) fn apply(&self, name: &Arc<str>, topic_id: [u8; 16], partitions: &[Leadership]) {
+        let known = self.topic(name);
+        let topic = match known {
+            Some(known) if known.partitions.len() >= partitions.len() => known,
+            known => self.grow(name, topic_id, partitions, known.as_deref()),
+        };
+        for (partition, leadership) in topic.partitions.iter().zip(partitions) {
+            self.lead(partition, topic_id, leadership);
+        }
+        let with_leader = partitions.iter().filter(|p| p.leader != NO_NODE).map(|p| p.partition).collect();
+        *topic.with_leader.write().unwrap_or_else(PoisonError::into_inner) = with_leader;
+    }
+
+    fn grow(
+        &self,
+        name: &Arc<str>,
+        topic_id: [u8; 16],
+        partitions: &[Leadership],
+        known: Option<&Topic>,
+    ) -> Arc<Topic> {
+        // Under this lock `is_closing` is either seen here, or `close` sees the new partitions.
+        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+        let kept = known.map_or(&[][..], |known| &known.partitions);
+        let added = partitions[kept.len()..].iter().map(|leadership| {
+            let ready = self.ready_set(leadership.leader);
+            let mut queue = Queue::new(ready, leadership.leader_epoch, topic_id);
+            queue.is_closed = self.is_closing.load(Ordering::Acquire);
+            Arc::new(Partition::new(name.clone(), leadership.partition, queue))
+        });
+        if !kept.is_empty() {
+            tracing::info!(
+                topic = &**name,
+                from = kept.len(),
+                to = partitions.len(),
+                "the topic has more partitions now, keys may map to others"
+            );
+        }
+        let topic = Arc::new(Topic {
+            name: name.clone(),
+            partitions: kept.iter().cloned().chain(added).collect(),
+            sticky: known.map(|known| known.sticky.clone()).unwrap_or_default(),
+            with_leader: RwLock::default(),
+        });
+        topics.insert(name.clone(), topic.clone());
+        topic
+    }
+
+    fn lead(&self, partition: &Arc<Partition>, topic_id: [u8; 16], leadership: &Leadership) {
+        let ready = self.ready_set(leadership.leader);
+        let mut queue = partition.queue();
+        let is_recreated = queue.topic_id != topic_id && queue.topic_id != [0; 16] && topic_id != [0; 16];
+        if is_recreated {
+            queue.topic_recreated(topic_id);
+        }
+        queue.topic_id = topic_id;
+        queue.leader_epoch = leadership.leader_epoch;
+        if queue.ready.node() == leadership.leader {
+            return;
+        }
+        queue.ready = ready;
+        drop(queue);
+        partition.mark();
+    }
+
+    /// Every partition of every topic.
+    pub(crate) fn partitions(&self) -> Vec<Arc<Partition>> {
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        topics.values().flat_map(|topic| topic.partitions.iter().cloned()).collect()
+    }
+
+    /// Has all that was appended sent now, and answers whom to wait for.
+    pub(crate) fn flush(&self) -> Vec<Arc<Completion>> {
+        let mut waiting = Vec::new();
+        for partition in self.partitions() {
+            let before = waiting.len();
+            partition.queue().flush(&mut waiting);
+            if waiting.len() > before {
+                partition.mark();
+            }
+        }
+        waiting
+    }
+
+    /// Takes no further record, and lets no batch linger.
+    pub(crate) fn close(&self) {
+        self.is_closing.store(true, Ordering::Release);
+        self.memory.close();
+        for partition in self.partitions() {
+            partition.queue().is_closed = true;
+        }
+        self.hurry();
+    }
+}
+
+#[cfg(test)]
+mod tests;

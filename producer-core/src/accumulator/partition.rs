@@ -1,0 +1,486 @@
+//! The queue of one partition: an open batch, then sealed batches in the order of their sequences.
+//!
+//! ```text
+//!  append --> open --seal--> Waiting --take--> InFlight --Done--> gone, delivered
+//!                               ^                 |  \--Fail--> gone, failed
+//!                               +----- Retry -----+
+//! ```
+//!
+//! Every decision is a function of the queue and `now`; nothing here waits, sends or reads a clock.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::batch::{BatchImage, OpenBatch, SealedBatch, Stamp};
+use super::memory::Lease;
+use super::ready::ReadySet;
+use crate::config::Compression;
+use crate::delivery::{BatchResult, Completion};
+use crate::error::{Outcome, ProduceError};
+
+/// One partition of one topic; lives as long as the producer.
+#[derive(Debug)]
+pub(crate) struct Partition {
+    pub(crate) topic: Arc<str>,
+    pub(crate) index: i32,
+    is_marked: AtomicBool,
+    queue: Mutex<Queue>,
+}
+
+impl Partition {
+    pub(super) fn new(topic: Arc<str>, index: i32, queue: Queue) -> Self {
+        Self { topic, index, is_marked: AtomicBool::new(false), queue: Mutex::new(queue) }
+    }
+
+    pub(crate) fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the leader's sender look at this partition.
+    pub(crate) fn mark(self: &Arc<Self>) {
+        let ready = self.queue().ready.clone();
+        self.mark_in(&ready);
+    }
+
+    pub(super) fn mark_in(self: &Arc<Self>, ready: &ReadySet) {
+        if !self.is_marked.swap(true, Ordering::AcqRel) {
+            ready.insert(self.clone());
+        }
+    }
+
+    pub(super) fn unmark(&self) {
+        self.is_marked.store(false, Ordering::Release);
+    }
+}
+
+/// The settings that decide when a batch may go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules {
+    pub(crate) linger: Duration,
+    pub(crate) delivery_timeout: Duration,
+    pub(crate) in_flight_max: usize,
+    pub(crate) is_idempotent: bool,
+    pub(crate) compression: Compression,
+    /// Memory ran out or the producer closes: no batch lingers.
+    pub(crate) is_hurried: bool,
+}
+
+/// Who writes: the id and epoch of this producer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) producer_id: i64,
+    pub(crate) epoch: i16,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    /// The set of the current leader.
+    pub(crate) ready: Arc<ReadySet>,
+    pub(crate) leader_epoch: i32,
+    pub(crate) topic_id: [u8; 16],
+    pub(super) open: Option<OpenBatch>,
+    /// A flush waits for the open batch.
+    is_open_urgent: bool,
+    entries: VecDeque<Entry>,
+    next_entry: u64,
+    writer: Option<Identity>,
+    next_sequence: i32,
+    /// The current writer has had a batch acknowledged here; until then one batch is in flight (KAFKA-15591).
+    has_acknowledged: bool,
+    /// A sequence was lost or refused: start a new epoch once nothing is in flight.
+    needs_new_epoch: bool,
+    pub(super) is_closed: bool,
+    /// What kept the last batch from being sent at all.
+    pub(crate) obstacle: Option<Arc<str>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    id: u64,
+    batch: SealedBatch,
+    is_compressing: bool,
+    state: State,
+    stamp: Option<Stamp>,
+    attempts: u32,
+    /// Some attempt may have been written.
+    is_maybe_written: bool,
+    /// Expired while in flight: its records have their answer, the queue waits for the broker's.
+    is_settled: bool,
+    last_failure: Option<Arc<str>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Waiting { not_before: Option<Instant> },
+    InFlight { node: i32 },
+}
+
+/// Whether a sender may take a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Readiness {
+    /// Now.
+    Ready,
+    /// Look again then, or when something changes.
+    Wait(Option<Instant>),
+}
+
+/// What [`Queue::take`] found.
+#[derive(Debug)]
+pub(crate) enum Take {
+    /// A batch, now in flight.
+    Batch { entry: u64, image: BatchImage, topic_id: [u8; 16] },
+    /// The batch was sealed; these records are to be compressed first.
+    Compress { entry: u64, records: Bytes },
+    /// The batch does not fit into the room that the request has left.
+    NoRoom,
+    /// A producer id is needed first.
+    NoIdentity,
+    /// A new epoch is needed first; the one before is given.
+    NewEpoch(Option<Identity>),
+    /// Nothing to take after all.
+    Nothing,
+}
+
+/// What became of an attempt.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// Written.
+    Done { base_offset: Option<i64>, append_time: Option<i64> },
+    /// Send it again, the same bytes; with a new epoch if it is the oldest.
+    Retry { not_before: Option<Instant>, is_maybe_written: bool, needs_new_epoch: bool, reason: Arc<str> },
+    /// Give it up.
+    Fail(BatchResult),
+}
+
+/// A batch whose records get their answer now. The lease goes back when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Settled {
+    pub(crate) completion: Arc<Completion>,
+    pub(crate) result: BatchResult,
+    pub(crate) lease: Option<Lease>,
+}
+
+impl Queue {
+    pub(super) fn new(ready: Arc<ReadySet>, leader_epoch: i32, topic_id: [u8; 16]) -> Self {
+        Self {
+            ready,
+            leader_epoch,
+            topic_id,
+            open: None,
+            is_open_urgent: false,
+            entries: VecDeque::new(),
+            next_entry: 0,
+            writer: None,
+            next_sequence: 0,
+            has_acknowledged: false,
+            needs_new_epoch: false,
+            is_closed: false,
+            obstacle: None,
+        }
+    }
+
+    /// The topic was deleted and made again: the new partition knows nothing of our sequences.
+    pub(super) fn topic_recreated(&mut self, topic_id: [u8; 16]) {
+        self.topic_id = topic_id;
+        self.leader_epoch = -1;
+        self.needs_new_epoch = self.writer.is_some();
+    }
+
+    /// Closes the open batch.
+    pub(super) fn seal_open(&mut self) -> Option<u64> {
+        let batch = self.open.take()?.seal();
+        self.is_open_urgent = false;
+        let id = self.next_entry;
+        self.next_entry += 1;
+        self.entries.push_back(Entry {
+            id,
+            batch,
+            is_compressing: false,
+            state: State::Waiting { not_before: None },
+            stamp: None,
+            attempts: 0,
+            is_maybe_written: false,
+            is_settled: false,
+            last_failure: None,
+        });
+        Some(id)
+    }
+
+    /// Has every record appended so far sent without lingering, and answers whom to wait for.
+    pub(crate) fn flush(&mut self, waiting: &mut Vec<Arc<Completion>>) {
+        self.is_open_urgent = self.open.is_some();
+        let sealed = self.entries.iter().filter(|entry| !entry.is_settled).map(|entry| &entry.batch.completion);
+        waiting.extend(sealed.chain(self.open.as_ref().map(OpenBatch::completion)).cloned());
+    }
+
+    /// Whether a batch may go to the leader now.
+    pub(crate) fn readiness(&self, now: Instant, rules: &Rules) -> Readiness {
+        let expiry = self.next_expiry(rules);
+        let wait = |until: Option<Instant>| Readiness::Wait(until.into_iter().chain(expiry).min());
+        if !self.may_send_more(rules) {
+            return wait(None);
+        }
+        match self.first_waiting() {
+            Some(entry) if entry.is_compressing => wait(None),
+            Some(Entry { state: State::Waiting { not_before: Some(at) }, .. }) if *at > now => wait(Some(*at)),
+            Some(_) => Readiness::Ready,
+            None => match &self.open {
+                None => wait(None),
+                Some(open) => {
+                    let due = open.created() + rules.linger;
+                    let is_due = self.is_open_urgent || rules.is_hurried || open.is_full() || due <= now;
+                    if is_due { Readiness::Ready } else { wait(Some(due)) }
+                }
+            },
+        }
+    }
+
+    fn may_send_more(&self, rules: &Rules) -> bool {
+        let mut in_flight = 0;
+        for entry in &self.entries {
+            match entry.state {
+                // A new leader must not see later batches before the old one has answered for the earlier.
+                State::InFlight { node } if rules.is_idempotent && node != self.ready.node() => return false,
+                State::InFlight { .. } => in_flight += 1,
+                State::Waiting { .. } => {}
+            }
+        }
+        let is_retrying = self.first_waiting().is_some_and(|entry| entry.attempts > 0);
+        let must_be_alone = is_retrying || !self.has_acknowledged || self.needs_new_epoch;
+        let limit = if rules.is_idempotent && must_be_alone { 1 } else { rules.in_flight_max };
+        in_flight < limit
+    }
+
+    fn first_waiting(&self) -> Option<&Entry> {
+        self.entries.iter().find(|entry| matches!(entry.state, State::Waiting { .. }))
+    }
+
+    /// When the oldest batch expires.
+    pub(crate) fn next_expiry(&self, rules: &Rules) -> Option<Instant> {
+        let oldest = self.entries.iter().find(|entry| !entry.is_settled).map(|entry| entry.batch.created);
+        oldest.or(self.open.as_ref().map(OpenBatch::created)).map(|created| created + rules.delivery_timeout)
+    }
+
+    /// Takes the next batch for `node`, if it is ready and at most `room` bytes.
+    pub(crate) fn take(&mut self, now: Instant, rules: &Rules, identity: Option<Identity>, room: usize) -> Take {
+        if self.readiness(now, rules) != Readiness::Ready {
+            return Take::Nothing;
+        }
+        if rules.is_idempotent {
+            if self.needs_new_epoch {
+                return Take::NewEpoch(self.writer);
+            }
+            if identity.is_none() {
+                return Take::NoIdentity;
+            }
+        }
+        if self.first_waiting().is_none()
+            && let Some(entry) = self.seal_open()
+            && rules.compression != Compression::None
+            && let Some(records) = self.start_compressing(entry)
+        {
+            return Take::Compress { entry, records };
+        }
+        self.send_first_waiting(rules, identity, room)
+    }
+
+    fn send_first_waiting(&mut self, rules: &Rules, identity: Option<Identity>, room: usize) -> Take {
+        let Some(index) = self.entries.iter().position(|entry| matches!(entry.state, State::Waiting { .. })) else {
+            return Take::Nothing;
+        };
+        if self.entries[index].batch.bytes() > room {
+            return Take::NoRoom;
+        }
+        if rules.is_idempotent && self.entries[index].stamp.is_none() {
+            if self.writer != identity {
+                // Another epoch's batches must be answered first; sequences start over with the new one.
+                if index > 0 {
+                    return Take::Nothing;
+                }
+                self.adopt(identity);
+            }
+            self.stamp(index);
+        }
+        let node = self.ready.node();
+        let entry = &mut self.entries[index];
+        entry.state = State::InFlight { node };
+        entry.attempts += 1;
+        Take::Batch { entry: entry.id, image: entry.batch.image(entry.stamp), topic_id: self.topic_id }
+    }
+
+    fn adopt(&mut self, identity: Option<Identity>) {
+        self.writer = identity;
+        self.next_sequence = 0;
+        self.has_acknowledged = false;
+    }
+
+    fn stamp(&mut self, index: usize) {
+        let Some(Identity { producer_id, epoch }) = self.writer else { return };
+        let entry = &mut self.entries[index];
+        entry.stamp = Some(Stamp { producer_id, epoch, sequence: self.next_sequence });
+        self.next_sequence = sequence_after(self.next_sequence, entry.batch.count);
+    }
+
+    /// Starts a new epoch: what was stamped and not acknowledged gets sequences from 0, in its order.
+    pub(crate) fn begin_epoch(&mut self, identity: Identity) {
+        self.adopt(Some(identity));
+        self.needs_new_epoch = false;
+        for index in 0..self.entries.len() {
+            if self.entries[index].stamp.is_some() {
+                self.stamp(index);
+            }
+        }
+    }
+
+    /// Marks a sealed batch as being compressed and answers its records.
+    pub(super) fn start_compressing(&mut self, id: u64) -> Option<Bytes> {
+        let entry = self.entries.iter_mut().find(|entry| entry.id == id)?;
+        entry.is_compressing = true;
+        Some(entry.batch.body.clone())
+    }
+
+    /// Puts in the compressed records, or keeps the plain ones. Not sent yet, so nobody has seen the old bytes.
+    pub(crate) fn finish_compressing(&mut self, id: u64, compressed: Option<(Bytes, i16)>) {
+        let Some(entry) = self.entries.iter_mut().find(|entry| entry.id == id && entry.is_compressing) else { return };
+        entry.is_compressing = false;
+        if let Some((body, attributes)) = compressed {
+            entry.batch.body = body;
+            entry.batch.attributes = attributes;
+        }
+    }
+
+    /// How often the batch was sent.
+    pub(crate) fn attempts(&self, id: u64) -> u32 {
+        self.entries.iter().find(|entry| entry.id == id).map_or(0, |entry| entry.attempts)
+    }
+
+    /// Acts on what became of an attempt.
+    pub(crate) fn settle(&mut self, id: u64, verdict: Verdict) -> Option<Settled> {
+        let index = self.entries.iter().position(|entry| entry.id == id)?;
+        match verdict {
+            Verdict::Done { base_offset, append_time } => {
+                let entry = self.entries.remove(index)?;
+                let is_current =
+                    entry.stamp.zip(self.writer).is_some_and(|(stamp, writer)| stamp.epoch == writer.epoch);
+                self.has_acknowledged |= is_current;
+                entry.into_settled(BatchResult::Acknowledged { base_offset, append_time })
+            }
+            Verdict::Retry { .. } if self.entries[index].is_settled => {
+                let entry = self.entries.remove(index)?;
+                self.needs_new_epoch |= entry.stamp.is_some();
+                None
+            }
+            Verdict::Retry { not_before, is_maybe_written, needs_new_epoch, reason } => {
+                // Later batches fail because of the earlier one; only the oldest shows what the broker lacks.
+                self.needs_new_epoch |= needs_new_epoch && index == 0;
+                let entry = &mut self.entries[index];
+                entry.state = State::Waiting { not_before };
+                entry.is_maybe_written |= is_maybe_written;
+                entry.last_failure = Some(reason);
+                None
+            }
+            Verdict::Fail(result) => {
+                let entry = self.entries.remove(index)?;
+                self.leave_gap(&entry);
+                entry.into_settled(result)
+            }
+        }
+    }
+
+    /// Whether an earlier attempt of the batch may have been written.
+    pub(crate) fn is_maybe_written(&self, id: u64) -> bool {
+        self.entries.iter().any(|entry| entry.id == id && entry.is_maybe_written)
+    }
+
+    /// A batch leaves without having been acknowledged: gives its sequence back if that is safe, else starts over.
+    fn leave_gap(&mut self, entry: &Entry) {
+        let Some(stamp) = entry.stamp else { return };
+        let is_last = sequence_after(stamp.sequence, entry.batch.count) == self.next_sequence;
+        let is_unseen = !entry.is_maybe_written && !matches!(entry.state, State::InFlight { .. });
+        if is_last && is_unseen && self.writer.is_some_and(|writer| writer.epoch == stamp.epoch) {
+            self.next_sequence = stamp.sequence;
+        } else {
+            self.needs_new_epoch = true;
+        }
+    }
+
+    /// Fails what is older than `delivery.timeout.ms`.
+    pub(crate) fn expire(
+        &mut self,
+        topic: &Arc<str>,
+        partition: i32,
+        now: Instant,
+        rules: &Rules,
+        settled: &mut Vec<Settled>,
+    ) {
+        let is_old = |created: Instant| created + rules.delivery_timeout <= now;
+        let mut index = 0;
+        while index < self.entries.len() {
+            if self.entries[index].is_settled || !is_old(self.entries[index].batch.created) {
+                index += 1;
+                continue;
+            }
+            let error = self.entries[index].expired(topic, partition, now, self.obstacle.as_ref());
+            if matches!(self.entries[index].state, State::InFlight { .. }) {
+                // The socket may still be writing these bytes and the broker may still answer: keep them till then.
+                self.entries[index].is_settled = true;
+                let completion = self.entries[index].batch.completion.clone();
+                settled.push(Settled { completion, result: BatchResult::Failed(error), lease: None });
+                index += 1;
+            } else if let Some(entry) = self.entries.remove(index) {
+                self.leave_gap(&entry);
+                settled.extend(entry.into_settled(BatchResult::Failed(error)));
+            }
+        }
+        if self.open.as_ref().is_some_and(|open| is_old(open.created())) && self.seal_open().is_some() {
+            self.expire(topic, partition, now, rules, settled);
+        }
+    }
+
+    /// Fails everything, with `error` told whether the batch may have been written.
+    pub(crate) fn abort(&mut self, settled: &mut Vec<Settled>, error: impl Fn(Outcome) -> ProduceError) {
+        self.seal_open();
+        for entry in self.entries.drain(..) {
+            let error = error(entry.outcome());
+            settled.extend(entry.into_settled(BatchResult::Failed(error)));
+        }
+    }
+}
+
+impl Entry {
+    fn outcome(&self) -> Outcome {
+        let is_maybe_written = self.is_maybe_written || matches!(self.state, State::InFlight { .. });
+        if is_maybe_written { Outcome::Unknown } else { Outcome::NotWritten }
+    }
+
+    fn expired(&self, topic: &Arc<str>, partition: i32, now: Instant, obstacle: Option<&Arc<str>>) -> ProduceError {
+        ProduceError::Expired {
+            topic: topic.clone(),
+            partition,
+            elapsed: now - self.batch.created,
+            attempts: self.attempts,
+            last: self.last_failure.as_ref().or(obstacle).cloned().unwrap_or_else(|| match self.state {
+                State::InFlight { .. } => "the broker has not answered yet".into(),
+                State::Waiting { .. } => "no connection to the leader, or no leader".into(),
+            }),
+            outcome: self.outcome(),
+        }
+    }
+
+    /// `None` if the records have had their answer.
+    fn into_settled(self, result: BatchResult) -> Option<Settled> {
+        let SealedBatch { completion, lease, .. } = self.batch;
+        (!self.is_settled).then_some(Settled { completion, result, lease: Some(lease) })
+    }
+}
+
+/// Sequences wrap from 2^31 - 1 to 0.
+fn sequence_after(sequence: i32, count: i32) -> i32 {
+    sequence.wrapping_add(count) & i32::MAX
+}

@@ -1,0 +1,40 @@
+//! Pauses that double, with jitter (KIP-580).
+
+use std::time::Duration;
+
+/// The pause before attempt `attempt` (from 1) of something that failed: `first` doubled each time, at most
+/// `max`, +-20 % so that many clients do not return at the same instant.
+pub(crate) fn pause(first: Duration, max: Duration, attempt: u32) -> Duration {
+    jittered(without_jitter(first, max, attempt), fastrand::f64())
+}
+
+fn without_jitter(first: Duration, max: Duration, attempt: u32) -> Duration {
+    let factor = 1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
+    first.saturating_mul(factor).min(max.max(first))
+}
+
+/// `random` is in 0..1.
+fn jittered(pause: Duration, random: f64) -> Duration {
+    pause.mul_f64(0.8 + 0.4 * random)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_maximum() {
+        let (first, max) = (Duration::from_millis(100), Duration::from_secs(1));
+        let pauses = [1, 2, 3, 4, 5, 40, u32::MAX].map(|attempt| without_jitter(first, max, attempt).as_millis());
+
+        assert_eq!(pauses, [100, 200, 400, 800, 1000, 1000, 1000]);
+    }
+
+    #[test]
+    fn jitter_stays_within_a_fifth() {
+        let pause = Duration::from_millis(100);
+
+        assert_eq!(jittered(pause, 0.0).as_millis(), 80);
+        assert_eq!(jittered(pause, 0.999_999).as_millis(), 119);
+    }
+}

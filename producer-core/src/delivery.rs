@@ -1,0 +1,297 @@
+//! The promise: one [`Completion`] per batch, kept once, feeding futures and callbacks alike.
+//!
+//! Record `i` of a batch reads base offset + `i`. Knows nothing of requests or retries.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use crate::error::ProduceError;
+use crate::record::RecordMetadata;
+
+/// A callback of `send_with_callback`.
+pub(crate) type Callback = Box<dyn FnOnce(Result<RecordMetadata, ProduceError>) + Send>;
+
+/// What became of a batch.
+#[derive(Debug, Clone)]
+pub(crate) enum BatchResult {
+    /// Acknowledged.
+    Acknowledged {
+        /// Offset of the first record, if the broker said.
+        base_offset: Option<i64>,
+        /// The broker's clock, if the topic's timestamps are its.
+        append_time: Option<i64>,
+    },
+    /// Failed as a whole.
+    Failed(ProduceError),
+    /// Refused for some records (KIP-467); the named ones have errors of their own.
+    Refused {
+        /// The records at fault.
+        records: Arc<[(u32, ProduceError)]>,
+        /// For all the others.
+        others: ProduceError,
+    },
+}
+
+/// What one record remembers of itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RecordPlace {
+    /// Index in the batch, from 0.
+    pub(crate) index: u32,
+    pub(crate) timestamp: i64,
+    pub(crate) key_bytes: Option<u32>,
+    pub(crate) value_bytes: Option<u32>,
+}
+
+/// The fate of one batch, shared by its records.
+#[derive(Debug)]
+pub(crate) struct Completion {
+    topic: Arc<str>,
+    partition: i32,
+    result: OnceLock<BatchResult>,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    /// Slots are reused, so this is as long as the most waiters at a time.
+    wakers: Vec<Option<Waker>>,
+    callbacks: Vec<(RecordPlace, Callback)>,
+}
+
+impl std::fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Waiting").field("wakers", &self.wakers.len()).field("callbacks", &self.callbacks.len()).finish()
+    }
+}
+
+impl Completion {
+    pub(crate) fn new(topic: Arc<str>, partition: i32) -> Self {
+        Self { topic, partition, result: OnceLock::new(), waiting: Mutex::default() }
+    }
+
+    /// Keeps the promise. Only the first call counts. Answers whether callbacks wait to be run.
+    pub(crate) fn complete(&self, result: BatchResult) -> bool {
+        if self.result.set(result).is_err() {
+            return false;
+        }
+        let mut waiting = self.lock();
+        let wakers = std::mem::take(&mut waiting.wakers);
+        let has_callbacks = !waiting.callbacks.is_empty();
+        drop(waiting);
+        wakers.into_iter().flatten().for_each(Waker::wake);
+        has_callbacks
+    }
+
+    /// Registers a callback. Callers hold the batch open, so the result is not there yet.
+    pub(crate) fn call_back(&self, place: RecordPlace, callback: Callback) {
+        self.lock().callbacks.push((place, callback));
+    }
+
+    /// Runs the callbacks, in the order of their records. One that panics harms nobody.
+    pub(crate) fn run_callbacks(&self) {
+        let callbacks = std::mem::take(&mut self.lock().callbacks);
+        for (place, callback) in callbacks {
+            let Some(result) = self.result_of(place) else { continue };
+            if std::panic::catch_unwind(AssertUnwindSafe(|| callback(result))).is_err() {
+                tracing::error!(topic = &*self.topic, "a delivery callback panicked");
+            }
+        }
+    }
+
+    /// Waits until the promise is kept, whatever the result.
+    pub(crate) async fn settled(self: Arc<Self>) {
+        let mut slot = WakerSlot { completion: self, index: None };
+        std::future::poll_fn(|context| slot.poll(context)).await;
+    }
+
+    fn result_of(&self, place: RecordPlace) -> Option<Result<RecordMetadata, ProduceError>> {
+        let result = match self.result.get()? {
+            BatchResult::Acknowledged { base_offset, append_time } => Ok(RecordMetadata {
+                topic: self.topic.clone(),
+                partition: self.partition,
+                offset: base_offset.map(|base| base + i64::from(place.index)),
+                timestamp: append_time.unwrap_or(place.timestamp),
+                serialized_key_bytes: place.key_bytes.map(|bytes| bytes as usize),
+                serialized_value_bytes: place.value_bytes.map(|bytes| bytes as usize),
+            }),
+            BatchResult::Failed(error) => Err(error.clone()),
+            BatchResult::Refused { records, others } => {
+                let own = records.iter().find(|(index, _)| *index == place.index);
+                Err(own.map_or(others, |(_, error)| error).clone())
+            }
+        };
+        Some(result)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One waiter's place among a completion's wakers; freed on drop.
+#[derive(Debug)]
+struct WakerSlot {
+    completion: Arc<Completion>,
+    index: Option<usize>,
+}
+
+impl WakerSlot {
+    fn poll(&mut self, context: &Context<'_>) -> Poll<()> {
+        if self.completion.result.get().is_some() {
+            return Poll::Ready(());
+        }
+        let mut waiting = self.completion.lock();
+        // The result is set before the wakers are taken, so either we see it now or we are woken.
+        if self.completion.result.get().is_some() {
+            return Poll::Ready(());
+        }
+        let waker = context.waker();
+        match self.index {
+            Some(index) => waiting.wakers[index] = Some(waker.clone()),
+            None => {
+                let free = waiting.wakers.iter().rposition(Option::is_none);
+                let index = free.unwrap_or(waiting.wakers.len());
+                if free.is_some() {
+                    waiting.wakers[index] = Some(waker.clone());
+                } else {
+                    waiting.wakers.push(Some(waker.clone()));
+                }
+                self.index = Some(index);
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for WakerSlot {
+    fn drop(&mut self) {
+        let Some(index) = self.index else { return };
+        if let Some(slot) = self.completion.lock().wakers.get_mut(index) {
+            *slot = None;
+        }
+    }
+}
+
+/// A record on its way: a future of where it landed.
+///
+/// Dropping it is fire-and-forget: the record is sent all the same.
+///
+/// Cancel safety: polling may stop at any time; a later poll, or none at all, changes nothing for the record.
+#[derive(Debug)]
+pub struct Delivery {
+    slot: WakerSlot,
+    place: RecordPlace,
+}
+
+impl Delivery {
+    pub(crate) fn new(completion: Arc<Completion>, place: RecordPlace) -> Self {
+        Self { slot: WakerSlot { completion, index: None }, place }
+    }
+
+    /// What became of the record, if that is known by now.
+    #[must_use]
+    pub fn try_result(&self) -> Option<Result<RecordMetadata, ProduceError>> {
+        self.slot.completion.result_of(self.place)
+    }
+}
+
+impl Future for Delivery {
+    type Output = Result<RecordMetadata, ProduceError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        std::task::ready!(self.slot.poll(context));
+        let result = self.slot.completion.result_of(self.place);
+        // `poll` is ready only once the result is set.
+        Poll::Ready(result.unwrap_or(Err(ProduceError::Closed)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn completion() -> Arc<Completion> {
+        Arc::new(Completion::new("t".into(), 3))
+    }
+
+    fn place(index: u32) -> RecordPlace {
+        RecordPlace { index, timestamp: 1000, key_bytes: None, value_bytes: Some(5) }
+    }
+
+    const ACKNOWLEDGED: BatchResult = BatchResult::Acknowledged { base_offset: Some(40), append_time: None };
+
+    #[tokio::test]
+    async fn each_record_reads_base_plus_index() {
+        let completion = completion();
+        let third = Delivery::new(completion.clone(), place(2));
+        assert!(third.try_result().is_none());
+
+        completion.complete(ACKNOWLEDGED);
+        let metadata = third.await.unwrap();
+
+        assert_eq!((metadata.partition, metadata.offset, metadata.timestamp), (3, Some(42), 1000));
+        assert_eq!((metadata.serialized_key_bytes, metadata.serialized_value_bytes), (None, Some(5)));
+    }
+
+    #[tokio::test]
+    async fn the_brokers_clock_wins_and_an_unknown_offset_stays_unknown() {
+        let completion = completion();
+        completion.complete(BatchResult::Acknowledged { base_offset: None, append_time: Some(77) });
+
+        let metadata = Delivery::new(completion, place(2)).await.unwrap();
+
+        assert_eq!((metadata.offset, metadata.timestamp), (None, 77));
+    }
+
+    #[tokio::test]
+    async fn waiters_are_woken_and_dropped_ones_free_their_place() {
+        let completion = completion();
+        for _ in 0..100 {
+            let mut abandoned = Delivery::new(completion.clone(), place(0));
+            assert!(futures_util::future::poll_immediate(&mut abandoned).await.is_none());
+        }
+        assert!(completion.lock().wakers.len() <= 1);
+
+        let waiting = tokio::spawn(Delivery::new(completion.clone(), place(1)));
+        tokio::task::yield_now().await;
+        completion.complete(ACKNOWLEDGED);
+
+        assert_eq!(waiting.await.unwrap().unwrap().offset, Some(41));
+    }
+
+    #[test]
+    fn a_callback_that_panics_does_not_keep_others_from_running() {
+        let completion = completion();
+        let ran = Arc::new(AtomicUsize::new(0));
+        for index in 0..3 {
+            let ran = ran.clone();
+            completion.call_back(
+                place(index),
+                Box::new(move |result| {
+                    assert_eq!(result.unwrap().offset, Some(40 + i64::from(index)));
+                    assert_ne!(index, 1, "this panic belongs to the test");
+                    ran.fetch_add(1, Ordering::SeqCst);
+                }),
+            );
+        }
+
+        assert!(completion.complete(ACKNOWLEDGED));
+        completion.run_callbacks();
+
+        assert_eq!(ran.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn only_the_first_result_counts() {
+        let completion = completion();
+        completion.complete(BatchResult::Failed(ProduceError::Closed));
+        completion.complete(ACKNOWLEDGED);
+
+        assert!(Delivery::new(completion, place(0)).await.is_err());
+    }
+}

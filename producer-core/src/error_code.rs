@@ -1,0 +1,71 @@
+//! Kafka's error codes by name (<https://kafka.apache.org/protocol#protocol_error_codes>).
+
+/// The names of the codes that a producer meets.
+const NAMES: &[(i16, &str)] = &[
+    (-1, "UNKNOWN_SERVER_ERROR"),
+    (2, "CORRUPT_MESSAGE"),
+    (3, "UNKNOWN_TOPIC_OR_PARTITION"),
+    (5, "LEADER_NOT_AVAILABLE"),
+    (6, "NOT_LEADER_OR_FOLLOWER"),
+    (7, "REQUEST_TIMED_OUT"),
+    (8, "BROKER_NOT_AVAILABLE"),
+    (9, "REPLICA_NOT_AVAILABLE"),
+    (10, "MESSAGE_TOO_LARGE"),
+    (13, "NETWORK_EXCEPTION"),
+    (14, "COORDINATOR_LOAD_IN_PROGRESS"),
+    (15, "COORDINATOR_NOT_AVAILABLE"),
+    (16, "NOT_COORDINATOR"),
+    (17, "INVALID_TOPIC_EXCEPTION"),
+    (18, "RECORD_LIST_TOO_LARGE"),
+    (19, "NOT_ENOUGH_REPLICAS"),
+    (20, "NOT_ENOUGH_REPLICAS_AFTER_APPEND"),
+    (21, "INVALID_REQUIRED_ACKS"),
+    (29, "TOPIC_AUTHORIZATION_FAILED"),
+    (31, "CLUSTER_AUTHORIZATION_FAILED"),
+    (32, "INVALID_TIMESTAMP"),
+    (33, "UNSUPPORTED_SASL_MECHANISM"),
+    (34, "ILLEGAL_SASL_STATE"),
+    (35, "UNSUPPORTED_VERSION"),
+    (36, "TOPIC_ALREADY_EXISTS"),
+    (37, "INVALID_PARTITIONS"),
+    (38, "INVALID_REPLICATION_FACTOR"),
+    (39, "INVALID_REPLICA_ASSIGNMENT"),
+    (40, "INVALID_CONFIG"),
+    (41, "NOT_CONTROLLER"),
+    (42, "INVALID_REQUEST"),
+    (43, "UNSUPPORTED_FOR_MESSAGE_FORMAT"),
+    (44, "POLICY_VIOLATION"),
+    (45, "OUT_OF_ORDER_SEQUENCE_NUMBER"),
+    (46, "DUPLICATE_SEQUENCE_NUMBER"),
+    (47, "INVALID_PRODUCER_EPOCH"),
+    (48, "INVALID_TXN_STATE"),
+    (49, "INVALID_PRODUCER_ID_MAPPING"),
+    (51, "CONCURRENT_TRANSACTIONS"),
+    (53, "TRANSACTIONAL_ID_AUTHORIZATION_FAILED"),
+    (54, "SECURITY_DISABLED"),
+    (56, "KAFKA_STORAGE_ERROR"),
+    (58, "SASL_AUTHENTICATION_FAILED"),
+    (59, "UNKNOWN_PRODUCER_ID"),
+    (72, "LISTENER_NOT_FOUND"),
+    (74, "FENCED_LEADER_EPOCH"),
+    (75, "UNKNOWN_LEADER_EPOCH"),
+    (76, "UNSUPPORTED_COMPRESSION_TYPE"),
+    (78, "OFFSET_NOT_AVAILABLE"),
+    (87, "INVALID_RECORD"),
+    (89, "THROTTLING_QUOTA_EXCEEDED"),
+    (90, "PRODUCER_FENCED"),
+    (100, "UNKNOWN_TOPIC_ID"),
+    (103, "INCONSISTENT_TOPIC_ID"),
+    (120, "TRANSACTION_ABORTABLE"),
+    (129, "REBOOTSTRAP_REQUIRED"),
+];
+
+pub(crate) const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
+pub(crate) const LEADER_NOT_AVAILABLE: i16 = 5;
+pub(crate) const INVALID_TOPIC: i16 = 17;
+pub(crate) const TOPIC_AUTHORIZATION_FAILED: i16 = 29;
+
+/// The code's name, or a word for an unknown one.
+pub(crate) fn name(code: i16) -> &'static str {
+    NAMES.iter().find(|(known, _)| *known == code).map_or("UNLISTED_ERROR", |(_, name)| name)
+}

@@ -1,0 +1,404 @@
+//! What is known of the cluster: brokers, topics, leaders. Asked for by one task, merged by leader epoch.
+//!
+//! Senders ask for a refresh after errors; `send` waits for a topic. Knows nothing of batches or requests
+//! to produce; whoever wants to act on a change passes `apply`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
+use kafka_protocol::messages::{MetadataRequest, MetadataResponse, TopicName};
+use kafka_protocol::protocol::StrBytes;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use crate::accumulator::Leadership;
+use crate::accumulator::ready::NO_NODE;
+use crate::config::ProducerConfig;
+use crate::connection::{ConnectionError, Endpoint, Pool};
+use crate::error_code::{
+    self, INVALID_TOPIC, LEADER_NOT_AVAILABLE, TOPIC_AUTHORIZATION_FAILED, UNKNOWN_TOPIC_OR_PARTITION,
+};
+
+/// `REBOOTSTRAP_REQUIRED` (KIP-1102): the brokers known so far are no good any more.
+const REBOOTSTRAP_REQUIRED: i16 = 129;
+
+/// Called with every new state, before anybody who waits sees it.
+pub(crate) type Apply = Box<dyn Fn(&Cluster) + Send + Sync>;
+
+/// The cluster as last heard of.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Cluster {
+    /// Grows with every answer.
+    version: u64,
+    pub(crate) brokers: BTreeMap<i32, Endpoint>,
+    pub(crate) topics: HashMap<Arc<str>, TopicState>,
+}
+
+/// One topic.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TopicState {
+    /// All zeros if the broker did not say.
+    pub(crate) id: [u8; 16],
+    /// In order, from 0, without a gap; empty while unknown.
+    pub(crate) partitions: Vec<Leadership>,
+    /// What the last answer had against the topic.
+    error: Option<i16>,
+}
+
+/// A leader named in an answer to a produce request (KIP-951).
+#[derive(Debug, Clone)]
+pub(crate) struct LeaderHint {
+    pub(crate) topic: Arc<str>,
+    pub(crate) leadership: Leadership,
+    pub(crate) endpoint: Option<Endpoint>,
+}
+
+/// Why a topic is not known.
+#[derive(Debug)]
+pub(crate) enum Unknown {
+    /// The name is none.
+    Invalid,
+    /// What was tried and what to do.
+    Because(Arc<str>),
+}
+
+/// The shared state; see the module.
+pub(crate) struct Metadata {
+    state: Mutex<State>,
+    current: watch::Sender<Arc<Cluster>>,
+    refresh: Notify,
+    has_new_topic: AtomicBool,
+    is_closed: watch::Sender<bool>,
+    apply: Apply,
+}
+
+#[derive(Default)]
+struct State {
+    cluster: Cluster,
+    /// Topics to ask for, with the number of sends that wait for each. A topic that nobody waits for and
+    /// that does not exist is forgotten, so the number is bounded by the topics in use.
+    wanted: BTreeMap<Arc<str>, usize>,
+    last_failure: Option<Arc<str>>,
+}
+
+impl fmt::Debug for Metadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metadata").field("cluster", &*self.current.borrow()).finish_non_exhaustive()
+    }
+}
+
+impl Metadata {
+    pub(crate) fn new(apply: Apply) -> Self {
+        Self {
+            state: Mutex::default(),
+            current: watch::Sender::new(Arc::default()),
+            refresh: Notify::new(),
+            has_new_topic: AtomicBool::new(false),
+            is_closed: watch::Sender::new(false),
+            apply,
+        }
+    }
+
+    /// The cluster now, and whenever it changes.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<Cluster>> {
+        self.current.subscribe()
+    }
+
+    /// Sends everybody away who waits for a topic, now and later.
+    pub(crate) fn close(&self) {
+        self.is_closed.send_replace(true);
+    }
+
+    /// Asks for a refresh soon; many calls make one.
+    pub(crate) fn request_refresh(&self) {
+        self.refresh.notify_one();
+    }
+
+    /// Waits until the topic's partitions are known, at the latest until `deadline`.
+    ///
+    /// Cancel safety: dropping the future ends the wait and nothing else.
+    pub(crate) async fn wait_for(&self, topic: &str, deadline: Instant) -> Result<(), Unknown> {
+        self.wait_until(topic, deadline, |state, _| !state.partitions.is_empty()).await
+    }
+
+    /// Waits for one answer about the topic that is newer than now.
+    pub(crate) async fn wait_for_news(&self, topic: &str, deadline: Instant) -> Result<(), Unknown> {
+        let before = self.current.borrow().version;
+        self.wait_until(topic, deadline, |state, version| version > before && !state.partitions.is_empty()).await
+    }
+
+    async fn wait_until(
+        &self,
+        topic: &str,
+        deadline: Instant,
+        is_enough: impl Fn(&TopicState, u64) -> bool,
+    ) -> Result<(), Unknown> {
+        let mut changes = self.current.subscribe();
+        let mut closing = self.is_closed.subscribe();
+        let before = changes.borrow().version;
+        let _waiter = Waiter::enter(self, topic);
+        loop {
+            let cluster = changes.borrow_and_update().clone();
+            if let Some(state) = cluster.topics.get(topic) {
+                if is_enough(state, cluster.version) {
+                    return Ok(());
+                }
+                // An answer from before this call says nothing about now.
+                if cluster.version > before && state.is_hopeless() {
+                    return Err(self.why_unknown(topic));
+                }
+            }
+            let is_changed = tokio::select! {
+                changed = changes.changed() => changed.is_ok(),
+                _ = closing.wait_for(|is_closed| *is_closed) => false,
+                () = tokio::time::sleep_until(deadline) => false,
+            };
+            if !is_changed {
+                return Err(self.why_unknown(topic));
+            }
+        }
+    }
+
+    fn why_unknown(&self, topic: &str) -> Unknown {
+        let state = self.lock();
+        let error = state.cluster.topics.get(topic).and_then(|topic| topic.error);
+        let why = match (error, &state.last_failure) {
+            (Some(INVALID_TOPIC), _) => return Unknown::Invalid,
+            (_, Some(failure)) => format!("no broker could be asked, last {failure}; check `bootstrap.servers`"),
+            (Some(TOPIC_AUTHORIZATION_FAILED), None) => "this client may not describe it; grant it access".to_owned(),
+            (Some(UNKNOWN_TOPIC_OR_PARTITION), None) => {
+                "the cluster does not have it and did not create it; create it, or check the name".to_owned()
+            }
+            (Some(LEADER_NOT_AVAILABLE), None) => "its leaders are still being elected; try again".to_owned(),
+            (Some(code), None) => format!("the broker says {} ({code})", error_code::name(code)),
+            (None, None) => "no broker has answered yet; check `bootstrap.servers`".to_owned(),
+        };
+        Unknown::Because(why.into())
+    }
+
+    /// Takes in the leaders that a broker named instead of itself.
+    pub(crate) fn apply_hints(&self, hints: &[LeaderHint]) {
+        self.change(|cluster| {
+            for hint in hints {
+                if let Some(endpoint) = &hint.endpoint {
+                    cluster.brokers.insert(hint.leadership.leader, endpoint.clone());
+                }
+                let topic = cluster.topics.get_mut(&hint.topic);
+                let known = topic.and_then(|topic| topic.partitions.get_mut(hint.leadership.partition as usize));
+                if let Some(known) = known.filter(|known| known.leader_epoch < hint.leadership.leader_epoch) {
+                    *known = hint.leadership;
+                }
+            }
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Cluster)) {
+        let mut state = self.lock();
+        change(&mut state.cluster);
+        state.cluster.version += 1;
+        // Under the lock, so that changes are applied in their order.
+        (self.apply)(&state.cluster);
+        self.current.send_replace(Arc::new(state.cluster.clone()));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A send that waits for a topic.
+struct Waiter<'a> {
+    metadata: &'a Metadata,
+    topic: Arc<str>,
+}
+
+impl<'a> Waiter<'a> {
+    fn enter(metadata: &'a Metadata, topic: &str) -> Self {
+        let topic: Arc<str> = topic.into();
+        *metadata.lock().wanted.entry(topic.clone()).or_default() += 1;
+        metadata.has_new_topic.store(true, Ordering::Release);
+        metadata.request_refresh();
+        Self { metadata, topic }
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        let mut state = self.metadata.lock();
+        let is_known = state.cluster.topics.get(&self.topic).is_some_and(|topic| !topic.partitions.is_empty());
+        let Some(waiters) = state.wanted.get_mut(&self.topic) else { return };
+        *waiters -= 1;
+        if *waiters == 0 && !is_known {
+            state.wanted.remove(&self.topic);
+            state.cluster.topics.remove(&self.topic);
+        }
+    }
+}
+
+impl TopicState {
+    /// Whether waiting will not help.
+    fn is_hopeless(&self) -> bool {
+        matches!(self.error, Some(INVALID_TOPIC | TOPIC_AUTHORIZATION_FAILED))
+    }
+
+    /// Merges an answer into what is known.
+    fn merge(&mut self, answer: &MetadataResponseTopic) {
+        self.error = (answer.error_code != 0).then_some(answer.error_code);
+        let Some(leaders) =
+            leaders_of(&answer.partitions).filter(|leaders| !leaders.is_empty() && self.error.is_none())
+        else {
+            return;
+        };
+        let id = *answer.topic_id.as_bytes();
+        let is_same = self.id == id;
+        let known = std::mem::replace(&mut self.partitions, leaders);
+        self.id = id;
+        if !is_same {
+            return;
+        }
+        // A broker that lags behind must not undo a newer election.
+        for (new, old) in self.partitions.iter_mut().zip(known) {
+            if old.leader_epoch > new.leader_epoch {
+                *new = old;
+            }
+        }
+    }
+}
+
+/// The leaders in order, if the indexes are 0 to n-1, each once; else the answer is not usable.
+fn leaders_of(partitions: &[MetadataResponsePartition]) -> Option<Vec<Leadership>> {
+    let mut leaders: Vec<Leadership> = partitions
+        .iter()
+        .map(|partition| Leadership {
+            partition: partition.partition_index,
+            leader: if partition.error_code == LEADER_NOT_AVAILABLE {
+                NO_NODE
+            } else {
+                partition.leader_id.0.max(NO_NODE)
+            },
+            leader_epoch: partition.leader_epoch,
+        })
+        .collect();
+    leaders.sort_by_key(|leadership| leadership.partition);
+    let is_whole = (0..).zip(&leaders).all(|(index, leadership)| leadership.partition == index);
+    is_whole.then_some(leaders)
+}
+
+/// The task that asks.
+pub(crate) struct Refresher {
+    metadata: Arc<Metadata>,
+    pool: Pool,
+    bootstrap: Vec<Endpoint>,
+    age_max: Duration,
+    backoff: Duration,
+    backoff_max: Duration,
+    /// Asked first, since it answered last.
+    preferred: Option<Endpoint>,
+}
+
+impl Refresher {
+    pub(crate) fn new(metadata: Arc<Metadata>, pool: Pool, config: &ProducerConfig) -> Self {
+        Self {
+            metadata,
+            pool,
+            bootstrap: config.bootstrap_endpoints(),
+            age_max: config.metadata_age_max,
+            backoff: config.retry_backoff,
+            backoff_max: config.retry_backoff_max,
+            preferred: None,
+        }
+    }
+
+    /// Runs until it is dropped.
+    pub(crate) async fn run(mut self) {
+        let mut rounds_in_vain = 0_u32;
+        self.metadata.refresh.notified().await;
+        loop {
+            let asked = Instant::now();
+            let is_settled = self.refresh().await;
+            rounds_in_vain = if is_settled { 0 } else { rounds_in_vain.saturating_add(1) };
+            let next = asked + crate::backoff::pause(self.backoff, self.backoff_max, rounds_in_vain.max(1));
+            if is_settled {
+                let _ = tokio::time::timeout(self.age_max, self.metadata.refresh.notified()).await;
+            }
+            // A topic asked for the first time does not wait for the pause that protects the brokers from repeats.
+            if !(is_settled && self.metadata.has_new_topic.swap(false, Ordering::AcqRel)) {
+                tokio::time::sleep_until(next).await;
+            }
+        }
+    }
+
+    /// One round; answers whether everything that somebody waits for is known.
+    async fn refresh(&mut self) -> bool {
+        let mut candidates: Vec<Endpoint> = self.preferred.iter().cloned().collect();
+        candidates.extend(self.metadata.lock().cluster.brokers.values().cloned());
+        candidates.extend(self.bootstrap.iter().cloned());
+        let mut tried: Vec<Endpoint> = Vec::with_capacity(candidates.len());
+        for endpoint in candidates {
+            if tried.contains(&endpoint) {
+                continue;
+            }
+            match self.ask(&endpoint).await {
+                Ok(answer) if answer.error_code == REBOOTSTRAP_REQUIRED => {
+                    tracing::warn!(%endpoint, "the broker asks for a start from `bootstrap.servers`");
+                    self.metadata.lock().cluster.brokers.clear();
+                    self.preferred = None;
+                }
+                Ok(answer) => {
+                    self.preferred = Some(endpoint);
+                    return self.take_in(&answer);
+                }
+                Err(error) => {
+                    tracing::debug!(%endpoint, %error, "no metadata from a broker");
+                    self.preferred = None;
+                    self.metadata.lock().last_failure = Some(error.to_string().into());
+                }
+            }
+            tried.push(endpoint);
+        }
+        false
+    }
+
+    async fn ask(&self, endpoint: &Endpoint) -> Result<MetadataResponse, ConnectionError> {
+        let connection = self.pool.get(endpoint).await?;
+        let topics = self
+            .metadata
+            .lock()
+            .wanted
+            .keys()
+            .map(|topic| {
+                let name = TopicName(StrBytes::from_string(topic.to_string()));
+                MetadataRequestTopic::default().with_name(Some(name))
+            })
+            .collect();
+        let request = MetadataRequest::default().with_topics(Some(topics)).with_allow_auto_topic_creation(true);
+        Ok(connection.call(&request).await?)
+    }
+
+    fn take_in(&self, answer: &MetadataResponse) -> bool {
+        self.metadata.lock().last_failure = None;
+        self.metadata.change(|cluster| {
+            cluster.brokers = answer
+                .brokers
+                .iter()
+                .filter_map(|broker| {
+                    Some((broker.node_id.0, Endpoint::new(&broker.host, u16::try_from(broker.port).ok()?)))
+                })
+                .collect();
+            for topic in &answer.topics {
+                let Some(name) = &topic.name else { continue };
+                cluster.topics.entry(Arc::from(&*name.0.as_str())).or_default().merge(topic);
+            }
+        });
+        let state = self.metadata.lock();
+        let waited_for = state.wanted.iter().filter(|(_, waiters)| **waiters > 0);
+        waited_for
+            .map(|(topic, _)| state.cluster.topics.get(topic))
+            .all(|topic| topic.is_some_and(|topic| !topic.partitions.is_empty() || topic.is_hopeless()))
+    }
+}

@@ -1,0 +1,168 @@
+//! Who we are to the brokers: producer id and epoch, asked for once and bumped here (KIP-360).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse, ProducerId};
+use tokio::sync::{Notify, watch};
+
+use crate::accumulator::partition::Identity;
+use crate::connection::{ConnectionError, ConnectionErrorKind, Endpoint, Pool};
+use crate::error_code;
+use crate::metadata::Metadata;
+
+/// What is known of ourselves.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) enum IdentityState {
+    /// To be asked for.
+    #[default]
+    Unknown,
+    Known(Identity),
+    /// The cluster gives us none.
+    Refused(Arc<str>),
+}
+
+/// The producer's identity, shared by its senders.
+#[derive(Debug, Default)]
+pub(crate) struct Identities {
+    state: watch::Sender<IdentityState>,
+    wanted: Notify,
+}
+
+impl Identities {
+    /// The identity, asked for if there is none yet.
+    pub(crate) fn current(&self) -> Option<Identity> {
+        match &*self.state.borrow() {
+            IdentityState::Known(identity) => Some(*identity),
+            _ => None,
+        }
+    }
+
+    /// Has the task ask for an identity, if there is none.
+    pub(crate) fn request(&self) {
+        self.wanted.notify_one();
+    }
+
+    pub(crate) fn subscribe(&self) -> watch::Receiver<IdentityState> {
+        self.state.subscribe()
+    }
+
+    /// An epoch newer than `old`; `None` if a new id has to be asked for first.
+    ///
+    /// Without transactions the client may raise the epoch by itself; a broker takes sequence 0 with it.
+    pub(crate) fn epoch_after(&self, old: Option<Identity>) -> Option<Identity> {
+        self.state.send_if_modified(|state| {
+            let IdentityState::Known(current) = state else { return false };
+            if Some(*current) != old {
+                return false;
+            }
+            *state = match current.epoch.checked_add(1) {
+                Some(epoch) => IdentityState::Known(Identity { epoch, ..*current }),
+                None => IdentityState::Unknown,
+            };
+            true
+        });
+        self.current()
+    }
+
+    /// Asks whenever somebody wants an identity and there is none; runs until dropped.
+    pub(crate) async fn run(
+        self: Arc<Self>,
+        metadata: Arc<Metadata>,
+        pool: Pool,
+        bootstrap: Vec<Endpoint>,
+        backoff: (Duration, Duration),
+    ) {
+        let mut failures = 0_u32;
+        loop {
+            if *self.state.borrow() != IdentityState::Unknown || failures == 0 {
+                self.wanted.notified().await;
+            }
+            if *self.state.borrow() != IdentityState::Unknown {
+                continue;
+            }
+            match ask_somebody(&metadata, &pool, &bootstrap).await {
+                Ok(Some(state)) => {
+                    failures = 0;
+                    self.state.send_replace(state);
+                    continue;
+                }
+                Ok(None) => {}
+                Err(error) => tracing::debug!(%error, "no producer id yet"),
+            }
+            failures = failures.saturating_add(1);
+            tokio::time::sleep(crate::backoff::pause(backoff.0, backoff.1, failures)).await;
+        }
+    }
+}
+
+/// Any broker hands out ids. `None` means: ask again.
+async fn ask_somebody(
+    metadata: &Metadata,
+    pool: &Pool,
+    bootstrap: &[Endpoint],
+) -> Result<Option<IdentityState>, ConnectionError> {
+    let cluster = metadata.subscribe().borrow().clone();
+    let mut endpoints: Vec<&Endpoint> = cluster.brokers.values().collect();
+    if endpoints.is_empty() {
+        endpoints.extend(bootstrap);
+    }
+    // A random one, so that a broker that is down is not asked each time.
+    let Some(endpoint) = fastrand::choice(endpoints) else { return Ok(None) };
+    let connection = pool.get(endpoint).await?;
+    let request = InitProducerIdRequest::default()
+        .with_transactional_id(None)
+        .with_transaction_timeout_ms(i32::MAX)
+        .with_producer_id(ProducerId(-1))
+        .with_producer_epoch(-1);
+    match connection.call(&request).await {
+        Ok(reply) => Ok(judge(&reply)),
+        Err(lost) if matches!(lost.error.kind, ConnectionErrorKind::UnsupportedVersion { .. }) => {
+            Ok(Some(IdentityState::Refused(format!("{}; set `enable.idempotence=false`", lost.error).into())))
+        }
+        Err(lost) => Err(lost.error),
+    }
+}
+
+fn judge(reply: &InitProducerIdResponse) -> Option<IdentityState> {
+    let refused = |advice: &str| {
+        let name = error_code::name(reply.error_code);
+        Some(IdentityState::Refused(format!("no producer id, {name} ({}): {advice}", reply.error_code).into()))
+    };
+    match reply.error_code {
+        0 => Some(IdentityState::Known(Identity { producer_id: reply.producer_id.0, epoch: reply.producer_epoch })),
+        29 | 31 | 53 => refused("grant this client IdempotentWrite on the cluster, or set `enable.idempotence=false`"),
+        35 | 42 => refused("the broker does not know the request, set `enable.idempotence=false`"),
+        // Not ready, loading, moving or overloaded.
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(epoch: i16) -> Identity {
+        Identity { producer_id: 9, epoch }
+    }
+
+    #[test]
+    fn an_epoch_is_raised_once_however_many_ask() {
+        let identities = Identities::default();
+        identities.state.send_replace(IdentityState::Known(known(4)));
+
+        let first = identities.epoch_after(Some(known(4)));
+        let second = identities.epoch_after(Some(known(4)));
+
+        assert_eq!((first, second), (Some(known(5)), Some(known(5))));
+    }
+
+    #[test]
+    fn after_the_last_epoch_a_new_id_is_needed() {
+        let identities = Identities::default();
+        identities.state.send_replace(IdentityState::Known(known(i16::MAX)));
+
+        assert_eq!(identities.epoch_after(Some(known(i16::MAX))), None);
+        assert_eq!(*identities.state.borrow(), IdentityState::Unknown);
+    }
+}

@@ -1,0 +1,558 @@
+//! One task per broker: takes ready batches, frames them, acts on the answers.
+//!
+//! A turn costs what changed since the last one. The queue of a partition decides, [`response`] and
+//! [`retry`] judge; this module only moves things between them and the connection.
+
+mod callbacks;
+mod idempotence;
+mod request;
+mod response;
+mod retry;
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use kafka_protocol::messages::ProduceRequest;
+use kafka_protocol::messages::produce_response::{PartitionProduceResponse, ProduceResponse};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+pub(crate) use self::callbacks::CallbackQueue;
+pub(crate) use self::idempotence::{Identities, IdentityState};
+pub(crate) use self::retry::Policy;
+
+use self::request::{Addressed, BATCH_OVERHEAD_BYTES, REQUEST_OVERHEAD_BYTES};
+use self::response::{Action, MetadataUse, Reply, judge, judge_lost};
+use self::retry::{Attempt, decide};
+use crate::accumulator::partition::{Partition, Readiness, Settled, Take};
+use crate::accumulator::ready::{NO_NODE, ReadySet};
+use crate::accumulator::{Accumulator, Leadership};
+use crate::config::{Acks, ProducerConfig};
+use crate::connection::{Answer, CallError, Connection, ConnectionError, ConnectionErrorKind, Endpoint, Pool, Sent};
+use crate::error::{Outcome, ProduceError};
+use crate::metadata::{Cluster, LeaderHint, Metadata};
+
+/// What the senders share.
+pub(crate) struct Context {
+    pub(crate) accumulator: Arc<Accumulator>,
+    pub(crate) metadata: Arc<Metadata>,
+    pub(crate) identities: Arc<Identities>,
+    pub(crate) callbacks: Arc<CallbackQueue>,
+    pub(crate) pool: Pool,
+    acks: Acks,
+    is_idempotent: bool,
+    request_timeout: Duration,
+    request_bytes_max: usize,
+    in_flight_max: usize,
+    policy: Policy,
+    fatal: OnceLock<ProduceError>,
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("acks", &self.acks).field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    pub(crate) fn new(
+        config: &ProducerConfig,
+        accumulator: Arc<Accumulator>,
+        metadata: Arc<Metadata>,
+        pool: Pool,
+    ) -> Self {
+        Self {
+            accumulator,
+            metadata,
+            identities: Arc::default(),
+            callbacks: Arc::default(),
+            pool,
+            acks: config.acks,
+            is_idempotent: config.enable_idempotence,
+            request_timeout: config.request_timeout,
+            request_bytes_max: config.request_bytes_max,
+            in_flight_max: config.in_flight_max,
+            policy: Policy {
+                retries: config.retries,
+                backoff: config.retry_backoff,
+                backoff_max: config.retry_backoff_max,
+            },
+            fatal: OnceLock::new(),
+        }
+    }
+
+    /// Why the producer cannot go on, if so.
+    pub(crate) fn fatal(&self) -> Option<&ProduceError> {
+        self.fatal.get()
+    }
+
+    /// Gives a batch's records their answer and its memory back.
+    fn deliver(&self, settled: Settled) {
+        let Settled { completion, result, lease } = settled;
+        if completion.complete(result) {
+            self.callbacks.push(completion, lease);
+        }
+    }
+
+    fn deliver_all(&self, settled: &mut Vec<Settled>) {
+        settled.drain(..).for_each(|settled| self.deliver(settled));
+    }
+
+    /// Ends the producer: everything on its way fails, and every later send.
+    fn fail(&self, reason: &Arc<str>) {
+        let error = ProduceError::Fatal { reason: reason.clone() };
+        if self.fatal.set(error.clone()).is_ok() {
+            tracing::error!(reason = &**reason, "the producer cannot go on: {reason}");
+        }
+        self.accumulator.close();
+        self.abort(|_, _, _| error.clone());
+    }
+
+    /// Fails everything on its way; answers how many batches that were.
+    pub(crate) fn abort(&self, error: impl Fn(&Arc<str>, i32, Outcome) -> ProduceError) -> usize {
+        let mut settled = Vec::new();
+        for partition in self.accumulator.partitions() {
+            partition.queue().abort(&mut settled, |outcome| error(&partition.topic, partition.index, outcome));
+        }
+        let count = settled.len();
+        self.deliver_all(&mut settled);
+        count
+    }
+}
+
+/// Fails what is left when the tasks of a producer end in whatever way, the runtime's end included.
+pub(crate) struct LastWords(pub(crate) Arc<Context>);
+
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        self.0.accumulator.close();
+        self.0.abort(|topic, partition, outcome| ProduceError::Aborted { topic: topic.clone(), partition, outcome });
+        self.0.callbacks.run_all();
+    }
+}
+
+/// A batch that was sent, to be found again when its answer comes.
+struct InFlight {
+    partition: Arc<Partition>,
+    topic_id: [u8; 16],
+    entry: u64,
+}
+
+/// What came of one request.
+struct Answered {
+    batches: Vec<InFlight>,
+    connection: Connection,
+    version: i16,
+    reply: Result<Bytes, CallError>,
+}
+
+type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// The way to the broker.
+enum Link {
+    Down,
+    Connecting(Pending<Result<Connection, ConnectionError>>),
+    Up(Connection),
+}
+
+/// The sender of one broker, or of the partitions without a leader ([`NO_NODE`]), which only expires them
+/// and asks for metadata.
+pub(crate) struct Sender {
+    context: Arc<Context>,
+    ready: Arc<ReadySet>,
+    cluster: watch::Receiver<Arc<Cluster>>,
+    identity: watch::Receiver<IdentityState>,
+    link: Link,
+    /// Partitions with a batch to send, each once; taken from the front, so that each has its turn.
+    candidates: VecDeque<Arc<Partition>>,
+    is_candidate: HashSet<usize>,
+    /// Partitions to look at later, at most one entry each.
+    timers: BTreeMap<(Instant, usize), Arc<Partition>>,
+    scheduled: HashMap<usize, Instant>,
+    outstanding: FuturesUnordered<Pending<Answered>>,
+    /// The broker asked for a pause (KIP-219).
+    muted_until: Option<Instant>,
+}
+
+/// Names a partition as long as it is held, which is as long as it is in one of the collections above.
+fn key(partition: &Arc<Partition>) -> usize {
+    Arc::as_ptr(partition) as usize
+}
+
+impl Sender {
+    pub(crate) fn new(context: Arc<Context>, ready: Arc<ReadySet>) -> Self {
+        let cluster = context.metadata.subscribe();
+        let identity = context.identities.subscribe();
+        Self {
+            context,
+            ready,
+            cluster,
+            identity,
+            link: Link::Down,
+            candidates: VecDeque::new(),
+            is_candidate: HashSet::new(),
+            timers: BTreeMap::new(),
+            scheduled: HashMap::new(),
+            outstanding: FuturesUnordered::new(),
+            muted_until: None,
+        }
+    }
+
+    /// Runs until it is dropped.
+    pub(crate) async fn run(mut self) {
+        let ready = self.ready.clone();
+        let mut changed = Vec::new();
+        loop {
+            ready.take(&mut changed);
+            changed.drain(..).for_each(|partition| self.look(&partition));
+            if ready.take_hurry() {
+                let all: Vec<_> = self.timers.values().cloned().collect();
+                all.iter().for_each(|partition| self.look(partition));
+            }
+            self.fire_timers();
+            self.send_ready();
+
+            let next = self.timers.keys().next().map(|(at, _)| *at).into_iter().chain(self.muted_until).min();
+            tokio::select! {
+                () = ready.changed() => {}
+                () = sleep_until(next) => {}
+                Some(answered) = self.outstanding.next(), if !self.outstanding.is_empty() => self.take_answer(answered),
+                connected = connected(&mut self.link) => self.take_connection(connected),
+                Ok(()) = self.cluster.changed() => {}
+                Ok(()) = self.identity.changed() => self.look_at_identity(),
+            }
+        }
+    }
+
+    /// Reads the state of a partition: expires, remembers when to look again, queues it if it is ready.
+    fn look(&mut self, partition: &Arc<Partition>) {
+        let (now, rules) = (Instant::now(), self.context.accumulator.rules());
+        let mut settled = Vec::new();
+        let mut queue = partition.queue();
+        if queue.ready.node() != self.ready.node() {
+            // Its leader has changed; the new one's sender takes over.
+            drop(queue);
+            self.schedule(partition, None);
+            partition.mark();
+            return;
+        }
+        queue.expire(&partition.topic, partition.index, now, &rules, &mut settled);
+        let readiness = queue.readiness(now, &rules);
+        let expiry = queue.next_expiry(&rules);
+        drop(queue);
+
+        self.context.deliver_all(&mut settled);
+        match readiness {
+            Readiness::Wait(until) => self.schedule(partition, until),
+            Readiness::Ready => {
+                self.schedule(partition, expiry);
+                if self.is_candidate.insert(key(partition)) {
+                    self.candidates.push_back(partition.clone());
+                }
+            }
+        }
+    }
+
+    fn schedule(&mut self, partition: &Arc<Partition>, until: Option<Instant>) {
+        let key = key(partition);
+        let before = match until {
+            Some(at) => self.scheduled.insert(key, at),
+            None => self.scheduled.remove(&key),
+        };
+        if before == until {
+            return;
+        }
+        if let Some(before) = before {
+            self.timers.remove(&(before, key));
+        }
+        if let Some(at) = until {
+            self.timers.insert((at, key), partition.clone());
+        }
+    }
+
+    fn fire_timers(&mut self) {
+        let now = Instant::now();
+        self.muted_until = self.muted_until.filter(|until| *until > now);
+        while let Some(((at, key), partition)) = self.timers.pop_first() {
+            if at > now {
+                self.timers.insert((at, key), partition);
+                return;
+            }
+            self.scheduled.remove(&key);
+            self.look(&partition);
+        }
+    }
+
+    /// Sends requests while there are batches, room in flight and a connection.
+    fn send_ready(&mut self) {
+        while !self.candidates.is_empty()
+            && self.muted_until.is_none()
+            && self.outstanding.len() < self.context.in_flight_max
+        {
+            let Some(connection) = self.connection() else { return };
+            let version = match connection.version_of::<ProduceRequest>() {
+                Ok(version) => version,
+                Err(error) => return self.context.fail(&error.to_string().into()),
+            };
+            let (batches, mut addressed) = self.fill_request();
+            if batches.is_empty() {
+                return;
+            }
+            let version = request::version_for(version, &addressed);
+            let timeout_ms = i32::try_from(self.context.request_timeout.as_millis()).unwrap_or(i32::MAX);
+            let body = request::encode(version, self.context.acks.wire(), timeout_ms, &mut addressed);
+            let answer = if self.context.acks == Acks::None { Answer::None } else { Answer::Expected };
+            self.outstanding.push(Box::pin(async move {
+                let reply = connection.call_raw::<ProduceRequest>(version, body, answer).await;
+                Answered { batches, connection, version, reply }
+            }));
+        }
+    }
+
+    /// The connection, if there is one; begins to make one if not.
+    fn connection(&mut self) -> Option<Connection> {
+        match &self.link {
+            Link::Up(connection) if connection.is_open() => return Some(connection.clone()),
+            Link::Connecting(_) => return None,
+            Link::Up(_) | Link::Down => self.link = Link::Down,
+        }
+        let endpoint = self.endpoint();
+        let Some(endpoint) = endpoint else {
+            // No leader, or one the metadata does not list: whatever comes next changes the cluster, and we look again.
+            self.context.metadata.request_refresh();
+            return None;
+        };
+        let context = self.context.clone();
+        self.link = Link::Connecting(Box::pin(async move { context.pool.get(&endpoint).await }));
+        None
+    }
+
+    fn endpoint(&self) -> Option<Endpoint> {
+        let node = self.ready.node();
+        self.cluster.borrow().brokers.get(&node).filter(|_| node != NO_NODE).cloned()
+    }
+
+    fn take_connection(&mut self, connected: Result<Connection, ConnectionError>) {
+        match connected {
+            Ok(connection) => self.link = Link::Up(connection),
+            Err(error) => {
+                tracing::debug!(node = self.ready.node(), %error, "no connection to a broker");
+                self.link = Link::Down;
+                let obstacle: Arc<str> = error.to_string().into();
+                self.candidates.iter().for_each(|partition| partition.queue().obstacle = Some(obstacle.clone()));
+                self.context.metadata.request_refresh();
+            }
+        }
+    }
+
+    /// Takes at most one batch of each candidate, up to `max.request.size`, at least one.
+    fn fill_request(&mut self) -> (Vec<InFlight>, Vec<Addressed>) {
+        let (mut batches, mut addressed) = (Vec::new(), Vec::new());
+        let (mut kept, mut room) = (VecDeque::new(), usize::MAX);
+        let (now, rules) = (Instant::now(), self.context.accumulator.rules());
+        let mut to_look_at = Vec::new();
+        while let Some(partition) = self.candidates.pop_front() {
+            self.is_candidate.remove(&key(&partition));
+            match self.take(&partition, now, &rules, room) {
+                Take::Batch { entry, image, topic_id } => {
+                    let limit = self.context.request_bytes_max.saturating_sub(REQUEST_OVERHEAD_BYTES);
+                    let taken = image.bytes() + BATCH_OVERHEAD_BYTES + partition.topic.len();
+                    room = room.min(limit).saturating_sub(taken);
+                    addressed.push(Addressed {
+                        topic: partition.topic.clone(),
+                        topic_id,
+                        partition: partition.index,
+                        image,
+                    });
+                    to_look_at.push(partition.clone());
+                    batches.push(InFlight { partition, topic_id, entry });
+                }
+                Take::Compress { entry, records } => {
+                    self.context.accumulator.compress(&partition, entry, records);
+                    to_look_at.push(partition);
+                }
+                Take::NoRoom => kept.push_back(partition),
+                // Looked at again when the identity comes.
+                Take::NoIdentity | Take::NewEpoch(_) => {
+                    self.context.identities.request();
+                    self.schedule(&partition, partition.queue().next_expiry(&rules));
+                }
+                Take::Nothing => to_look_at.push(partition),
+            }
+        }
+        for partition in kept {
+            self.is_candidate.insert(key(&partition));
+            self.candidates.push_back(partition);
+        }
+        // Those with a further batch stand at the end of the row now.
+        to_look_at.iter().for_each(|partition| self.look(partition));
+        (batches, addressed)
+    }
+
+    fn take(
+        &self,
+        partition: &Arc<Partition>,
+        now: Instant,
+        rules: &crate::accumulator::partition::Rules,
+        room: usize,
+    ) -> Take {
+        let mut queue = partition.queue();
+        if queue.ready.node() != self.ready.node() {
+            return Take::Nothing;
+        }
+        let identities = &self.context.identities;
+        match queue.take(now, rules, identities.current(), room) {
+            Take::NewEpoch(old) => match identities.epoch_after(old) {
+                Some(identity) => {
+                    queue.begin_epoch(identity);
+                    queue.take(now, rules, Some(identity), room)
+                }
+                None => Take::NewEpoch(old),
+            },
+            taken => taken,
+        }
+    }
+
+    fn look_at_identity(&mut self) {
+        let state = self.identity.borrow_and_update().clone();
+        if let IdentityState::Refused(reason) = state {
+            return self.context.fail(&reason);
+        }
+        let all: Vec<_> = self.timers.values().cloned().collect();
+        all.iter().for_each(|partition| self.look(partition));
+    }
+
+    fn take_answer(&mut self, answered: Answered) {
+        let Answered { batches, connection, version, reply } = answered;
+        let reply = match reply {
+            Ok(_) if self.context.acks == Acks::None => Ok(None),
+            Ok(frame) => connection
+                .decode::<ProduceRequest>(frame, version)
+                .map(Some)
+                .map_err(|error| CallError { error, sent: Sent::Maybe }),
+            Err(lost) => Err(lost),
+        };
+        let mut hints = Vec::new();
+        for batch in &batches {
+            let action = match &reply {
+                Ok(None) => Action::Done { base_offset: None, append_time: None },
+                Ok(Some(reply)) => self.judge_reply(reply, batch, version, &connection, &mut hints),
+                Err(lost) => judge_lost(lost),
+            };
+            self.act(batch, action);
+        }
+        if let Ok(Some(reply)) = &reply
+            && let throttle_ms @ 1.. = reply.throttle_time_ms
+        {
+            self.muted_until = Some(Instant::now() + Duration::from_millis(throttle_ms.unsigned_abs().into()));
+        }
+        if !hints.is_empty() {
+            self.context.metadata.apply_hints(&hints);
+        }
+        // Only now, so that a batch goes to a leader that was just named.
+        batches.iter().for_each(|batch| self.look(&batch.partition));
+    }
+
+    fn judge_reply(
+        &self,
+        reply: &ProduceResponse,
+        batch: &InFlight,
+        version: i16,
+        connection: &Connection,
+        hints: &mut Vec<LeaderHint>,
+    ) -> Action {
+        let Some(own) = find(reply, batch, version) else {
+            let kind = ConnectionErrorKind::Protocol("a Produce reply without one of the partitions".to_owned());
+            let error = ConnectionError { address: connection.address().clone(), kind };
+            return judge_lost(&CallError { error, sent: Sent::Maybe });
+        };
+        let hint = leader_hint(reply, own, batch);
+        let judged = judge(&simplify(own, hint.is_some()), self.context.is_idempotent);
+        hints.extend(hint);
+        judged
+    }
+
+    fn act(&self, batch: &InFlight, action: Action) {
+        if let Action::Fatal(reason) = &action {
+            self.context.fail(reason);
+        }
+        if let Action::Retry(retry) = &action
+            && retry.metadata == MetadataUse::Refresh
+        {
+            self.context.metadata.request_refresh();
+        }
+        let partition = &batch.partition;
+        let mut queue = partition.queue();
+        let attempt = Attempt {
+            topic: &partition.topic,
+            partition: partition.index,
+            attempts: queue.attempts(batch.entry),
+            is_maybe_written: queue.is_maybe_written(batch.entry),
+        };
+        let verdict = decide(action, &attempt, &self.context.policy, Instant::now());
+        let settled = queue.settle(batch.entry, verdict);
+        drop(queue);
+        if let Some(settled) = settled {
+            self.context.deliver(settled);
+        }
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn connected(link: &mut Link) -> Result<Connection, ConnectionError> {
+    match link {
+        Link::Connecting(connecting) => connecting.await,
+        Link::Up(_) | Link::Down => std::future::pending().await,
+    }
+}
+
+fn find<'a>(reply: &'a ProduceResponse, batch: &InFlight, version: i16) -> Option<&'a PartitionProduceResponse> {
+    let topic = reply.responses.iter().find(|topic| match version {
+        13.. => *topic.topic_id.as_bytes() == batch.topic_id,
+        _ => *topic.name.0 == *batch.partition.topic,
+    })?;
+    topic.partition_responses.iter().find(|partition| partition.index == batch.partition.index)
+}
+
+fn simplify(own: &PartitionProduceResponse, names_leader: bool) -> Reply {
+    let text = |text: &Option<kafka_protocol::protocol::StrBytes>| text.as_ref().map(|text| Arc::from(text.as_str()));
+    Reply {
+        code: own.error_code,
+        base_offset: own.base_offset,
+        log_append_time_ms: own.log_append_time_ms,
+        message: text(&own.error_message),
+        record_errors: own
+            .record_errors
+            .iter()
+            .map(|error| (error.batch_index.cast_unsigned(), text(&error.batch_index_error_message)))
+            .collect(),
+        names_leader,
+    }
+}
+
+fn leader_hint(reply: &ProduceResponse, own: &PartitionProduceResponse, batch: &InFlight) -> Option<LeaderHint> {
+    let leader = own.current_leader.leader_id.0;
+    if own.error_code == 0 || leader < 0 || own.current_leader.leader_epoch < 0 {
+        return None;
+    }
+    let endpoint = reply.node_endpoints.iter().find(|endpoint| endpoint.node_id.0 == leader);
+    Some(LeaderHint {
+        topic: batch.partition.topic.clone(),
+        leadership: Leadership {
+            partition: batch.partition.index,
+            leader,
+            leader_epoch: own.current_leader.leader_epoch,
+        },
+        endpoint: endpoint.and_then(|found| Some(Endpoint::new(&found.host, u16::try_from(found.port).ok()?))),
+    })
+}

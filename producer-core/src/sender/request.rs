@@ -1,0 +1,132 @@
+//! The produce request, written by hand around batches that are not copied.
+//!
+//! ```text
+//! transactional_id null | acks i16 | timeout_ms i32 | topics [
+//!     name (v9 to v12) or topic id (v13) | partitions [ index i32 | records length | BATCH | tags ] | tags ] | tags
+//! ```
+//!
+//! Counts and lengths are compact: varints, one more than the value
+//! (<https://kafka.apache.org/protocol#The_Messages_Produce>).
+
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::accumulator::batch::BatchImage;
+
+/// The first version that names topics by id.
+const TOPIC_ID_VERSION: i16 = 13;
+
+/// Bytes beside the batches: the request's own fields and, for each batch, topic and partition.
+pub(crate) const REQUEST_OVERHEAD_BYTES: usize = 64;
+pub(crate) const BATCH_OVERHEAD_BYTES: usize = 32;
+
+/// One batch and where it goes.
+#[derive(Debug, Clone)]
+pub(crate) struct Addressed {
+    pub(crate) topic: Arc<str>,
+    pub(crate) topic_id: [u8; 16],
+    pub(crate) partition: i32,
+    pub(crate) image: BatchImage,
+}
+
+/// The newest version no newer than `negotiated` in which these batches can be named.
+pub(crate) fn version_for(negotiated: i16, batches: &[Addressed]) -> i16 {
+    let has_ids = batches.iter().all(|batch| batch.topic_id != [0; 16]);
+    if has_ids { negotiated } else { negotiated.min(TOPIC_ID_VERSION - 1) }
+}
+
+/// The request's body as chunks for one vectored write. At most one batch per partition.
+pub(crate) fn encode(version: i16, acks: i16, timeout_ms: i32, batches: &mut [Addressed]) -> Vec<Bytes> {
+    // Batches of one topic stand together; the order of topics does not matter.
+    batches.sort_by(|a, b| a.topic.cmp(&b.topic));
+    let topics: Vec<&[Addressed]> = batches.chunk_by(|a, b| a.topic == b.topic).collect();
+
+    let mut chunks = Vec::with_capacity(2 * batches.len() + 1);
+    let mut head = BytesMut::with_capacity(REQUEST_OVERHEAD_BYTES + batches.len() * 160);
+    head.put_u8(0);
+    head.put_i16(acks);
+    head.put_i32(timeout_ms);
+    put_count(&mut head, topics.len());
+    for topic in topics {
+        if version >= TOPIC_ID_VERSION {
+            head.put_slice(&topic[0].topic_id);
+        } else {
+            put_count(&mut head, topic[0].topic.len());
+            head.put_slice(topic[0].topic.as_bytes());
+        }
+        put_count(&mut head, topic.len());
+        for batch in topic {
+            head.put_i32(batch.partition);
+            put_count(&mut head, batch.image.bytes());
+            head.put_slice(&batch.image.header);
+            chunks.push(head.split().freeze());
+            chunks.push(batch.image.body.clone());
+            head.put_u8(0);
+        }
+        head.put_u8(0);
+    }
+    head.put_u8(0);
+    chunks.push(head.freeze());
+    chunks
+}
+
+/// A compact count or length: an unsigned varint of one more.
+fn put_count(out: &mut BytesMut, count: usize) {
+    let mut rest = count + 1;
+    while rest >= 0x80 {
+        out.put_u8(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    out.put_u8(rest as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::ProduceRequest;
+    use kafka_protocol::protocol::{Decodable, Encodable};
+
+    use super::*;
+
+    fn addressed(topic: &str, partition: i32, body: &'static [u8]) -> Addressed {
+        let image = BatchImage { header: [partition as u8; 61], body: Bytes::from_static(body) };
+        Addressed { topic: topic.into(), topic_id: [topic.len() as u8; 16], partition, image }
+    }
+
+    #[test]
+    fn every_version_is_byte_for_byte_what_another_encoder_writes() {
+        let long: &[u8] = Box::leak(vec![7; 20_000].into_boxed_slice());
+        for version in 9..=13 {
+            let mut batches = [addressed("b", 1, b"one"), addressed("aa", 0, long), addressed("b", 0, b"")];
+
+            let bytes: Vec<u8> = encode(version, -1, 30_000, &mut batches).concat();
+            let read = ProduceRequest::decode(&mut Bytes::from(bytes.clone()), version).unwrap();
+            let mut again = BytesMut::new();
+            read.encode(&mut again, version).unwrap();
+
+            assert_eq!(bytes, again, "v{version}");
+            assert_eq!((read.acks, read.timeout_ms, read.transactional_id.is_none()), (-1, 30_000, true));
+            let partitions: Vec<(i32, usize)> = read
+                .topic_data
+                .iter()
+                .flat_map(|topic| &topic.partition_data)
+                .map(|partition| (partition.index, partition.records.as_ref().unwrap().len()))
+                .collect();
+            assert_eq!(partitions, [(0, 61 + 20_000), (1, 64), (0, 61)], "v{version}");
+            match version {
+                13 => assert_eq!(read.topic_data[0].topic_id.as_bytes(), &[2; 16]),
+                _ => assert_eq!(read.topic_data[0].name.0.as_str(), "aa"),
+            }
+        }
+    }
+
+    #[test]
+    fn topics_without_an_id_are_named() {
+        let with = addressed("t", 0, b"");
+        let without = Addressed { topic_id: [0; 16], ..with.clone() };
+
+        assert_eq!(version_for(13, &[with.clone()]), 13);
+        assert_eq!(version_for(13, &[with, without.clone()]), 12);
+        assert_eq!(version_for(9, &[without]), 9);
+    }
+}

@@ -1,0 +1,269 @@
+//! What an answer means for a batch: a pure function of the answer.
+
+use std::sync::Arc;
+
+use crate::connection::{CallError, ConnectionError, ConnectionErrorKind, Sent};
+use crate::delivery::BatchResult;
+use crate::error::{Outcome, ProduceError};
+use crate::error_code;
+
+/// The part of a produce reply that one batch is concerned with.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reply {
+    pub(crate) code: i16,
+    pub(crate) base_offset: i64,
+    pub(crate) log_append_time_ms: i64,
+    pub(crate) message: Option<Arc<str>>,
+    /// Index and reason of each record at fault (KIP-467).
+    pub(crate) record_errors: Vec<(u32, Option<Arc<str>>)>,
+    /// Whether the reply names the new leader (KIP-951).
+    pub(crate) names_leader: bool,
+}
+
+/// What to do.
+#[derive(Debug, Clone)]
+pub(crate) enum Action {
+    /// It is written.
+    Done { base_offset: Option<i64>, append_time: Option<i64> },
+    /// Try again.
+    Retry(Retry),
+    /// Give the batch up.
+    Fail { failure: Failure, outcome: Outcome },
+    /// Give the producer up.
+    Fatal(Arc<str>),
+}
+
+/// How to try again.
+#[derive(Debug, Clone)]
+pub(crate) struct Retry {
+    pub(crate) failure: Failure,
+    pub(crate) pause: Pause,
+    pub(crate) metadata: MetadataUse,
+    /// What this attempt may have done.
+    pub(crate) is_maybe_written: bool,
+    /// The broker's and our idea of the sequence differ.
+    pub(crate) needs_new_epoch: bool,
+}
+
+/// Whether to wait before a retry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pause {
+    Backoff,
+    /// The new leader is known already.
+    None,
+}
+
+/// Whether the metadata is to blame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MetadataUse {
+    Keep,
+    Refresh,
+}
+
+/// Why an attempt did not succeed.
+#[derive(Debug, Clone)]
+pub(crate) enum Failure {
+    Refused { code: i16, message: Option<Arc<str>>, records: Vec<(u32, Option<Arc<str>>)> },
+    Connection(ConnectionError),
+}
+
+impl Failure {
+    fn of(reply: &Reply) -> Self {
+        Self::Refused { code: reply.code, message: reply.message.clone(), records: reply.record_errors.clone() }
+    }
+
+    /// In words, for the error of a batch that expires later.
+    pub(crate) fn reason(&self) -> Arc<str> {
+        match self {
+            Self::Refused { code, message: None, .. } => format!("{} ({code})", error_code::name(*code)).into(),
+            Self::Refused { code, message: Some(message), .. } => {
+                format!("{} ({code}), {message}", error_code::name(*code)).into()
+            }
+            Self::Connection(error) => error.to_string().into(),
+        }
+    }
+
+    /// As the result of the batch.
+    pub(crate) fn into_result(
+        self,
+        topic: &Arc<str>,
+        partition: i32,
+        outcome: Outcome,
+        retriable: bool,
+    ) -> BatchResult {
+        match self {
+            Self::Connection(source) => {
+                BatchResult::Failed(ProduceError::Connection { topic: topic.clone(), partition, source, outcome })
+            }
+            Self::Refused { code, message, records } => {
+                let name = error_code::name(code);
+                let refused = |message| ProduceError::Broker {
+                    topic: topic.clone(),
+                    partition,
+                    code,
+                    name,
+                    message,
+                    retriable,
+                    outcome,
+                };
+                if records.is_empty() {
+                    return BatchResult::Failed(refused(message));
+                }
+                let named = |(index, own): (u32, Option<Arc<str>>)| (index, refused(own.or_else(|| message.clone())));
+                let others = ProduceError::BatchMateRefused { topic: topic.clone(), partition, code, name };
+                BatchResult::Refused { records: records.into_iter().map(named).collect(), others }
+            }
+        }
+    }
+}
+
+/// Judges a reply.
+pub(crate) fn judge(reply: &Reply, is_idempotent: bool) -> Action {
+    use MetadataUse::{Keep, Refresh};
+    let retry = |metadata, is_maybe_written| {
+        let pause = if reply.names_leader { Pause::None } else { Pause::Backoff };
+        Action::Retry(Retry { failure: Failure::of(reply), pause, metadata, is_maybe_written, needs_new_epoch: false })
+    };
+    let fail = |outcome| Action::Fail { failure: Failure::of(reply), outcome };
+    match reply.code {
+        0 => Action::Done {
+            base_offset: (reply.base_offset >= 0).then_some(reply.base_offset),
+            append_time: (reply.log_append_time_ms >= 0).then_some(reply.log_append_time_ms),
+        },
+        // DUPLICATE_SEQUENCE_NUMBER: written before, and the broker forgot where.
+        46 => Action::Done { base_offset: None, append_time: None },
+        // The broker knows a leader that we do not, or will soon.
+        3 | 5 | 6 | 8 | 9 | 72 | 74 | 75 | 100 | 103 => retry(Refresh, false),
+        // NETWORK_EXCEPTION, KAFKA_STORAGE_ERROR: it may have got as far as the log.
+        13 | 56 => retry(Refresh, true),
+        // REQUEST_TIMED_OUT, NOT_ENOUGH_REPLICAS_AFTER_APPEND: it is in the leader's log.
+        7 | 20 => retry(Keep, true),
+        // CORRUPT_MESSAGE (a damaged frame), coordinator moves, too few replicas, quotas.
+        2 | 14 | 15 | 16 | 19 | 51 | 78 | 89 => retry(Keep, false),
+        // OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH, UNKNOWN_PRODUCER_ID (KIP-360).
+        45 | 47 | 59 if is_idempotent => Action::Retry(Retry {
+            failure: Failure::of(reply),
+            pause: Pause::Backoff,
+            metadata: Keep,
+            is_maybe_written: false,
+            needs_new_epoch: true,
+        }),
+        31 | 35 | 53 | 90 => Action::Fatal(fatal_reason(reply)),
+        // MESSAGE_TOO_LARGE and all that is wrong with the batch, the topic or our rights to it.
+        10 | 17 | 18 | 21 | 29 | 32 | 43 | 44 | 45 | 47 | 48 | 49 | 54 | 59 | 76 | 87 => fail(Outcome::NotWritten),
+        // UNKNOWN_SERVER_ERROR, and codes from brokers newer than this table.
+        _ => fail(Outcome::Unknown),
+    }
+}
+
+fn fatal_reason(reply: &Reply) -> Arc<str> {
+    let name = error_code::name(reply.code);
+    let advice = match reply.code {
+        31 => "grant this client IdempotentWrite on the cluster",
+        35 => "the broker does not take this version of the request",
+        90 => "another producer took over",
+        _ => "the cluster does not let this client go on",
+    };
+    format!("{name} ({}): {advice}", reply.code).into()
+}
+
+/// Judges a call without a reply.
+pub(crate) fn judge_lost(lost: &CallError) -> Action {
+    if matches!(lost.error.kind, ConnectionErrorKind::UnsupportedVersion { .. }) {
+        return Action::Fatal(lost.error.to_string().into());
+    }
+    Action::Retry(Retry {
+        failure: Failure::Connection(lost.error.clone()),
+        pause: Pause::Backoff,
+        metadata: MetadataUse::Refresh,
+        is_maybe_written: lost.sent == Sent::Maybe,
+        needs_new_epoch: false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(code: i16, expected: &str) {
+        let reply = Reply { code, base_offset: 7, log_append_time_ms: -1, ..Reply::default() };
+        let found = match judge(&reply, true) {
+            Action::Done { base_offset: Some(7), append_time: None } => "done",
+            Action::Done { base_offset: None, .. } => "done somewhere",
+            Action::Done { .. } => "done?",
+            Action::Retry(Retry { needs_new_epoch: true, .. }) => "new epoch",
+            Action::Retry(Retry { metadata: MetadataUse::Refresh, is_maybe_written: false, .. }) => "refresh",
+            Action::Retry(Retry { metadata: MetadataUse::Refresh, .. }) => "refresh, maybe written",
+            Action::Retry(Retry { is_maybe_written: true, .. }) => "retry, maybe written",
+            Action::Retry(_) => "retry",
+            Action::Fail { outcome: Outcome::NotWritten, .. } => "fail",
+            Action::Fail { .. } => "fail, unknown",
+            Action::Fatal(_) => "fatal",
+        };
+
+        assert_eq!(found, expected, "{} ({code})", error_code::name(code));
+    }
+
+    #[test]
+    fn each_code_has_its_action() {
+        let done = [(0, "done"), (46, "done somewhere")];
+        let retried = [
+            (2, "retry"),
+            (3, "refresh"),
+            (5, "refresh"),
+            (6, "refresh"),
+            (7, "retry, maybe written"),
+            (9, "refresh"),
+            (13, "refresh, maybe written"),
+            (14, "retry"),
+            (15, "retry"),
+            (16, "retry"),
+            (19, "retry"),
+            (20, "retry, maybe written"),
+            (51, "retry"),
+            (56, "refresh, maybe written"),
+            (72, "refresh"),
+            (74, "refresh"),
+            (75, "refresh"),
+            (78, "retry"),
+            (89, "retry"),
+            (100, "refresh"),
+            (103, "refresh"),
+        ];
+        let bumped = [45, 47, 59].map(|code| (code, "new epoch"));
+        let failed = [10, 17, 18, 21, 29, 32, 43, 44, 54, 76, 87].map(|code| (code, "fail"));
+        let rest = [
+            (-1, "fail, unknown"),
+            (31, "fatal"),
+            (35, "fatal"),
+            (53, "fatal"),
+            (90, "fatal"),
+            (9999, "fail, unknown"),
+        ];
+
+        for (code, expected) in done.into_iter().chain(retried).chain(bumped).chain(failed).chain(rest) {
+            check(code, expected);
+        }
+    }
+
+    #[test]
+    fn a_named_leader_needs_no_pause() {
+        let reply = Reply { code: 6, names_leader: true, ..Reply::default() };
+
+        assert!(matches!(judge(&reply, true), Action::Retry(Retry { pause: Pause::None, .. })));
+    }
+
+    #[test]
+    fn only_named_records_get_their_reason() {
+        let reply = Reply { code: 87, record_errors: vec![(2, Some("no key".into()))], ..Reply::default() };
+        let Action::Fail { failure, outcome } = judge(&reply, true) else { panic!("87 fails") };
+
+        let BatchResult::Refused { records, others } = failure.into_result(&"t".into(), 0, outcome, false) else {
+            panic!("records are named")
+        };
+
+        assert_eq!(records[0].0, 2);
+        assert!(records[0].1.to_string().contains("no key"), "{}", records[0].1);
+        assert!(others.is_retriable() && others.outcome() == Outcome::NotWritten);
+    }
+}
