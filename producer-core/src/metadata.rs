@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,8 +15,6 @@ use kafka_protocol::protocol::StrBytes;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use crate::accumulator::Leadership;
-use crate::accumulator::ready::NO_NODE;
 use crate::config::ProducerConfig;
 use crate::connection::{ConnectionError, Endpoint, Pool};
 use crate::error_code::{
@@ -38,6 +35,18 @@ pub(crate) struct Cluster {
     pub(crate) brokers: BTreeMap<i32, Endpoint>,
     pub(crate) topics: HashMap<Arc<str>, TopicState>,
 }
+
+/// Who leads a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Leadership {
+    pub(crate) partition: i32,
+    /// Node id, -1 for none.
+    pub(crate) leader: i32,
+    pub(crate) leader_epoch: i32,
+}
+
+/// The leader of a partition that has none.
+const NO_NODE: i32 = -1;
 
 /// One topic.
 #[derive(Debug, Clone, Default)]
@@ -72,7 +81,8 @@ pub(crate) struct Metadata {
     state: Mutex<State>,
     current: watch::Sender<Arc<Cluster>>,
     refresh: Notify,
-    has_new_topic: AtomicBool,
+    /// A topic is wanted that was never asked for.
+    new_topic: Notify,
     is_closed: watch::Sender<bool>,
     apply: Apply,
 }
@@ -98,7 +108,7 @@ impl Metadata {
             state: Mutex::default(),
             current: watch::Sender::new(Arc::default()),
             refresh: Notify::new(),
-            has_new_topic: AtomicBool::new(false),
+            new_topic: Notify::new(),
             is_closed: watch::Sender::new(false),
             apply,
         }
@@ -220,8 +230,12 @@ struct Waiter<'a> {
 impl<'a> Waiter<'a> {
     fn enter(metadata: &'a Metadata, topic: &str) -> Self {
         let topic: Arc<str> = topic.into();
-        *metadata.lock().wanted.entry(topic.clone()).or_default() += 1;
-        metadata.has_new_topic.store(true, Ordering::Release);
+        let mut state = metadata.lock();
+        if !state.wanted.contains_key(&topic) {
+            metadata.new_topic.notify_one();
+        }
+        *state.wanted.entry(topic.clone()).or_default() += 1;
+        drop(state);
         metadata.request_refresh();
         Self { metadata, topic }
     }
@@ -316,19 +330,21 @@ impl Refresher {
 
     /// Runs until it is dropped.
     pub(crate) async fn run(mut self) {
+        let metadata = self.metadata.clone();
         let mut rounds_in_vain = 0_u32;
-        self.metadata.refresh.notified().await;
+        metadata.refresh.notified().await;
         loop {
             let asked = Instant::now();
             let is_settled = self.refresh().await;
             rounds_in_vain = if is_settled { 0 } else { rounds_in_vain.saturating_add(1) };
             let next = asked + crate::backoff::pause(self.backoff, self.backoff_max, rounds_in_vain.max(1));
             if is_settled {
-                let _ = tokio::time::timeout(self.age_max, self.metadata.refresh.notified()).await;
+                let _ = tokio::time::timeout(self.age_max, metadata.refresh.notified()).await;
             }
-            // A topic asked for the first time does not wait for the pause that protects the brokers from repeats.
-            if !(is_settled && self.metadata.has_new_topic.swap(false, Ordering::AcqRel)) {
-                tokio::time::sleep_until(next).await;
+            // The pause protects the brokers from repeats; a topic asked for the first time need not wait for it.
+            tokio::select! {
+                () = tokio::time::sleep_until(next) => {}
+                () = metadata.new_topic.notified() => {}
             }
         }
     }
@@ -392,7 +408,7 @@ impl Refresher {
                 .collect();
             for topic in &answer.topics {
                 let Some(name) = &topic.name else { continue };
-                cluster.topics.entry(Arc::from(&*name.0.as_str())).or_default().merge(topic);
+                cluster.topics.entry(Arc::from(name.0.as_str())).or_default().merge(topic);
             }
         });
         let state = self.metadata.lock();

@@ -48,13 +48,12 @@ impl Topic {
     }
 }
 
-/// A partition as the metadata describes it.
+/// The leader of a partition, by its place in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Leadership {
-    pub(crate) partition: i32,
+pub(crate) struct Leader {
     /// Node id, [`NO_NODE`] for none.
-    pub(crate) leader: i32,
-    pub(crate) leader_epoch: i32,
+    pub(crate) node: i32,
+    pub(crate) epoch: i32,
 }
 
 /// Who chose the partition.
@@ -221,41 +220,35 @@ impl Accumulator {
 
     /// Takes in what the metadata says of a topic: new partitions appear, batches follow their leaders.
     ///
-    /// `partitions` are in order, from 0, without a gap.
-    pub(crate) fn apply(&self, name: &Arc<str>, topic_id: [u8; 16], partitions: &[Leadership]) {
+    /// `leaders` has one entry per partition, from 0.
+    pub(crate) fn apply(&self, name: &Arc<str>, topic_id: [u8; 16], leaders: &[Leader]) {
         let known = self.topic(name);
         let topic = match known {
-            Some(known) if known.partitions.len() >= partitions.len() => known,
-            known => self.grow(name, topic_id, partitions, known.as_deref()),
+            Some(known) if known.partitions.len() >= leaders.len() => known,
+            known => self.grow(name, topic_id, leaders, known.as_deref()),
         };
-        for (partition, leadership) in topic.partitions.iter().zip(partitions) {
-            self.lead(partition, topic_id, leadership);
+        for (partition, leader) in topic.partitions.iter().zip(leaders) {
+            self.lead(partition, topic_id, leader);
         }
-        let with_leader = partitions.iter().filter(|p| p.leader != NO_NODE).map(|p| p.partition).collect();
+        let with_leader =
+            (0..).zip(leaders).filter(|(_, leader)| leader.node != NO_NODE).map(|(index, _)| index).collect();
         *topic.with_leader.write().unwrap_or_else(PoisonError::into_inner) = with_leader;
     }
 
-    fn grow(
-        &self,
-        name: &Arc<str>,
-        topic_id: [u8; 16],
-        partitions: &[Leadership],
-        known: Option<&Topic>,
-    ) -> Arc<Topic> {
+    fn grow(&self, name: &Arc<str>, topic_id: [u8; 16], leaders: &[Leader], known: Option<&Topic>) -> Arc<Topic> {
         // Under this lock `is_closing` is either seen here, or `close` sees the new partitions.
         let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
         let kept = known.map_or(&[][..], |known| &known.partitions);
-        let added = partitions[kept.len()..].iter().map(|leadership| {
-            let ready = self.ready_set(leadership.leader);
-            let mut queue = Queue::new(ready, leadership.leader_epoch, topic_id);
+        let added = (0..).zip(leaders).skip(kept.len()).map(|(index, leader)| {
+            let mut queue = Queue::new(self.ready_set(leader.node), leader.epoch, topic_id);
             queue.is_closed = self.is_closing.load(Ordering::Acquire);
-            Arc::new(Partition::new(name.clone(), leadership.partition, queue))
+            Arc::new(Partition::new(name.clone(), index, queue))
         });
         if !kept.is_empty() {
             tracing::info!(
                 topic = &**name,
                 from = kept.len(),
-                to = partitions.len(),
+                to = leaders.len(),
                 "the topic has more partitions now, keys may map to others"
             );
         }
@@ -269,16 +262,16 @@ impl Accumulator {
         topic
     }
 
-    fn lead(&self, partition: &Arc<Partition>, topic_id: [u8; 16], leadership: &Leadership) {
-        let ready = self.ready_set(leadership.leader);
+    fn lead(&self, partition: &Arc<Partition>, topic_id: [u8; 16], leader: &Leader) {
+        let ready = self.ready_set(leader.node);
         let mut queue = partition.queue();
         let is_recreated = queue.topic_id != topic_id && queue.topic_id != [0; 16] && topic_id != [0; 16];
         if is_recreated {
             queue.topic_recreated(topic_id);
         }
         queue.topic_id = topic_id;
-        queue.leader_epoch = leadership.leader_epoch;
-        if queue.ready.node() == leadership.leader {
+        queue.leader_epoch = leader.epoch;
+        if queue.ready.node() == leader.node {
             return;
         }
         queue.ready = ready;
@@ -315,6 +308,3 @@ impl Accumulator {
         self.hurry();
     }
 }
-
-#[cfg(test)]
-mod tests;

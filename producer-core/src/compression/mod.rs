@@ -17,7 +17,7 @@ fn wire_id(compression: Compression) -> i16 {
 
 /// The records compressed, with the attributes to go with them; `None` if that would not make them smaller.
 pub(crate) fn compress(compression: Compression, records: &[u8]) -> Option<(Bytes, i16)> {
-    let compressed = match compression {
+    let compressed: Option<Bytes> = match compression {
         Compression::None => None,
         #[cfg(feature = "lz4")]
         Compression::Lz4 => lz4::compress(records),

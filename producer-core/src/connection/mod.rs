@@ -256,9 +256,9 @@ impl Connection {
         })
     }
 
-    /// `host:port` of the broker.
-    pub(crate) fn address(&self) -> &Arc<str> {
-        &self.address
+    /// A reply that came but is of no use.
+    pub(crate) fn broken(&self, what: &str) -> CallError {
+        CallError { error: self.error(ConnectionErrorKind::Protocol(what.to_owned())), sent: Sent::Maybe }
     }
 
     /// Whether the connection still works, as far as is known.

@@ -8,6 +8,7 @@ use kafka_protocol::messages::{ApiVersionsResponse, MetadataRequest, MetadataRes
 use kafka_protocol::protocol::{Encodable, Request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
+use super::transport::Connecting;
 use super::*;
 
 /// The broker's end of a pipe.

@@ -16,8 +16,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use kafka_protocol::messages::ProduceRequest;
-use kafka_protocol::messages::produce_response::{PartitionProduceResponse, ProduceResponse};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -26,13 +24,13 @@ pub(crate) use self::idempotence::{Identities, IdentityState};
 pub(crate) use self::retry::Policy;
 
 use self::request::{Addressed, BATCH_OVERHEAD_BYTES, REQUEST_OVERHEAD_BYTES};
-use self::response::{Action, MetadataUse, Reply, judge, judge_lost};
+use self::response::{Action, MetadataUse, Replies, judge, judge_lost};
 use self::retry::{Attempt, decide};
+use crate::accumulator::Accumulator;
 use crate::accumulator::partition::{Partition, Readiness, Settled, Take};
 use crate::accumulator::ready::{NO_NODE, ReadySet};
-use crate::accumulator::{Accumulator, Leadership};
 use crate::config::{Acks, ProducerConfig};
-use crate::connection::{Answer, CallError, Connection, ConnectionError, ConnectionErrorKind, Endpoint, Pool, Sent};
+use crate::connection::{Answer, CallError, Connection, ConnectionError, Endpoint, Pool};
 use crate::error::{Outcome, ProduceError};
 use crate::metadata::{Cluster, LeaderHint, Metadata};
 
@@ -294,7 +292,7 @@ impl Sender {
             && self.outstanding.len() < self.context.in_flight_max
         {
             let Some(connection) = self.connection() else { return };
-            let version = match connection.version_of::<ProduceRequest>() {
+            let version = match request::newest_version(&connection) {
                 Ok(version) => version,
                 Err(error) => return self.context.fail(&error.to_string().into()),
             };
@@ -307,7 +305,7 @@ impl Sender {
             let body = request::encode(version, self.context.acks.wire(), timeout_ms, &mut addressed);
             let answer = if self.context.acks == Acks::None { Answer::None } else { Answer::Expected };
             self.outstanding.push(Box::pin(async move {
-                let reply = connection.call_raw::<ProduceRequest>(version, body, answer).await;
+                let reply = request::send(&connection, version, body, answer).await;
                 Answered { batches, connection, version, reply }
             }));
         }
@@ -428,27 +426,24 @@ impl Sender {
 
     fn take_answer(&mut self, answered: Answered) {
         let Answered { batches, connection, version, reply } = answered;
-        let reply = match reply {
+        let replies = match reply {
             Ok(_) if self.context.acks == Acks::None => Ok(None),
-            Ok(frame) => connection
-                .decode::<ProduceRequest>(frame, version)
-                .map(Some)
-                .map_err(|error| CallError { error, sent: Sent::Maybe }),
+            Ok(frame) => Replies::read(&connection, frame, version).map(Some),
             Err(lost) => Err(lost),
         };
         let mut hints = Vec::new();
         for batch in &batches {
-            let action = match &reply {
+            let action = match &replies {
                 Ok(None) => Action::Done { base_offset: None, append_time: None },
-                Ok(Some(reply)) => self.judge_reply(reply, batch, version, &connection, &mut hints),
+                Ok(Some(replies)) => self.judge_reply(replies, batch, &connection, &mut hints),
                 Err(lost) => judge_lost(lost),
             };
             self.act(batch, action);
         }
-        if let Ok(Some(reply)) = &reply
-            && let throttle_ms @ 1.. = reply.throttle_time_ms
+        if let Ok(Some(replies)) = &replies
+            && let Some(pause) = replies.throttle()
         {
-            self.muted_until = Some(Instant::now() + Duration::from_millis(throttle_ms.unsigned_abs().into()));
+            self.muted_until = Some(Instant::now() + pause);
         }
         if !hints.is_empty() {
             self.context.metadata.apply_hints(&hints);
@@ -459,21 +454,20 @@ impl Sender {
 
     fn judge_reply(
         &self,
-        reply: &ProduceResponse,
+        replies: &Replies,
         batch: &InFlight,
-        version: i16,
         connection: &Connection,
         hints: &mut Vec<LeaderHint>,
     ) -> Action {
-        let Some(own) = find(reply, batch, version) else {
-            let kind = ConnectionErrorKind::Protocol("a Produce reply without one of the partitions".to_owned());
-            let error = ConnectionError { address: connection.address().clone(), kind };
-            return judge_lost(&CallError { error, sent: Sent::Maybe });
-        };
-        let hint = leader_hint(reply, own, batch);
-        let judged = judge(&simplify(own, hint.is_some()), self.context.is_idempotent);
-        hints.extend(hint);
-        judged
+        let partition = &batch.partition;
+        let known_epoch = partition.queue().leader_epoch;
+        match replies.of(&partition.topic, batch.topic_id, partition.index, known_epoch) {
+            Some((reply, hint)) => {
+                hints.extend(hint);
+                judge(&reply, self.context.is_idempotent)
+            }
+            None => judge_lost(&connection.broken("a Produce reply without one of the partitions")),
+        }
     }
 
     fn act(&self, batch: &InFlight, action: Action) {
@@ -514,45 +508,4 @@ async fn connected(link: &mut Link) -> Result<Connection, ConnectionError> {
         Link::Connecting(connecting) => connecting.await,
         Link::Up(_) | Link::Down => std::future::pending().await,
     }
-}
-
-fn find<'a>(reply: &'a ProduceResponse, batch: &InFlight, version: i16) -> Option<&'a PartitionProduceResponse> {
-    let topic = reply.responses.iter().find(|topic| match version {
-        13.. => *topic.topic_id.as_bytes() == batch.topic_id,
-        _ => *topic.name.0 == *batch.partition.topic,
-    })?;
-    topic.partition_responses.iter().find(|partition| partition.index == batch.partition.index)
-}
-
-fn simplify(own: &PartitionProduceResponse, names_leader: bool) -> Reply {
-    let text = |text: &Option<kafka_protocol::protocol::StrBytes>| text.as_ref().map(|text| Arc::from(text.as_str()));
-    Reply {
-        code: own.error_code,
-        base_offset: own.base_offset,
-        log_append_time_ms: own.log_append_time_ms,
-        message: text(&own.error_message),
-        record_errors: own
-            .record_errors
-            .iter()
-            .map(|error| (error.batch_index.cast_unsigned(), text(&error.batch_index_error_message)))
-            .collect(),
-        names_leader,
-    }
-}
-
-fn leader_hint(reply: &ProduceResponse, own: &PartitionProduceResponse, batch: &InFlight) -> Option<LeaderHint> {
-    let leader = own.current_leader.leader_id.0;
-    if own.error_code == 0 || leader < 0 || own.current_leader.leader_epoch < 0 {
-        return None;
-    }
-    let endpoint = reply.node_endpoints.iter().find(|endpoint| endpoint.node_id.0 == leader);
-    Some(LeaderHint {
-        topic: batch.partition.topic.clone(),
-        leadership: Leadership {
-            partition: batch.partition.index,
-            leader,
-            leader_epoch: own.current_leader.leader_epoch,
-        },
-        endpoint: endpoint.and_then(|found| Some(Endpoint::new(&found.host, u16::try_from(found.port).ok()?))),
-    })
 }

@@ -12,7 +12,10 @@ use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use kafka_protocol::messages::ProduceRequest;
+
 use crate::accumulator::batch::BatchImage;
+use crate::connection::{Answer, CallError, Connection, ConnectionError};
 
 /// The first version that names topics by id.
 const TOPIC_ID_VERSION: i16 = 13;
@@ -28,6 +31,21 @@ pub(crate) struct Addressed {
     pub(crate) topic_id: [u8; 16],
     pub(crate) partition: i32,
     pub(crate) image: BatchImage,
+}
+
+/// The newest version that the broker and we speak.
+pub(crate) fn newest_version(connection: &Connection) -> Result<i16, ConnectionError> {
+    connection.version_of::<ProduceRequest>()
+}
+
+/// Sends an encoded request; answers the reply's frame, empty for acks=0.
+pub(crate) async fn send(
+    connection: &Connection,
+    version: i16,
+    body: Vec<Bytes>,
+    answer: Answer,
+) -> Result<Bytes, CallError> {
+    connection.call_raw::<ProduceRequest>(version, body, answer).await
 }
 
 /// The newest version no newer than `negotiated` in which these batches can be named.
@@ -125,7 +143,7 @@ mod tests {
         let with = addressed("t", 0, b"");
         let without = Addressed { topic_id: [0; 16], ..with.clone() };
 
-        assert_eq!(version_for(13, &[with.clone()]), 13);
+        assert_eq!(version_for(13, std::slice::from_ref(&with)), 13);
         assert_eq!(version_for(13, &[with, without.clone()]), 12);
         assert_eq!(version_for(9, &[without]), 9);
     }

@@ -1,11 +1,70 @@
 //! What an answer means for a batch: a pure function of the answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::connection::{CallError, ConnectionError, ConnectionErrorKind, Sent};
+use bytes::Bytes;
+use kafka_protocol::messages::ProduceRequest;
+use kafka_protocol::messages::produce_response::{PartitionProduceResponse, ProduceResponse};
+use kafka_protocol::protocol::StrBytes;
+
+use crate::connection::{CallError, Connection, ConnectionError, ConnectionErrorKind, Endpoint, Sent};
 use crate::delivery::BatchResult;
 use crate::error::{Outcome, ProduceError};
 use crate::error_code;
+use crate::metadata::{LeaderHint, Leadership};
+
+/// The replies to one request.
+#[derive(Debug)]
+pub(crate) struct Replies {
+    decoded: ProduceResponse,
+    version: i16,
+}
+
+impl Replies {
+    /// Decodes a reply.
+    pub(crate) fn read(connection: &Connection, frame: Bytes, version: i16) -> Result<Self, CallError> {
+        let decoded = connection.decode::<ProduceRequest>(frame, version);
+        decoded.map(|decoded| Self { decoded, version }).map_err(|error| CallError { error, sent: Sent::Maybe })
+    }
+
+    /// The reply for one partition, and the leader that it names if that is a newer one than in `known_epoch`.
+    pub(crate) fn of(
+        &self,
+        topic: &Arc<str>,
+        topic_id: [u8; 16],
+        partition: i32,
+        known_epoch: i32,
+    ) -> Option<(Reply, Option<LeaderHint>)> {
+        let of_topic = self.decoded.responses.iter().find(|candidate| match self.version {
+            13.. => *candidate.topic_id.as_bytes() == topic_id,
+            _ => *candidate.name.0 == **topic,
+        })?;
+        let own = of_topic.partition_responses.iter().find(|candidate| candidate.index == partition)?;
+        let hint = self.leader_hint(topic, own, known_epoch);
+        Some((Reply::of(own, hint.is_some()), hint))
+    }
+
+    /// How long the broker wants to be left alone (KIP-219).
+    pub(crate) fn throttle(&self) -> Option<Duration> {
+        let throttle_ms = u64::try_from(self.decoded.throttle_time_ms).ok().filter(|throttle_ms| *throttle_ms > 0)?;
+        Some(Duration::from_millis(throttle_ms))
+    }
+
+    fn leader_hint(&self, topic: &Arc<str>, own: &PartitionProduceResponse, known_epoch: i32) -> Option<LeaderHint> {
+        let (leader, leader_epoch) = (own.current_leader.leader_id.0, own.current_leader.leader_epoch);
+        // An old leader named again is no news, and to try it at once would be a busy loop.
+        if own.error_code == 0 || leader < 0 || leader_epoch <= known_epoch {
+            return None;
+        }
+        let endpoint = self.decoded.node_endpoints.iter().find(|endpoint| endpoint.node_id.0 == leader);
+        Some(LeaderHint {
+            topic: topic.clone(),
+            leadership: Leadership { partition: own.index, leader, leader_epoch },
+            endpoint: endpoint.and_then(|found| Some(Endpoint::new(&found.host, u16::try_from(found.port).ok()?))),
+        })
+    }
+}
 
 /// The part of a produce reply that one batch is concerned with.
 #[derive(Debug, Clone, Default)]
@@ -16,8 +75,26 @@ pub(crate) struct Reply {
     pub(crate) message: Option<Arc<str>>,
     /// Index and reason of each record at fault (KIP-467).
     pub(crate) record_errors: Vec<(u32, Option<Arc<str>>)>,
-    /// Whether the reply names the new leader (KIP-951).
+    /// Whether the reply names a new leader (KIP-951).
     pub(crate) names_leader: bool,
+}
+
+impl Reply {
+    fn of(own: &PartitionProduceResponse, names_leader: bool) -> Self {
+        let text = |text: &Option<StrBytes>| text.as_ref().map(|text| Arc::from(text.as_str()));
+        Self {
+            code: own.error_code,
+            base_offset: own.base_offset,
+            log_append_time_ms: own.log_append_time_ms,
+            message: text(&own.error_message),
+            record_errors: own
+                .record_errors
+                .iter()
+                .map(|error| (error.batch_index.cast_unsigned(), text(&error.batch_index_error_message)))
+                .collect(),
+            names_leader,
+        }
+    }
 }
 
 /// What to do.

@@ -5,5 +5,6 @@
 mod admin;
 mod fake_broker;
 mod null_broker;
+mod producer;
 mod raw_client;
 mod reader;

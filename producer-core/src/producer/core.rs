@@ -1,0 +1,321 @@
+//! What does not depend on the types of keys and values: finding the partition, appending, the tasks, the end.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::CloseError;
+use crate::accumulator::batch::RecordView;
+use crate::accumulator::memory::Lease;
+use crate::accumulator::partition::Partition;
+use crate::accumulator::ready::NO_NODE;
+use crate::accumulator::{Accumulator, Append, Choice, Leader, Topic};
+use crate::config::{ConfigError, ProducerConfig};
+use crate::connection::{ConnectionOptions, Pool, ReconnectBackoff, Transport};
+use crate::delivery::{Callback, Delivery};
+use crate::error::ProduceError;
+use crate::metadata::{Cluster, Metadata, Refresher, Unknown};
+use crate::partitioner::murmur2_partition;
+use crate::sender::{Context, LastWords, Sender};
+
+/// `max.block.ms`, counted from the first wait.
+pub(super) struct Deadline {
+    max_block: Duration,
+    at: Option<Instant>,
+    /// The topic was asked for again because of a partition it did not have.
+    has_learnt_partitions: bool,
+}
+
+impl Deadline {
+    pub(super) fn at(&mut self) -> Instant {
+        *self.at.get_or_insert_with(|| Instant::now() + self.max_block)
+    }
+
+    pub(super) fn waited(&self) -> Duration {
+        self.at.map_or(Duration::ZERO, |at| (Instant::now() + self.max_block).saturating_duration_since(at))
+    }
+}
+
+/// What does not depend on the types of keys and values.
+pub(super) struct Core {
+    config: ProducerConfig,
+    context: Arc<Context>,
+    runtime: tokio::runtime::Handle,
+    is_closed: AtomicBool,
+    tasks: Arc<Mutex<Tasks>>,
+}
+
+/// The tasks of a producer; those of brokers are added as brokers appear.
+#[derive(Default)]
+struct Tasks {
+    running: JoinSet<()>,
+    /// Node ids with a sender.
+    senders: Vec<i32>,
+    is_stopped: bool,
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core").field("config", &self.config).field("is_closed", &self.is_closed).finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    pub(super) fn start(config: ProducerConfig, transport: Arc<dyn Transport>) -> Result<Arc<Self>, ConfigError> {
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| ConfigError {
+            problems: vec!["there is no Tokio runtime here: make the producer inside one".to_owned()],
+        })?;
+        let accumulator = Arc::new(Accumulator::new(&config, runtime.clone()));
+        let tasks = Arc::new(Mutex::new(Tasks::default()));
+        let options = ConnectionOptions {
+            client_id: config.client_id.as_str().into(),
+            setup_timeout: config.connection_setup_timeout,
+            request_timeout: config.request_timeout,
+            in_flight_max: config.in_flight_max,
+            ..ConnectionOptions::default()
+        };
+        let backoff = ReconnectBackoff { first: config.reconnect_backoff, max: config.reconnect_backoff_max };
+        let pool = || Pool::new(transport.clone(), options.clone(), backoff);
+
+        let context = Arc::new_cyclic(|context: &std::sync::Weak<Context>| {
+            let (weak, accumulator_, tasks, runtime) =
+                (context.clone(), accumulator.clone(), tasks.clone(), runtime.clone());
+            let metadata = Arc::new(Metadata::new(Box::new(move |cluster| {
+                apply(cluster, &accumulator_);
+                if let Some(context) = weak.upgrade() {
+                    start_senders(cluster, &context, &tasks, &runtime);
+                }
+            })));
+            Context::new(&config, accumulator.clone(), metadata, pool())
+        });
+        // Metadata and producer ids do not queue behind batches: they have connections of their own.
+        let refresher = Refresher::new(context.metadata.clone(), pool(), &config);
+        let identities = context.identities.clone().run(
+            context.metadata.clone(),
+            pool(),
+            config.bootstrap_endpoints(),
+            (config.retry_backoff, config.retry_backoff_max),
+        );
+        let last_words = LastWords(context.clone());
+        let callbacks = context.callbacks.clone();
+        {
+            let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            tasks.running.spawn_on(refresher.run(), &runtime);
+            tasks.running.spawn_on(identities, &runtime);
+            tasks.running.spawn_on(
+                async move {
+                    let _last_words = last_words;
+                    callbacks.run().await;
+                },
+                &runtime,
+            );
+        }
+        Ok(Arc::new(Self { config, context, runtime, is_closed: AtomicBool::new(false), tasks }))
+    }
+
+    /// Refuses records from now on; answers whether that is news.
+    pub(super) fn refuse(&self) -> bool {
+        !self.is_closed.swap(true, Ordering::AcqRel)
+    }
+
+    /// A deadline for one send, which starts with its first wait.
+    pub(super) fn deadline(&self) -> Deadline {
+        Deadline { max_block: self.config.max_block, at: None, has_learnt_partitions: false }
+    }
+
+    /// Bytes of `buffer.memory` in use.
+    pub(super) fn buffered_bytes(&self) -> usize {
+        let memory = &self.context.accumulator.memory;
+        memory.total() - memory.available()
+    }
+
+    pub(super) fn check_open(&self) -> Result<(), ProduceError> {
+        if let Some(fatal) = self.context.fatal() {
+            return Err(fatal.clone());
+        }
+        if self.is_closed.load(Ordering::Acquire) { Err(ProduceError::Closed) } else { Ok(()) }
+    }
+
+    pub(super) fn check_size(&self, record: &RecordView<'_>) -> Result<(), ProduceError> {
+        let bytes = record.batch_bytes_max();
+        let limits = [("max.request.size", self.config.request_bytes_max), ("buffer.memory", self.config.buffer_bytes)];
+        match limits.into_iter().find(|(_, limit)| bytes > *limit) {
+            Some((setting, limit)) => Err(ProduceError::RecordTooLarge { bytes, limit, setting }),
+            None => Ok(()),
+        }
+    }
+
+    /// Finds the partition and appends; without a wait unless the topic is new or memory is full.
+    pub(super) async fn append(
+        &self,
+        topic_name: &str,
+        given: Option<i32>,
+        record: &RecordView<'_>,
+        callback: &mut Option<Callback>,
+        deadline: &mut Deadline,
+    ) -> Result<Delivery, ProduceError> {
+        let accumulator = &self.context.accumulator;
+        let mut topic = match accumulator.topic(topic_name) {
+            Some(topic) => topic,
+            None => self.learn_topic(topic_name, deadline).await?,
+        };
+        let mut lease: Option<Lease> = None;
+        loop {
+            // After a wait the sticky partition may be another one, and the topic may have grown.
+            let (index, choice) = self.choose(&topic, given, record);
+            let Some(partition) = usize::try_from(index).ok().and_then(|index| topic.partitions.get(index)).cloned()
+            else {
+                topic = self.learn_partition(&topic, index, deadline).await?;
+                continue;
+            };
+            match accumulator.append(&topic, &partition, record, choice, &mut lease, callback) {
+                Append::Done { completion, place } => return Ok(Delivery::new(completion, place)),
+                Append::Closed => return Err(self.check_open().err().unwrap_or(ProduceError::Closed)),
+                Append::NeedsRoom(bytes) => lease = Some(self.wait_for_room(bytes, &partition, deadline).await?),
+            }
+        }
+    }
+
+    fn choose(&self, topic: &Topic, given: Option<i32>, record: &RecordView<'_>) -> (i32, Choice) {
+        if let Some(partition) = given {
+            return (partition, Choice::Fixed);
+        }
+        let count = topic.partition_count();
+        if let Some(partitioner) = &self.config.partitioner {
+            return (partitioner.partition(&topic.name, record.key, record.value, count), Choice::Fixed);
+        }
+        match record.key {
+            Some(key) if !self.config.partitioner_ignore_keys => (murmur2_partition(key, count), Choice::Fixed),
+            _ => (topic.sticky_partition(), Choice::Sticky),
+        }
+    }
+
+    async fn learn_topic(&self, name: &str, deadline: &mut Deadline) -> Result<Arc<Topic>, ProduceError> {
+        if !is_topic_name(name) {
+            return Err(ProduceError::InvalidTopic { topic: name.into() });
+        }
+        let known = self.context.metadata.wait_for(name, deadline.at()).await;
+        self.topic_or_why(name, known, deadline)
+    }
+
+    /// The topic may have more partitions than when it was last asked for.
+    async fn learn_partition(
+        &self,
+        topic: &Topic,
+        index: i32,
+        deadline: &mut Deadline,
+    ) -> Result<Arc<Topic>, ProduceError> {
+        let refused = |topic: &Topic| ProduceError::InvalidPartition {
+            topic: topic.name.clone(),
+            partition: index,
+            last: topic.partition_count() - 1,
+        };
+        if index < 0 || deadline.has_learnt_partitions {
+            return Err(refused(topic));
+        }
+        deadline.has_learnt_partitions = true;
+        let known = self.context.metadata.wait_for_news(&topic.name, deadline.at()).await;
+        self.topic_or_why(&topic.name, known, deadline)
+    }
+
+    fn topic_or_why(
+        &self,
+        name: &str,
+        known: Result<(), Unknown>,
+        deadline: &Deadline,
+    ) -> Result<Arc<Topic>, ProduceError> {
+        self.check_open()?;
+        let why = match known {
+            Ok(()) => "it went away again".into(),
+            Err(Unknown::Invalid) => return Err(ProduceError::InvalidTopic { topic: name.into() }),
+            Err(Unknown::Because(why)) => why,
+        };
+        let topic = self.context.accumulator.topic(name);
+        topic.ok_or_else(|| ProduceError::TopicUnknown { topic: name.into(), waited: deadline.waited(), why })
+    }
+
+    async fn wait_for_room(
+        &self,
+        bytes: usize,
+        partition: &Arc<Partition>,
+        deadline: &mut Deadline,
+    ) -> Result<Lease, ProduceError> {
+        partition.mark();
+        let waiting = self.context.accumulator.lease(bytes);
+        match tokio::time::timeout_at(deadline.at(), waiting).await {
+            Ok(Ok(lease)) => Ok(lease),
+            Ok(Err(_)) => Err(self.check_open().err().unwrap_or(ProduceError::Closed)),
+            Err(_) => Err(ProduceError::BufferFull { waited: deadline.waited(), limit: self.config.buffer_bytes }),
+        }
+    }
+
+    pub(super) async fn flush(&self) {
+        for completion in self.context.accumulator.flush() {
+            completion.settled().await;
+        }
+        self.context.callbacks.drained().await;
+    }
+
+    /// Lets what was taken finish, with nobody waiting for it.
+    pub(super) fn finish_in_background(self: Arc<Self>) {
+        let patience = self.config.delivery_timeout + Duration::from_secs(1);
+        let runtime = self.runtime.clone();
+        runtime.spawn(async move { self.finish(patience).await });
+    }
+
+    /// Sends what is there, waits for it, fails the rest, ends the tasks.
+    pub(super) async fn finish(&self, timeout: Duration) -> Result<(), CloseError> {
+        self.context.accumulator.close();
+        self.context.metadata.close();
+        let in_time = tokio::time::timeout(timeout, self.flush()).await.is_ok();
+        let batches = self.context.abort(|topic, partition, outcome| ProduceError::Aborted {
+            topic: topic.clone(),
+            partition,
+            outcome,
+        });
+        let mut running = {
+            let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            tasks.is_stopped = true;
+            std::mem::take(&mut tasks.running)
+        };
+        // Waits for the tasks to be gone; what they held is released, the last callbacks are run.
+        running.shutdown().await;
+        self.context.pool.clear();
+        if in_time || batches == 0 { Ok(()) } else { Err(CloseError { batches, timeout }) }
+    }
+}
+
+fn apply(cluster: &Cluster, accumulator: &Accumulator) {
+    for (name, topic) in &cluster.topics {
+        if !topic.partitions.is_empty() {
+            let leaders = topic.partitions.iter().map(|p| Leader { node: p.leader, epoch: p.leader_epoch });
+            accumulator.apply(name, topic.id, &leaders.collect::<Vec<_>>());
+        }
+    }
+}
+
+/// Starts a sender for every broker that is new, and the one for partitions without a leader.
+fn start_senders(cluster: &Cluster, context: &Arc<Context>, tasks: &Mutex<Tasks>, runtime: &tokio::runtime::Handle) {
+    let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
+    if tasks.is_stopped {
+        return;
+    }
+    let leaders = cluster.topics.values().flat_map(|topic| &topic.partitions).map(|leadership| leadership.leader);
+    for node in std::iter::once(NO_NODE).chain(cluster.brokers.keys().copied()).chain(leaders) {
+        if !tasks.senders.contains(&node) {
+            tasks.senders.push(node);
+            let sender = Sender::new(context.clone(), context.accumulator.ready_set(node));
+            tasks.running.spawn_on(sender.run(), runtime);
+        }
+    }
+}
+
+/// Kafka's rule for topic names.
+fn is_topic_name(name: &str) -> bool {
+    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=249).contains(&name.len()) && name != "." && name != ".." && name.bytes().all(is_legal)
+}

@@ -1,0 +1,6 @@
+//! The producer against the fake broker: real sockets, scripted faults, what arrived read by other eyes.
+
+mod delivery;
+mod faults;
+mod shutdown;
+mod support;

@@ -1,0 +1,124 @@
+//! The end of a producer: bounded, and every delivery has its answer.
+
+use std::time::Duration;
+
+use producer_core::testing::{Api, Fault, FaultAction};
+use producer_core::{Outcome, ProduceError};
+
+use super::support::{TOPIC, cluster, numbered, numbers, producer, settings, within};
+
+#[tokio::test]
+async fn close_sends_what_is_there_and_refuses_the_rest() {
+    let broker = cluster(1, 1).await;
+    let mut config = settings(&broker);
+    config.linger = Duration::from_secs(20);
+    let producer = producer(config);
+    let mut deliveries = Vec::new();
+    for number in 0..50 {
+        deliveries.push(producer.send(numbered(number)).await.unwrap());
+    }
+
+    within("close", producer.close(Duration::from_secs(10))).await.unwrap();
+    within("a second close", producer.close(Duration::from_secs(10))).await.unwrap();
+
+    for delivery in deliveries {
+        assert!(delivery.try_result().unwrap().is_ok());
+    }
+    assert_eq!(numbers(&broker, 0).len(), 50);
+    assert!(matches!(producer.send(numbered(1)).await.unwrap_err().error, ProduceError::Closed));
+    assert_eq!(producer.buffered_bytes(), 0);
+}
+
+#[tokio::test]
+async fn close_gives_up_in_time_and_says_what_is_known() {
+    let broker = cluster(1, 2).await;
+    let producer = producer(settings(&broker));
+    within("the first", producer.send_and_wait(numbered(0))).await.unwrap();
+    broker.inject(Fault::new(Api::Produce, FaultAction::SwallowAnswer).times(u32::MAX));
+    let sent = producer.send(numbered(1)).await.unwrap();
+    within("the broker", async {
+        while broker.high_watermark(TOPIC, 0).unwrap() < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    broker.stop_node(1).await.unwrap();
+
+    let before = std::time::Instant::now();
+    let error = within("close", producer.close(Duration::from_millis(200))).await.unwrap_err();
+
+    assert!(before.elapsed() < Duration::from_secs(2));
+    assert_eq!(error.batches, 1);
+    let aborted = sent.try_result().unwrap().unwrap_err();
+    assert!(matches!(aborted, ProduceError::Aborted { .. }), "{aborted}");
+    assert_eq!(aborted.outcome(), Outcome::Unknown);
+    assert_eq!(producer.buffered_bytes(), 0);
+}
+
+#[tokio::test]
+async fn close_sends_away_who_waits_for_room_or_for_a_topic() {
+    let broker = cluster(1, 1).await;
+    let mut config = settings(&broker);
+    config.buffer_bytes = 32 * 1024;
+    let producer = producer(config);
+    within("the first", producer.send_and_wait(numbered(0))).await.unwrap();
+    broker.inject(Fault::new(Api::Produce, FaultAction::SwallowAnswer).times(u32::MAX));
+    let mut waiting = Vec::new();
+    for _ in 0..20 {
+        let producer = producer.clone();
+        let record = producer_core::ProducerRecord::to(TOPIC).partition(0).value("x".repeat(10_000));
+        waiting.push(tokio::spawn(async move { producer.send(record).await.map(drop) }));
+    }
+    let for_a_topic = tokio::spawn({
+        let producer = producer.clone();
+        async move { producer.send(producer_core::ProducerRecord::to("missing")).await.map(drop) }
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+
+    let _ = within("close", producer.close(Duration::from_millis(100))).await;
+
+    let mut refused = 0;
+    for task in waiting {
+        refused += usize::from(within("a waiting send", task).await.unwrap().is_err());
+    }
+    assert!(refused > 0);
+    let error = within("the send to a missing topic", for_a_topic).await.unwrap().unwrap_err();
+    assert!(matches!(error.error, ProduceError::Closed), "{error}");
+    assert_eq!(producer.buffered_bytes(), 0);
+}
+
+#[tokio::test]
+async fn a_dropped_producer_still_delivers() {
+    let broker = cluster(1, 1).await;
+    let mut config = settings(&broker);
+    config.linger = Duration::from_secs(20);
+    let producer = producer(config);
+    let delivery = producer.send(numbered(0)).await.unwrap();
+
+    drop(producer);
+
+    assert_eq!(within("the delivery", delivery).await.unwrap().offset, Some(0));
+}
+
+#[test]
+fn when_the_runtime_ends_every_delivery_has_its_answer() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (producer, delivery, called) = runtime.block_on(async {
+        let broker = cluster(1, 1).await;
+        let producer = producer(settings(&broker));
+        within("the first", producer.send_and_wait(numbered(0))).await.unwrap();
+        broker.inject(Fault::new(Api::Produce, FaultAction::SwallowAnswer).times(u32::MAX));
+        let delivery = producer.send(numbered(1)).await.unwrap();
+        let (sender, called) = std::sync::mpsc::sync_channel(1);
+        let callback = move |result: Result<_, ProduceError>| sender.send(result.is_err()).unwrap();
+        producer.send_with_callback(numbered(2), callback).await.unwrap();
+        (producer, delivery, called)
+    });
+    runtime.shutdown_timeout(Duration::from_secs(5));
+
+    assert!(delivery.try_result().unwrap().is_err());
+    assert!(called.recv_timeout(Duration::from_secs(5)).unwrap());
+    assert_eq!(producer.buffered_bytes(), 0);
+    let other = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    assert!(other.block_on(producer.send(numbered(3))).is_err());
+}
