@@ -72,17 +72,21 @@ impl Completion {
         Self { topic, partition, result: OnceLock::new(), waiting: Mutex::default() }
     }
 
-    /// Keeps the promise. Only the first call counts. Answers whether callbacks wait to be run.
-    pub(crate) fn complete(&self, result: BatchResult) -> bool {
-        if self.result.set(result).is_err() {
-            return false;
-        }
+    /// Keeps the promise. Only the first call counts. Calls `hand_over` if callbacks wait to be run.
+    ///
+    /// Invariant: whoever sees [`settled`](Self::settled) end finds the callbacks handed over, so that a flush cannot
+    /// look at the queue of callbacks between the answer and the hand-over. Hence both under one lock.
+    pub(crate) fn complete(&self, result: BatchResult, hand_over: impl FnOnce()) {
         let mut waiting = self.lock();
+        if self.result.set(result).is_err() {
+            return;
+        }
         let wakers = std::mem::take(&mut waiting.wakers);
-        let has_callbacks = !waiting.callbacks.is_empty();
+        if !waiting.callbacks.is_empty() {
+            hand_over();
+        }
         drop(waiting);
         wakers.into_iter().flatten().for_each(Waker::wake);
-        has_callbacks
     }
 
     /// Registers a callback. Callers hold the batch open, so the result is not there yet.
@@ -101,10 +105,12 @@ impl Completion {
         }
     }
 
-    /// Waits until the promise is kept, whatever the result.
+    /// Waits until the promise is kept, whatever the result, and its callbacks are handed over.
     pub(crate) async fn settled(self: Arc<Self>) {
         let mut slot = WakerSlot { completion: self, index: None };
         std::future::poll_fn(|context| slot.poll(context)).await;
+        // The result is seen without the lock; `complete` may still hold it for the hand-over.
+        drop(slot.completion.lock());
     }
 
     fn result_of(&self, place: RecordPlace) -> Option<Result<RecordMetadata, ProduceError>> {
@@ -211,7 +217,7 @@ impl Future for Delivery {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use super::*;
 
@@ -231,7 +237,7 @@ mod tests {
         let third = Delivery::new(completion.clone(), place(2));
         assert!(third.try_result().is_none());
 
-        completion.complete(ACKNOWLEDGED);
+        completion.complete(ACKNOWLEDGED, || {});
         let metadata = third.await.unwrap();
 
         assert_eq!((metadata.partition, metadata.offset, metadata.timestamp), (3, Some(42), 1000));
@@ -241,7 +247,7 @@ mod tests {
     #[tokio::test]
     async fn the_brokers_clock_wins_and_an_unknown_offset_stays_unknown() {
         let completion = completion();
-        completion.complete(BatchResult::Acknowledged { base_offset: None, append_time: Some(77) });
+        completion.complete(BatchResult::Acknowledged { base_offset: None, append_time: Some(77) }, || {});
 
         let metadata = Delivery::new(completion, place(2)).await.unwrap();
 
@@ -259,7 +265,7 @@ mod tests {
 
         let waiting = tokio::spawn(Delivery::new(completion.clone(), place(1)));
         tokio::task::yield_now().await;
-        completion.complete(ACKNOWLEDGED);
+        completion.complete(ACKNOWLEDGED, || {});
 
         assert_eq!(waiting.await.unwrap().unwrap().offset, Some(41));
     }
@@ -280,17 +286,42 @@ mod tests {
             );
         }
 
-        assert!(completion.complete(ACKNOWLEDGED));
+        completion.complete(ACKNOWLEDGED, || {});
         completion.run_callbacks();
 
         assert_eq!(ran.load(Ordering::SeqCst), 2);
     }
 
+    #[test]
+    fn nobody_sees_a_batch_settled_before_its_callbacks_are_handed_over() {
+        let completion = completion();
+        completion.call_back(place(0), Box::new(|_| {}));
+        let is_handed_over = AtomicBool::new(false);
+        let both_there = std::sync::Barrier::new(2);
+
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                completion.complete(ACKNOWLEDGED, || {
+                    // The result is there, and the other thread about to look.
+                    both_there.wait();
+                    (0..1000).for_each(|_| std::thread::yield_now());
+                    is_handed_over.store(true, Ordering::SeqCst);
+                });
+            });
+            both_there.wait();
+            let mut settled = Box::pin(completion.clone().settled());
+            let seen = settled.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+
+            assert!(seen.is_ready());
+            assert!(is_handed_over.load(Ordering::SeqCst));
+        });
+    }
+
     #[tokio::test]
     async fn only_the_first_result_counts() {
         let completion = completion();
-        completion.complete(BatchResult::Failed(ProduceError::Closed));
-        completion.complete(ACKNOWLEDGED);
+        completion.complete(BatchResult::Failed(ProduceError::Closed), || {});
+        completion.complete(ACKNOWLEDGED, || {});
 
         assert!(Delivery::new(completion, place(0)).await.is_err());
     }

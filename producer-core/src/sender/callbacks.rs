@@ -55,7 +55,7 @@ impl CallbackQueue {
     }
 
     /// Runs what is left, on the way out.
-    pub(super) fn run_all(&self) {
+    pub(crate) fn run_all(&self) {
         while self.run_next() {}
     }
 

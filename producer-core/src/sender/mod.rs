@@ -91,9 +91,7 @@ impl Context {
     /// Gives a batch's records their answer and its memory back.
     fn deliver(&self, settled: Settled) {
         let Settled { completion, result, lease } = settled;
-        if completion.complete(result) {
-            self.callbacks.push(completion, lease);
-        }
+        completion.complete(result, || self.callbacks.push(completion.clone(), lease));
     }
 
     fn deliver_all(&self, settled: &mut Vec<Settled>) {
