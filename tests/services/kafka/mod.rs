@@ -2,4 +2,5 @@
 
 mod cluster;
 mod foreign_round_trip;
+mod producer;
 mod reader_and_admin;
