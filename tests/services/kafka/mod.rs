@@ -1,6 +1,8 @@
 //! Tests against Apache Kafka.
 
+mod broker_restart;
 mod cluster;
+mod flights;
 mod foreign_round_trip;
 mod producer;
 mod reader_and_admin;

@@ -56,13 +56,32 @@ impl Kafka {
     ///
     /// # Errors
     /// As [`Kafka::start`].
-    pub fn shared_bootstrap_servers() -> Result<String> {
-        static SHARED: Mutex<Option<Kafka>> = Mutex::new(None);
+    pub fn shared() -> Result<&'static Self> {
+        static SHARED: Mutex<Option<&'static Kafka>> = Mutex::new(None);
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-        if shared.is_none() {
-            *shared = Some(Self::start(1)?);
+        if let Some(kafka) = *shared {
+            return Ok(kafka);
         }
-        Ok(shared.as_ref().context("the shared cluster was just started")?.bootstrap_servers())
+        // Lives until the test process ends; its guard stops it then.
+        let kafka: &'static Self = Box::leak(Box::new(Self::start(1)?));
+        *shared = Some(kafka);
+        Ok(kafka)
+    }
+
+    /// The addresses of [`Kafka::shared`].
+    ///
+    /// # Errors
+    /// As [`Kafka::start`].
+    pub fn shared_bootstrap_servers() -> Result<String> {
+        Ok(Self::shared()?.bootstrap_servers())
+    }
+
+    /// Bytes that the record batches of a topic take on the disks of all nodes.
+    ///
+    /// # Errors
+    /// The data folder cannot be read.
+    pub fn log_bytes(&self, topic: &str) -> Result<u64> {
+        self.nodes.iter().map(|node| node.log_bytes(topic)).sum()
     }
 
     /// `host:port` of every node, separated by commas.

@@ -91,6 +91,29 @@ impl Node {
         format!("the end of `{}`:\n{tail}", self.log().display())
     }
 
+    /// Bytes in the log segments of a topic's partitions on this node.
+    pub(super) fn log_bytes(&self, topic: &str) -> Result<u64> {
+        let mut bytes = 0;
+        for folder in std::fs::read_dir(self.folder.join("data"))? {
+            let folder = folder?;
+            // `topic-0`, but not `topic-more-0`.
+            let name = folder.file_name().to_string_lossy().into_owned();
+            let Some((of, _)) = name.rsplit_once('-').filter(|(_, partition)| partition.parse::<u32>().is_ok()) else {
+                continue;
+            };
+            if of != topic {
+                continue;
+            }
+            for file in std::fs::read_dir(folder.path())? {
+                let file = file?;
+                if file.path().extension().is_some_and(|extension| extension == "log") {
+                    bytes += file.metadata()?.len();
+                }
+            }
+        }
+        Ok(bytes)
+    }
+
     fn log(&self) -> PathBuf {
         self.folder.join("log")
     }
