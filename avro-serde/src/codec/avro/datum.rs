@@ -3,7 +3,8 @@
 use crate::codec::DecodeLimits;
 use crate::codec::error::{DecodeError, DecodeErrorKind};
 
-/// Flat rate for an array item of no encoded size, so that a short payload cannot ask for millions.
+/// Flat rate for an array item or a record of no encoded size, so that a short payload cannot ask for
+/// millions: 65,536 of them by default.
 const ZERO_SIZE_ITEM_BYTES: usize = 256;
 /// A `String` or `Vec` beside its contents.
 const OWNED_BYTES: usize = 24;
@@ -103,9 +104,17 @@ impl<'de> Input<'de> {
     }
 
     /// [`enter`](Self::enter) for a record, which also costs its fields: some may have no encoded size.
-    pub(super) fn enter_record(&mut self, fields: usize) -> Result<(), DecodeError> {
+    /// Answers what [`leave_record`](Self::leave_record) takes.
+    pub(super) fn enter_record(&mut self, fields: usize) -> Result<RecordStart, DecodeError> {
         self.enter()?;
-        self.charge(RECORD_BYTES + fields * RECORD_FIELD_BYTES)
+        self.charge(RECORD_BYTES + fields * RECORD_FIELD_BYTES)?;
+        Ok(RecordStart(self.position))
+    }
+
+    /// Comes back from a record. Records without bytes can hold each other by the million, so each costs more.
+    pub(super) fn leave_record(&mut self, start: RecordStart) -> Result<(), DecodeError> {
+        self.leave();
+        if start.0 == self.position { self.charge(ZERO_SIZE_ITEM_BYTES) } else { Ok(()) }
     }
 
     pub(super) fn take(&mut self, length: usize) -> Result<&'de [u8], DecodeError> {
@@ -208,6 +217,11 @@ impl<'de> Input<'de> {
         })
     }
 }
+
+/// Where a record began.
+#[derive(Debug, Clone, Copy)]
+#[must_use]
+pub(super) struct RecordStart(usize);
 
 /// Where in the blocks of an array or a map a cursor stands.
 #[derive(Debug, Default)]

@@ -61,11 +61,11 @@ impl<'a, 'de> DatumDeserializer<'a, 'de> {
         record: &'a schema_core::format::avro::Record,
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
-        self.input.enter_record(record.fields.len())?;
+        let start = self.input.enter_record(record.fields.len())?;
         let mut access = RecordFields::new(self.schema, &record.fields, self.input);
         let value = visitor.visit_map(&mut access)?;
         access.finish()?;
-        self.input.leave();
+        self.input.leave_record(start)?;
         Ok(value)
     }
 

@@ -12,7 +12,6 @@
 //! | default of a union whose first branch of that JSON kind cannot hold it | rounds or wraps it |
 //! | default of `bytes` with characters above U+00FF | writes `?` |
 //! | default of a `fixed` with another length | pads or cuts it |
-//! | default that needs the same record again, without end | fails |
 //! | one alias claimed by two types of the reader | the last one gets it |
 //! | equal schemas but for texts, where an alias is also the name of something else | depends on the texts |
 

@@ -22,11 +22,11 @@ pub(super) fn skip(schema: &AvroSchema, node: NodeId, input: &mut Input<'_>) -> 
             skip(schema, branch, input)?;
         }
         Kind::Record(record) => {
-            input.enter_record(record.fields.len())?;
+            let start = input.enter_record(record.fields.len())?;
             for field in &record.fields {
                 skip(schema, field.schema, input).map_err(|error| error.inside_field(&field.name))?;
             }
-            input.leave();
+            input.leave_record(start)?;
         }
         Kind::Array { items } => {
             input.enter()?;

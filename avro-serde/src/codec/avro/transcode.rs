@@ -113,7 +113,7 @@ impl Transcoder<'_> {
     }
 
     fn record(&self, records: &Records, input: &mut Input<'_>, out: &mut Vec<u8>) -> Result<(), DecodeError> {
-        input.enter_record(records.steps.len())?;
+        let start = input.enter_record(records.steps.len())?;
         match &records.order {
             None => self.steps(&records.steps, input, out, |_| {})?,
             Some(order) => {
@@ -125,7 +125,7 @@ impl Transcoder<'_> {
                 }
             }
         }
-        input.leave();
+        input.leave_record(start)?;
         Ok(())
     }
 

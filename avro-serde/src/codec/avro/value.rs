@@ -274,14 +274,14 @@ fn read(schema: &AvroSchema, node: NodeId, input: &mut Input<'_>) -> Result<Valu
             Value::Map(entries)
         }
         Kind::Record(record) => {
-            input.enter_record(record.fields.len())?;
+            let start = input.enter_record(record.fields.len())?;
             let mut fields = Vec::with_capacity(record.fields.len());
             for field in &record.fields {
                 input.charge(size_of::<String>() + field.name.len())?;
                 let value = read(schema, field.schema, input).map_err(|error| error.inside_field(&field.name))?;
                 fields.push((field.name.clone(), value));
             }
-            input.leave();
+            input.leave_record(start)?;
             Value::Record(fields)
         }
     })

@@ -41,7 +41,7 @@ impl<'a> JsonReader<'a, '_> {
             Kind::Map { values } => self.map(*values)?,
             Kind::Union { branches } => self.union(branches)?,
             Kind::Record(record) => {
-                self.input.enter_record(record.fields.len())?;
+                let start = self.input.enter_record(record.fields.len())?;
                 self.input.charge(OBJECT_BYTES)?;
                 let mut object = Map::new();
                 for field in &record.fields {
@@ -49,7 +49,7 @@ impl<'a> JsonReader<'a, '_> {
                     let value = self.read(field.schema).map_err(|error| error.inside_field(&field.name))?;
                     object.insert(field.name.clone(), value);
                 }
-                self.input.leave();
+                self.input.leave_record(start)?;
                 Value::Object(object)
             }
         })

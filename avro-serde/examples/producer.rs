@@ -1,0 +1,34 @@
+//! Sends orders as Avro, and registers their schema on the way: `cargo run --example producer`.
+//!
+//! Needs a broker on 9092 and a registry on 8081.
+
+use std::time::Duration;
+
+use avro_serde::{AvroSerializer, Schema, SchemaRegistry, SchemaSelection, SerializerConfig};
+use producer_core::serializer::StringSerializer;
+use producer_core::{Producer, ProducerConfig, ProducerRecord};
+
+#[derive(serde::Serialize)]
+struct Order {
+    id: i64,
+    item: String,
+}
+
+const SCHEMA: &str = r#"{"type": "record", "name": "shop.Order", "fields": [
+    {"name": "id", "type": "long"}, {"name": "item", "type": "string"}]}"#;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let registry = SchemaRegistry::connect("http://localhost:8081")?;
+    let config = SerializerConfig::new(SchemaSelection::AutoRegister(Schema::parse(SCHEMA)?));
+    let values = AvroSerializer::<Order>::new(registry, config);
+    let brokers = ProducerConfig::new("localhost:9092");
+    let producer: Producer<String, Order> = Producer::new(brokers, StringSerializer, values)?;
+    for (id, item) in (1..).zip(["tea", "coffee", "water"]) {
+        let record = ProducerRecord::to("orders").key(item).value(Order { id, item: item.to_owned() });
+        let landed = producer.send_and_wait(record).await?;
+        println!("{item}: partition {}, offset {:?}", landed.partition, landed.offset);
+    }
+    producer.close(Duration::from_secs(10)).await?;
+    Ok(())
+}
