@@ -20,6 +20,7 @@ pub enum ErrorCode {
     NotFound = 404,
     MethodNotAllowed = 405,
     NotAcceptable = 406,
+    RequestTimeout = 408,
     Incompatible = 409,
     BodyTooLarge = 413,
     UnsupportedMediaType = 415,
@@ -154,6 +155,12 @@ impl ApiError {
     #[must_use]
     pub fn not_acceptable() -> Self {
         Self::render(ErrorCode::NotAcceptable, 0, &[])
+    }
+
+    /// 408: the body did not arrive in time; clients try again.
+    #[must_use]
+    pub fn request_timeout() -> Self {
+        Self::render(ErrorCode::RequestTimeout, 0, &[])
     }
 
     /// 413: the body is larger than `limit_bytes`.
@@ -457,6 +464,7 @@ mod tests {
             let known = match code {
                 ErrorCode::BadRequest | ErrorCode::NotFound | ErrorCode::MethodNotAllowed => true,
                 ErrorCode::NotAcceptable | ErrorCode::Incompatible | ErrorCode::BodyTooLarge => true,
+                ErrorCode::RequestTimeout => true,
                 ErrorCode::UnsupportedMediaType | ErrorCode::MissingBody | ErrorCode::TooManyRequests => true,
                 ErrorCode::Internal | ErrorCode::Unavailable => true,
                 ErrorCode::SubjectNotFound | ErrorCode::VersionNotFound | ErrorCode::SchemaNotFound => true,
@@ -476,7 +484,7 @@ mod tests {
             };
             assert!(known);
         }
-        assert_eq!(all.len(), 44);
+        assert_eq!(all.len(), 45);
     }
 
     #[test]

@@ -4,6 +4,10 @@
 
 mod confluent_replies;
 mod dependencies;
+mod endpoint_coverage;
 mod java_records;
 mod raw_http;
+mod registry_api;
+mod registry_restart;
+mod registry_wire;
 mod tidy;

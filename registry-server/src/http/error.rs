@@ -30,7 +30,7 @@ pub(super) struct Refusal {
 impl HttpError {
     /// The body did not come in time.
     pub(super) fn body_timeout() -> Self {
-        Self::Api(ApiError::bad_request("the body did not arrive in time"))
+        Self::Api(ApiError::request_timeout())
     }
 
     /// The answer was not found in time.

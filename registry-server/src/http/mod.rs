@@ -110,7 +110,9 @@ pub(crate) async fn serve(request: HttpRequest, mut payload: Payload, state: Dat
         Ok(reply) => reply,
         Err(error) => reply::log_failure(error, &request).into_reply(state.incompatible_code),
     };
-    body::discard(&mut payload, state.body).await;
+    if !reply.is_request_timeout() {
+        body::discard(&mut payload, state.body).await;
+    }
     reply::log_access(&request, &reply, started);
     reply.into_response(&request, media_type)
 }

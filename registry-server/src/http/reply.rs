@@ -53,6 +53,11 @@ impl Reply {
         Self { allow: Some(route.allowed()), ..Self::error(ApiError::method_not_allowed(), None) }
     }
 
+    /// Whether the client was too slow to be waited for any longer.
+    pub(super) fn is_request_timeout(&self) -> bool {
+        self.status == ErrorCode::RequestTimeout.status()
+    }
+
     fn error(api: ApiError, retry_after: Option<Duration>) -> Self {
         let status = api.code.status();
         let body = serde_json::to_vec(&ErrorBody::from(api)).unwrap_or_default();

@@ -40,6 +40,14 @@ pub static TABLE: &[Entry] = &[
         source: "https://www.rfc-editor.org/rfc/rfc9110#section-15.5.7",
     },
     Entry {
+        code: ErrorCode::RequestTimeout,
+        name: "request_timeout",
+        forms: &["HTTP 408 Request Timeout"],
+        cause: "The body of the request did not arrive in time.",
+        cure: "Send the request again; on slow lines raise `http.body_timeout_ms`.",
+        source: "https://www.rfc-editor.org/rfc/rfc9110#section-15.5.9",
+    },
+    Entry {
         code: ErrorCode::Incompatible,
         name: "incompatible",
         forms: &["Schema being registered is incompatible with an earlier schema for subject \"%s\", details: [%s]"],

@@ -1,0 +1,33 @@
+//! Walks the routes of the registry: each has a case, and each case does reach its route.
+
+use std::collections::BTreeSet;
+
+use crate::registry_api::{CASES, with_registry};
+
+#[test]
+fn every_route_has_a_case() {
+    let routes: BTreeSet<String> = registry_server::routes::route_names().into_iter().collect();
+    let cases: BTreeSet<String> = CASES.iter().map(|case| case.endpoint.to_owned()).collect();
+
+    assert_eq!(routes.difference(&cases).collect::<Vec<_>>(), Vec::<&String>::new(), "routes without a case");
+    assert_eq!(cases.difference(&routes).collect::<Vec<_>>(), Vec::<&String>::new(), "cases without a route");
+}
+
+#[test]
+fn every_endpoint_answers_as_its_case_says() {
+    for case in CASES {
+        let sent = with_registry(case.run);
+
+        let reached = sent.iter().any(|(method, path, status)| *status == 200 && is_of(case.endpoint, method, path));
+        assert!(reached, "the case of `{}` has no request that it answers with 200", case.endpoint);
+    }
+}
+
+fn is_of(endpoint: &str, method: &str, path: &str) -> bool {
+    let (own_method, route) = endpoint.split_once(' ').unwrap();
+    let path = path.split('?').next().unwrap().trim_end_matches('/');
+    let (route, path): (Vec<_>, Vec<_>) = (route.trim_end_matches('/').split('/').collect(), path.split('/').collect());
+    own_method == method
+        && route.len() == path.len()
+        && route.iter().zip(&path).all(|(part, segment)| part.starts_with('{') || part == segment)
+}

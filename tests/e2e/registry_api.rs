@@ -1,0 +1,93 @@
+//! A case per endpoint of the registry, errors included. `endpoint_coverage` fails on a route without one.
+
+mod cases;
+
+use registry_server::{Server, ServerConfig};
+use serde_json::Value;
+
+use crate::raw_http::{Answer, Connection};
+
+pub(crate) use cases::CASES;
+
+/// What clients send.
+const JSON: (&str, &str) = ("Content-Type", "application/vnd.schemaregistry.v1+json");
+
+/// Two versions of one record: the second reads the first's data.
+const RECORD_1: &str = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"}]}"#;
+const RECORD_2: &str =
+    r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"b","type":"string","default":"x"}]}"#;
+/// It does not: `z` has no default.
+const RECORD_BROKEN: &str =
+    r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"z","type":"string"}]}"#;
+
+/// A case: the endpoint as the routes name it, and what is asked of it.
+pub(crate) struct Case {
+    pub(crate) endpoint: &'static str,
+    pub(crate) run: fn(&mut Api),
+}
+
+/// An empty registry and a connection to it.
+pub(crate) struct Api {
+    connection: Connection,
+    /// Method, path and status of every request so far.
+    pub(crate) sent: Vec<(String, String, u16)>,
+}
+
+impl Api {
+    pub(crate) fn send(&mut self, method: &str, path: &str, body: Option<&str>) -> Answer {
+        let headers: &[_] = if body.is_some() { &[JSON] } else { &[] };
+        let answer = self.connection.send(method, path, headers, body.map(str::as_bytes));
+        self.sent.push((method.to_owned(), path.to_owned(), answer.status));
+        answer
+    }
+
+    fn get(&mut self, path: &str) -> Answer {
+        self.send("GET", path, None)
+    }
+
+    /// A 200 with this JSON; `ts` is left aside.
+    fn expect(&mut self, method: &str, path: &str, body: Option<&str>, expected: Value) {
+        let answer = self.send(method, path, body);
+        let mut json = answer.json();
+        if let Some(fields) = json.as_object_mut() {
+            fields.remove("ts");
+        }
+        assert_eq!((answer.status, json), (200, expected), "{method} {path} {body:?}");
+    }
+
+    /// An error with this code, its status, and a message that contains these words.
+    fn expect_error(&mut self, method: &str, path: &str, body: Option<&str>, code: u64, words: &str) {
+        let answer = self.send(method, path, body);
+        let json = answer.json();
+        let status = if code < 1000 { code } else { code / 100 };
+        assert_eq!((u64::from(answer.status), &json["error_code"]), (status, &code.into()), "{method} {path} {json}");
+        let message = json["message"].as_str().unwrap();
+        assert!(message.contains(words), "{method} {path}: `{message}` has no `{words}`");
+    }
+
+    /// Registers a schema and answers its id.
+    fn register(&mut self, subject: &str, schema: &str) -> u64 {
+        let answer = self.send("POST", &format!("/subjects/{subject}/versions"), Some(&request(schema)));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()["id"].as_u64().unwrap()
+    }
+}
+
+/// The body that carries a schema.
+fn request(schema: &str) -> String {
+    serde_json::json!({ "schema": schema }).to_string()
+}
+
+/// Runs something against an empty registry.
+pub(crate) fn with_registry(run: impl FnOnce(&mut Api)) -> Vec<(String, String, u16)> {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut config = ServerConfig::ephemeral();
+    config.http.workers = 1;
+    let server = runtime.block_on(Server::start(config)).unwrap();
+    let mut api = Api { connection: Connection::open(server.address), sent: Vec::new() };
+    run(&mut api);
+    let sent = std::mem::take(&mut api.sent);
+    drop(api);
+    runtime.block_on(server.stop_now());
+    sent
+}

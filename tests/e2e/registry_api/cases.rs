@@ -1,0 +1,305 @@
+//! The cases, in the order of the routes. One idea: what each endpoint answers.
+
+use serde_json::{Value, json};
+
+use super::{Api, Case, RECORD_1, RECORD_2, RECORD_BROKEN, request};
+
+/// GUIDs of the two records, as every registry computes them.
+const GUID_1: &str = "e4d94c3f-c345-bad6-d759-ac6f42ea94f7";
+const GUID_2: &str = "347e7b00-1ca3-c585-51cb-0660381d7eae";
+
+pub(crate) const CASES: &[Case] = &[
+    Case { endpoint: "GET /", run: |api| api.expect("GET", "/", None, json!({})) },
+    Case { endpoint: "POST /", run: root_takes_an_object },
+    Case { endpoint: "GET /subjects", run: subjects_are_listed },
+    Case { endpoint: "POST /subjects/{subject}", run: a_schema_is_looked_up },
+    Case { endpoint: "GET /subjects/{subject}/versions", run: versions_are_listed },
+    Case { endpoint: "POST /subjects/{subject}/versions", run: a_schema_is_registered },
+    Case { endpoint: "GET /subjects/{subject}/versions/{version}", run: a_version_is_got },
+    Case { endpoint: "GET /subjects/{subject}/versions/{version}/schema", run: the_text_of_a_version_is_got },
+    Case { endpoint: "GET /schemas/types", run: |api| api.expect("GET", "/schemas/types", None, json!(["AVRO"])) },
+    Case { endpoint: "GET /schemas/ids/{id}", run: a_schema_is_got_by_id },
+    Case { endpoint: "GET /schemas/ids/{id}/schema", run: the_text_of_an_id_is_got },
+    Case { endpoint: "GET /schemas/ids/{id}/subjects", run: the_subjects_of_an_id_are_listed },
+    Case { endpoint: "GET /schemas/ids/{id}/versions", run: the_versions_of_an_id_are_listed },
+    Case { endpoint: "POST /compatibility/subjects/{subject}/versions", run: a_schema_is_checked_as_a_register_would },
+    Case { endpoint: "POST /compatibility/subjects/{subject}/versions/{version}", run: a_schema_is_checked_with_one },
+    Case { endpoint: "GET /config", run: the_global_config_is_got },
+    Case { endpoint: "PUT /config", run: the_global_config_is_put },
+    Case { endpoint: "GET /config/{subject}", run: a_subjects_config_is_got },
+    Case { endpoint: "PUT /config/{subject}", run: a_subjects_config_is_put },
+    Case { endpoint: "GET /health/live", run: |api| api.expect("GET", "/health/live", None, json!({"status": "UP"})) },
+    Case {
+        endpoint: "GET /health/ready",
+        run: |api| api.expect("GET", "/health/ready", None, json!({"status": "UP"})),
+    },
+];
+
+fn root_takes_an_object(api: &mut Api) {
+    api.expect("POST", "/", Some("{}"), json!({}));
+    api.expect_error("POST", "/", Some("{"), 400, "");
+}
+
+fn subjects_are_listed(api: &mut Api) {
+    api.expect("GET", "/subjects", None, json!([]));
+    // By UTF-16 code units: U+1F600 is written with surrogates, which stand before U+FF5E.
+    for subject in ["b", "a-key", "%F0%9F%98%80", "%EF%BD%9E", "B"] {
+        api.register(subject, RECORD_1);
+    }
+
+    api.expect("GET", "/subjects", None, json!(["B", "a-key", "b", "\u{1f600}", "\u{ff5e}"]));
+    api.expect("GET", "/subjects?subjectPrefix=a", None, json!(["a-key"]));
+    api.expect("GET", "/subjects?subjectPrefix=:*:", None, json!(["B", "a-key", "b", "\u{1f600}", "\u{ff5e}"]));
+    api.expect("GET", "/subjects?offset=1&limit=2", None, json!(["a-key", "b"]));
+    api.expect("GET", "/subjects?deletedOnly=true", None, json!([]));
+    api.expect_error("GET", "/subjects?limit=abc", None, 404, "HTTP 404 Not Found");
+    api.expect_error("GET", "/subjects?offset=-1", None, 400, "offset");
+    api.expect_error("GET", "/subjects?subjectPrefix=:.c:", None, 42201, "not supported yet");
+}
+
+fn a_schema_is_looked_up(api: &mut Api) {
+    api.register("s", RECORD_1);
+    api.register("s", RECORD_2);
+    let found = |subject: &str| json!({"subject": subject, "version": 1, "id": 1, "guid": GUID_1, "schemaType": "AVRO", "schema": RECORD_1});
+
+    let spaced = RECORD_1.replace(',', " , ");
+    api.expect("POST", "/subjects/s", Some(&request(&spaced)), found("s"));
+    api.expect("POST", "/subjects/s?normalize=true", Some(&request(RECORD_1)), found("s"));
+    api.expect_error("POST", "/subjects/s", Some(&request(RECORD_BROKEN)), 40403, "Schema not found");
+    api.expect_error("POST", "/subjects/u", Some(&request(RECORD_1)), 40401, "Subject 'u' not found.");
+    api.expect_error("POST", "/subjects/u", Some(&request("{")), 42201, "line 1, column 2");
+    api.expect_error("POST", "/subjects/s", Some("null"), 422, "lookUpSchemaUnderSubject.request must not be null");
+    refuses_what_is_not_there_yet(api, "/subjects/s");
+}
+
+/// What is not carried yet is refused, never dropped.
+fn refuses_what_is_not_there_yet(api: &mut Api, path: &str) {
+    let fields = [
+        ("references", json!([{"name": "n", "subject": "s", "version": 1}])),
+        ("metadata", json!({})),
+        ("ruleSet", json!({"domainRules": []})),
+        ("version", json!(3)),
+        ("id", json!(7)),
+        ("schemaType", json!("JSON")),
+        ("schemaType", json!("PROTOBUF")),
+    ];
+    for (name, value) in fields {
+        let mut body = json!({"schema": RECORD_1});
+        body[name] = value;
+        api.expect_error("POST", path, Some(&body.to_string()), 42201, "not supported yet");
+        // An explicit null is an absent field.
+        body[name] = Value::Null;
+        assert_eq!(api.send("POST", path, Some(&body.to_string())).status, 200, "{body}");
+    }
+    let qualified = path.replace("/s", "/:.c:s").replace("/:.c:subjects", "/subjects");
+    api.expect_error("POST", &qualified, Some(&request(RECORD_1)), 42201, "not supported yet");
+    let unknown = json!({"schema": RECORD_1, "schemaType": "THRIFT"}).to_string();
+    api.expect_error("POST", path, Some(&unknown), 42201, "Invalid schema type THRIFT");
+}
+
+fn versions_are_listed(api: &mut Api) {
+    api.expect_error("GET", "/subjects/s/versions", None, 40401, "Subject 's' not found.");
+    api.register("s", RECORD_1);
+    api.register("s", RECORD_2);
+
+    api.expect("GET", "/subjects/s/versions", None, json!([1, 2]));
+    api.expect("GET", "/subjects/s/versions?offset=1&limit=5", None, json!([2]));
+    api.expect("GET", "/subjects/s/versions?deletedAsNegative=true", None, json!([1, 2]));
+    api.expect_error("GET", "/subjects/:.c:s/versions", None, 42201, "not supported yet");
+}
+
+fn a_schema_is_registered(api: &mut Api) {
+    let path = "/subjects/s/versions";
+    let answer = |id, version, guid, schema| json!({"id": id, "version": version, "guid": guid, "schemaType": "AVRO", "schema": schema});
+    api.expect("POST", path, Some(&request(RECORD_1)), answer(1, 1, GUID_1, RECORD_1));
+    api.expect("POST", path, Some(&request(RECORD_2)), answer(2, 2, GUID_2, RECORD_2));
+    // Known content: the old id and version, also under another subject.
+    api.expect("POST", path, Some(&request(RECORD_1)), answer(1, 1, GUID_1, RECORD_1));
+    api.expect("POST", "/subjects/t/versions", Some(&request(RECORD_2)), answer(2, 1, GUID_2, RECORD_2));
+
+    let refused = api.send("POST", path, Some(&request(RECORD_BROKEN))).json();
+    let message = refused["message"].as_str().unwrap();
+    assert_eq!(refused["error_code"], 40901);
+    assert!(message.contains("READER_FIELD_MISSING_DEFAULT_VALUE"), "{message}");
+    assert!(message.contains("{hint: '/fields/1: "), "{message}");
+    api.expect("GET", path, None, json!([1, 2]));
+    assert_eq!(api.send("POST", &format!("{path}?force=true"), Some(&request(RECORD_BROKEN))).status, 200);
+
+    api.expect_error("POST", path, Some(&request(r#"{"type":"nope"}"#)), 42201, "line 1, column 9");
+    api.expect_error("POST", "/subjects/new/versions", Some("{}"), 42201, "Empty schema");
+    api.expect_error("POST", path, Some(""), 422, "register.request must not be null (was null)");
+    api.expect_error("POST", path, Some(r#"{"schema":["int"]}"#), 400, "");
+    api.expect_error("POST", "/subjects/%C2%85/versions", Some(&request(RECORD_1)), 42208, "is not a valid.");
+    api.expect_error("POST", "/subjects/__GLOBAL/versions", Some(&request(RECORD_1)), 42208, "__GLOBAL");
+    refuses_what_is_not_there_yet(api, path);
+    api.expect("GET", "/subjects", None, json!(["s", "t"]));
+}
+
+fn a_version_is_got(api: &mut Api) {
+    api.register("s", RECORD_1);
+    api.register("s", RECORD_2);
+    let first = json!({
+        "subject": "s", "version": 1, "id": 1, "guid": GUID_1, "schemaType": "AVRO", "schema": RECORD_1, "deleted": false
+    });
+    let second = json!({
+        "subject": "s", "version": 2, "id": 2, "guid": GUID_2, "schemaType": "AVRO", "schema": RECORD_2, "deleted": false
+    });
+
+    for text in ["1", "+01", "%201%20"] {
+        api.expect("GET", &format!("/subjects/s/versions/{text}"), None, first.clone());
+    }
+    for text in ["2", "latest", "LATEST", "-1"] {
+        api.expect("GET", &format!("/subjects/s/versions/{text}"), None, second.clone());
+    }
+    api.expect_error("GET", "/subjects/s/versions/3", None, 40402, "Version 3 not found.");
+    api.expect_error("GET", "/subjects/u/versions/1", None, 40401, "Subject 'u' not found.");
+    for text in ["0", "-2", "abc", "2147483648"] {
+        api.expect_error("GET", &format!("/subjects/u/versions/{text}"), None, 42202, "is not a valid version id");
+    }
+}
+
+fn the_text_of_a_version_is_got(api: &mut Api) {
+    api.register("s", RECORD_1);
+
+    let answer = api.get("/subjects/s/versions/latest/schema");
+
+    assert_eq!((answer.status, answer.text().as_str()), (200, RECORD_1));
+    api.expect_error("GET", "/subjects/s/versions/2/schema", None, 40402, "Version 2 not found.");
+}
+
+fn a_schema_is_got_by_id(api: &mut Api) {
+    let answer = |subject: &str, version| {
+        json!({
+            "subject": subject, "version": version, "guid": GUID_1, "schemaType": "AVRO", "schema": RECORD_1,
+            "deleted": false
+        })
+    };
+    api.expect_error("GET", "/schemas/ids/1", None, 40403, "Schema 1 not found");
+    api.register("m", RECORD_1);
+    api.expect("GET", "/schemas/ids/1", None, answer("m", 1));
+
+    // An earlier name takes over at once, though the answer was kept finished.
+    api.register("b", RECORD_1);
+    api.expect("GET", "/schemas/ids/1", None, answer("b", 1));
+    api.expect("GET", "/schemas/ids/1?subject=m", None, answer("m", 1));
+    api.expect("GET", "/schemas/ids/1?subject=nobody&deleted=true", None, answer("b", 1));
+    for id in ["0", "-1", "9"] {
+        api.expect_error("GET", &format!("/schemas/ids/{id}"), None, 40403, &format!("Schema {id} not found"));
+    }
+    for id in ["x", "1.5", "2147483648"] {
+        api.expect_error("GET", &format!("/schemas/ids/{id}"), None, 404, "HTTP 404 Not Found");
+    }
+    api.expect_error("GET", "/schemas/ids/1?fetchMaxId=true", None, 42201, "not supported yet");
+    api.expect_error("GET", "/schemas/ids/1?subject=:.c:a", None, 42201, "not supported yet");
+}
+
+fn the_text_of_an_id_is_got(api: &mut Api) {
+    api.register("s", RECORD_1);
+
+    let answer = api.get("/schemas/ids/1/schema");
+
+    assert_eq!((answer.status, answer.text().as_str()), (200, RECORD_1));
+    api.expect_error("GET", "/schemas/ids/2/schema", None, 40403, "Schema 2 not found");
+}
+
+fn the_subjects_of_an_id_are_listed(api: &mut Api) {
+    for subject in ["b", "a"] {
+        api.register(subject, RECORD_1);
+    }
+
+    api.expect("GET", "/schemas/ids/1/subjects", None, json!(["a", "b"]));
+    api.expect("GET", "/schemas/ids/1/subjects?offset=1", None, json!(["b"]));
+    api.expect_error("GET", "/schemas/ids/2/subjects", None, 40403, "Schema not found");
+}
+
+fn the_versions_of_an_id_are_listed(api: &mut Api) {
+    api.register("b", RECORD_1);
+    api.register("b", RECORD_2);
+    api.register("a", RECORD_2);
+
+    let expected = json!([{"subject": "a", "version": 1}, {"subject": "b", "version": 2}]);
+    api.expect("GET", "/schemas/ids/2/versions", None, expected);
+    api.expect_error("GET", "/schemas/ids/3/versions", None, 40403, "Schema not found");
+}
+
+fn a_schema_is_checked_as_a_register_would(api: &mut Api) {
+    let path = "/compatibility/subjects/s/versions";
+    api.expect("POST", path, Some(&request(RECORD_BROKEN)), json!({"is_compatible": true}));
+    api.register("s", RECORD_1);
+    api.register("s", RECORD_2);
+
+    api.expect("POST", path, Some(&request(RECORD_2)), json!({"is_compatible": true}));
+    // Clients put a slash behind it.
+    api.expect(
+        "POST",
+        &format!("{path}/?verbose=true"),
+        Some(&request(RECORD_2)),
+        json!({"is_compatible": true, "messages": []}),
+    );
+    api.expect("POST", path, Some(&request(RECORD_BROKEN)), json!({"is_compatible": false}));
+    let messages = api.send("POST", &format!("{path}?verbose=true"), Some(&request(RECORD_BROKEN))).json();
+    assert_eq!(messages["messages"][1], "{oldSchemaVersion: 2}");
+    api.expect_error("POST", path, Some(&request("{")), 42201, "Invalid schema");
+    refuses_what_is_not_there_yet(api, path);
+}
+
+fn a_schema_is_checked_with_one(api: &mut Api) {
+    let path = "/compatibility/subjects/s/versions";
+    api.register("s", RECORD_1);
+    api.send("PUT", "/config/s", Some(r#"{"compatibility":"FULL"}"#));
+
+    api.expect("POST", &format!("{path}/1"), Some(&request(RECORD_2)), json!({"is_compatible": true}));
+    let verbose = api.send("POST", &format!("{path}/latest?verbose=true"), Some(&request(RECORD_BROKEN))).json();
+    assert_eq!(verbose["is_compatible"], false);
+    assert!(verbose["messages"][3].as_str().unwrap().contains("compatibility: 'FULL'"), "{verbose}");
+    let bad = api.send("POST", &format!("{path}/1?verbose=true"), Some(&request("{"))).json();
+    assert_eq!((&bad["is_compatible"], bad["messages"].as_array().map(Vec::len)), (&json!(false), Some(1)), "{bad}");
+    api.expect_error("POST", &format!("{path}/2"), Some(&request(RECORD_1)), 40402, "Version 2 not found.");
+    api.expect_error("POST", &format!("{path}/0"), Some(&request(RECORD_1)), 42202, "is not a valid version id");
+    let unknown = "/compatibility/subjects/u/versions/latest";
+    api.expect("POST", unknown, Some(&request(RECORD_1)), json!({"is_compatible": true}));
+}
+
+fn the_global_config_is_got(api: &mut Api) {
+    api.expect("GET", "/config", None, json!({"compatibilityLevel": "BACKWARD"}));
+    api.expect("GET", "/config/", None, json!({"compatibilityLevel": "BACKWARD"}));
+}
+
+fn the_global_config_is_put(api: &mut Api) {
+    for level in ["NONE", "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE"]
+    {
+        let body = json!({"compatibility": level.to_lowercase()}).to_string();
+        api.expect("PUT", "/config", Some(&body), json!({"compatibility": level}));
+        api.expect("GET", "/config", None, json!({"compatibilityLevel": level}));
+    }
+    let merged = json!({"compatibility": "FULL_TRANSITIVE", "normalize": true});
+    api.expect("PUT", "/config", Some(r#"{"normalize":true}"#), merged);
+    api.expect_error("PUT", "/config", Some(r#"{"compatibility":"SIDEWAYS"}"#), 42203, "Invalid compatibility level");
+    api.expect_error("PUT", "/config", Some(r#"{"alias":"x"}"#), 42201, "not supported yet");
+    api.expect_error("PUT", "/config", None, 422, "must not be null");
+    // An empty shell variable behind the slash does not reach the global setting.
+    api.expect_error("PUT", "/config/", Some(r#"{"compatibility":"NONE"}"#), 404, "");
+    api.expect_error("PUT", "/config//", Some(r#"{"compatibility":"NONE"}"#), 400, "");
+    api.expect("GET", "/config", None, json!({"compatibilityLevel": "FULL_TRANSITIVE", "normalize": true}));
+}
+
+fn a_subjects_config_is_got(api: &mut Api) {
+    let unset = "Subject 's' does not have subject-level compatibility configured";
+    api.expect_error("GET", "/config/s", None, 40408, unset);
+    api.send("PUT", "/config", Some(r#"{"compatibility":"FULL","normalize":true}"#));
+
+    let inherited = json!({"compatibilityLevel": "FULL", "normalize": true});
+    api.expect("GET", "/config/s?defaultToGlobal=true", None, inherited);
+    api.expect_error("GET", "/config/s", None, 40408, unset);
+}
+
+fn a_subjects_config_is_put(api: &mut Api) {
+    api.expect("PUT", "/config/s", Some(r#"{"compatibility":"NONE"}"#), json!({"compatibility": "NONE"}));
+    api.register("s", RECORD_1);
+    api.register("s", RECORD_BROKEN);
+
+    api.expect("PUT", "/config/s", Some(r#"{"compatibility":null}"#), json!({}));
+    api.expect("GET", "/config/s", None, json!({"compatibilityLevel": "BACKWARD"}));
+    api.expect_error("PUT", "/config/__EMPTY", Some("{}"), 42208, "__EMPTY");
+    api.expect_error("PUT", "/config/:.c:s", Some("{}"), 42201, "not supported yet");
+}

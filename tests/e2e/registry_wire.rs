@@ -1,0 +1,256 @@
+//! How the registry speaks HTTP: methods, paths, media types, bodies, headers, deadlines.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use registry_server::{Server, ServerConfig};
+
+use crate::raw_http::{Answer, Connection};
+
+const V1: &str = "application/vnd.schemaregistry.v1+json";
+const JSON: (&str, &str) = ("Content-Type", "application/json");
+const INT: &[u8] = br#"{"schema":"\"int\""}"#;
+
+fn with_server(change: impl FnOnce(&mut ServerConfig), check: impl FnOnce(SocketAddr)) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut config = ServerConfig::ephemeral();
+    config.http.workers = 1;
+    change(&mut config);
+    let server = runtime.block_on(Server::start(config)).unwrap();
+    check(server.address);
+    runtime.block_on(server.stop_now());
+}
+
+fn with_connection(check: impl FnOnce(&mut Connection)) {
+    with_server(|_| {}, |address| check(&mut Connection::open(address)));
+}
+
+fn assert_error(answer: &Answer, code: u64) {
+    assert_eq!(answer.json()["error_code"], code, "{} {}", answer.status, answer.text());
+    assert!(answer.header("content-type").is_some_and(|kind| kind.starts_with("application/")));
+}
+
+#[test]
+fn head_and_options_are_answered_everywhere() {
+    with_connection(|connection| {
+        let head = connection.send("HEAD", "/config", &[], None);
+        assert_eq!((head.status, head.header("content-length")), (200, Some("33")));
+        assert_eq!(connection.send("HEAD", "/subjects/u/versions", &[], None).status, 404);
+
+        let options = connection.send("OPTIONS", "/config/s", &[], None);
+        assert_eq!((options.status, options.header("allow")), (200, Some("GET,HEAD,OPTIONS,PUT")));
+        assert_eq!(options.body, b"");
+    });
+}
+
+#[test]
+fn unknown_paths_and_methods_get_json_too() {
+    with_connection(|connection| {
+        assert_error(&connection.send("GET", "/nope", &[], None), 404);
+        assert_error(&connection.send("GET", "/subjects/a/nothing", &[], None), 404);
+        let wrong = connection.send("PATCH", "/subjects/s/versions", &[JSON], Some(b"{}"));
+        assert_error(&wrong, 405);
+        assert_eq!(wrong.header("allow"), Some("GET,HEAD,OPTIONS,POST"));
+        assert_error(&connection.send("TRACE", "/", &[], None), 405);
+    });
+}
+
+#[test]
+fn paths_that_can_be_read_in_two_ways_are_refused() {
+    with_connection(|connection| {
+        for path in [
+            "/subjects//versions",
+            "/subjects/a//",
+            "/subjects/%zz/versions",
+            "/subjects/%ff",
+            "/config/%00",
+            "/config/a%5Cb",
+        ] {
+            for method in ["GET", "PUT", "DELETE", "OPTIONS"] {
+                assert_error(&connection.send(method, path, &[], None), 400);
+            }
+        }
+        assert_error(&connection.send("GET", "/subjects/%2e%2e/versions", &[], None), 400);
+        assert_eq!(connection.send("GET", "//subjects", &[], None).status, 200);
+        for path in ["/config/", "/mode/", "/subjects/"] {
+            assert_error(&connection.send("PUT", path, &[JSON], Some(b"{}")), 404);
+            assert_error(&connection.send("DELETE", path, &[], None), 404);
+        }
+    });
+}
+
+#[test]
+fn a_subject_may_hold_what_a_path_separates() {
+    with_connection(|connection| {
+        for (escaped, name) in [("a%2Fb", "a/b"), ("..", ".."), ("a+b", "a+b"), ("%25", "%"), ("a%3Bb", "a;b")] {
+            let registered = connection.send("POST", &format!("/subjects/{escaped}/versions"), &[JSON], Some(INT));
+            assert_eq!(registered.status, 200, "{escaped}");
+            let got = connection.send("GET", &format!("/subjects/{escaped}/versions/1"), &[], None);
+            assert_eq!(got.json()["subject"], name);
+        }
+    });
+}
+
+#[test]
+fn media_types_are_negotiated() {
+    with_connection(|connection| {
+        for (accept, expected) in [
+            ("*/*", V1),
+            ("application/json", "application/json"),
+            ("application/json;q=0.1, application/vnd.schemaregistry+json", "application/vnd.schemaregistry+json"),
+        ] {
+            let answer = connection.send("GET", "/config", &[("Accept", accept)], None);
+            assert_eq!((answer.status, answer.header("content-type")), (200, Some(expected)), "{accept}");
+        }
+        assert_error(&connection.send("GET", "/config", &[("Accept", "text/html")], None), 406);
+        // `curl -d` says that it sends a form.
+        let form = ("Content-Type", "application/x-www-form-urlencoded");
+        assert_error(&connection.send("POST", "/subjects/s/versions", &[form], Some(INT)), 415);
+        assert_error(&connection.send("POST", "/subjects/s/versions", &[("Content-Type", "bogus")], Some(INT)), 400);
+        assert_eq!(connection.send("POST", "/subjects/s/versions", &[], Some(INT)).status, 200);
+        // The path is judged first, then the method, then the types.
+        assert_error(&connection.send("GET", "/nope", &[("Accept", "text/html")], None), 404);
+    });
+}
+
+#[test]
+fn every_answer_can_be_told_from_others() {
+    with_connection(|connection| {
+        let own = connection.send("GET", "/", &[("X-Request-ID", "abc-1")], None);
+        assert_eq!(own.header("x-request-id"), Some("abc-1"));
+        assert_eq!(own.header("vary"), Some("Accept-Encoding"));
+        assert!(own.header("date").is_some());
+
+        let long = "x".repeat(200);
+        let made: Vec<_> = [("X-Other", "x"), ("X-Request-ID", long.as_str())]
+            .map(|header| connection.send("GET", "/", &[header], None).header("x-request-id").unwrap().to_owned())
+            .into();
+        assert_ne!(made[0], made[1]);
+        assert!(made.iter().all(|id| id.len() == 36 && id.as_bytes()[14] == b'4'), "{made:?}");
+    });
+}
+
+#[test]
+fn bodies_are_compressed_both_ways() {
+    with_connection(|connection| {
+        let symbols: Vec<_> = (0..500).map(|index| format!("\"SYMBOL_{index}\"")).collect();
+        let schema = format!(r#"{{"type":"enum","name":"E","symbols":[{}]}}"#, symbols.join(","));
+        let body = serde_json::json!({ "schema": schema }).to_string();
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(body.as_bytes()).unwrap();
+        let small = encoder.finish().unwrap();
+
+        let gzip = [JSON, ("Content-Encoding", "gzip"), ("Accept-Encoding", "gzip")];
+        let registered = connection.send("POST", "/subjects/s/versions", &gzip, Some(&small));
+
+        assert_eq!((registered.status, registered.header("content-encoding")), (200, Some("gzip")));
+        let mut text = String::new();
+        GzDecoder::new(&*registered.body).read_to_string(&mut text).unwrap();
+        let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(answer["schema"], schema);
+        assert!(registered.body.len() * 2 < text.len());
+        assert_eq!(connection.send("GET", "/schemas/ids/1", &[], None).header("content-encoding"), None);
+        let other = [JSON, ("Content-Encoding", "br")];
+        assert_error(&connection.send("POST", "/subjects/s/versions", &other, Some(&small)), 415);
+    });
+}
+
+#[test]
+fn a_body_is_bounded_in_size_unfolded_size_and_depth() {
+    with_server(
+        |config| config.limits.body_bytes = 10_000,
+        |address| {
+            let path = "/subjects/s/versions";
+            let large = vec![b' '; 10_001];
+            assert_error(&Connection::open(address).send("POST", path, &[JSON], Some(&large)), 413);
+            assert_error(&Connection::open(address).send("POST", path, &[JSON], Some(&large[1..])), 422);
+
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+            encoder.write_all(&vec![b' '; 1 << 20]).unwrap();
+            let bomb = encoder.finish().unwrap();
+            assert!(bomb.len() < 10_000);
+            let gzip = [JSON, ("Content-Encoding", "gzip")];
+            assert_error(&Connection::open(address).send("POST", path, &gzip, Some(&bomb)), 413);
+
+            let deep = format!(r#"{{"schema":"\"int\"","x":{}}}"#, "[".repeat(200) + &"]".repeat(200));
+            assert_error(&Connection::open(address).send("POST", path, &[JSON], Some(deep.as_bytes())), 400);
+        },
+    );
+}
+
+#[test]
+fn a_chunked_body_is_bounded_too() {
+    with_server(
+        |config| config.limits.body_bytes = 10_000,
+        |address| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            let head = "POST /subjects/s/versions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+            stream.write_all(head.as_bytes()).unwrap();
+            let chunk = format!("400\r\n{}\r\n", " ".repeat(1024));
+            for _ in 0..20 {
+                // The server may hang up before everything is written.
+                let _ = stream.write_all(chunk.as_bytes());
+            }
+            let _ = stream.write_all(b"0\r\n\r\n");
+
+            assert!(first_bytes(&mut stream).contains("413"));
+        },
+    );
+}
+
+#[test]
+fn a_body_that_does_not_come_ends_the_request() {
+    with_server(
+        |config| config.http.body_timeout = Duration::from_millis(200),
+        |address| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            let started = Instant::now();
+            stream.write_all(b"POST /subjects/s/versions HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{").unwrap();
+
+            let answer = first_bytes(&mut stream);
+
+            assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+            assert!(started.elapsed() < Duration::from_secs(10));
+        },
+    );
+}
+
+#[test]
+fn a_head_that_does_not_come_ends_the_connection() {
+    with_server(
+        |config| config.http.header_timeout = Duration::from_millis(200),
+        |address| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nHost:").unwrap();
+
+            let answer = first_bytes(&mut stream);
+
+            assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
+        },
+    );
+}
+
+/// What the server sends first; empty when it hangs up.
+fn first_bytes(stream: &mut TcpStream) -> String {
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut bytes = [0; 512];
+    let count = stream.read(&mut bytes).unwrap();
+    String::from_utf8_lossy(&bytes[..count]).into_owned()
+}
+
+#[test]
+fn the_code_of_a_broken_promise_can_be_the_old_one() {
+    with_server(
+        |config| config.incompatible_code = 409,
+        |address| {
+            let mut connection = Connection::open(address);
+            connection.send("POST", "/subjects/s/versions", &[JSON], Some(INT));
+            let refused = connection.send("POST", "/subjects/s/versions", &[JSON], Some(br#"{"schema":"\"string\""}"#));
+            assert_eq!((refused.status, refused.json()["error_code"].as_u64()), (409, Some(409)));
+        },
+    );
+}
