@@ -20,6 +20,8 @@ mod queue;
 mod register;
 mod subject;
 mod subject_config;
+#[cfg(test)]
+mod tests;
 
 pub use cache::{Content, SchemaInUse};
 pub use canonical::{Canonical, SchemaInput};

@@ -1,0 +1,247 @@
+//! The rules over a store that can be taken down, made to move, and counted.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use schema_core::{SchemaId, SchemaType, Version};
+
+use crate::store::{
+    self, ConfigRecord, ConfigScope, DeleteMode, Inserted, NewVersion, Removed, Revision, SchemaUse, Store, StoreError,
+    StoreErrorKind, StoredSchema, SubjectKey, SubjectSnapshot,
+};
+
+use super::{Check, Deleted, Registry, RegistryConfig, RegistryError, SchemaInput, Selector, Subject};
+
+#[derive(Debug)]
+struct OddStore {
+    inner: Arc<dyn Store>,
+    is_down: AtomicBool,
+    /// So many inserts are answered with `Moved`.
+    moves: AtomicUsize,
+    inserts: AtomicUsize,
+    schema_reads: AtomicUsize,
+}
+
+impl OddStore {
+    fn up(&self) -> Result<&dyn Store, StoreError> {
+        if self.is_down.load(Ordering::SeqCst) {
+            return Err(StoreError::new("reach the store", StoreErrorKind::Unavailable, "it is down"));
+        }
+        Ok(&*self.inner)
+    }
+}
+
+#[async_trait]
+impl Store for OddStore {
+    async fn subject_snapshot(&self, subject: &SubjectKey) -> Result<SubjectSnapshot, StoreError> {
+        self.up()?.subject_snapshot(subject).await
+    }
+
+    async fn revision(&self, subject: &SubjectKey) -> Result<Revision, StoreError> {
+        self.up()?.revision(subject).await
+    }
+
+    async fn insert_version(&self, new: NewVersion) -> Result<Inserted, StoreError> {
+        self.inserts.fetch_add(1, Ordering::SeqCst);
+        let store = self.up()?;
+        if self.moves.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+            return Ok(Inserted::Moved);
+        }
+        store.insert_version(new).await
+    }
+
+    async fn schema(&self, context: &str, id: SchemaId) -> Result<Option<StoredSchema>, StoreError> {
+        self.up()?.schema(context, id).await
+    }
+
+    async fn schema_uses(&self, context: &str, id: SchemaId) -> Result<Vec<SchemaUse>, StoreError> {
+        self.schema_reads.fetch_add(1, Ordering::SeqCst);
+        // Lets all who miss at once come to the same point.
+        tokio::task::yield_now().await;
+        self.up()?.schema_uses(context, id).await
+    }
+
+    async fn subjects(&self, context: &str, deleted: Deleted) -> Result<Vec<Arc<str>>, StoreError> {
+        self.up()?.subjects(context, deleted).await
+    }
+
+    async fn config(&self, scope: &ConfigScope) -> Result<Option<ConfigRecord>, StoreError> {
+        self.up()?.config(scope).await
+    }
+
+    async fn put_config(&self, scope: &ConfigScope, config: ConfigRecord) -> Result<(), StoreError> {
+        self.up()?.put_config(scope, config).await
+    }
+
+    async fn delete_version(
+        &self,
+        subject: &SubjectKey,
+        version: Version,
+        mode: DeleteMode,
+        decided_on: Revision,
+    ) -> Result<Removed, StoreError> {
+        self.up()?.delete_version(subject, version, mode, decided_on).await
+    }
+
+    async fn delete_subject(
+        &self,
+        subject: &SubjectKey,
+        mode: DeleteMode,
+        decided_on: Revision,
+    ) -> Result<Removed, StoreError> {
+        self.up()?.delete_subject(subject, mode, decided_on).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.up()?.ping().await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
+
+async fn registry() -> (Registry, Arc<OddStore>) {
+    let store = Arc::new(OddStore {
+        inner: store::open(store::IN_MEMORY).await.unwrap(),
+        is_down: AtomicBool::new(false),
+        moves: AtomicUsize::new(0),
+        inserts: AtomicUsize::new(0),
+        schema_reads: AtomicUsize::new(0),
+    });
+    let limits = schema_core::format::Limits::default();
+    let config = RegistryConfig { limits, versions_compared: 3, cache_bytes: 1 << 20 };
+    (Registry::new(Arc::clone(&store) as Arc<dyn Store>, config), store)
+}
+
+fn subject(name: &str) -> Subject {
+    Subject::parse_to_write(name).unwrap()
+}
+
+fn input(text: &str) -> SchemaInput {
+    SchemaInput { schema_type: SchemaType::Avro, text: Some(text.to_owned()), normalize: false }
+}
+
+/// A record whose optional fields are the letters of `fields`.
+fn record(fields: &str) -> SchemaInput {
+    let fields = fields.chars().map(|name| format!(r#"{{"name":"{name}","type":"int","default":0}}"#));
+    input(&format!(r#"{{"type":"record","name":"R","fields":[{}]}}"#, fields.collect::<Vec<_>>().join(",")))
+}
+
+async fn register(registry: &Registry, name: &str, schema: &SchemaInput) -> Result<(u32, u32), RegistryError> {
+    let registered = registry.register(&subject(name), schema, Check::Compatibility, 7).await?;
+    Ok((registered.id.0, registered.version.0))
+}
+
+#[tokio::test]
+async fn what_was_read_before_is_served_while_the_store_is_down() {
+    let (registry, store) = registry().await;
+    register(&registry, "s", &record("a")).await.unwrap();
+    register(&registry, "s", &record("ab")).await.unwrap();
+    registry.schema_by_id(1).await.unwrap().unwrap();
+
+    store.is_down.store(true, Ordering::SeqCst);
+
+    assert!(registry.schema_by_id(1).await.unwrap().is_some());
+    assert!(matches!(registry.schema_by_id(2).await, Err(RegistryError::Unavailable(_))));
+    assert!(matches!(register(&registry, "s", &record("abc")).await, Err(RegistryError::Unavailable(_))));
+    assert!(matches!(registry.ping().await, Err(RegistryError::Unavailable(_))));
+
+    store.is_down.store(false, Ordering::SeqCst);
+    assert_eq!(register(&registry, "s", &record("abc")).await.unwrap(), (3, 3));
+    assert!(registry.schema_by_id(2).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_register_decides_again_when_something_moved_and_gives_up_in_the_end() {
+    let (registry, store) = registry().await;
+
+    store.moves.store(7, Ordering::SeqCst);
+    assert_eq!(register(&registry, "s", &record("a")).await.unwrap(), (1, 1));
+    assert_eq!(store.inserts.load(Ordering::SeqCst), 8);
+
+    store.moves.store(8, Ordering::SeqCst);
+    assert!(matches!(register(&registry, "s", &record("ab")).await, Err(RegistryError::Crowded { .. })));
+    assert_eq!(registry.versions(&subject("s"), Deleted::Hide).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_fleet_that_starts_at_once_writes_once() {
+    let (registry, store) = registry().await;
+    let schema = record("a");
+
+    let answers = join_all((0..50).map(|_| register(&registry, "s", &schema))).await;
+
+    assert!(answers.into_iter().all(|answer| answer.unwrap() == (1, 1)));
+    assert_eq!(store.inserts.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn many_who_miss_an_id_at_once_cause_one_read() {
+    let (registry, store) = registry().await;
+    register(&registry, "s", &record("a")).await.unwrap();
+
+    let answers = join_all((0..50).map(|_| registry.schema_by_id(1))).await;
+
+    assert!(answers.into_iter().all(|answer| answer.unwrap().is_some()));
+    assert_eq!(store.schema_reads.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn racing_registers_of_one_subject_are_each_compared_with_what_came_before() {
+    let (registry, _store) = registry().await;
+    let schemas: Vec<_> = [r#""int""#, r#""string""#, r#""boolean""#].map(input).into();
+
+    let answers = join_all(schemas.iter().map(|schema| register(&registry, "s", schema))).await;
+
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1, "they cannot read each other: {answers:?}");
+    let refused = answers.iter().filter(|answer| matches!(answer, Err(RegistryError::Incompatible { .. })));
+    assert_eq!(refused.count(), 2);
+}
+
+#[tokio::test]
+async fn a_use_that_comes_later_is_seen_at_once() {
+    let (registry, _store) = registry().await;
+    register(&registry, "s", &record("a")).await.unwrap();
+    for name in ["r", "q", "p"] {
+        registry.schema_by_id(1).await.unwrap();
+        register(&registry, name, &record("a")).await.unwrap();
+
+        let schema = registry.schema_by_id(1).await.unwrap().unwrap();
+        assert_eq!(&*schema.uses[schema.index_for(None)].subject.subject, name);
+    }
+}
+
+#[tokio::test]
+async fn a_transitive_check_refuses_more_versions_than_it_may_compare() {
+    let (registry, _store) = registry().await;
+    let level = schema_core::wire::Change::Set("FULL_TRANSITIVE".to_owned());
+    let change = super::ConfigChange { compatibility: level, ..super::ConfigChange::default() };
+    registry.change_config(Some(&subject("s")), change).await.unwrap();
+    for fields in ["a", "ab", "abc"] {
+        register(&registry, "s", &record(fields)).await.unwrap();
+    }
+
+    register(&registry, "s", &record("abcd")).await.unwrap();
+    let refused = register(&registry, "s", &record("abcde")).await.unwrap_err();
+
+    let RegistryError::InvalidSchema { reason, .. } = refused else { panic!("{refused:?}") };
+    assert!(reason.contains("limits.versions_compared") && reason.contains('3'), "{reason}");
+    // What is known already needs no comparison.
+    assert_eq!(register(&registry, "s", &record("a")).await.unwrap(), (1, 1));
+}
+
+#[tokio::test]
+async fn a_large_schema_is_read_and_compared_like_a_small_one() {
+    let (registry, _store) = registry().await;
+    let symbols = |count: usize| (0..count).map(|at| format!("\"SYMBOL_{at}\"")).collect::<Vec<_>>().join(",");
+    let large = |count| input(&format!(r#"{{"type":"enum","name":"E","symbols":[{}]}}"#, symbols(count)));
+
+    assert_eq!(register(&registry, "s", &large(8000)).await.unwrap(), (1, 1));
+    assert_eq!(register(&registry, "s", &large(8001)).await.unwrap(), (2, 2));
+    let refused = registry.check_compatibility(&subject("s"), Some(Selector::Latest), &large(8000)).await.unwrap();
+
+    assert!(refused[0].contains("MISSING_ENUM_SYMBOLS"), "{}", refused[0]);
+}
