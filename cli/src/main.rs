@@ -1,2 +1,57 @@
-//! `sr`.
-fn main() {}
+//! `sr`: everything a person does with the registry and the producer from a shell.
+//!
+//! Parses the command line and hands over to one file per command.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod consume;
+mod demo;
+mod produce;
+mod value_schema;
+
+/// Schemas and records from the shell.
+#[derive(Debug, Parser)]
+#[command(name = "sr", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Shows a whole stream in one go: registry, producer, broker, schema evolution, reader.
+    Demo(demo::DemoArgs),
+    /// Sends JSON lines from standard input as Avro records.
+    Produce(produce::ProduceArgs),
+    /// Prints a topic's records as JSON lines, decoded through the registry.
+    Consume(consume::ConsumeArgs),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    init_logs();
+    let outcome = match Cli::parse().command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Produce(args) => produce::run(args).await,
+        Command::Consume(args) => consume::run(args).await,
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            for cause in error.chain().skip(1) {
+                eprintln!("  because: {cause}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Warnings and errors of the libraries go to standard error; `RUST_LOG` shows more.
+fn init_logs() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+}

@@ -1,0 +1,131 @@
+//! `sr consume`: a topic's records as JSON lines, decoded through the registry.
+
+use std::io::Write;
+use std::time::Duration;
+
+use anyhow::Context;
+use avro_serde::{AvroDeserializer, DeserializerConfig, JsonCodec, SchemaId, SchemaKey, SchemaRegistry};
+use clap::{Args, ValueEnum};
+use producer_core::reader::{PartitionReader, ReaderConfig, StartOffset, StoredRecord, list_partitions};
+use serde_json::{Value, json};
+
+/// How often a follower asks for what is new.
+const FOLLOW_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Where to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum From {
+    /// The oldest record; ends at the newest, unless `--follow` is given.
+    Start,
+    /// What comes from now on, until Ctrl-C.
+    End,
+}
+
+/// Flags of `sr consume`.
+#[derive(Debug, Args)]
+pub(crate) struct ConsumeArgs {
+    /// Topic to read.
+    topic: String,
+    /// Kafka brokers, `host:port[,host:port]`.
+    #[arg(long, value_name = "SERVERS", default_value = "127.0.0.1:9092")]
+    bootstrap_servers: String,
+    /// URL of the schema registry.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8081")]
+    registry: String,
+    /// Where to begin.
+    #[arg(long, value_enum, default_value_t = From::Start)]
+    from: From,
+    /// Goes on with new records until Ctrl-C.
+    #[arg(long)]
+    follow: bool,
+    /// Stops after so many records.
+    #[arg(long, short = 'n', value_name = "COUNT")]
+    max_records: Option<u64>,
+}
+
+/// Prints records partition by partition; the order inside a partition is that of its offsets.
+pub(crate) async fn run(args: ConsumeArgs) -> anyhow::Result<()> {
+    let registry = SchemaRegistry::connect(&args.registry)?;
+    let mut printer = Printer {
+        deserializer: AvroDeserializer::with_codec(registry, DeserializerConfig::new(), JsonCodec::plain()),
+        left: args.max_records.unwrap_or(u64::MAX),
+    };
+    let config = ReaderConfig::new(&args.bootstrap_servers);
+    let start = match args.from {
+        From::Start => StartOffset::Earliest,
+        From::End => StartOffset::Latest,
+    };
+    let mut readers = Vec::new();
+    for partition in list_partitions(&config, &args.topic).await? {
+        readers.push((partition, PartitionReader::open(&config, &args.topic, partition, start).await?));
+    }
+    let consume = async {
+        print_all(&mut readers, &mut printer).await?;
+        let mut ticks = tokio::time::interval(FOLLOW_INTERVAL);
+        while (args.follow || args.from == From::End) && printer.left > 0 {
+            ticks.tick().await;
+            for (_, reader) in &mut readers {
+                reader.extend().await?;
+            }
+            print_all(&mut readers, &mut printer).await?;
+        }
+        anyhow::Ok(())
+    };
+    tokio::select! {
+        done = consume => done,
+        interrupt = tokio::signal::ctrl_c() => Ok(interrupt?),
+    }
+}
+
+async fn print_all(readers: &mut [(i32, PartitionReader)], printer: &mut Printer) -> anyhow::Result<()> {
+    for (partition, reader) in readers {
+        while printer.left > 0 {
+            let Some(batch) = reader.next_batch().await? else { break };
+            printer.print(*partition, &batch).await?;
+        }
+    }
+    Ok(())
+}
+
+struct Printer {
+    deserializer: AvroDeserializer<Value, JsonCodec>,
+    /// Records still to be printed.
+    left: u64,
+}
+
+impl Printer {
+    async fn print(&mut self, partition: i32, batch: &[StoredRecord]) -> anyhow::Result<()> {
+        let wanted = usize::try_from(self.left).unwrap_or(usize::MAX).min(batch.len());
+        let mut lines = Vec::new();
+        for record in &batch[..wanted] {
+            let line = self.line(partition, record).await;
+            let line =
+                line.with_context(|| format!("the record at partition {partition}, offset {}", record.offset))?;
+            serde_json::to_writer(&mut lines, &line)?;
+            lines.push(b'\n');
+        }
+        self.left -= wanted as u64;
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(&lines).and_then(|()| stdout.flush()).context("standard output cannot be written")
+    }
+
+    async fn line(&self, partition: i32, record: &StoredRecord) -> anyhow::Result<Value> {
+        let headers = record.headers.iter().map(|header| (header.key.as_str(), header.value.as_deref()));
+        let decoded = self.deserializer.deserialize_record(record.value.as_deref(), headers).await?;
+        Ok(json!({
+            "partition": partition,
+            "offset": record.offset,
+            "timestamp": record.timestamp,
+            "key": record.key.as_deref().map(String::from_utf8_lossy),
+            "schema": decoded.as_ref().map(|decoded| schema(decoded.schema_key)),
+            "value": decoded.map(|decoded| decoded.value),
+        }))
+    }
+}
+
+fn schema(key: SchemaKey) -> Value {
+    match key {
+        SchemaKey::Id(SchemaId(id)) => json!({ "id": id }),
+        SchemaKey::Guid(guid) => json!({ "guid": guid.to_string() }),
+    }
+}

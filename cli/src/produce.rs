@@ -1,0 +1,133 @@
+//! `sr produce`: JSON lines from standard input become Avro records.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use avro_serde::{AvroSerializer, JsonCodec, SchemaRegistry, SerializerConfig};
+use clap::Args;
+use producer_core::serializer::StringSerializer;
+use producer_core::{ProduceError, Producer, ProducerConfig, ProducerRecord, RecordMetadata};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use crate::value_schema::ValueSchema;
+
+/// Longer than `delivery.timeout.ms`, so that every record has its answer before.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(150);
+
+/// Flags of `sr produce`.
+#[derive(Debug, Args)]
+pub(crate) struct ProduceArgs {
+    /// Topic to write to.
+    topic: String,
+    /// Kafka brokers, `host:port[,host:port]`.
+    #[arg(long, value_name = "SERVERS", default_value = "127.0.0.1:9092")]
+    bootstrap_servers: String,
+    /// URL of the schema registry.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8081")]
+    registry: String,
+    /// Avro schema of the values: a file, which is registered under TOPIC-value, or subject[@version].
+    #[arg(long, value_name = "FILE|SUBJECT[@VERSION]")]
+    value_schema: ValueSchema,
+    /// Field of the value that becomes the record's key, as text; without it records have no key.
+    #[arg(long, value_name = "FIELD")]
+    key: Option<String>,
+}
+
+/// Sends every line; stops at the first that is wrong, after what came before it is delivered.
+pub(crate) async fn run(args: ProduceArgs) -> anyhow::Result<()> {
+    let registry = SchemaRegistry::connect(&args.registry)?;
+    let config = SerializerConfig::new(args.value_schema.select(&registry).await?);
+    let serializer = AvroSerializer::with_codec(registry, config, JsonCodec::plain());
+    let producer: Producer<String, Value> =
+        Producer::new(ProducerConfig::new(&args.bootstrap_servers), StringSerializer, serializer)?;
+    let tally = Arc::new(Tally::default());
+
+    let sent = send_lines(&args, &producer, &tally).await;
+    let closed = producer.close(CLOSE_TIMEOUT).await;
+    let delivered = tally.delivered.load(Ordering::Relaxed);
+    eprintln!("{delivered} records delivered to `{}`", args.topic);
+    sent?;
+    if let Some(error) = tally.first_failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        let failed = tally.failed.load(Ordering::Relaxed);
+        return Err(anyhow::Error::new(error).context(format!("{failed} records were not delivered; the first")));
+    }
+    Ok(closed?)
+}
+
+async fn send_lines(args: &ProduceArgs, producer: &Producer<String, Value>, tally: &Arc<Tally>) -> anyhow::Result<()> {
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    let mut number = 0_u64;
+    while let Some(line) = lines.next_line().await.context("standard input cannot be read")? {
+        number += 1;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let record = record_of(args, &line).with_context(|| format!("line {number}"))?;
+        let tally = Arc::clone(tally);
+        let taken = producer.send_with_callback(record, move |result| tally.count(result)).await;
+        taken.map_err(|refused| refused.error).with_context(|| format!("line {number}"))?;
+    }
+    Ok(())
+}
+
+fn record_of(args: &ProduceArgs, line: &str) -> anyhow::Result<ProducerRecord<String, Value>> {
+    let value: Value = serde_json::from_str(line).context("this is no JSON")?;
+    let mut record = ProducerRecord::to(&args.topic);
+    if let Some(field) = &args.key {
+        record.key = key_of(&value, field)?;
+    }
+    Ok(record.value(value))
+}
+
+/// The key as text; a null field means no key.
+fn key_of(value: &Value, field: &str) -> anyhow::Result<Option<String>> {
+    match value.get(field) {
+        Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(scalar @ (Value::Number(_) | Value::Bool(_))) => Ok(Some(scalar.to_string())),
+        Some(_) => bail!("the field `{field}` is an object or array, which is no key; expected text, a number or null"),
+        None => bail!("the value has no field `{field}` to take the key from"),
+    }
+}
+
+/// What became of the records.
+#[derive(Debug, Default)]
+struct Tally {
+    delivered: AtomicU64,
+    failed: AtomicU64,
+    first_failure: Mutex<Option<ProduceError>>,
+}
+
+impl Tally {
+    fn count(&self, result: Result<RecordMetadata, ProduceError>) {
+        match result {
+            Ok(_) => {
+                self.delivered.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(error) => {
+                self.failed.fetch_add(1, Ordering::Relaxed);
+                self.first_failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_the_text_of_a_scalar_field() {
+        let value = serde_json::json!({"text": "x", "number": 7, "null": null, "array": []});
+
+        assert_eq!(key_of(&value, "text").unwrap(), Some("x".to_owned()));
+        assert_eq!(key_of(&value, "number").unwrap(), Some("7".to_owned()));
+        assert_eq!(key_of(&value, "null").unwrap(), None);
+        assert!(key_of(&value, "array").is_err());
+        assert!(key_of(&value, "missing").unwrap_err().to_string().contains("`missing`"));
+    }
+}

@@ -1,0 +1,89 @@
+//! `--value-schema FILE|subject[@version]`: what a value is written with.
+
+use std::path::Path;
+use std::str::FromStr;
+
+use anyhow::Context;
+use avro_serde::codec::Schema;
+use avro_serde::registry::VersionSelector;
+use avro_serde::{SchemaRegistry, SchemaSelection, Version};
+
+/// A schema as named on the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ValueSchema {
+    /// A file that exists: its text is registered under the topic's subject.
+    File(String),
+    /// A version of a subject; the latest if none is given.
+    Subject { subject: String, version: VersionSelector },
+}
+
+impl FromStr for ValueSchema {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if Path::new(text).is_file() {
+            return Ok(Self::File(text.to_owned()));
+        }
+        if text.ends_with(".avsc") || text.contains(std::path::MAIN_SEPARATOR) {
+            return Err(format!("there is no file `{text}`"));
+        }
+        let (subject, version) = match text.rsplit_once('@') {
+            Some((subject, version)) => (subject, parse_version(version)?),
+            None => (text, VersionSelector::Latest),
+        };
+        if subject.is_empty() {
+            return Err("the subject is empty, expected FILE or subject[@version]".to_owned());
+        }
+        Ok(Self::Subject { subject: subject.to_owned(), version })
+    }
+}
+
+fn parse_version(text: &str) -> Result<VersionSelector, String> {
+    if text == "latest" {
+        return Ok(VersionSelector::Latest);
+    }
+    match text.parse::<u32>() {
+        Ok(number) if number >= 1 => Ok(VersionSelector::Number(Version(number))),
+        _ => Err(format!("`{text}` is no version, expected a number from 1 or `latest`")),
+    }
+}
+
+impl ValueSchema {
+    /// What the serializer is told; a subject's version is asked for once.
+    pub(crate) async fn select(&self, registry: &SchemaRegistry) -> anyhow::Result<SchemaSelection> {
+        match self {
+            Self::File(path) => {
+                let text = tokio::fs::read_to_string(path).await.with_context(|| format!("`{path}` cannot be read"))?;
+                let schema = Schema::parse(&text).with_context(|| format!("`{path}` holds no Avro schema"))?;
+                Ok(SchemaSelection::AutoRegister(schema))
+            }
+            Self::Subject { subject, version } => {
+                Ok(SchemaSelection::Id(registry.version(subject, *version).await?.id))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subject(subject: &str, version: VersionSelector) -> Result<ValueSchema, String> {
+        Ok(ValueSchema::Subject { subject: subject.to_owned(), version })
+    }
+
+    #[test]
+    fn a_schema_is_a_file_or_a_version_of_a_subject() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+
+        assert_eq!(path.parse(), Ok(ValueSchema::File(path.to_owned())));
+        assert_eq!("a-value".parse(), subject("a-value", VersionSelector::Latest));
+        assert_eq!("a-value@latest".parse(), subject("a-value", VersionSelector::Latest));
+        assert_eq!("a-value@2".parse(), subject("a-value", VersionSelector::Number(Version(2))));
+        assert_eq!("a@b@2".parse(), subject("a@b", VersionSelector::Number(Version(2))));
+        for wrong in ["missing.avsc", "no/such/file", "a@0", "a@x", "@1", ""] {
+            assert!(wrong.parse::<ValueSchema>().is_err(), "{wrong}");
+        }
+    }
+}
