@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod command_line;
 mod confluent_replies;
 mod dependencies;
 mod endpoint_coverage;
 mod java_records;
 mod raw_http;
+mod readme;
 mod registry_api;
 mod registry_restart;
 mod registry_wire;

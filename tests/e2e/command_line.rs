@@ -1,0 +1,137 @@
+//! `sr` as a person runs it: the demo, JSON lines in, JSON lines out.
+
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+use end_to_end_tests::{binaries, start_registry};
+use producer_core::testing::{FakeBroker, FakeBrokerConfig};
+use serde_json::{Value, json};
+
+/// Runs `sr` to its end with `input` on standard input.
+fn sr(arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(binaries::path("sr").unwrap())
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_owned();
+    // A command that fails early does not read its input.
+    let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()).is_ok());
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    output
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A registry and a broker with one topic of two partitions.
+struct Services {
+    registry: end_to_end_tests::Registry,
+    broker: FakeBroker,
+}
+
+impl Services {
+    async fn start() -> Self {
+        let broker = FakeBroker::start(FakeBrokerConfig::default()).await.unwrap();
+        broker.create_topic("users", 2).unwrap();
+        Self { registry: tokio::task::spawn_blocking(start_registry).await.unwrap().unwrap(), broker }
+    }
+
+    /// Runs `sr COMMAND users ...` against them.
+    async fn sr(&self, command: &str, arguments: &[&str], input: &str) -> Output {
+        let servers = self.broker.bootstrap_servers();
+        let mut all = vec![command, "users", "--bootstrap-servers", &servers, "--registry", self.registry.url()];
+        all.extend(arguments);
+        let (all, input) = (all.into_iter().map(str::to_owned).collect::<Vec<_>>(), input.to_owned());
+        let run = move || sr(&all.iter().map(String::as_str).collect::<Vec<_>>(), &input);
+        tokio::task::spawn_blocking(run).await.unwrap()
+    }
+}
+
+#[test]
+fn demo_shows_the_whole_stream_and_why_a_version_is_refused() {
+    let output = sr(&["demo", "--port", "0", "--repeat", "1"], "");
+
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{shown}\n{}", text(&output.stderr));
+    for expected in [
+        "registered as flights-value version 1, schema id 1",
+        "registered as flights-value version 2, schema id 2",
+        "refused, error code 40901",
+        "reason   READER_FIELD_MISSING_DEFAULT_VALUE",
+        "repair   /fields/9",
+        "5000 records read",
+        "2500 of them written with schema id 1",
+        "2500 of them written with schema id 2",
+        "records/s",
+        "partition  0:",
+        "curl http://127.0.0.1:",
+    ] {
+        assert!(shown.contains(expected), "`{expected}` is not in\n{shown}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn produced_json_lines_come_back_as_they_were() {
+    let services = Services::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let schema = folder.path().join("user.avsc");
+    let fields = json!([{"name": "id", "type": "long"}, {"name": "name", "type": ["null", "string"]}]);
+    std::fs::write(&schema, json!({"type": "record", "name": "User", "fields": fields}).to_string()).unwrap();
+    let (first, second) = (json!({"id": 1, "name": "Ada"}), json!({"id": 2, "name": null}));
+
+    let produced =
+        services.sr("produce", &["--value-schema", schema.to_str().unwrap(), "--key", "id"], &first.to_string()).await;
+    assert!(produced.status.success(), "{}", text(&produced.stderr));
+    let by_subject = ["--value-schema", "users-value@1", "--key", "name"];
+    let produced = services.sr("produce", &by_subject, &format!("\n{second}\n")).await;
+    assert!(produced.status.success(), "{}", text(&produced.stderr));
+    let consumed = services.sr("consume", &[], "").await;
+
+    assert!(consumed.status.success(), "{}", text(&consumed.stderr));
+    let mut records: Vec<Value> =
+        text(&consumed.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    records.sort_by_key(|record| record["value"]["id"].as_i64());
+    assert_eq!(records.len(), 2);
+    assert_eq!((&records[0]["key"], &records[0]["value"]), (&json!("1"), &first));
+    assert_eq!((&records[1]["key"], &records[1]["value"]), (&Value::Null, &second));
+    assert_eq!(records[0]["schema"], json!({"id": 1}));
+
+    let limited = services.sr("consume", &["-n", "1"], "").await;
+    assert_eq!(text(&limited.stdout).lines().count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_line_is_named_and_what_came_before_it_is_delivered() {
+    let services = Services::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let schema = folder.path().join("long.avsc");
+    std::fs::write(&schema, "\"long\"").unwrap();
+
+    for (wrong, reason) in [("{", "this is no JSON"), ("\"text\"", "long")] {
+        let input = format!("1\n2\n{wrong}\n4\n");
+        let produced = services.sr("produce", &["--value-schema", schema.to_str().unwrap()], &input).await;
+
+        let said = text(&produced.stderr);
+        assert!(!produced.status.success(), "{said}");
+        assert!(said.contains("2 records delivered") && said.contains("line 3") && said.contains(reason), "{said}");
+    }
+    let consumed = services.sr("consume", &[], "").await;
+    assert_eq!(text(&consumed.stdout).lines().count(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_used_ends_in_an_error_that_names_it() {
+    let services = Services::start().await;
+
+    let no_file = services.sr("produce", &["--value-schema", "no-such.avsc"], "").await;
+    assert!(text(&no_file.stderr).contains("there is no file `no-such.avsc`"), "{}", text(&no_file.stderr));
+    let no_subject = services.sr("produce", &["--value-schema", "nobody-value"], "").await;
+    assert!(text(&no_subject.stderr).contains("40401"), "{}", text(&no_subject.stderr));
+    assert!(!no_file.status.success() && !no_subject.status.success());
+}

@@ -1,0 +1,83 @@
+//! Every command of README.md works as it stands there.
+//!
+//! `cargo run [--release] --bin X --` is replaced by the built binary and `./test` by a check that it is
+//! there; with `./test --long` nothing is replaced and the commands run in a fresh clone.
+
+mod commands;
+mod shell;
+
+use end_to_end_tests::binaries::workspace;
+
+use self::commands::commands;
+use self::shell::Shell;
+
+#[test]
+fn every_command_works() {
+    let readme = std::fs::read_to_string(workspace().join("README.md")).expect("README.md is there");
+    let commands = commands(&readme);
+    for must in ["cargo run --release --bin sr -- demo", "./test", "cargo run --release --bin registry-server"] {
+        assert!(commands.iter().any(|command| command == must), "the README does not show `{must}`");
+    }
+
+    let literally = std::env::var_os("SR_LONG").is_some();
+    let mut shell = if literally { Shell::in_a_fresh_clone() } else { Shell::with_built_binaries() }.unwrap();
+    for command in commands {
+        shell.run(&command).unwrap_or_else(|error| panic!("`{command}`: {error:#}"));
+    }
+}
+
+#[test]
+fn planted_commands_that_do_not_work_are_found() {
+    let readme = "\
+Text with `false` in it.
+
+```sh
+# Comments are not run.
+echo first > file
+cat \\
+    file
+```
+
+```rust
+let not = \"a command\";
+```
+
+```console
+$ cargo run --bin no-such-binary -- --flag
+what it prints
+$ cargo build
+$ cat missing
+```
+";
+    let commands = commands(readme);
+    assert_eq!(
+        commands,
+        [
+            "echo first > file",
+            "cat \\\n    file",
+            "cargo run --bin no-such-binary -- --flag",
+            "cargo build",
+            "cat missing"
+        ]
+    );
+
+    let mut shell = Shell::with_built_binaries().unwrap();
+    let worked: Vec<bool> = commands.iter().map(|command| shell.run(command).is_ok()).collect();
+
+    assert_eq!(worked, [true, true, false, false, false]);
+}
+
+/// The README's programs are the examples of avro-serde, which are compiled with the tests.
+#[test]
+fn every_program_is_an_example_that_compiles() {
+    let readme = std::fs::read_to_string(workspace().join("README.md")).expect("README.md is there");
+    let programs: Vec<&str> = readme.split("```rust\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+
+    assert_eq!(programs.len(), 2);
+    for (program, example) in programs.iter().zip(["producer.rs", "reader.rs"]) {
+        let text = std::fs::read_to_string(workspace().join("avro-serde/examples").join(example)).unwrap();
+        let without_docs: String =
+            text.split_inclusive('\n').skip_while(|line| line.trim().is_empty() || line.starts_with("//!")).collect();
+        assert_eq!(*program, without_docs, "{example}");
+    }
+}

@@ -1,0 +1,50 @@
+//! The commands in a Markdown text: the lines of `sh` blocks, and those after `$` in `console` blocks.
+
+use std::process::Command;
+
+/// All commands in their order. A command that spans lines is one.
+pub(super) fn commands(markdown: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut lines = markdown.lines();
+    while let Some(line) = lines.next() {
+        let Some(language) = line.trim_start().strip_prefix("```") else { continue };
+        let block: Vec<&str> = lines.by_ref().take_while(|line| line.trim() != "```").collect();
+        match language.trim() {
+            "sh" | "bash" => found.extend(whole_commands(block.into_iter())),
+            "console" => found.extend(whole_commands(block.into_iter().filter_map(typed))),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// What a person typed in a line of a session: after the prompt `$`, or the prompt `>` of a continued line.
+fn typed(line: &str) -> Option<&str> {
+    line.strip_prefix("$ ").or_else(|| line.strip_prefix("> "))
+}
+
+fn whole_commands<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut command = String::new();
+    for line in lines {
+        if command.is_empty() && (line.trim().is_empty() || line.trim_start().starts_with('#')) {
+            continue;
+        }
+        if !command.is_empty() {
+            command.push('\n');
+        }
+        command.push_str(line);
+        if is_whole(&command) {
+            found.push(std::mem::take(&mut command));
+        }
+    }
+    // Half a command is kept, so that running it shows what is wrong with it.
+    found.extend(Some(command).filter(|command| !command.is_empty()));
+    found
+}
+
+fn is_whole(command: &str) -> bool {
+    let checked = Command::new("bash").args(["-n", "-c", command]).output().expect("bash starts");
+    // A here-document without its end is only worth a warning to bash.
+    checked.status.success() && checked.stderr.is_empty() && !command.ends_with('\\')
+}
