@@ -65,6 +65,9 @@ async fn check_topic(bootstrap_servers: &str, topic: &str, partitions: i32, coun
     assert_eq!(total, count, "`{topic}`");
 }
 
+/// Changes a config in one respect.
+type Setting<'a> = &'a dyn Fn(&mut ProducerConfig);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn kafka_takes_our_batches_with_every_setting() {
     let servers = shared().await;
@@ -74,7 +77,7 @@ async fn kafka_takes_our_batches_with_every_setting() {
     let large = |config: &mut ProducerConfig| config.batch_bytes = 500_000;
     // Without idempotence a retry may overtake, unless one request is in flight.
     let leader = |config: &mut ProducerConfig| without_idempotence(config, Acks::Leader);
-    let cases: [(&'static str, &dyn Fn(&mut ProducerConfig)); 5] = [
+    let cases: [(&str, Setting<'_>); 5] = [
         ("ours-idempotent", &idempotent),
         ("ours-lz4", &lz4),
         ("ours-linger-0", &at_once),
