@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crate::error::ProduceError;
+use crate::error::{Outcome, ProduceError};
 use crate::record::RecordMetadata;
 
 /// A callback of `send_with_callback`.
@@ -33,6 +33,23 @@ pub(crate) enum BatchResult {
         /// For all the others.
         others: ProduceError,
     },
+}
+
+impl BatchResult {
+    /// What is known of the batch.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Acknowledged { .. } => Outcome::Written,
+            Self::Failed(error) | Self::Refused { others: error, .. } => error.outcome(),
+        }
+    }
+}
+
+/// Whether a batch has callbacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Callbacks {
+    None,
+    Waiting,
 }
 
 /// What one record remembers of itself.
@@ -72,19 +89,19 @@ impl Completion {
         Self { topic, partition, result: OnceLock::new(), waiting: Mutex::default() }
     }
 
-    /// Keeps the promise. Only the first call counts. Calls `hand_over` if callbacks wait to be run.
-    ///
-    /// Invariant: whoever sees [`settled`](Self::settled) end finds the callbacks handed over, so that a flush cannot
-    /// look at the queue of callbacks between the answer and the hand-over. Hence both under one lock.
-    pub(crate) fn complete(&self, result: BatchResult, hand_over: impl FnOnce()) {
+    /// Keeps the promise. Only the first call counts. `before` learns whether callbacks wait to be run, and acts
+    /// before anybody sees the result: it hands the callbacks over, or gives the batch's memory back.
+    pub(crate) fn complete(&self, result: BatchResult, before: impl FnOnce(Callbacks)) {
         let mut waiting = self.lock();
-        if self.result.set(result).is_err() {
+        if self.result.get().is_some() {
             return;
         }
+        // Invariant: whoever sees the result finds the callbacks handed over and the memory free, so that a flush
+        // cannot look at the queue of callbacks between the two.
+        before(if waiting.callbacks.is_empty() { Callbacks::None } else { Callbacks::Waiting });
         let wakers = std::mem::take(&mut waiting.wakers);
-        if !waiting.callbacks.is_empty() {
-            hand_over();
-        }
+        // Nobody else sets it: that takes the lock.
+        let _ = self.result.set(result);
         drop(waiting);
         wakers.into_iter().flatten().for_each(Waker::wake);
     }
@@ -109,8 +126,6 @@ impl Completion {
     pub(crate) async fn settled(self: Arc<Self>) {
         let mut slot = WakerSlot { completion: self, index: None };
         std::future::poll_fn(|context| slot.poll(context)).await;
-        // The result is seen without the lock; `complete` may still hold it for the hand-over.
-        drop(slot.completion.lock());
     }
 
     fn result_of(&self, place: RecordPlace) -> Option<Result<RecordMetadata, ProduceError>> {
@@ -217,7 +232,7 @@ impl Future for Delivery {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 
@@ -237,7 +252,7 @@ mod tests {
         let third = Delivery::new(completion.clone(), place(2));
         assert!(third.try_result().is_none());
 
-        completion.complete(ACKNOWLEDGED, || {});
+        completion.complete(ACKNOWLEDGED, drop);
         let metadata = third.await.unwrap();
 
         assert_eq!((metadata.partition, metadata.offset, metadata.timestamp), (3, Some(42), 1000));
@@ -247,7 +262,7 @@ mod tests {
     #[tokio::test]
     async fn the_brokers_clock_wins_and_an_unknown_offset_stays_unknown() {
         let completion = completion();
-        completion.complete(BatchResult::Acknowledged { base_offset: None, append_time: Some(77) }, || {});
+        completion.complete(BatchResult::Acknowledged { base_offset: None, append_time: Some(77) }, drop);
 
         let metadata = Delivery::new(completion, place(2)).await.unwrap();
 
@@ -265,7 +280,7 @@ mod tests {
 
         let waiting = tokio::spawn(Delivery::new(completion.clone(), place(1)));
         tokio::task::yield_now().await;
-        completion.complete(ACKNOWLEDGED, || {});
+        completion.complete(ACKNOWLEDGED, drop);
 
         assert_eq!(waiting.await.unwrap().unwrap().offset, Some(41));
     }
@@ -286,42 +301,35 @@ mod tests {
             );
         }
 
-        completion.complete(ACKNOWLEDGED, || {});
+        completion.complete(ACKNOWLEDGED, drop);
         completion.run_callbacks();
 
         assert_eq!(ran.load(Ordering::SeqCst), 2);
     }
 
     #[test]
-    fn nobody_sees_a_batch_settled_before_its_callbacks_are_handed_over() {
-        let completion = completion();
-        completion.call_back(place(0), Box::new(|_| {}));
-        let is_handed_over = AtomicBool::new(false);
-        let both_there = std::sync::Barrier::new(2);
+    fn nobody_sees_a_result_before_its_callbacks_are_handed_over() {
+        for callbacks in [Callbacks::None, Callbacks::Waiting] {
+            let completion = completion();
+            if callbacks == Callbacks::Waiting {
+                completion.call_back(place(0), Box::new(|_| {}));
+            }
+            let watched = completion.clone();
 
-        std::thread::scope(|threads| {
-            threads.spawn(|| {
-                completion.complete(ACKNOWLEDGED, || {
-                    // The result is there, and the other thread about to look.
-                    both_there.wait();
-                    (0..1000).for_each(|_| std::thread::yield_now());
-                    is_handed_over.store(true, Ordering::SeqCst);
-                });
+            completion.complete(ACKNOWLEDGED, |found| {
+                assert_eq!(found, callbacks);
+                assert!(watched.result.get().is_none());
             });
-            both_there.wait();
-            let mut settled = Box::pin(completion.clone().settled());
-            let seen = settled.as_mut().poll(&mut Context::from_waker(Waker::noop()));
 
-            assert!(seen.is_ready());
-            assert!(is_handed_over.load(Ordering::SeqCst));
-        });
+            assert!(completion.result.get().is_some());
+        }
     }
 
     #[tokio::test]
     async fn only_the_first_result_counts() {
         let completion = completion();
-        completion.complete(BatchResult::Failed(ProduceError::Closed), || {});
-        completion.complete(ACKNOWLEDGED, || {});
+        completion.complete(BatchResult::Failed(ProduceError::Closed), drop);
+        completion.complete(ACKNOWLEDGED, drop);
 
         assert!(Delivery::new(completion, place(0)).await.is_err());
     }

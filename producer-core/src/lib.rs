@@ -40,6 +40,10 @@ mod stored_batch;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub mod bench_access;
+
 pub use config::{Acks, Compression, ConfigError, ProducerConfig};
 pub use connection::{ConnectionError, ConnectionErrorKind};
 pub use delivery::Delivery;

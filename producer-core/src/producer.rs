@@ -309,3 +309,6 @@ fn timestamp_of(given: Option<i64>) -> Result<i64, ProduceError> {
         None => Ok(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -386,7 +386,10 @@ impl Queue {
                 None
             }
             Verdict::Fail(result) => {
-                let entry = self.entries.remove(index)?;
+                let mut entry = self.entries.remove(index)?;
+                if result.outcome() == Outcome::NotWritten {
+                    entry.state = State::Waiting { not_before: None };
+                }
                 self.leave_gap(&entry);
                 entry.into_settled(result)
             }
@@ -484,3 +487,6 @@ impl Entry {
 fn sequence_after(sequence: i32, count: i32) -> i32 {
     sequence.wrapping_add(count) & i32::MAX
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,11 +22,12 @@ use tokio::sync::{mpsc, oneshot};
 pub(crate) use self::pool::{Pool, ReconnectBackoff};
 #[allow(unused_imports, reason = "used by the optional reader and admin calls")]
 pub(crate) use self::reply_shape::{Field, NO_TAGS};
-pub(crate) use self::transport::{Endpoint, Tcp, Transport};
+#[cfg(test)]
+pub(crate) use self::transport::Connecting;
+pub(crate) use self::transport::{Endpoint, Stream, Tcp, Transport};
 pub(crate) use self::versions::Api;
 
 use self::driver::{Driver, Outgoing, ReplyTo};
-use self::transport::Stream;
 use self::versions::{BrokerVersions, api_versions_request};
 
 /// `UNSUPPORTED_VERSION`: the broker answers it in the body of version 0.

@@ -31,6 +31,7 @@ use crate::accumulator::partition::{Partition, Readiness, Settled, Take};
 use crate::accumulator::ready::{NO_NODE, ReadySet};
 use crate::config::{Acks, ProducerConfig};
 use crate::connection::{Answer, CallError, Connection, ConnectionError, Endpoint, Pool};
+use crate::delivery::Callbacks;
 use crate::error::{Outcome, ProduceError};
 use crate::metadata::{Cluster, LeaderHint, Metadata};
 
@@ -91,7 +92,10 @@ impl Context {
     /// Gives a batch's records their answer and its memory back.
     fn deliver(&self, settled: Settled) {
         let Settled { completion, result, lease } = settled;
-        completion.complete(result, || self.callbacks.push(completion.clone(), lease));
+        completion.complete(result, |callbacks| match callbacks {
+            Callbacks::Waiting => self.callbacks.push(completion.clone(), lease),
+            Callbacks::None => drop(lease),
+        });
     }
 
     fn deliver_all(&self, settled: &mut Vec<Settled>) {

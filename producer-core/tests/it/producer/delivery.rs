@@ -312,3 +312,15 @@ async fn many_tasks_share_a_small_buffer_without_loss() {
     assert!(next.values().all(|count| *count == 100));
     assert_eq!(producer.buffered_bytes(), 0);
 }
+
+#[tokio::test]
+async fn a_topic_that_the_cluster_makes_on_demand_is_waited_for() {
+    let mut config = FakeBrokerConfig::default();
+    config.auto_create_partitions = Some(2);
+    let broker = FakeBroker::start(config).await.unwrap();
+    let producer = producer(settings(&broker));
+
+    let landed = within("the send", producer.send_and_wait(numbered(1).partition(1))).await.unwrap();
+
+    assert_eq!((landed.partition, landed.offset), (1, Some(0)));
+}

@@ -214,6 +214,32 @@ async fn a_refusal_for_good_names_the_code_and_later_records_go_on() {
 }
 
 #[tokio::test]
+async fn a_batch_refused_among_others_takes_nobody_with_it() {
+    let broker = cluster(1, 1).await;
+    let mut config = settings(&broker);
+    config.batch_bytes = 300;
+    let producer = producer(config);
+    within("the first", producer.send_and_wait(numbered(0))).await.unwrap();
+    broker.inject(produce(FaultAction::Error(44)).skip(1).times(2));
+
+    let mut deliveries = Vec::new();
+    for number in 1..300 {
+        deliveries.push((number, producer.send(numbered(number)).await.unwrap()));
+    }
+    let (mut delivered, mut refused) = (vec![0], 0);
+    for (number, delivery) in deliveries {
+        match within("a delivery", delivery).await {
+            Ok(_) => delivered.push(number),
+            Err(ProduceError::Broker { code: 44, outcome: Outcome::NotWritten, .. }) => refused += 1,
+            Err(other) => panic!("record {number}: {other}"),
+        }
+    }
+
+    assert!(refused > 0);
+    assert_eq!(numbers(&broker, 0), delivered, "in order, and what was not refused is there once");
+}
+
+#[tokio::test]
 async fn a_fenced_producer_says_so_to_every_record() {
     let broker = cluster(1, 1).await;
     let producer = producer(settings(&broker));

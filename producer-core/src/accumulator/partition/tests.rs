@@ -1,0 +1,342 @@
+//! The queue as a function of its state and a made-up now.
+
+use super::*;
+use crate::accumulator::batch::RecordView;
+use crate::accumulator::memory::ByteBudget;
+use crate::record::Headers;
+
+const NODE: i32 = 1;
+const ROOM: usize = usize::MAX;
+const FIRST: Identity = Identity { producer_id: 7, epoch: 0 };
+
+const RULES: Rules = Rules {
+    linger: Duration::from_millis(50),
+    delivery_timeout: Duration::from_secs(2),
+    in_flight_max: 5,
+    is_idempotent: true,
+    compression: Compression::None,
+    is_hurried: false,
+};
+
+/// A queue, the instant at which its test began, and the topic.
+struct Case {
+    queue: Queue,
+    start: Instant,
+    topic: Arc<str>,
+    budget: ByteBudget,
+}
+
+impl Case {
+    fn new() -> Self {
+        let queue = Queue::new(Arc::new(ReadySet::new(NODE)), 0, [0; 16]);
+        Self { queue, start: Instant::now(), topic: "t".into(), budget: ByteBudget::new(1 << 20) }
+    }
+
+    fn at(&self, milliseconds: u64) -> Instant {
+        self.start + Duration::from_millis(milliseconds)
+    }
+
+    /// Opens a batch with so many records.
+    fn open(&mut self, records: u32, milliseconds: u64) {
+        let lease = self.budget.try_lease(1000).unwrap();
+        let completion = Arc::new(Completion::new(self.topic.clone(), 0));
+        let mut batch = OpenBatch::new(completion, lease, 1000, self.at(milliseconds));
+        let headers = Headers::default();
+        for _ in 0..records {
+            let record = RecordView { timestamp: 0, key: None, value: None, headers: &headers };
+            let size = batch.room_for(&record).unwrap();
+            batch.push(&record, &size);
+        }
+        self.queue.open = Some(batch);
+    }
+
+    /// Adds a sealed batch.
+    fn seal(&mut self, records: u32) {
+        self.open(records, 0);
+        self.queue.seal_open();
+    }
+
+    /// Takes a batch, if one may go: its id, epoch and sequence.
+    fn take(&mut self, identity: Identity, milliseconds: u64) -> Option<(u64, i16, i32)> {
+        let now = self.at(milliseconds);
+        match self.queue.take(now, &RULES, Some(identity), ROOM) {
+            Take::Batch { entry, image, .. } => {
+                let epoch = i16::from_be_bytes(image.header[51..53].try_into().unwrap());
+                Some((entry, epoch, i32::from_be_bytes(image.header[53..57].try_into().unwrap())))
+            }
+            Take::Nothing => None,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn acknowledge(&mut self, entry: u64) {
+        let done = Verdict::Done { base_offset: Some(0), append_time: None };
+        assert!(self.queue.settle(entry, done).is_some());
+    }
+
+    fn retry(&mut self, entry: u64, needs_new_epoch: bool) {
+        let verdict =
+            Verdict::Retry { not_before: None, is_maybe_written: false, needs_new_epoch, reason: "refused".into() };
+        assert!(self.queue.settle(entry, verdict).is_none());
+    }
+
+    /// Brings the queue past the gate of the first acknowledgement.
+    fn past_the_first(mut self) -> Self {
+        self.seal(1);
+        let (entry, _, _) = self.take(FIRST, 0).unwrap();
+        self.acknowledge(entry);
+        self
+    }
+
+    fn readiness(&self, milliseconds: u64) -> Readiness {
+        self.queue.readiness(self.at(milliseconds), &RULES)
+    }
+
+    fn expire(&mut self, milliseconds: u64) -> Vec<Settled> {
+        let mut settled = Vec::new();
+        let now = self.at(milliseconds);
+        self.queue.expire(&self.topic.clone(), 0, now, &RULES, &mut settled);
+        settled
+    }
+}
+
+fn outcome_of(settled: &Settled) -> Outcome {
+    settled.result.outcome()
+}
+
+#[test]
+fn an_open_batch_is_ready_when_its_linger_is_over_and_not_before() {
+    let mut case = Case::new();
+    assert_eq!(case.readiness(0), Readiness::Wait(None));
+
+    case.open(1, 10);
+
+    assert_eq!(case.readiness(59), Readiness::Wait(Some(case.at(60))));
+    assert_eq!(case.readiness(60), Readiness::Ready);
+}
+
+#[test]
+fn a_flush_a_hurry_or_a_sealed_batch_do_not_linger() {
+    let mut case = Case::new();
+    case.open(1, 0);
+    let hurried = Rules { is_hurried: true, ..RULES };
+    assert_eq!(case.queue.readiness(case.start, &hurried), Readiness::Ready);
+
+    let mut waiting = Vec::new();
+    case.queue.flush(&mut waiting);
+
+    assert_eq!((waiting.len(), case.readiness(0)), (1, Readiness::Ready));
+    let mut case = Case::new();
+    case.seal(1);
+    assert_eq!(case.readiness(0), Readiness::Ready);
+}
+
+#[test]
+fn one_batch_travels_until_the_first_acknowledgement_then_five() {
+    let mut case = Case::new();
+    (0..8).for_each(|_| case.seal(10));
+
+    let first = case.take(FIRST, 0).unwrap();
+    assert_eq!((first.1, first.2), (0, 0));
+    assert!(case.take(FIRST, 0).is_none(), "one in flight before the first acknowledgement");
+    case.acknowledge(first.0);
+
+    let sequences: Vec<i32> = std::iter::from_fn(|| case.take(FIRST, 0)).map(|(_, _, sequence)| sequence).collect();
+    assert_eq!(sequences, [10, 20, 30, 40, 50]);
+}
+
+#[test]
+fn a_retry_waits_for_those_behind_it_and_travels_alone_with_its_sequence() {
+    let mut case = Case::new().past_the_first();
+    (0..4).for_each(|_| case.seal(1));
+    let sent: Vec<_> = (0..3).map(|_| case.take(FIRST, 0).unwrap()).collect();
+
+    case.retry(sent[0].0, false);
+    assert!(case.take(FIRST, 0).is_none(), "the others have no answer yet");
+    // They ran into the gap: only the oldest may ask for a new epoch.
+    case.retry(sent[1].0, true);
+    case.retry(sent[2].0, true);
+
+    assert_eq!(case.take(FIRST, 0), Some(sent[0]), "the same batch, epoch and sequence");
+    assert!(case.take(FIRST, 0).is_none());
+    case.acknowledge(sent[0].0);
+    assert_eq!(case.take(FIRST, 0), Some(sent[1]));
+}
+
+#[test]
+fn a_retry_keeps_its_pause() {
+    let mut case = Case::new();
+    case.seal(1);
+    let (entry, _, _) = case.take(FIRST, 0).unwrap();
+    let not_before = Some(case.at(100));
+    let verdict =
+        Verdict::Retry { not_before, is_maybe_written: false, needs_new_epoch: false, reason: "refused".into() };
+    case.queue.settle(entry, verdict);
+
+    assert_eq!(case.readiness(99), Readiness::Wait(not_before));
+    assert_eq!(case.readiness(100), Readiness::Ready);
+}
+
+#[test]
+fn a_gap_at_the_head_starts_an_epoch_with_sequences_from_zero() {
+    let mut case = Case::new().past_the_first();
+    (0..2).for_each(|_| case.seal(3));
+    let sent: Vec<_> = (0..2).map(|_| case.take(FIRST, 0).unwrap()).collect();
+
+    case.retry(sent[0].0, true);
+    assert_eq!(case.readiness(0), Readiness::Wait(Some(case.at(2000))), "not while the second is in flight");
+    case.retry(sent[1].0, true);
+    let wanted = case.queue.take(case.start, &RULES, Some(FIRST), ROOM);
+    assert!(matches!(wanted, Take::NewEpoch(Some(FIRST))), "{wanted:?}");
+    let second = Identity { epoch: 1, ..FIRST };
+    case.queue.begin_epoch(second);
+
+    assert_eq!(case.take(second, 0), Some((sent[0].0, 1, 0)));
+    assert!(case.take(second, 0).is_none(), "the gate holds for each epoch");
+    case.acknowledge(sent[0].0);
+    assert_eq!(case.take(second, 0), Some((sent[1].0, 1, 3)));
+}
+
+#[test]
+fn another_partitions_epoch_is_taken_over_once_nothing_is_on_its_way() {
+    let mut case = Case::new().past_the_first();
+    (0..2).for_each(|_| case.seal(1));
+    let old = case.take(FIRST, 0).unwrap();
+    let second = Identity { epoch: 1, ..FIRST };
+
+    assert!(case.take(second, 0).is_none(), "the old epoch's batch has no answer yet");
+    case.acknowledge(old.0);
+
+    let (_, epoch, sequence) = case.take(second, 0).unwrap();
+    assert_eq!((epoch, sequence), (1, 0));
+}
+
+#[test]
+fn a_batch_that_was_never_sent_expires_without_a_gap() {
+    let mut case = Case::new().past_the_first();
+    case.open(5, 0);
+
+    assert!(case.expire(1999).is_empty());
+    let settled = case.expire(2000);
+
+    assert_eq!(settled.iter().map(outcome_of).collect::<Vec<_>>(), [Outcome::NotWritten]);
+    case.seal(1);
+    assert_eq!(case.take(FIRST, 0).unwrap().2, 1, "the next sequence after the acknowledged one");
+}
+
+#[test]
+fn a_batch_that_expires_in_flight_keeps_its_place_and_memory_until_the_answer() {
+    let mut case = Case::new().past_the_first();
+    case.seal(5);
+    let sent = case.take(FIRST, 0).unwrap();
+    let before = case.budget.available();
+
+    let settled = case.expire(2000);
+    assert_eq!(settled.iter().map(outcome_of).collect::<Vec<_>>(), [Outcome::Unknown]);
+    drop(settled);
+    assert_eq!(case.budget.available(), before, "the socket may still be writing these bytes");
+    assert!(case.expire(5000).is_empty(), "answered once");
+
+    let done = Verdict::Done { base_offset: Some(0), append_time: None };
+    assert!(case.queue.settle(sent.0, done).is_none());
+    assert_eq!(case.budget.available(), 1 << 20);
+    case.seal(1);
+    assert_eq!(case.take(FIRST, 0).unwrap().2, 6, "it was written after all, so nothing is missing");
+}
+
+#[test]
+fn a_batch_that_expires_in_flight_and_fails_starts_an_epoch() {
+    let mut case = Case::new().past_the_first();
+    case.seal(5);
+    let sent = case.take(FIRST, 0).unwrap();
+    drop(case.expire(2000));
+
+    case.retry(sent.0, false);
+    case.seal(1);
+
+    assert!(matches!(case.queue.take(case.start, &RULES, Some(FIRST), ROOM), Take::NewEpoch(Some(FIRST))));
+}
+
+#[test]
+fn a_refused_batch_gives_its_sequence_back_if_nothing_follows() {
+    let error = |outcome| ProduceError::Broker {
+        topic: "t".into(),
+        partition: 0,
+        code: 87,
+        name: "INVALID_RECORD",
+        message: None,
+        retriable: false,
+        outcome,
+    };
+    for (outcome, is_given_back) in [(Outcome::NotWritten, true), (Outcome::Unknown, false)] {
+        let mut case = Case::new().past_the_first();
+        case.seal(5);
+        let sent = case.take(FIRST, 0).unwrap();
+
+        let refused = case.queue.settle(sent.0, Verdict::Fail(BatchResult::Failed(error(outcome))));
+        assert!(refused.is_some());
+        case.seal(1);
+
+        match case.queue.take(case.start, &RULES, Some(FIRST), ROOM) {
+            Take::Batch { image, .. } => {
+                assert!(is_given_back);
+                assert_eq!(image.header[53..57], 1_i32.to_be_bytes());
+            }
+            other => assert!(!is_given_back && matches!(other, Take::NewEpoch(_)), "{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_new_leader_waits_for_the_old_ones_answers() {
+    let mut case = Case::new().past_the_first();
+    (0..2).for_each(|_| case.seal(1));
+    let old = case.take(FIRST, 0).unwrap();
+    case.queue.ready = Arc::new(ReadySet::new(NODE + 1));
+
+    assert!(case.take(FIRST, 0).is_none());
+    case.retry(old.0, false);
+
+    assert_eq!(case.take(FIRST, 0), Some(old));
+}
+
+#[test]
+fn a_batch_being_compressed_holds_its_place() {
+    let mut case = Case::new();
+    case.open(4, 0);
+    let rules = Rules { compression: Compression::Lz4, is_hurried: true, ..RULES };
+
+    let Take::Compress { entry, .. } = case.queue.take(case.start, &rules, Some(FIRST), ROOM) else { panic!() };
+    case.seal(1);
+    assert_eq!(case.readiness(0), Readiness::Wait(Some(case.at(2000))));
+    case.queue.finish_compressing(entry, Some((Bytes::from_static(b"small"), 3)));
+
+    let Take::Batch { entry: sent, image, .. } = case.queue.take(case.start, &rules, Some(FIRST), ROOM) else {
+        panic!()
+    };
+    assert_eq!((sent, &image.body[..], image.header[22]), (entry, &b"small"[..], 3));
+}
+
+#[test]
+fn sequences_wrap_after_the_largest() {
+    assert_eq!(sequence_after(i32::MAX, 1), 0);
+    assert_eq!(sequence_after(i32::MAX - 1, 3), 1);
+    assert_eq!(sequence_after(0, 5), 5);
+}
+
+#[test]
+fn an_abort_answers_everything_and_frees_the_memory() {
+    let mut case = Case::new().past_the_first();
+    (0..2).for_each(|_| case.seal(1));
+    case.take(FIRST, 0).unwrap();
+    case.open(1, 0);
+
+    let mut settled = Vec::new();
+    let topic = case.topic.clone();
+    case.queue.abort(&mut settled, |outcome| ProduceError::Aborted { topic: topic.clone(), partition: 0, outcome });
+
+    let outcomes: Vec<_> = settled.iter().map(outcome_of).collect();
+    assert_eq!(outcomes, [Outcome::Unknown, Outcome::NotWritten, Outcome::NotWritten]);
+    drop(settled);
+    assert_eq!(case.budget.available(), 1 << 20);
+}
