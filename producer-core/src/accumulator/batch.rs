@@ -230,45 +230,58 @@ fn write_record(
     offset_delta: i32,
 ) {
     let start = out.len();
-    out.reserve(size.total);
-    write_varint(out, size.body as i64);
-    out.push(0);
-    write_varint(out, timestamp_delta);
-    write_varint(out, i64::from(offset_delta));
-    write_part(out, record.key);
-    write_part(out, record.value);
-    write_varint(out, record.headers.len() as i64);
+    // Sized once: writing into a slice of known length is cheaper than growing the vector part by part.
+    out.resize(start + size.total, 0);
+    let mut rest = &mut out[start..];
+    put_varint(&mut rest, size.body as i64);
+    put_bytes(&mut rest, &[0]);
+    put_varint(&mut rest, timestamp_delta);
+    put_varint(&mut rest, i64::from(offset_delta));
+    put_part(&mut rest, record.key);
+    put_part(&mut rest, record.value);
+    put_varint(&mut rest, record.headers.len() as i64);
     for header in record.headers.iter() {
-        write_part(out, Some(header.key.as_bytes()));
-        write_part(out, header.value.as_deref());
+        put_part(&mut rest, Some(header.key.as_bytes()));
+        put_part(&mut rest, header.value.as_deref());
     }
-    debug_assert_eq!(out.len() - start, size.total, "invariant: a record takes exactly the bytes that were counted");
+    debug_assert!(rest.is_empty(), "Invariant: a record takes exactly the bytes that were counted");
 }
 
-fn write_part(out: &mut Vec<u8>, part: Option<&[u8]>) {
+fn put_part(rest: &mut &mut [u8], part: Option<&[u8]>) {
     match part {
         Some(part) => {
-            write_varint(out, part.len() as i64);
-            out.extend_from_slice(part);
+            put_varint(rest, part.len() as i64);
+            put_bytes(rest, part);
         }
-        None => write_varint(out, -1),
+        None => put_varint(rest, -1),
     }
+}
+
+fn put_bytes(rest: &mut &mut [u8], bytes: &[u8]) {
+    let (place, after) = std::mem::take(rest).split_at_mut(bytes.len());
+    place.copy_from_slice(bytes);
+    *rest = after;
 }
 
 /// Zigzag, then seven bits a byte, the lowest first. A varint and a varlong look alike for equal values.
-fn write_varint(out: &mut Vec<u8>, value: i64) {
-    let mut rest = zigzag(value);
-    while rest >= 0x80 {
-        out.push(rest as u8 | 0x80);
-        rest >>= 7;
+fn put_varint(rest: &mut &mut [u8], value: i64) {
+    let mut value = zigzag(value);
+    let mut place = std::mem::take(rest).iter_mut();
+    for byte in place.by_ref() {
+        *byte = value as u8;
+        if value < 0x80 {
+            break;
+        }
+        *byte |= 0x80;
+        value >>= 7;
     }
-    out.push(rest as u8);
+    *rest = place.into_slice();
 }
 
 fn varint_bytes(value: i64) -> usize {
-    // Bits used, at least one, in groups of seven.
+    // Bits used, at least one, in groups of seven: (9 * bits + 64) / 64 is their number for 1 to 64 bits.
     let bits = 64 - (zigzag(value) | 1).leading_zeros() as usize;
-    bits.div_ceil(7)
+    (9 * bits + 64) / 64
 }
 
 fn zigzag(value: i64) -> u64 {

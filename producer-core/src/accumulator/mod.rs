@@ -139,17 +139,17 @@ impl Accumulator {
         if queue.is_closed {
             return Append::Closed;
         }
-        let room = queue.open.as_ref().and_then(|open| open.room_for(record));
-        let edge = if room.is_some() { BatchEdge::Same } else { BatchEdge::Began };
-        if room.is_none() {
+        let mut size = queue.open.as_ref().and_then(|open| open.room_for(record));
+        let edge = if size.is_some() { BatchEdge::Same } else { BatchEdge::Began };
+        if size.is_none() {
             let needed = self.batch_bytes.max(record.batch_bytes_max());
             let Some(lease) = lease.take().or_else(|| self.memory.try_lease(needed)) else {
                 return Append::NeedsRoom(needed);
             };
             self.begin_batch(partition, &mut queue, lease);
+            size = queue.open.as_ref().and_then(|open| open.room_for(record));
         }
-        let Some((open, size)) = queue.open.as_mut().and_then(|open| open.room_for(record).map(|size| (open, size)))
-        else {
+        let Some((open, size)) = queue.open.as_mut().zip(size) else {
             // A batch that was just begun takes any record.
             return Append::Closed;
         };

@@ -167,15 +167,14 @@ impl Core {
         loop {
             // After a wait the sticky partition may be another one, and the topic may have grown.
             let (index, choice) = self.choose(&topic, given, record);
-            let Some(partition) = usize::try_from(index).ok().and_then(|index| topic.partitions.get(index)).cloned()
-            else {
+            let Some(partition) = usize::try_from(index).ok().and_then(|index| topic.partitions.get(index)) else {
                 topic = self.learn_partition(&topic, index, deadline).await?;
                 continue;
             };
-            match accumulator.append(&topic, &partition, record, choice, &mut lease, callback) {
+            match accumulator.append(&topic, partition, record, choice, &mut lease, callback) {
                 Append::Done { completion, place } => return Ok(Delivery::new(completion, place)),
                 Append::Closed => return Err(self.check_open().err().unwrap_or(ProduceError::Closed)),
-                Append::NeedsRoom(bytes) => lease = Some(self.wait_for_room(bytes, &partition, deadline).await?),
+                Append::NeedsRoom(bytes) => lease = Some(self.wait_for_room(bytes, partition, deadline).await?),
             }
         }
     }

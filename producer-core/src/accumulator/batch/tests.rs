@@ -171,8 +171,11 @@ proptest! {
     #[test]
     fn varints_take_the_bytes_that_were_counted(value in any::<i64>(), shift in 0_u32..64) {
         let value = value >> shift;
-        let mut out = Vec::new();
-        write_varint(&mut out, value);
+        let mut place = [0; 10];
+        let mut rest = &mut place[..];
+        put_varint(&mut rest, value);
+        let unused = rest.len();
+        let out = &place[..10 - unused];
 
         prop_assert_eq!(out.len(), varint_bytes(value));
         let read = out.iter().rev().fold(0_u64, |read, byte| read << 7 | u64::from(byte & 0x7f));
