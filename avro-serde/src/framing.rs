@@ -10,9 +10,10 @@
 //! Source: Confluent's wire format (docs.confluent.io, "Formats, serializers and deserializers").
 
 use std::fmt;
-use std::str::FromStr;
 
 use schema_core::SchemaId;
+
+pub use schema_core::fingerprint::Guid;
 
 /// First byte of a prefix that carries an id.
 pub const MAGIC_ID: u8 = 0;
@@ -53,49 +54,6 @@ impl Field {
             Self::Key => "key",
             Self::Value => "value",
         }
-    }
-}
-
-/// The GUID that a registry gives to a content: the same in every context and every registry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Guid(pub [u8; 16]);
-
-impl fmt::Display for Guid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, byte) in self.0.iter().enumerate() {
-            if matches!(index, 4 | 6 | 8 | 10) {
-                f.write_str("-")?;
-            }
-            write!(f, "{byte:02x}")?;
-        }
-        Ok(())
-    }
-}
-
-impl FromStr for Guid {
-    type Err = FrameError;
-
-    /// Reads the form with hyphens, in either case.
-    fn from_str(text: &str) -> Result<Self, FrameError> {
-        let malformed = || FrameError::MalformedGuid { text: text.chars().take(64).collect() };
-        let bytes = text.as_bytes();
-        if bytes.len() != 36 {
-            return Err(malformed());
-        }
-        let mut guid = [0; 16];
-        let mut digits = 0;
-        for (index, &byte) in bytes.iter().enumerate() {
-            if matches!(index, 8 | 13 | 18 | 23) {
-                if byte != b'-' {
-                    return Err(malformed());
-                }
-                continue;
-            }
-            let digit = char::from(byte).to_digit(16).ok_or_else(malformed)?;
-            guid[digits / 2] = guid[digits / 2] << 4 | u8::try_from(digit).map_err(|_| malformed())?;
-            digits += 1;
-        }
-        Ok(Self(guid))
     }
 }
 
@@ -229,11 +187,5 @@ pub enum FrameError {
     OverlongHeader {
         /// Bytes that are there.
         found: usize,
-    },
-    /// A GUID is not in the form with hyphens.
-    #[error("`{text}` is no GUID, expected the form `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`")]
-    MalformedGuid {
-        /// The text, cut at 64 characters.
-        text: String,
     },
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use schema_core::error_code::ErrorCode;
+use schema_core::fingerprint::Content;
 use schema_core::format::avro::AvroSchema;
 use schema_core::format::{Limits, Strictness};
 use schema_core::{ApiError, SchemaId, SchemaType, Source, Version};
@@ -160,8 +161,15 @@ impl RegistryApi for InMemoryRegistry {
             None => {
                 let id = SchemaId(contents.schemas.last_key_value().map_or(0, |(id, _)| id.0) + 1);
                 let schema_type = schema.schema_type.as_str().to_owned();
-                let stored = StoredSchema { schema_type, text, references: Vec::new(), guid: None };
-                contents.schemas.insert(id, stored);
+                let content = Content {
+                    schema_type: schema.schema_type,
+                    text: &text,
+                    references: &[],
+                    metadata: None,
+                    rule_set: None,
+                };
+                let guid = Some(Guid::of(&content));
+                contents.schemas.insert(id, StoredSchema { schema_type, text, references: Vec::new(), guid });
                 id
             }
         };

@@ -136,6 +136,18 @@ async fn a_header_carries_the_guid_and_the_payload_is_bare() {
 }
 
 #[tokio::test]
+async fn a_registered_schema_has_confluents_guid() {
+    let registry = InMemoryRegistry::new();
+    let config = auto(r#"{"type": "record", "name": "U", "fields": []}"#).framing(Framing::Header);
+    let serializer = AvroSerializer::with_codec(registry.handle(), config, JsonCodec::plain());
+
+    let header = serializer.serialize_record("t", &json!({})).await.unwrap().header.unwrap();
+
+    let guid: Guid = "97a72a5e-98fc-279a-869f-9caaafbb2caf".parse().unwrap();
+    assert_eq!(header.value, [&[1], guid.0.as_slice()].concat());
+}
+
+#[tokio::test]
 async fn a_header_needs_a_guid() {
     let registry = InMemoryRegistry::new();
     registry.insert("t-value", SchemaId(1), None, "\"string\"");

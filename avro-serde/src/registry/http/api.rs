@@ -210,7 +210,7 @@ fn references(operation: &str, references: Vec<SchemaReference>) -> Result<Vec<R
 }
 
 fn guid(operation: &str, guid: Option<String>) -> Result<Option<Guid>, RegistryError> {
-    let unusable = |error: crate::framing::FrameError| RegistryError::UnexpectedReply {
+    let unusable = |error: schema_core::fingerprint::GuidError| RegistryError::UnexpectedReply {
         operation: operation.to_owned(),
         reason: error.to_string(),
     };
