@@ -7,7 +7,6 @@ use serde::de::{Deserializer, Error as _, Visitor};
 use schema_core::format::avro::{AvroSchema, Kind, NodeId};
 
 use super::datum::{Blocks, Input};
-use super::names::kind_name;
 use super::skip::skip;
 use crate::codec::DecodeError;
 use access::{ArrayAccess, ByteAccess, MapEntries, RecordFields, SymbolAccess, UnionAccess};
@@ -250,5 +249,5 @@ pub(super) fn item_bytes(kind: &Kind) -> usize {
 
 /// For messages of accesses.
 fn kind_at(schema: &AvroSchema, node: NodeId) -> &'static str {
-    kind_name(&schema.node(node).kind)
+    schema.node(node).kind.word()
 }

@@ -4,7 +4,6 @@ use schema_core::format::avro::{AvroSchema, Kind, NodeId};
 use schema_core::json::{Json, JsonValue};
 
 use super::datum::{write_bytes, write_length, write_long};
-use super::names::kind_name;
 
 /// How deep defaults may nest, nested fields' own defaults included.
 const DEPTH_MAX: u32 = 64;
@@ -38,7 +37,7 @@ impl DefaultWriter<'_> {
             return Err(format!("a default takes more than {BYTES_MAX} bytes"));
         }
         let kind = &self.schema.node(node).kind;
-        let unfit = || format!("the default at line {} does not fit `{}`", default.position.line, kind_name(kind));
+        let unfit = || format!("the default at line {} does not fit `{}`", default.position.line, kind.word());
         match (kind, &default.value) {
             (Kind::Null, JsonValue::Null) => {}
             (Kind::Boolean, JsonValue::Bool(value)) => out.push(u8::from(*value)),

@@ -2,39 +2,9 @@
 
 use schema_core::format::avro::{AvroSchema, Kind, Name, Node, NodeId};
 
-/// The name of a named type.
-pub(super) fn type_name(kind: &Kind) -> Option<&Name> {
-    match kind {
-        Kind::Record(record) => Some(&record.name),
-        Kind::Enum(an_enum) => Some(&an_enum.name),
-        Kind::Fixed(fixed) => Some(&fixed.name),
-        _ => None,
-    }
-}
-
-/// Avro's word for a kind.
-pub(super) fn kind_name(kind: &Kind) -> &'static str {
-    match kind {
-        Kind::Null => "null",
-        Kind::Boolean => "boolean",
-        Kind::Int => "int",
-        Kind::Long => "long",
-        Kind::Float => "float",
-        Kind::Double => "double",
-        Kind::Bytes => "bytes",
-        Kind::String => "string",
-        Kind::Array { .. } => "array",
-        Kind::Map { .. } => "map",
-        Kind::Union { .. } => "union",
-        Kind::Record(_) => "record",
-        Kind::Enum(_) => "enum",
-        Kind::Fixed(_) => "fixed",
-    }
-}
-
 /// What a union branch is called in Avro's JSON encoding: the full name, or the kind.
 pub(super) fn branch_name(kind: &Kind) -> String {
-    type_name(kind).map_or_else(|| kind_name(kind).to_owned(), Name::full)
+    kind.name().map_or_else(|| kind.word().to_owned(), Name::full)
 }
 
 /// Whether `name` is the full name of `named`; compares without building the full name.
@@ -56,9 +26,9 @@ pub(super) fn branch_of_variant(schema: &AvroSchema, branches: &[NodeId], varian
         let (index, _) = found.next()?;
         found.next().is_none().then_some(index)
     };
-    only(&|kind| type_name(kind).is_some_and(|name| is_full_name(name, variant)))
-        .or_else(|| only(&|kind| type_name(kind).is_some_and(|name| name.name == variant)))
-        .or_else(|| only(&|kind| type_name(kind).is_none() && kind_name(kind).eq_ignore_ascii_case(variant)))
+    only(&|kind| kind.name().is_some_and(|name| is_full_name(name, variant)))
+        .or_else(|| only(&|kind| kind.name().is_some_and(|name| name.name == variant)))
+        .or_else(|| only(&|kind| kind.name().is_none() && kind.word().eq_ignore_ascii_case(variant)))
 }
 
 /// The names of a union's branches, for messages; cut when there are many.

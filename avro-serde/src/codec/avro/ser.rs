@@ -10,7 +10,7 @@ use serde::ser::{Impossible, Serializer};
 use schema_core::format::avro::{AvroSchema, Kind, NodeId};
 
 use super::datum::{write_bytes, write_length, write_long};
-use super::names::{branch_of_variant, kind_name, list_branches};
+use super::names::{branch_of_variant, list_branches};
 use crate::codec::EncodeError;
 
 pub(super) use record::RecordWriter;
@@ -59,7 +59,7 @@ impl<'a> DatumSerializer<'a> {
                 "no branch of the union takes {found}, expected one of: {}",
                 list_branches(self.schema, branches)
             )),
-            kind => EncodeError::new(format!("expected `{}`, found {found}", kind_name(kind))),
+            kind => EncodeError::new(format!("expected `{}`, found {found}", kind.word())),
         }
     }
 
@@ -99,7 +99,7 @@ impl<'a> DatumSerializer<'a> {
         // i64::MAX rounds up to 2^63, which would come back as i64::MAX by saturation.
         let exact = if is_double { value as f64 as i64 == value } else { value as f32 as i64 == value };
         if !exact || value == i64::MAX {
-            return Err(EncodeError::new(format!("{value} does not fit a `{}` without loss", kind_name(self.kind()))));
+            return Err(EncodeError::new(format!("{value} does not fit a `{}` without loss", self.kind().word())));
         }
         if is_double {
             self.out.extend_from_slice(&(value as f64).to_le_bytes());

@@ -10,7 +10,7 @@ use schema_core::SchemaType;
 use schema_core::format::avro::{AvroSchema, Kind, LogicalType, Node, NodeId};
 
 use super::datum::{Blocks, Input, write_bytes, write_length, write_long};
-use super::names::{kind_name, list_branches};
+use super::names::list_branches;
 use super::ser::RecordWriter;
 use super::{Resolution, Schema, decode_with};
 use crate::codec::{Codec, Decode, DecodeError, DecodeLimits, EncodeError};
@@ -116,7 +116,7 @@ fn write(schema: &AvroSchema, node: NodeId, value: &Value, out: &mut Vec<u8>, de
 
 /// Longs, bytes and fixed, whose logical types have values of their own.
 fn write_scalar(kind: &Kind, value: &Value, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    let mismatch = || EncodeError::new(format!("expected `{}`, found {}", kind_name(kind), variant(value)));
+    let mismatch = || EncodeError::new(format!("expected `{}`, found {}", kind.word(), variant(value)));
     if matches!(kind, Kind::Long) {
         write_long(out, long(value).ok_or_else(mismatch)?);
         return Ok(());

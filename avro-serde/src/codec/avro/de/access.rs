@@ -10,7 +10,7 @@ use schema_core::format::avro::{AvroSchema, Field, Kind, NodeId};
 
 use super::{Blocks, DatumDeserializer, Input, item_bytes, kind_at, skip};
 use crate::codec::DecodeError;
-use crate::codec::avro::names::{is_full_name, kind_name, type_name};
+use crate::codec::avro::names::is_full_name;
 
 /// The items of an array.
 pub(super) struct ArrayAccess<'a, 'de> {
@@ -171,9 +171,9 @@ impl<'de> SeqAccess<'de> for ByteAccess<'de> {
 /// The variant of a Rust enum that stands for a branch: named as the branch in full, in short, or by kind.
 pub(super) fn variant_of_branch(branch: &Kind, variants: &'static [&'static str]) -> Option<&'static str> {
     let find = |matches: &dyn Fn(&str) -> bool| variants.iter().copied().find(|variant| matches(variant));
-    match type_name(branch) {
+    match branch.name() {
         Some(name) => find(&|variant| is_full_name(name, variant)).or_else(|| find(&|variant| name.name == variant)),
-        None => find(&|variant| kind_name(branch).eq_ignore_ascii_case(variant)),
+        None => find(&|variant| branch.word().eq_ignore_ascii_case(variant)),
     }
 }
 

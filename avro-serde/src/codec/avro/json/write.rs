@@ -8,7 +8,7 @@ use super::{Unions, tagged_branch};
 use crate::codec::EncodeError;
 use crate::codec::avro::datum::{write_bytes, write_length, write_long};
 use crate::codec::avro::default::{latin1, special_floating};
-use crate::codec::avro::names::{kind_name, list_branches};
+use crate::codec::avro::names::list_branches;
 use crate::codec::avro::ser::RecordWriter;
 
 /// How deep a value may nest. JSON texts that serde_json reads are below 128.
@@ -25,7 +25,7 @@ impl<'a> JsonWriter<'a> {
             return Err(EncodeError::new(format!("the value nests deeper than {DEPTH_MAX}")));
         }
         let kind = &self.schema.node(node).kind;
-        let mismatch = || EncodeError::new(format!("expected `{}`, found {}", kind_name(kind), describe(value)));
+        let mismatch = || EncodeError::new(format!("expected `{}`, found {}", kind.word(), describe(value)));
         match (kind, value) {
             (Kind::Null, Value::Null) => {}
             (Kind::Boolean, Value::Bool(value)) => out.push(u8::from(*value)),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use schema_core::format::avro::{AvroSchema, Kind, Name};
 
 use crate::codec::ResolveError;
-use crate::codec::avro::names::{reachable, type_name};
+use crate::codec::avro::names::reachable;
 
 /// Invariant: all names are those of one reader's schema.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl<'r> Aliases<'r> {
     /// Whether an alias is also the name of another type, or of another field of its record.
     pub(super) fn collide_with_names(&self, reader: &AvroSchema) -> bool {
         reachable(reader).into_iter().any(|node| {
-            let type_collides = type_name(&node.kind).is_some_and(|name| self.type_name(name) != name);
+            let type_collides = node.kind.name().is_some_and(|name| self.type_name(name) != name);
             let field_collides = match &node.kind {
                 Kind::Record(record) => {
                     record.fields.iter().any(|field| self.field_name(&record.name, &field.name) != field.name)

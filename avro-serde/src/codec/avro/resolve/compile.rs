@@ -8,7 +8,7 @@ use super::alias::Aliases;
 use super::equality::{Names, Same};
 use crate::codec::ResolveError;
 use crate::codec::avro::default::write_default;
-use crate::codec::avro::names::{branch_name, kind_name, list_branches, type_name};
+use crate::codec::avro::names::{branch_name, list_branches};
 
 /// Levels of a pair that are compiled. A datum that goes deeper is refused when it is met; the
 /// default limit on payloads is far below.
@@ -183,7 +183,7 @@ impl<'a> Compiler<'a> {
             }
             (Kind::Enum(from), Kind::Enum(to)) => self.symbols(from, to),
             (Kind::Record(from), Kind::Record(to)) => self.record(from, to)?,
-            (from, to) => Op::Error(format!("`{}` is read as `{}`", kind_name(from), kind_name(to))),
+            (from, to) => Op::Error(format!("`{}` is read as `{}`", from.word(), to.word())),
         })
     }
 
@@ -237,7 +237,7 @@ impl<'a> Compiler<'a> {
     fn refuse_equal_names(&self, branches: &[NodeId]) -> Result<(), ResolveError> {
         let mut names = HashSet::new();
         for branch in branches {
-            let Some(name) = type_name(&self.writer.node(*branch).kind) else { continue };
+            let Some(name) = self.writer.node(*branch).kind.name() else { continue };
             let name = self.aliases.type_name(name);
             if !names.insert(name) {
                 let reason =
@@ -264,10 +264,10 @@ impl<'a> Compiler<'a> {
     /// The first branch of the same kind, by full name where it has one; else the first to promote to.
     fn reader_branch(&self, writer: NodeId, branches: &[NodeId]) -> Result<Option<usize>, ResolveError> {
         let from = &self.writer.node(writer).kind;
-        let written = type_name(from).map(|name| self.aliases.type_name(name));
+        let written = from.name().map(|name| self.aliases.type_name(name));
         let exact = branches.iter().position(|branch| {
             let to = &self.reader.node(*branch).kind;
-            std::mem::discriminant(from) == std::mem::discriminant(to) && written == type_name(to)
+            std::mem::discriminant(from) == std::mem::discriminant(to) && written == to.name()
         });
         if exact.is_some() {
             return Ok(exact);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use schema_core::format::avro::{AvroSchema, Kind, NodeId};
 
-use crate::codec::avro::names::{is_full_name, type_name};
+use crate::codec::avro::names::is_full_name;
 
 /// What serde tells about a value before its parts.
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +103,7 @@ fn record_named(schema: &AvroSchema, branches: &[NodeId], name: &str) -> Option<
     let mut named = branches.iter().enumerate().filter(|(_, branch)| {
         let kind = &schema.node(**branch).kind;
         matches!(kind, Kind::Record(_))
-            && type_name(kind).is_some_and(|record| record.name == name || is_full_name(record, name))
+            && kind.name().is_some_and(|record| record.name == name || is_full_name(record, name))
     });
     let (index, _) = named.next()?;
     named.next().is_none().then_some(index)

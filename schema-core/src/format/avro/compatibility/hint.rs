@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::super::{Kind, Name, NodeId, Record};
 use super::report::pointer;
-use super::rules::{missing_symbols, name_of, narrowings, type_name, widenings};
+use super::rules::{missing_symbols, narrowings, widenings};
 use super::{Problem, Walk, What};
 use crate::compatibility::Hint;
 
@@ -122,8 +122,7 @@ impl<'w, 'a> Hints<'w, 'a> {
         let wanted = &walk.reader.node(reads.fields[index].schema).kind;
         let looks_same = |&candidate: &usize| {
             let kind = &walk.writer.node(wrote.fields[candidate].schema).kind;
-            type_name(kind) == type_name(wanted)
-                && name_of(kind).map(|name| &name.name) == name_of(wanted).map(|name| &name.name)
+            kind.word() == wanted.word() && kind.name().map(|name| &name.name) == wanted.name().map(|name| &name.name)
         };
         if unclaimed.binary_search(&index).is_ok() && looks_same(&index) {
             return Some(index);
@@ -144,7 +143,7 @@ impl<'w, 'a> Hints<'w, 'a> {
         let Some(branch) = self.branch_alike(union, kind) else {
             let keep = format!("keep a branch that reads {shown} in the union of the new schema");
             return Hint {
-                new_reads_old: match (self.only_branch_of_kind(union, kind), name_of(kind)) {
+                new_reads_old: match (self.only_branch_of_kind(union, kind), kind.name()) {
                     (Some(other), Some(name)) => format!(
                         "if {} is {shown} renamed, add `\"aliases\": [\"{}\"]` to it; if not, {keep}",
                         self::shown(other),
@@ -175,7 +174,7 @@ impl<'w, 'a> Hints<'w, 'a> {
         let mut same = branches
             .iter()
             .map(|&branch| &self.walk.reader.node(branch).kind)
-            .filter(|reads| type_name(reads) == type_name(wrote));
+            .filter(|reads| reads.word() == wrote.word());
         let first = same.next()?;
         same.next().is_none().then_some(first)
     }
@@ -184,8 +183,7 @@ impl<'w, 'a> Hints<'w, 'a> {
         let Kind::Union { branches } = &self.walk.reader.node(union).kind else { return None };
         branches.iter().copied().find(|&branch| {
             let reads = &self.walk.reader.node(branch).kind;
-            type_name(reads) == type_name(wrote)
-                && name_of(reads).map(|name| &name.name) == name_of(wrote).map(|name| &name.name)
+            reads.word() == wrote.word() && reads.name().map(|name| &name.name) == wrote.name().map(|name| &name.name)
         })
     }
 }
@@ -207,7 +205,7 @@ fn has_field(record: &Record, name: &str) -> bool {
 }
 
 fn name(reads: &Kind, wrote: &Kind) -> Hint {
-    let full = |kind| name_of(kind).map(Name::full).unwrap_or_default();
+    let full = |kind: &Kind| kind.name().map(Name::full).unwrap_or_default();
     let (reader, writer) = (full(reads), full(wrote));
     Hint {
         new_reads_old: format!("name it `{writer}` again, or add `\"aliases\": [\"{writer}\"]` to it"),
@@ -231,9 +229,9 @@ fn mismatch(reads: &Kind, wrote: &Kind) -> Hint {
 
 /// A type in words: `int`, or record `a.B`.
 fn shown(kind: &Kind) -> String {
-    match name_of(kind) {
-        Some(name) => format!("{} `{}`", type_name(kind), name.full()),
-        None => format!("`{}`", type_name(kind)),
+    match kind.name() {
+        Some(name) => format!("{} `{}`", kind.word(), name.full()),
+        None => format!("`{}`", kind.word()),
     }
 }
 

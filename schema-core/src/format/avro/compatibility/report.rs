@@ -2,7 +2,7 @@
 
 use super::super::{Kind, Name};
 use super::hint::Hints;
-use super::rules::{missing_symbols, name_of, type_name};
+use super::rules::missing_symbols;
 use super::{Problem, Segment, Walk, What};
 use crate::compatibility::Incompatibility;
 
@@ -69,7 +69,7 @@ fn additional_info(walk: &Walk<'_>, problem: &Problem) -> String {
             lacking(&walk.writer.node(branches[index as usize]).kind)
         }
         (What::Branch, _, _) => lacking(wrote),
-        (What::Name, _, _) => format!("expected: {}", name_of(wrote).map(Name::full).unwrap_or_default()),
+        (What::Name, _, _) => format!("expected: {}", wrote.name().map(Name::full).unwrap_or_default()),
         _ => format!("reader type: {} not compatible with writer type: {}", upper_name(reads), upper_name(wrote)),
     }
 }
@@ -79,7 +79,7 @@ fn lacking(wrote: &Kind) -> String {
 }
 
 fn upper_name(kind: &Kind) -> String {
-    type_name(kind).to_ascii_uppercase()
+    kind.word().to_ascii_uppercase()
 }
 
 /// The problem's JSON pointer into the reader's schema.

@@ -53,40 +53,10 @@ const PRIMITIVES: [Kind; 8] =
 
 /// The other primitives that a value of `from` is read as.
 pub(super) fn widenings(from: &Kind) -> Vec<&'static str> {
-    PRIMITIVES.iter().filter(|to| promotes(from, to) && type_name(from) != type_name(to)).map(type_name).collect()
+    PRIMITIVES.iter().filter(|to| promotes(from, to) && from.word() != to.word()).map(Kind::word).collect()
 }
 
 /// The other primitives whose values are read as `to`.
 pub(super) fn narrowings(to: &Kind) -> Vec<&'static str> {
-    PRIMITIVES.iter().filter(|from| promotes(from, to) && type_name(from) != type_name(to)).map(type_name).collect()
-}
-
-/// Avro's word for a type, as in a schema. An `error` is a record.
-pub(super) fn type_name(kind: &Kind) -> &'static str {
-    match kind {
-        Kind::Null => "null",
-        Kind::Boolean => "boolean",
-        Kind::Int => "int",
-        Kind::Long => "long",
-        Kind::Float => "float",
-        Kind::Double => "double",
-        Kind::Bytes => "bytes",
-        Kind::String => "string",
-        Kind::Array { .. } => "array",
-        Kind::Map { .. } => "map",
-        Kind::Union { .. } => "union",
-        Kind::Record(_) => "record",
-        Kind::Enum(_) => "enum",
-        Kind::Fixed(_) => "fixed",
-    }
-}
-
-/// The name of a named type.
-pub(super) fn name_of(kind: &Kind) -> Option<&Name> {
-    match kind {
-        Kind::Record(record) => Some(&record.name),
-        Kind::Enum(symbols) => Some(&symbols.name),
-        Kind::Fixed(fixed) => Some(&fixed.name),
-        _ => None,
-    }
+    PRIMITIVES.iter().filter(|from| promotes(from, to) && from.word() != to.word()).map(Kind::word).collect()
 }
