@@ -4,15 +4,7 @@
 
 use actix_web::http::Method;
 
-use crate::http::{Handler, compatibility, health, root, schemas, subject_config, subjects, versions};
-
-/// A path with what it answers to.
-pub(crate) struct Route {
-    /// Segments; one in braces takes any text.
-    pub(crate) path: &'static [&'static str],
-    /// Methods with their handlers.
-    pub(crate) methods: &'static [(Method, Handler)],
-}
+use crate::http::{Route, compatibility, health, root, schemas, subject_config, subjects, versions};
 
 /// All routes. A literal segment is tried before one in braces by standing further up.
 pub(crate) static ROUTES: &[Route] = &[
@@ -59,4 +51,19 @@ pub fn route_names() -> Vec<String> {
         .iter()
         .flat_map(|route| route.methods.iter().map(|(method, _)| format!("{method} /{}", route.path.join("/"))));
     names.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_route_is_there_once() {
+        let mut names = route_names();
+        names.sort();
+        let count = names.len();
+        names.dedup();
+
+        assert_eq!(names.len(), count);
+    }
 }

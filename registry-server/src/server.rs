@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use crate::config::{ConfigError, Database, ServerConfig};
 use crate::http::{self, BodyLimits, State};
 use crate::registry::{Registry, RegistryConfig, RegistryError};
+use crate::routes::ROUTES;
 use crate::store::{self, StoreError};
 
 /// Connections that wait to be accepted.
@@ -148,6 +149,7 @@ fn serve(
     registry: Arc<Registry>,
 ) -> std::io::Result<actix_web::dev::Server> {
     let state = Data::new(State {
+        routes: ROUTES,
         registry,
         body: BodyLimits { bytes: config.limits.body_bytes, timeout: config.http.body_timeout },
         request_timeout: config.http.request_timeout,

@@ -20,7 +20,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::registry::Registry;
-use crate::routes::{ROUTES, Route};
 
 pub(crate) mod compatibility;
 pub(crate) mod health;
@@ -36,10 +35,12 @@ mod media_type;
 mod params;
 mod path;
 mod reply;
+mod route;
 mod schema_body;
 
 pub(crate) use body::BodyLimits;
 pub(crate) use reply::Reply;
+pub(crate) use route::Route;
 
 use error::HttpError;
 use media_type::BadContentType;
@@ -57,6 +58,8 @@ pub(crate) type Handler = for<'a> fn(&'a Call<'a>) -> LocalBoxFuture<'a, Answer>
 /// What every request shares.
 #[derive(Debug)]
 pub(crate) struct State {
+    /// Every path with its handlers, the more literal ones first.
+    pub(crate) routes: &'static [Route],
     /// The rules.
     pub(crate) registry: Arc<Registry>,
     /// Bounds on bodies.
@@ -130,7 +133,9 @@ async fn answer(
     if path.has_trailing_slash && path.segments.len() == 1 && !is_reading(method) {
         return Err(ApiError::not_found().into());
     }
-    let Some((route, arguments)) = find(path.segments) else { return Err(ApiError::not_found().into()) };
+    let Some((route, arguments)) = Route::find(state.routes, path.segments) else {
+        return Err(ApiError::not_found().into());
+    };
     if method == Method::OPTIONS {
         return Ok(Reply::allowing(route));
     }
@@ -162,66 +167,4 @@ async fn answer(
 
 fn is_reading(method: &Method) -> bool {
     *method == Method::GET || *method == Method::HEAD || *method == Method::OPTIONS
-}
-
-/// The route of a path, and the texts of its segments in braces.
-fn find(segments: Vec<Cow<'_, str>>) -> Option<(&'static Route, Vec<Cow<'_, str>>)> {
-    let route = ROUTES.iter().find(|route| {
-        route.path.len() == segments.len()
-            && route.path.iter().zip(&segments).all(|(part, segment)| is_argument(part) || *part == segment.as_ref())
-    })?;
-    let arguments = route.path.iter().zip(segments).filter(|(part, _)| is_argument(part));
-    Some((route, arguments.map(|(_, segment)| segment).collect()))
-}
-
-fn is_argument(part: &str) -> bool {
-    part.starts_with('{')
-}
-
-impl Route {
-    fn handler(&self, method: &Method) -> Option<Handler> {
-        let method = if *method == Method::HEAD { &Method::GET } else { method };
-        self.methods.iter().find(|(own, _)| own == method).map(|(_, handler)| *handler)
-    }
-
-    /// The value of `Allow`.
-    fn allowed(&self) -> String {
-        let mut names = vec![Method::OPTIONS.to_string()];
-        for (method, _) in self.methods {
-            names.push(method.to_string());
-            if *method == Method::GET {
-                names.push(Method::HEAD.to_string());
-            }
-        }
-        names.sort();
-        names.join(",")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_finds_its_route_and_arguments() {
-        let segments = |path: &'static str| path.split('/').skip(1).map(Cow::Borrowed).collect::<Vec<_>>();
-
-        let (route, arguments) = find(segments("/subjects/versions/versions/latest")).expect("a route");
-
-        assert_eq!(route.path, ["subjects", "{subject}", "versions", "{version}"]);
-        assert_eq!(arguments, ["versions", "latest"]);
-        assert_eq!(route.allowed(), "GET,HEAD,OPTIONS");
-        assert!(find(segments("/subjects/a/nothing")).is_none());
-        assert!(find(segments("/schemas/types/x")).is_none());
-    }
-
-    #[test]
-    fn each_route_is_there_once() {
-        let mut names = crate::routes::route_names();
-        names.sort();
-        let count = names.len();
-        names.dedup();
-
-        assert_eq!(names.len(), count);
-    }
 }

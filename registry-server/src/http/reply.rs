@@ -15,10 +15,9 @@ use schema_core::error_code::{ApiError, ErrorCode};
 use schema_core::wire::ErrorBody;
 
 use crate::registry::RegistryError;
-use crate::routes::Route;
 
 use super::error::{HttpError, Refusal, chain};
-use super::media_type;
+use super::{Route, media_type};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
