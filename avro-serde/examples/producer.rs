@@ -1,6 +1,7 @@
 //! Sends orders as Avro, and registers their schema on the way: `cargo run --example producer`.
 //!
-//! Needs a broker on 9092 and a registry on 8081.
+//! Needs a broker and a registry: on ports 9092 and 8081 of this machine, or where the arguments say
+//! (`-- HOST:PORT http://HOST:PORT`).
 
 use std::time::Duration;
 
@@ -19,11 +20,13 @@ const SCHEMA: &str = r#"{"type": "record", "name": "shop.Order", "fields": [
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let registry = SchemaRegistry::connect("http://localhost:8081")?;
+    let mut addresses = std::env::args().skip(1);
+    let brokers = addresses.next().unwrap_or("localhost:9092".to_owned());
+    let registry = SchemaRegistry::connect(&addresses.next().unwrap_or("http://localhost:8081".to_owned()))?;
     let config = SerializerConfig::new(SchemaSelection::AutoRegister(Schema::parse(SCHEMA)?));
     let values = AvroSerializer::<Order>::new(registry, config);
-    let brokers = ProducerConfig::new("localhost:9092");
-    let producer: Producer<String, Order> = Producer::new(brokers, StringSerializer, values)?;
+    let config = ProducerConfig::new(&brokers);
+    let producer: Producer<String, Order> = Producer::new(config, StringSerializer, values)?;
     for (id, item) in (1..).zip(["tea", "coffee", "water"]) {
         let record = ProducerRecord::to("orders").key(item).value(Order { id, item: item.to_owned() });
         let landed = producer.send_and_wait(record).await?;

@@ -1,14 +1,17 @@
-//! Every command of README.md works as it stands there.
+//! Every command of README.md and CONTRIBUTING.md works as it stands there.
 //!
-//! `cargo run [--release] --bin X --` is replaced by the built binary and `./test` by a check that it is
-//! there; with `./test --long` nothing is replaced and the commands run in a fresh clone.
+//! In the README `cargo run [--release] --bin X --` is replaced by the built binary and `./test` by a check that it is
+//! there. Of CONTRIBUTING.md, whose commands build everything in several ways, the names are checked. With
+//! `./test --long` nothing is replaced and the commands of both run in a fresh clone.
 
 mod commands;
+mod names;
 mod shell;
 
 use end_to_end_tests::binaries::workspace;
 
 use self::commands::commands;
+use self::names::Names;
 use self::shell::Shell;
 
 #[test]
@@ -24,6 +27,38 @@ fn every_command_works() {
     for command in commands {
         shell.run(&command).unwrap_or_else(|error| panic!("`{command}`: {error:#}"));
     }
+}
+
+#[test]
+fn every_command_of_contributing_works() {
+    let text = std::fs::read_to_string(workspace().join("CONTRIBUTING.md")).expect("CONTRIBUTING.md is there");
+    let commands = commands(&text);
+    assert!(commands.iter().any(|command| command == "cargo fmt --all"), "{commands:?}");
+
+    let names = Names::of_the_workspace().unwrap();
+    for command in &commands {
+        names.check(command).unwrap_or_else(|error| panic!("`{command}`: {error:#}"));
+    }
+    if std::env::var_os("SR_LONG").is_some() {
+        let mut shell = Shell::in_a_fresh_clone().unwrap();
+        // `./test` is run by the README's commands; `./test --long` would run this test again.
+        for command in commands.iter().filter(|command| !command.starts_with("./test")) {
+            shell.run(command).unwrap_or_else(|error| panic!("`{command}`: {error:#}"));
+        }
+    }
+}
+
+#[test]
+fn planted_names_that_are_not_there_are_found() {
+    let names = Names::of_the_workspace().unwrap();
+
+    for command in ["cargo test -p no-such-crate", "cargo run --bin no-such-binary", "./no-such-file"] {
+        assert!(names.check(command).is_err(), "{command}");
+    }
+    for command in ["cargo bench -p producer-core --features no-such", "cargo unheard-of"] {
+        assert!(names.check(command).is_err(), "{command}");
+    }
+    names.check("cargo bench -p producer-core --features testing --bench append  # a comment").unwrap();
 }
 
 #[test]

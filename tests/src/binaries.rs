@@ -15,6 +15,18 @@ use anyhow::{Context as _, Result, bail, ensure};
 /// # Errors
 /// The build failed or left no such binary.
 pub fn path(name: &str) -> Result<PathBuf> {
+    find(Path::new(name))
+}
+
+/// The path of an example program of one of the workspace's libraries: `producer`, `reader`.
+///
+/// # Errors
+/// As [`path`].
+pub fn example(name: &str) -> Result<PathBuf> {
+    find(&Path::new("examples").join(name))
+}
+
+fn find(name: &Path) -> Result<PathBuf> {
     static BUILT: OnceLock<Result<(), String>> = OnceLock::new();
     let folder = folder()?;
     let built = BUILT.get_or_init(|| build(&folder).map_err(|error| format!("{error:#}")));
@@ -40,7 +52,7 @@ fn build(folder: &Path) -> Result<()> {
     // The same selection as `cargo test --workspace`, so that the features of the dependencies come out
     // the same and nothing is built a second time.
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(["build", "--workspace", "--bins", "--tests", "--quiet"]).current_dir(workspace());
+    command.args(["build", "--workspace", "--bins", "--tests", "--examples", "--quiet"]).current_dir(workspace());
     if folder.file_name().is_some_and(|profile| profile == "release") {
         command.arg("--release");
     }

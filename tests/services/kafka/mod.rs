@@ -6,3 +6,4 @@ mod flights;
 mod foreign_round_trip;
 mod producer;
 mod reader_and_admin;
+mod readme_programs;
