@@ -164,29 +164,6 @@ async fn a_broker_that_stops_and_starts_while_sending_costs_nothing() {
     assert_eq!(producer.buffered_bytes(), 0);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_leader_that_dies_while_sending_costs_nothing() {
-    let mut kafka = tokio::task::spawn_blocking(|| Kafka::start(3)).await.unwrap().unwrap();
-    let servers = kafka.bootstrap_servers();
-    new_topic(&servers, "orphaned", 6).await;
-    let producer = producer(ProducerConfig::new(&servers));
-
-    let sending = tokio::spawn({
-        let producer = producer.clone();
-        async move { send_slowly(&producer, "orphaned", 12_000).await }
-    });
-    let kafka = tokio::task::spawn_blocking(move || {
-        kafka.kill_node(1);
-        kafka.start_node(1).unwrap();
-        kafka
-    });
-    let _kafka = kafka.await.unwrap();
-    deliver(sending.await.unwrap()).await;
-
-    check_topic(&servers, "orphaned", 6, 12_000).await;
-    assert_eq!(producer.buffered_bytes(), 0);
-}
-
 /// About a thousand records a second, so that the sending spans what happens meanwhile.
 async fn send_slowly(producer: &Records, topic: &str, count: usize) -> Vec<Delivery> {
     let mut deliveries = Vec::new();

@@ -2,4 +2,5 @@
 
 pub mod kafka;
 pub mod ports;
+pub mod proxy;
 pub mod python;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::Signal;
 
 use super::java;
 use crate::process::Process;
@@ -22,6 +23,23 @@ rootLogger.level=info
 rootLogger.appenderRef.console.ref=console
 ";
 
+/// The ports of one node.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ports {
+    pub(super) client: u16,
+    pub(super) controller: u16,
+    pub(super) proxied: Option<ProxiedPorts>,
+}
+
+/// A second way in for clients, which leads through a proxy.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ProxiedPorts {
+    /// Where the broker listens.
+    pub(super) listening: u16,
+    /// What the broker tells clients: the proxy's.
+    pub(super) advertised: u16,
+}
+
 /// A node of a cluster, running or not.
 #[derive(Debug)]
 pub(super) struct Node {
@@ -32,25 +50,19 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// Lays out the folders and properties of `count` nodes under `folder`.
-    pub(super) fn layout(
-        count: usize,
-        folder: &Path,
-        jars: &Path,
-        mut ports: impl FnMut() -> Result<(u16, u16)>,
-    ) -> Result<Vec<Self>> {
-        let ports = (0..count).map(|_| ports()).collect::<Result<Vec<_>>>()?;
-        let voters: Vec<String> =
-            ports.iter().enumerate().map(|(index, (_, port))| format!("{}@127.0.0.1:{port}", index + 1)).collect();
+    /// Lays out the folders and properties of one node per entry of `ports` under `folder`.
+    pub(super) fn layout(folder: &Path, jars: &Path, ports: &[Ports]) -> Result<Vec<Self>> {
+        let voter = |(index, ports): (usize, &Ports)| format!("{}@127.0.0.1:{}", index + 1, ports.controller);
+        let voters: Vec<String> = ports.iter().enumerate().map(voter).collect();
         let voters = voters.join(",");
         let mut nodes = Vec::new();
-        for (index, (port, controller_port)) in ports.into_iter().enumerate() {
+        for (index, of_node) in ports.iter().enumerate() {
             let folder = folder.join(format!("node-{}", index + 1));
             std::fs::create_dir(&folder)?;
-            let properties = properties(index + 1, count, port, controller_port, &voters, &folder);
+            let properties = properties(index + 1, ports.len(), of_node, &voters, &folder);
             std::fs::write(folder.join("server.properties"), properties)?;
             std::fs::write(folder.join("log4j2.properties"), LOG_SETTINGS)?;
-            nodes.push(Self { folder, jars: jars.to_owned(), port, process: None });
+            nodes.push(Self { folder, jars: jars.to_owned(), port: of_node.client, process: None });
         }
         Ok(nodes)
     }
@@ -81,6 +93,20 @@ impl Node {
         }
     }
 
+    /// Freezes a running node: it keeps its connections and answers nothing.
+    pub(super) fn pause(&mut self) -> Result<()> {
+        self.process.as_mut().map_or(Ok(()), |process| process.signal(Signal::SIGSTOP))
+    }
+
+    /// Lets a frozen node go on.
+    pub(super) fn resume(&mut self) -> Result<()> {
+        self.process.as_mut().map_or(Ok(()), |process| process.signal(Signal::SIGCONT))
+    }
+
+    pub(super) fn is_started(&self) -> bool {
+        self.process.is_some()
+    }
+
     /// Fails if the process has ended by itself. A node that a test stopped is no failure.
     pub(super) fn check_running(&mut self) -> Result<()> {
         self.process.as_mut().map_or(Ok(()), Process::check_running)
@@ -93,10 +119,15 @@ impl Node {
 
     /// Bytes in the log segments of a topic's partitions on this node.
     pub(super) fn log_bytes(&self, topic: &str) -> Result<u64> {
-        let mut bytes = 0;
+        self.segments(topic)?.iter().map(|segment| Ok(segment.metadata()?.len())).sum()
+    }
+
+    /// The log segments of a topic's partitions on this node.
+    pub(super) fn segments(&self, topic: &str) -> Result<Vec<PathBuf>> {
+        let mut segments = Vec::new();
         for folder in std::fs::read_dir(self.folder.join("data"))? {
             let folder = folder?;
-            // `topic-0`, but not `topic-more-0`.
+            // `topic-0`, but neither `topic-more-0` nor what is left of a deleted topic.
             let name = folder.file_name().to_string_lossy().into_owned();
             let Some((of, _)) = name.rsplit_once('-').filter(|(_, partition)| partition.parse::<u32>().is_ok()) else {
                 continue;
@@ -105,13 +136,14 @@ impl Node {
                 continue;
             }
             for file in std::fs::read_dir(folder.path())? {
-                let file = file?;
-                if file.path().extension().is_some_and(|extension| extension == "log") {
-                    bytes += file.metadata()?.len();
+                let file = file?.path();
+                if file.extension().is_some_and(|extension| extension == "log") {
+                    segments.push(file);
                 }
             }
         }
-        Ok(bytes)
+        segments.sort();
+        Ok(segments)
     }
 
     fn log(&self) -> PathBuf {
@@ -147,7 +179,16 @@ pub(super) fn format(nodes: &[Node]) -> Result<()> {
     Ok(())
 }
 
-fn properties(id: usize, count: usize, port: u16, controller_port: u16, voters: &str, folder: &Path) -> String {
+fn properties(id: usize, count: usize, ports: &Ports, voters: &str, folder: &Path) -> String {
+    let (port, controller_port) = (ports.client, ports.controller);
+    let mut listeners = format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}");
+    let mut advertised = format!("PLAINTEXT://127.0.0.1:{port}");
+    let mut protocols = "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT".to_owned();
+    if let Some(proxied) = ports.proxied {
+        listeners += &format!(",PROXIED://127.0.0.1:{}", proxied.listening);
+        advertised += &format!(",PROXIED://127.0.0.1:{}", proxied.advertised);
+        protocols += ",PROXIED:PLAINTEXT";
+    }
     let replicas = count.min(3);
     let in_sync = if replicas == 3 { 2 } else { 1 };
     format!(
@@ -155,10 +196,10 @@ fn properties(id: usize, count: usize, port: u16, controller_port: u16, voters: 
 process.roles=broker,controller
 node.id={id}
 controller.quorum.voters={voters}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners={listeners}
+advertised.listeners={advertised}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map={protocols}
 inter.broker.listener.name=PLAINTEXT
 log.dirs={data}
 num.partitions=3

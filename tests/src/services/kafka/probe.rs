@@ -1,5 +1,5 @@
-//! Asks a cluster whether it can work: by Metadata, CreateTopics and Produce, over a plain blocking
-//! socket. It shares no code with our producer, so that a broker is never judged by what it tests.
+//! Asks a cluster whether it can work, and changes its topics, over a plain blocking socket. It shares
+//! no code with our producer, so that a broker is never judged by what it tests.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -7,18 +7,22 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::MetadataResponsePartition;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    CreateTopicsRequest, MetadataRequest, MetadataResponse, ProduceRequest, RequestHeader, ResponseHeader, TopicName,
+    CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, MetadataRequest, MetadataResponse,
+    ProduceRequest, RequestHeader, ResponseHeader, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 use kafka_protocol::records::{Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType};
 
 const METADATA_VERSION: i16 = 9;
 const CREATE_TOPICS_VERSION: i16 = 5;
+const CREATE_PARTITIONS_VERSION: i16 = 2;
+const DELETE_TOPICS_VERSION: i16 = 5;
 const PRODUCE_VERSION: i16 = 9;
 
 const SOCKET_TIMEOUT: Duration = Duration::from_secs(10);
@@ -26,6 +30,7 @@ const SOCKET_TIMEOUT: Duration = Duration::from_secs(10);
 /// No answer of the probe comes near this; a larger frame is a broken stream.
 const FRAME_BYTES_MAX: usize = 1 << 20;
 
+const UNKNOWN_TOPIC: i16 = 3;
 const TOPIC_ALREADY_EXISTS: i16 = 36;
 
 /// The topic that readiness is tried on.
@@ -42,6 +47,58 @@ pub fn create_topic(bootstrap_servers: &str, name: &str, partition_count: i32) -
     crate::wait_for(&format!("leaders of `{name}`"), Duration::from_secs(60), || {
         connection.leaders(name, addresses.len()).map(drop)
     })
+}
+
+/// Raises the number of a topic's partitions, and returns once every broker knows their leaders.
+///
+/// # Errors
+/// The cluster refused it or elected no leaders in time.
+pub fn add_partitions(bootstrap_servers: &str, name: &str, partition_count: i32) -> Result<()> {
+    let addresses: Vec<&str> = bootstrap_servers.split(',').collect();
+    let topic =
+        CreatePartitionsTopic::default().with_name(topic_name(name)).with_count(partition_count).with_assignments(None);
+    let request = CreatePartitionsRequest::default().with_topics(vec![topic]).with_timeout_ms(10_000);
+    let response = Connection::open(addresses[0])?.call(&request, CREATE_PARTITIONS_VERSION)?;
+    let result = response.results.first().context("the response to CreatePartitions is empty")?;
+    let (code, message) = (result.error_code, &result.error_message);
+    ensure!(code == 0, "adding partitions to `{name}` failed with code {code}: {message:?}");
+    let expected = usize::try_from(partition_count)?;
+    for address in &addresses {
+        crate::wait_for(&format!("{expected} partitions of `{name}`"), Duration::from_secs(60), || {
+            let found = Connection::open(address)?.leaders(name, addresses.len())?.len();
+            ensure!(found == expected, "`{address}` knows {found} partitions");
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// Deletes a topic, and returns once no broker knows it.
+///
+/// # Errors
+/// The cluster refused it or took too long.
+pub fn delete_topic(bootstrap_servers: &str, name: &str) -> Result<()> {
+    let addresses: Vec<&str> = bootstrap_servers.split(',').collect();
+    let request = DeleteTopicsRequest::default().with_topic_names(vec![topic_name(name)]).with_timeout_ms(10_000);
+    let response = Connection::open(addresses[0])?.call(&request, DELETE_TOPICS_VERSION)?;
+    let code = response.responses.first().context("the response to DeleteTopics is empty")?.error_code;
+    ensure!(code == 0, "deleting `{name}` failed with code {code}");
+    for address in &addresses {
+        crate::wait_for(&format!("`{name}` to be gone"), Duration::from_secs(60), || {
+            let code = Connection::open(address)?.topic_metadata(name, addresses.len())?.topics[0].error_code;
+            ensure!(code == UNKNOWN_TOPIC, "`{address}` still knows it, code {code}");
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// `host:port` of a partition's leader, once all its topic's replicas are in sync.
+pub(super) fn leader_of(bootstrap_servers: &str, topic: &str, partition: i32) -> Result<String> {
+    let addresses: Vec<&str> = bootstrap_servers.split(',').collect();
+    let leaders = Connection::open(addresses[0])?.leaders(topic, addresses.len())?;
+    let leader = leaders.into_iter().find(|(index, _)| *index == partition);
+    leader.map(|(_, address)| address).with_context(|| format!("`{topic}` has no partition {partition}"))
 }
 
 /// Readiness of a cluster, looked at as often as its caller likes.
@@ -114,12 +171,19 @@ impl Connection {
         Ok(())
     }
 
-    /// The partitions of a topic with the address of each leader, once all replicas are in sync.
-    fn leaders(&mut self, name: &str, broker_count: usize) -> Result<Vec<(i32, String)>> {
+    /// Metadata of one topic, which is listed even if it is not known.
+    fn topic_metadata(&mut self, name: &str, broker_count: usize) -> Result<MetadataResponse> {
         let topic = MetadataRequestTopic::default().with_name(Some(topic_name(name)));
         let request = MetadataRequest::default().with_topics(Some(vec![topic])).with_allow_auto_topic_creation(false);
         let metadata = self.metadata(request, broker_count)?;
-        let topic = metadata.topics.first().context("metadata lists no topic")?;
+        ensure!(metadata.topics.len() == 1, "metadata lists {} topics instead of one", metadata.topics.len());
+        Ok(metadata)
+    }
+
+    /// The partitions of a topic with the address of each leader, once all replicas are in sync.
+    fn leaders(&mut self, name: &str, broker_count: usize) -> Result<Vec<(i32, String)>> {
+        let metadata = self.topic_metadata(name, broker_count)?;
+        let topic = &metadata.topics[0];
         ensure!(topic.error_code == 0, "metadata of `{name}` has code {}", topic.error_code);
         ensure!(!topic.partitions.is_empty(), "`{name}` has no partitions yet");
         topic.partitions.iter().map(|partition| leader_address(&metadata, partition)).collect()

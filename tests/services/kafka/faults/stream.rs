@@ -1,0 +1,210 @@
+//! A steady stream of records on a thread and a runtime of its own, and what its producer said of each.
+
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use end_to_end_tests::wait_until;
+use producer_core::serializer::StringSerializer;
+use producer_core::{ProduceError, Producer, ProducerConfig, ProducerRecord, RecordMetadata};
+
+use super::PATIENCE;
+
+/// 200 rounds a second, each a record per lane.
+const ROUND_INTERVAL: Duration = Duration::from_millis(5);
+
+/// Rounds that must be answered before a test goes on.
+const ROUNDS: u64 = 100;
+
+/// Keys of the records that have one.
+const KEYS: u64 = 6;
+
+/// Records of a lane have numbers from 0, sent in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Lane {
+    /// To a partition that the record names.
+    Partition(i32),
+    /// To the partition of a key.
+    Key(u64),
+    /// To wherever the producer likes.
+    Free,
+}
+
+/// Which record of which lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Id {
+    pub(super) lane: Lane,
+    pub(super) number: u64,
+}
+
+impl Id {
+    /// `topic/partition/key/number`; partition and key may be empty.
+    fn payload(self, topic: &str) -> String {
+        let number = self.number;
+        match self.lane {
+            Lane::Partition(partition) => format!("{topic}/{partition}//{number}"),
+            Lane::Key(key) => format!("{topic}//{key}/{number}"),
+            Lane::Free => format!("{topic}///{number}"),
+        }
+    }
+
+    /// The topic and the record that a payload tells of.
+    pub(super) fn parse(payload: &str) -> (&str, Self) {
+        let parts: Vec<&str> = payload.split('/').collect();
+        let &[topic, partition, key, number] = parts.as_slice() else { panic!("no payload of ours: {payload:?}") };
+        let lane = match (partition, key) {
+            ("", "") => Lane::Free,
+            ("", key) => Lane::Key(key.parse().unwrap()),
+            (partition, _) => Lane::Partition(partition.parse().unwrap()),
+        };
+        (topic, Self { lane, number: number.parse().unwrap() })
+    }
+}
+
+/// What the producer said of one record.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) id: Id,
+    pub(super) result: Result<RecordMetadata, ProduceError>,
+    /// From the call of `send` to the callback.
+    pub(super) took: Duration,
+}
+
+/// A stream that has ended: everything sent has its answer.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) count: u64,
+    pub(super) answers: Vec<Answer>,
+    pub(super) delivery_timeout: Duration,
+}
+
+#[derive(Debug)]
+struct Shared {
+    has_free_lanes: bool,
+    partitions: AtomicI32,
+    sent: AtomicU64,
+    acknowledged: AtomicU64,
+    is_ending: AtomicBool,
+    answers: Mutex<Vec<Answer>>,
+}
+
+/// A stream that is being sent.
+#[derive(Debug)]
+pub(super) struct Stream {
+    shared: Arc<Shared>,
+    delivery_timeout: Duration,
+    thread: JoinHandle<()>,
+}
+
+impl Stream {
+    /// Sends to every partition, by keys, and without either.
+    pub(super) fn start(config: ProducerConfig, topic: &'static str, partitions: i32) -> Self {
+        Self::over(config, topic, partitions, true)
+    }
+
+    /// Sends to every partition, and nothing else.
+    pub(super) fn start_fixed(config: ProducerConfig, topic: &'static str, partitions: i32) -> Self {
+        Self::over(config, topic, partitions, false)
+    }
+
+    fn over(config: ProducerConfig, topic: &'static str, partitions: i32, has_free_lanes: bool) -> Self {
+        let shared = Arc::new(Shared {
+            has_free_lanes,
+            partitions: AtomicI32::new(partitions),
+            sent: AtomicU64::new(0),
+            acknowledged: AtomicU64::new(0),
+            is_ending: AtomicBool::new(false),
+            answers: Mutex::default(),
+        });
+        let delivery_timeout = config.delivery_timeout;
+        let thread = std::thread::spawn({
+            let shared = shared.clone();
+            move || {
+                let runtime = tokio::runtime::Runtime::new().unwrap();
+                runtime.block_on(send(config, topic, &shared));
+            }
+        });
+        Self { shared, delivery_timeout, thread }
+    }
+
+    pub(super) fn partitions(&self) -> i32 {
+        self.shared.partitions.load(Ordering::Relaxed)
+    }
+
+    /// Sends to this many partitions from now on.
+    pub(super) fn spread_over(&self, partitions: i32) {
+        self.shared.partitions.store(partitions, Ordering::Relaxed);
+    }
+
+    /// Waits until records sent from now on are acknowledged, and everything that was sent before.
+    pub(super) fn go_on(&self) {
+        self.wait_for_rounds(|| self.shared.acknowledged.load(Ordering::Relaxed));
+    }
+
+    /// Waits until records sent from now on have their answer, whatever it is.
+    pub(super) fn recover(&self) {
+        self.wait_for_rounds(|| self.shared.answers.lock().unwrap_or_else(PoisonError::into_inner).len() as u64);
+    }
+
+    fn wait_for_rounds(&self, done: impl Fn() -> u64) {
+        let lanes = u64::try_from(self.partitions()).unwrap() + KEYS + 1;
+        let enough = self.shared.sent.load(Ordering::Relaxed) + ROUNDS * lanes;
+        wait_until("records to go on", PATIENCE, || {
+            assert!(!self.thread.is_finished(), "the stream has ended by itself, see above");
+            done() >= enough
+        })
+        .unwrap();
+    }
+
+    /// Ends the stream; returns when every record has its answer.
+    pub(super) fn end(self) -> Sent {
+        self.shared.is_ending.store(true, Ordering::Relaxed);
+        self.thread.join().expect("the stream failed, see above");
+        let answers = std::mem::take(&mut *self.shared.answers.lock().unwrap_or_else(PoisonError::into_inner));
+        Sent { count: self.shared.sent.load(Ordering::Relaxed), answers, delivery_timeout: self.delivery_timeout }
+    }
+}
+
+async fn send(config: ProducerConfig, topic: &'static str, shared: &Arc<Shared>) {
+    let producer = Producer::<String, String>::new(config, StringSerializer, StringSerializer).unwrap();
+    let mut numbers = std::collections::HashMap::<Lane, u64>::new();
+    let mut pace = tokio::time::interval(ROUND_INTERVAL);
+    while !shared.is_ending.load(Ordering::Relaxed) {
+        pace.tick().await;
+        for lane in lanes(shared) {
+            let number = numbers.entry(lane).or_default();
+            send_one(&producer, topic, shared, Id { lane, number: *number }).await;
+            *number += 1;
+        }
+    }
+    producer.close(PATIENCE).await.unwrap();
+    assert_eq!(producer.buffered_bytes(), 0, "memory that never came back");
+}
+
+fn lanes(shared: &Shared) -> Vec<Lane> {
+    let mut lanes: Vec<_> = (0..shared.partitions.load(Ordering::Relaxed)).map(Lane::Partition).collect();
+    if shared.has_free_lanes {
+        lanes.extend((0..KEYS).map(Lane::Key));
+        lanes.push(Lane::Free);
+    }
+    lanes
+}
+
+async fn send_one(producer: &Producer<String, String>, topic: &'static str, shared: &Arc<Shared>, id: Id) {
+    let mut record = ProducerRecord::to(topic).value(id.payload(topic));
+    match id.lane {
+        Lane::Partition(partition) => record.partition = Some(partition),
+        Lane::Key(key) => record.key = Some(format!("key-{key}")),
+        Lane::Free => {}
+    }
+    let (of_callback, started) = (shared.clone(), Instant::now());
+    let keep = move |result: Result<RecordMetadata, ProduceError>| {
+        let acknowledged = u64::from(result.is_ok());
+        let answer = Answer { id, result, took: started.elapsed() };
+        of_callback.answers.lock().unwrap_or_else(PoisonError::into_inner).push(answer);
+        of_callback.acknowledged.fetch_add(acknowledged, Ordering::Relaxed);
+    };
+    producer.send_with_callback(record, keep).await.unwrap();
+    shared.sent.fetch_add(1, Ordering::Relaxed);
+}

@@ -1,0 +1,291 @@
+//! A TCP proxy in front of one port of 127.0.0.1: it passes bytes on, holds them, or breaks connections.
+
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use anyhow::{Context as _, Result};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{oneshot, watch};
+
+use super::ports::free_port;
+
+/// Bytes moved at a time; small enough that a break hits the middle of a message.
+const PIECE_BYTES: usize = 4096;
+
+/// What happens to bytes and connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Bytes pass.
+    Open,
+    /// Connections stay and new ones are accepted, but nothing passes until the way is open again.
+    Silent,
+    /// Connections are closed, and new ones as soon as they come.
+    Closed,
+}
+
+/// Where a stream of bytes comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// Requests.
+    Client,
+    /// Answers.
+    Server,
+}
+
+/// The next reset: whose bytes are counted, and how many still pass.
+type Fuse = Option<(From, u64)>;
+
+/// A running proxy; it ends when it is dropped.
+#[derive(Debug)]
+pub struct Proxy {
+    port: u16,
+    way: watch::Sender<Way>,
+    breaker: Arc<Breaker>,
+    // Both are taken in `drop`.
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Proxy {
+    /// Starts a proxy on a free port, leading to `target` of 127.0.0.1.
+    ///
+    /// # Errors
+    /// No free port, or no thread to be had.
+    pub fn start(target: u16) -> Result<Self> {
+        let port = free_port()?;
+        let (way, ways) = watch::channel(Way::Open);
+        let (stop, stopped) = oneshot::channel();
+        let breaker = Arc::new(Breaker::default());
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+        listener.set_nonblocking(true)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let serve = {
+            let breaker = breaker.clone();
+            move || {
+                runtime.block_on(async {
+                    tokio::select! {
+                        failed = serve(listener, target, ways, breaker) => eprintln!("the proxy on {port}: {failed:?}"),
+                        _ = stopped => {}
+                    }
+                });
+            }
+        };
+        // A thread of its own, so that it outlives the runtime of whichever test started it.
+        let thread = std::thread::Builder::new().name("proxy".to_owned()).spawn(serve).context("no thread")?;
+        Ok(Self { port, way, breaker, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// The port that clients connect to.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Lets bytes pass; also those that were held, whether anybody still waits for them or not.
+    pub fn open(&self) {
+        self.way.send_replace(Way::Open);
+    }
+
+    /// Holds all bytes, as a network that loses every packet.
+    pub fn silence(&self) {
+        self.way.send_replace(Way::Silent);
+    }
+
+    /// Closes all connections, and new ones at once.
+    pub fn close(&self) {
+        self.way.send_replace(Way::Closed);
+    }
+
+    /// Lets `bytes` more from this side pass, then resets (RST) the connection that they came over.
+    pub fn reset_after(&self, from: From, bytes: u64) {
+        *self.breaker.lock() = Some((from, bytes));
+    }
+
+    /// How many connections were reset so far.
+    #[must_use]
+    pub fn resets(&self) -> u64 {
+        self.breaker.resets.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Breaker {
+    fuse: Mutex<Fuse>,
+    resets: AtomicU64,
+}
+
+impl Breaker {
+    /// How many of `count` bytes may pass if the connection is to be reset after them.
+    fn burn(&self, from: From, count: usize) -> Option<usize> {
+        let mut fuse = self.lock();
+        let (side, left) = (*fuse)?;
+        if side != from {
+            return None;
+        }
+        match usize::try_from(left) {
+            Ok(left) if left < count => {
+                *fuse = None;
+                Some(left)
+            }
+            _ => {
+                *fuse = Some((side, left - count as u64));
+                None
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Fuse> {
+        self.fuse.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn serve(
+    listener: std::net::TcpListener,
+    target: u16,
+    ways: watch::Receiver<Way>,
+    breaker: Arc<Breaker>,
+) -> Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    loop {
+        let (client, _) = listener.accept().await?;
+        let (ways, breaker) = (ways.clone(), breaker.clone());
+        // Ended with the runtime, which lives as long as the proxy.
+        tokio::spawn(async move { carry(client, target, ways, &breaker).await });
+    }
+}
+
+/// Carries one connection until either side, or the proxy, ends it.
+async fn carry(client: TcpStream, target: u16, mut ways: watch::Receiver<Way>, breaker: &Breaker) {
+    if *ways.borrow() == Way::Closed {
+        return;
+    }
+    let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, target)).await else { return };
+    // A broken option only makes the tests slower.
+    drop((client.set_nodelay(true), server.set_nodelay(true)));
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let is_reset = tokio::select! {
+        is_reset = pump(&mut from_client, &mut to_server, ways.clone(), From::Client, breaker) => is_reset,
+        is_reset = pump(&mut from_server, &mut to_client, ways.clone(), From::Server, breaker) => is_reset,
+        _ = ways.wait_for(|way| *way == Way::Closed) => false,
+    };
+    if is_reset {
+        // Without lingering a close is an RST, unless a FIN went before it.
+        drop((from_client.as_ref().set_zero_linger(), from_server.as_ref().set_zero_linger()));
+        to_client.forget();
+        to_server.forget();
+        breaker.resets.fetch_add(1, Ordering::Release);
+    }
+}
+
+/// Moves bytes one way; answers whether the connection is to be reset.
+async fn pump(
+    from: &mut OwnedReadHalf,
+    to: &mut OwnedWriteHalf,
+    mut ways: watch::Receiver<Way>,
+    side: From,
+    breaker: &Breaker,
+) -> bool {
+    let mut piece = [0; PIECE_BYTES];
+    loop {
+        let Ok(count @ 1..) = from.read(&mut piece).await else { return false };
+        if ways.wait_for(|way| *way != Way::Silent).await.is_err() {
+            return false;
+        }
+        let passing = breaker.burn(side, count);
+        if to.write_all(&piece[..passing.unwrap_or(count)]).await.is_err() {
+            return false;
+        }
+        if passing.is_some() {
+            return true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{ErrorKind, Read as _, Write as _};
+    use std::net::TcpStream as Stream;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A proxy to a server that sends back what it gets.
+    fn echo() -> Proxy {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let stream = stream.unwrap();
+                std::thread::spawn(move || std::io::copy(&mut &stream, &mut &stream));
+            }
+        });
+        Proxy::start(port).unwrap()
+    }
+
+    fn connect(proxy: &Proxy) -> Stream {
+        let stream = Stream::connect((Ipv4Addr::LOCALHOST, proxy.port())).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream
+    }
+
+    #[test]
+    fn silence_holds_bytes_and_an_open_way_delivers_them() {
+        let proxy = echo();
+        let mut stream = connect(&proxy);
+
+        proxy.silence();
+        stream.write_all(b"held").unwrap();
+        stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        let early = stream.read(&mut [0; 4]).unwrap_err().kind();
+        proxy.open();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut echoed = [0; 4];
+        stream.read_exact(&mut echoed).unwrap();
+
+        assert!(matches!(early, ErrorKind::WouldBlock | ErrorKind::TimedOut), "{early}");
+        assert_eq!(&echoed, b"held");
+    }
+
+    #[test]
+    fn a_closed_way_ends_old_and_new_connections() {
+        let proxy = echo();
+        let mut old = connect(&proxy);
+        old.write_all(b"x").unwrap();
+        old.read_exact(&mut [0]).unwrap();
+
+        proxy.close();
+
+        assert_eq!(old.read(&mut [0]).unwrap(), 0);
+        assert_eq!(connect(&proxy).read(&mut [0]).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_reset_comes_after_exactly_so_many_bytes() {
+        let proxy = echo();
+        let mut stream = connect(&proxy);
+
+        proxy.reset_after(From::Server, 3);
+        stream.write_all(b"abcdef").unwrap();
+        let mut seen = Vec::new();
+        let end = stream.read_to_end(&mut seen).unwrap_err().kind();
+
+        // The kernel may drop what was not read when the RST comes.
+        assert!(b"abc".starts_with(&seen), "{seen:?}");
+        assert_eq!(end, ErrorKind::ConnectionReset);
+        crate::wait_until("the count", Duration::from_secs(10), || proxy.resets() == 1).unwrap();
+    }
+}
