@@ -43,7 +43,7 @@ async fn messages(
     request: RegisterRequest,
     against: Option<Selector>,
 ) -> Result<Vec<String>, HttpError> {
-    let subject = Subject::parse(call.argument(0))?;
+    let subject = Subject::parse(call.argument(0));
     let input = schema_body::input(request, call.query.flag("normalize")?)?;
     Ok(call.registry.check_compatibility(&subject, against, &input).await?)
 }

@@ -30,6 +30,7 @@ pub(crate) mod subjects;
 pub(crate) mod versions;
 
 mod body;
+mod context_prefix;
 mod error;
 mod media_type;
 mod params;
@@ -76,6 +77,8 @@ pub(crate) struct Call<'a> {
     registry: &'a Registry,
     /// The texts of the route's segments in braces, in order.
     arguments: Vec<Cow<'a, str>>,
+    /// What stands before names of the context in front of the path, `:.team:`.
+    names_within: Option<String>,
     query: Query<'a>,
     body: Bytes,
 }
@@ -84,6 +87,15 @@ impl Call<'_> {
     /// A segment in braces, by its place.
     fn argument(&self, index: usize) -> &str {
         self.arguments.get(index).map_or("", |argument| argument)
+    }
+
+    /// A query parameter that names a subject, or begins its name, in the context that the path asks for.
+    fn name_parameter(&self, name: &str) -> Result<Option<Cow<'_, str>>, HttpError> {
+        let prefix = self.names_within.as_deref();
+        match self.query.text(name)? {
+            Some(text) => Ok(Some(context_prefix::within(prefix, text))),
+            None => Ok(prefix.map(Cow::Borrowed)),
+        }
     }
 
     /// The body as `T`. `operation` names the request in the error of a body that is not there.
@@ -127,12 +139,14 @@ async fn answer(
     media_type: &mut &'static str,
 ) -> Result<Reply, HttpError> {
     let uri = request.uri();
-    let path = path::read(uri.path()).map_err(|error| ApiError::bad_request(error.0))?;
     let method = request.method();
-    // `/config/$SUBJECT` with an empty variable must not reach the global setting.
-    if path.has_trailing_slash && path.segments.len() == 1 && !is_reading(method) {
+    let refused = |error: path::BadPath| ApiError::bad_request(error.0);
+    let mut path = path::read(uri.path()).map_err(refused)?;
+    // `/config/$SUBJECT` with an empty variable must not reach the settings of everything.
+    if path.has_trailing_slash && !is_reading(method) && context_prefix::names_nothing(&path) {
         return Err(ApiError::not_found().into());
     }
+    let names_within = context_prefix::take(uri.path(), &mut path).map_err(refused)?;
     let Some((route, arguments)) = Route::find(state.routes, path.segments) else {
         return Err(ApiError::not_found().into());
     };
@@ -158,7 +172,8 @@ async fn answer(
         Bytes::new()
     };
 
-    let call = Call { registry: &state.registry, arguments, query: Query(uri.query().unwrap_or("")), body };
+    let query = Query(uri.query().unwrap_or(""));
+    let call = Call { registry: &state.registry, arguments, names_within, query, body };
     match tokio::time::timeout(state.request_timeout, handler(&call)).await {
         Ok(answer) => Ok(Reply::ok(answer?)),
         Err(_) => Err(HttpError::request_timeout()),

@@ -7,7 +7,7 @@ use futures_util::future::LocalBoxFuture;
 use schema_core::error_code::ApiError;
 use schema_core::wire::{SchemaByIdResponse, SubjectVersion};
 
-use crate::registry::{self, Deleted, RegistryError, SchemaInUse, Subject};
+use crate::registry::{self, Deleted, RegistryError, SchemaInUse, Subject, qualified};
 
 use super::error::HttpError;
 use super::{Answer, Call, json, params};
@@ -31,7 +31,7 @@ pub(crate) fn get<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
         schema.answer(index, |used| {
             let stored = &schema.content.stored;
             json(&SchemaByIdResponse {
-                subject: Some(used.subject.subject.to_string()),
+                subject: Some(qualified(&used.subject).to_string()),
                 version: Some(used.entry.version.0),
                 guid: Some(guid(stored.guid)),
                 schema_type: Some(stored.schema_type.as_str().to_owned()),
@@ -79,8 +79,8 @@ async fn uses(call: &Call<'_>) -> Result<Vec<SubjectVersion>, HttpError> {
     subject(call)?;
     let schema = find(call, id).await?.ok_or_else(ApiError::schema_not_found)?;
     let visible = schema.uses.iter().filter(|used| !used.entry.deleted || deleted != Deleted::Hide);
-    let visible =
-        visible.map(|used| SubjectVersion { subject: used.subject.subject.to_string(), version: used.entry.version.0 });
+    let visible = visible
+        .map(|used| SubjectVersion { subject: qualified(&used.subject).to_string(), version: used.entry.version.0 });
     Ok(visible.collect())
 }
 
@@ -90,8 +90,8 @@ async fn find(call: &Call<'_>, id: i32) -> Result<Option<Arc<SchemaInUse>>, Http
 
 /// The subject whose version the answer should show; an empty one is none.
 fn subject(call: &Call<'_>) -> Result<Option<Subject>, HttpError> {
-    match call.query.text("subject")? {
-        Some(name) if !name.is_empty() => Ok(Some(Subject::parse(&name)?)),
+    match call.name_parameter("subject")? {
+        Some(name) if !name.is_empty() => Ok(Some(Subject::parse(&name))),
         _ => Ok(None),
     }
 }

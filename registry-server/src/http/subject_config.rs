@@ -15,7 +15,7 @@ pub(crate) fn get_global<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
 /// `GET /config/{subject}`; with `defaultToGlobal` also of a subject without settings.
 pub(crate) fn get<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
     Box::pin(async {
-        let subject = Subject::parse(call.argument(0))?;
+        let subject = Subject::parse(call.argument(0));
         let inherit = if call.query.flag("defaultToGlobal")? { Inherit::Yes } else { Inherit::No };
         json(&config(call.registry.subject_config(&subject, inherit).await?))
     })

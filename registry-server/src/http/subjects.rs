@@ -12,7 +12,7 @@ use super::{Answer, Call, json, schema_body};
 pub(crate) fn list<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
     Box::pin(async {
         let (page, deleted) = (call.query.page()?, call.query.deleted()?);
-        let prefix = call.query.text("subjectPrefix")?.unwrap_or_default();
+        let prefix = call.name_parameter("subjectPrefix")?.unwrap_or_default();
         // `:*:` is every context, and there is only one yet.
         let prefix = prefix.strip_prefix(":*:").unwrap_or(&prefix);
         if prefix.starts_with(":.") {
@@ -27,7 +27,7 @@ pub(crate) fn list<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
 pub(crate) fn lookup<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
     Box::pin(async {
         let request: RegisterRequest = call.read("lookUpSchemaUnderSubject").await?;
-        let subject = Subject::parse(call.argument(0))?;
+        let subject = Subject::parse(call.argument(0));
         let input = schema_body::input(request, call.query.flag("normalize")?)?;
         let found = call.registry.lookup(&subject, &input, call.query.deleted()?).await?;
         json(&response(&subject, &found))

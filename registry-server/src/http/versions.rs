@@ -39,7 +39,7 @@ fn register_response(registered: &Registered) -> RegisterResponse {
 pub(crate) fn list<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
     Box::pin(async {
         let (page, as_negative) = (call.query.page()?, call.query.flag("deletedAsNegative")?);
-        let subject = Subject::parse(call.argument(0))?;
+        let subject = Subject::parse(call.argument(0));
         // Shown as negative, soft-deleted versions are shown at all; but a subject of nothing else is not there.
         let deleted = match call.query.deleted()? {
             Deleted::Hide if as_negative => {
@@ -87,7 +87,7 @@ pub(crate) fn get_schema<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
 async fn find(call: &Call<'_>) -> Result<(Subject, Found), HttpError> {
     // A version that is none is told before a subject that is not there.
     let selector = params::version(call.argument(1))?;
-    let subject = Subject::parse(call.argument(0))?;
+    let subject = Subject::parse(call.argument(0));
     let found = call.registry.version(&subject, selector, call.query.deleted()?).await?;
     Ok((subject, found))
 }

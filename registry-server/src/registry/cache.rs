@@ -2,16 +2,17 @@
 //!
 //! | cache | key | why it holds |
 //! |---|---|---|
-//! | contents | id | the content of an id never changes |
+//! | contents | context and id | the content of an id never changes |
 //! | texts | hash of the text as sent | reading a text depends on nothing else |
 //! | subjects | subject and revision | a revision stands for one state; the store is asked for it first |
-//! | uses | id and its generation | raised by each commit that gives the id another use |
+//! | uses | context, id and its generation | raised by each commit that gives the id another use |
 //!
 //! A key that carries its revision needs no eviction: when the state moves on, nobody asks for the old key any
 //! more and it ages out. Many who miss one key at once wait for one load.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -23,10 +24,10 @@ use schema_core::format::Strictness;
 use crate::store::{DedupKey, Revision, SchemaUse, StoredSchema, SubjectKey, SubjectSnapshot, VersionEntry};
 
 use super::canonical::{Canonical, Form, TextKey};
-use super::{DEFAULT_CONTEXT, Registry, RegistryError, Subject};
+use super::{Registry, RegistryError, Subject};
 
 /// Slots of the generations of ids. Two ids may share one; then a new use of the one reloads the other, too.
-const GENERATION_SLOTS: usize = 1024;
+const GENERATION_SLOTS: u64 = 1024;
 
 /// Finished answers kept per id: one per use, for the first uses. Beyond them an answer is made anew each time.
 const ANSWERS_PER_ID: usize = 64;
@@ -39,10 +40,10 @@ const ENTRY_BYTES: usize = 256;
 
 /// All caches of a registry.
 pub(super) struct Caches {
-    contents: Cache<SchemaId, Arc<Content>>,
+    contents: Cache<(Arc<str>, SchemaId), Arc<Content>>,
     texts: Cache<TextKey, Arc<Canonical>>,
     subjects: Cache<(SubjectKey, Revision), Arc<CachedSubject>>,
-    uses: Cache<(SchemaId, u64), Arc<SchemaInUse>>,
+    uses: Cache<(Arc<str>, SchemaId, u64), Arc<SchemaInUse>>,
     generations: Box<[AtomicU64]>,
 }
 
@@ -68,6 +69,8 @@ pub struct SchemaInUse {
 /// A subject at one revision.
 #[derive(Debug)]
 pub(super) struct CachedSubject {
+    /// The context that its ids belong to.
+    pub(super) context: Arc<str>,
     pub(super) snapshot: SubjectSnapshot,
     /// Content to its newest live version.
     live: HashMap<DedupKey, usize>,
@@ -111,13 +114,17 @@ impl Caches {
         self.texts.insert(key, canonical).await;
     }
 
-    /// After a commit that gave `id` another use, and before that commit is answered.
-    pub(super) fn note_new_use(&self, id: SchemaId) {
-        self.generation(id).fetch_add(1, Ordering::Release);
+    /// After a commit that gave `id` another use or took one away, and before that commit is answered.
+    pub(super) fn note_change_of_uses(&self, context: &str, id: SchemaId) {
+        self.generation(context, id).fetch_add(1, Ordering::Release);
     }
 
-    fn generation(&self, id: SchemaId) -> &AtomicU64 {
-        &self.generations[id.0 as usize % GENERATION_SLOTS]
+    fn generation(&self, context: &str, id: SchemaId) -> &AtomicU64 {
+        let mut hasher = DefaultHasher::new();
+        context.hash(&mut hasher);
+        // Neighbouring ids of a context get slots of their own.
+        let slot = hasher.finish().wrapping_add(u64::from(id.0)) % GENERATION_SLOTS;
+        &self.generations[usize::try_from(slot).unwrap_or_default()]
     }
 }
 
@@ -138,34 +145,48 @@ fn weight(bytes: usize) -> u32 {
 
 impl Registry {
     /// The content of an id, or `None` when nothing has it.
-    pub(super) async fn content(&self, id: SchemaId) -> Result<Option<Arc<Content>>, RegistryError> {
-        if let Some(known) = self.caches.contents.get(&id).await {
+    pub(super) async fn content(
+        &self,
+        context: &Arc<str>,
+        id: SchemaId,
+    ) -> Result<Option<Arc<Content>>, RegistryError> {
+        let key = (Arc::clone(context), id);
+        if let Some(known) = self.caches.contents.get(&key).await {
             return Ok(Some(known));
         }
-        let Some(stored) = self.store.schema(DEFAULT_CONTEXT, id).await? else { return Ok(None) };
+        let Some(stored) = self.store.schema(context, id).await? else { return Ok(None) };
         let content = Arc::new(Content::new(stored));
         // Who was faster wins, so that all share one parsed schema.
-        let entry = self.caches.contents.entry(id).or_insert(content).await;
+        let entry = self.caches.contents.entry(key).or_insert(content).await;
         Ok(Some(entry.into_value()))
     }
 
-    /// The content of an id that a version points to.
-    pub(super) async fn content_of(&self, entry: &VersionEntry) -> Result<Arc<Content>, RegistryError> {
+    /// The content of an id that a version of the context points to.
+    pub(super) async fn content_of(
+        &self,
+        context: &Arc<str>,
+        entry: &VersionEntry,
+    ) -> Result<Arc<Content>, RegistryError> {
         let id = entry.id;
-        self.content(id).await?.ok_or_else(|| RegistryError::Corrupt { id: id.0, reason: "it is missing".to_owned() })
+        let content = self.content(context, id).await?;
+        content.ok_or_else(|| RegistryError::Corrupt { id: id.0, reason: "it is missing".to_owned() })
     }
 
     /// An id's content and uses; `None` when nothing has the id.
-    pub(super) async fn schema_in_use(&self, id: SchemaId) -> Result<Option<Arc<SchemaInUse>>, RegistryError> {
+    pub(super) async fn schema_in_use(
+        &self,
+        context: &Arc<str>,
+        id: SchemaId,
+    ) -> Result<Option<Arc<SchemaInUse>>, RegistryError> {
         // Read before the store is: a commit in between makes the entry unreachable, not wrong.
-        let generation = self.caches.generation(id).load(Ordering::Acquire);
-        let key = (id, generation);
+        let generation = self.caches.generation(context, id).load(Ordering::Acquire);
+        let key = (Arc::clone(context), id, generation);
         if let Some(known) = self.caches.uses.get(&key).await {
             return Ok(Some(known));
         }
         let load = async {
-            let Some(content) = self.content(id).await? else { return Err(RegistryError::SchemaNotFound) };
-            let uses = self.store.schema_uses(DEFAULT_CONTEXT, id).await?;
+            let Some(content) = self.content(context, id).await? else { return Err(RegistryError::SchemaNotFound) };
+            let uses = self.store.schema_uses(context, id).await?;
             if uses.is_empty() {
                 return Err(RegistryError::SchemaNotFound);
             }
@@ -187,7 +208,10 @@ impl Registry {
         if let Some(known) = self.caches.subjects.get(&key).await {
             return Ok(known);
         }
-        let load = async { Ok(Arc::new(CachedSubject::new(self.store.subject_snapshot(&subject.key).await?))) };
+        let load = async {
+            let snapshot = self.store.subject_snapshot(&subject.key).await?;
+            Ok(Arc::new(CachedSubject::new(Arc::clone(&subject.key.context), snapshot)))
+        };
         self.caches.subjects.try_get_with(key, load).await.map_err(|error: Arc<RegistryError>| error.into())
     }
 
@@ -264,10 +288,10 @@ impl SchemaInUse {
 }
 
 impl CachedSubject {
-    fn new(snapshot: SubjectSnapshot) -> Self {
+    fn new(context: Arc<str>, snapshot: SubjectSnapshot) -> Self {
         let live = snapshot.versions.iter().enumerate().filter(|(_, entry)| !entry.deleted);
         let live = live.map(|(index, entry)| (entry.dedup_key, index)).collect();
-        Self { snapshot, live }
+        Self { context, snapshot, live }
     }
 
     /// The newest live version with this content.

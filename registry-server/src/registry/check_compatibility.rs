@@ -32,12 +32,12 @@ impl Registry {
         let level = current.level();
         match against {
             None => self.check_against_history(&current, &new).await,
-            Some(Selector::Latest) => self.check_each(level, &new, current.live_newest_first().take(1)).await,
+            Some(Selector::Latest) => self.check_each(&current, level, &new, current.live_newest_first().take(1)).await,
             Some(Selector::Number(version)) => {
                 let Some(entry) = current.live_newest_first().find(|entry| entry.version == version) else {
                     return Err(RegistryError::VersionNotFound { version: i64::from(version.0) });
                 };
-                self.check_each(level, &new, [entry]).await
+                self.check_each(&current, level, &new, [entry]).await
             }
         }
     }
@@ -57,12 +57,13 @@ impl Registry {
             );
             return Err(RegistryError::InvalidSchema { schema_type: new.schema_type, reason });
         }
-        self.check_each(level, new, current.live_newest_first().take(count)).await
+        self.check_each(current, level, new, current.live_newest_first().take(count)).await
     }
 
     /// Compares with one version after the other; the first that fails is the one that is reported.
     async fn check_each(
         &self,
+        current: &CachedSubject,
         level: Level,
         new: &Arc<Canonical>,
         versions: impl IntoIterator<Item = &VersionEntry>,
@@ -71,7 +72,7 @@ impl Registry {
             return Ok(Vec::new());
         }
         for entry in versions {
-            let content = self.content_of(entry).await?;
+            let content = self.content_of(&current.context, entry).await?;
             let old = self.parsed(&content).await?;
             let bytes = new.text.len() + old.text.len();
             let (new, version) = (Arc::clone(new), entry.version);

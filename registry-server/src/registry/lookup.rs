@@ -9,7 +9,7 @@ use crate::store::VersionEntry;
 
 use super::cache::{CachedSubject, Content, SchemaInUse};
 use super::canonical::{Canonical, Form, SchemaInput};
-use super::{DEFAULT_CONTEXT, Deleted, Found, Registry, RegistryError, Selector, Subject, schema_id};
+use super::{DEFAULT_CONTEXT, Deleted, Found, Registry, RegistryError, Selector, Subject, default_context, schema_id};
 
 impl Registry {
     /// The version of a subject that has this schema.
@@ -36,8 +36,8 @@ impl Registry {
         let exact = current.live_with(&wanted.dedup_key);
         let exact = exact.or_else(|| current.visible(deleted).rev().find(|entry| entry.dedup_key == wanted.dedup_key));
         match exact {
-            Some(entry) => self.found(entry).await.map(Some),
-            None => self.find_same(current.visible(deleted).rev(), &wanted, form).await,
+            Some(entry) => self.found(&current.context, entry).await.map(Some),
+            None => self.find_same(&current.context, current.visible(deleted).rev(), &wanted, form).await,
         }
         .and_then(|found| found.ok_or(RegistryError::SchemaNotFound))
     }
@@ -45,12 +45,13 @@ impl Registry {
     /// The first of these versions that has the same schema in another text.
     pub(super) async fn find_same(
         &self,
+        context: &Arc<str>,
         newest_first: impl Iterator<Item = &VersionEntry>,
         wanted: &Canonical,
         form: Form,
     ) -> Result<Option<Found>, RegistryError> {
         for entry in newest_first {
-            let content = self.content_of(entry).await?;
+            let content = self.content_of(context, entry).await?;
             let has_normal_form = form == Form::Normal && self.normal_key(&content).await? == wanted.dedup_key;
             if has_normal_form || self.is_same(&content, wanted).await? {
                 return Ok(Some(Found { entry: entry.clone(), content }));
@@ -85,7 +86,7 @@ impl Registry {
             Selector::Number(version) => current.visible(deleted).find(|entry| entry.version == version),
         };
         match entry {
-            Some(entry) => self.found(entry).await,
+            Some(entry) => self.found(&current.context, entry).await,
             None => Err(RegistryError::VersionNotFound { version: selector.number() }),
         }
     }
@@ -114,13 +115,13 @@ impl Registry {
     /// The store's.
     pub async fn schema_by_id(&self, id: i32) -> Result<Option<Arc<SchemaInUse>>, RegistryError> {
         match schema_id(id) {
-            Some(id) => self.schema_in_use(id).await,
+            Some(id) => self.schema_in_use(&default_context(), id).await,
             None => Ok(None),
         }
     }
 
-    async fn found(&self, entry: &VersionEntry) -> Result<Found, RegistryError> {
-        Ok(Found { entry: entry.clone(), content: self.content_of(entry).await? })
+    async fn found(&self, context: &Arc<str>, entry: &VersionEntry) -> Result<Found, RegistryError> {
+        Ok(Found { entry: entry.clone(), content: self.content_of(context, entry).await? })
     }
 }
 

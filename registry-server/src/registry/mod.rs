@@ -27,20 +27,18 @@ pub use cache::{Content, SchemaInUse};
 pub use canonical::{Canonical, SchemaInput};
 pub use error::RegistryError;
 pub use register::{Check, Registered};
-pub use subject::Subject;
+pub use subject::{Subject, qualified};
 pub use subject_config::{ConfigChange, ConfigView, Inherit};
 
 pub use crate::store::Deleted;
 
 use cache::Caches;
 use queue::Queues;
+use subject::{DEFAULT_CONTEXT, default_context};
 
 /// A schema text above this is parsed and compared on a thread of its own, so that one large schema does not hold
 /// up the other requests of a worker. Below it, handing over costs more than it saves.
 const INLINE_BYTES_MAX: usize = 64 << 10;
-
-/// The context of every subject, until subjects can be qualified.
-const DEFAULT_CONTEXT: &str = ".";
 
 /// Bounds and budgets of the rules.
 #[derive(Debug, Clone)]

@@ -85,7 +85,7 @@ mod tests {
     #[tokio::test]
     async fn turns_of_one_subject_come_one_after_the_other() {
         let queues = Queues::default();
-        let (a, b) = (Subject::parse("a").unwrap(), Subject::parse("b").unwrap());
+        let (a, b) = (Subject::parse("a"), Subject::parse("b"));
 
         let first = queues.enter(&a).await.unwrap();
         let mut second = Box::pin(queues.enter(&a));
@@ -100,7 +100,7 @@ mod tests {
     #[tokio::test]
     async fn a_waiter_that_gives_up_leaves_the_queue() {
         let queues = Queues::default();
-        let a = Subject::parse("a").unwrap();
+        let a = Subject::parse("a");
         let first = queues.enter(&a).await.unwrap();
 
         let mut second = Box::pin(queues.enter(&a));

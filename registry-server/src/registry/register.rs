@@ -91,7 +91,8 @@ impl Registry {
         if let Some(known) = known(current, &new) {
             return Ok(Decision::Known(known));
         }
-        if let Some(same) = self.find_same(current.live_newest_first(), &new, Form::Canonical).await? {
+        if let Some(same) = self.find_same(&current.context, current.live_newest_first(), &new, Form::Canonical).await?
+        {
             let canonical = self.parsed(&same.content).await?;
             return Ok(Decision::Known(Registered { id: same.entry.id, version: same.entry.version, canonical }));
         }
@@ -112,7 +113,7 @@ impl Registry {
             return self.canonical(input.schema_type, text, form, Strictness::New).await;
         }
         let Some(latest) = current.live_newest_first().next() else { return Err(RegistryError::EmptySchema) };
-        let content = self.content_of(latest).await?;
+        let content = self.content_of(&current.context, latest).await?;
         self.canonical(content.stored.schema_type, &content.stored.text, form, Strictness::Stored).await
     }
 
@@ -134,10 +135,11 @@ impl Registry {
         };
         // On a task of its own: a client that goes away must not come between the commit and the note of it.
         let (store, caches) = (Arc::clone(&self.store), Arc::clone(&self.caches));
+        let context = Arc::clone(&current.context);
         let write = async move {
             let inserted = store.insert_version(version).await?;
             if let Inserted::Written { id, .. } = inserted {
-                caches.note_new_use(id);
+                caches.note_change_of_uses(&context, id);
             }
             Ok::<_, StoreError>(inserted)
         };

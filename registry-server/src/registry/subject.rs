@@ -1,51 +1,96 @@
-//! `Subject`: a name that was looked at once.
+//! `Subject`: a name that was looked at once, with the context it stands in.
+//!
+//! | written | means |
+//! |---|---|
+//! | `orders` | `orders` in the default context |
+//! | `:.team:orders` | `orders` in the context `.team` |
+//! | `:.:orders` | the same as `orders` |
+//! | `:.team:`, `:.team` | no subject: the context itself |
+//!
+//! A colon anywhere else is a character like any other.
 
 use std::sync::{Arc, LazyLock};
 
-use crate::store::{SUBJECT_BYTES_MAX, SubjectKey};
+use crate::store::{CONTEXT_BYTES_MAX, SUBJECT_BYTES_MAX, SubjectKey};
 
-use super::{DEFAULT_CONTEXT, RegistryError};
+use super::RegistryError;
 
-/// Names that Confluent keeps for itself.
+/// The context of names without one. Its subjects are shown without it.
+pub(super) const DEFAULT_CONTEXT: &str = ".";
+
+/// What stands above all contexts; it has settings and no subjects.
+const GLOBAL_CONTEXT: &str = ".__GLOBAL";
+
+/// Names that Confluent keeps for itself, in every context.
 const RESERVED: [&str; 2] = ["__GLOBAL", "__EMPTY"];
 
-/// A subject of the default context.
+/// A subject, by context and name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Subject {
     pub(super) key: SubjectKey,
+    /// As clients see it.
+    qualified: Arc<str>,
 }
 
 impl Subject {
-    /// A subject to be read. A qualified name (`:.context:subject`) is refused.
-    ///
-    /// # Errors
-    /// [`RegistryError::NotSupported`] for a qualified name.
-    pub fn parse(text: &str) -> Result<Self, RegistryError> {
-        if text.starts_with(":.") {
-            return Err(RegistryError::NotSupported { what: format!("contexts, in the subject `{text}`") });
+    /// A subject to be read. Any text names one, though it may be one that nothing can have.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        match split(text) {
+            None => Self::from(SubjectKey { context: default_context(), subject: Arc::from(text) }),
+            Some((context, subject)) => {
+                let context = if context == DEFAULT_CONTEXT { default_context() } else { Arc::from(context) };
+                Self::from(SubjectKey { context, subject: Arc::from(subject) })
+            }
         }
-        Ok(Self { key: SubjectKey { context: default_context(), subject: Arc::from(text) } })
     }
 
     /// A subject to be written: also no control characters, no reserved name, and not too long.
     ///
     /// # Errors
-    /// [`RegistryError::InvalidSubject`], or as [`Self::parse`].
+    /// [`RegistryError::InvalidSubject`].
     pub fn parse_to_write(text: &str) -> Result<Self, RegistryError> {
-        let subject = Self::parse(text)?;
-        let is_bad = text.chars().any(char::is_control) || RESERVED.contains(&text) || text.len() > SUBJECT_BYTES_MAX;
+        let subject = Self::parse(text);
+        let SubjectKey { context, subject: name } = &subject.key;
+        let is_bad = text.chars().any(char::is_control)
+            || RESERVED.contains(&&**name)
+            || name.len() > SUBJECT_BYTES_MAX
+            || **context == *GLOBAL_CONTEXT
+            || context.len() > CONTEXT_BYTES_MAX;
         if is_bad { Err(RegistryError::InvalidSubject { subject: text.to_owned() }) } else { Ok(subject) }
     }
 
-    /// The name as clients write it.
+    /// The name as clients write it: qualified outside of the default context.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.key.subject
+        &self.qualified
     }
 }
 
+impl From<SubjectKey> for Subject {
+    fn from(key: SubjectKey) -> Self {
+        let qualified = qualified(&key);
+        Self { key, qualified }
+    }
+}
+
+/// The name of a subject as clients see it.
+#[must_use]
+pub fn qualified(key: &SubjectKey) -> Arc<str> {
+    if *key.context == *DEFAULT_CONTEXT {
+        return Arc::clone(&key.subject);
+    }
+    format!(":{}:{}", key.context, key.subject).into()
+}
+
+/// Context and subject of a qualified name; `None` for any other.
+fn split(text: &str) -> Option<(&str, &str)> {
+    let rest = text.strip_prefix(':').filter(|rest| rest.starts_with('.'))?;
+    Some(rest.split_once(':').unwrap_or((rest, "")))
+}
+
 /// Shared, so that a request does not allocate it anew.
-fn default_context() -> Arc<str> {
+pub(super) fn default_context() -> Arc<str> {
     static CONTEXT: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from(DEFAULT_CONTEXT));
     Arc::clone(&CONTEXT)
 }
@@ -55,14 +100,46 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_name_stands_in_its_context() {
+        for (text, context, subject, name) in [
+            ("a", ".", "a", "a"),
+            (":a", ".", ":a", ":a"),
+            ("a:.b:c", ".", "a:.b:c", "a:.b:c"),
+            (":*:a", ".", ":*:a", ":*:a"),
+            ("", ".", "", ""),
+            (":.:a", ".", "a", "a"),
+            (":.:", ".", "", ""),
+            (":.:.c:a", ".", ".c:a", ".c:a"),
+            (":.c:a", ".c", "a", ":.c:a"),
+            (":.c:a:b", ".c", "a:b", ":.c:a:b"),
+            (":.c/d:a", ".c/d", "a", ":.c/d:a"),
+            (":..:a", "..", "a", ":..:a"),
+            (":.c:", ".c", "", ":.c:"),
+            (":.c", ".c", "", ":.c:"),
+        ] {
+            let parsed = Subject::parse(text);
+            assert_eq!((&*parsed.key.context, &*parsed.key.subject, parsed.name()), (context, subject, name), "{text}");
+        }
+    }
+
+    #[test]
     fn names_are_refused_where_they_are_written() {
-        for name in ["a\u{85}", "__GLOBAL", "__EMPTY", "a\tb", &"x".repeat(2049)] {
-            assert!(Subject::parse(name).is_ok(), "{name}");
+        let long_context = format!(":.{}:a", "c".repeat(255));
+        for name in [
+            "a\u{85}",
+            "__GLOBAL",
+            "__EMPTY",
+            "a\tb",
+            ":.c:__GLOBAL",
+            ":.__GLOBAL:a",
+            ":.c\u{85}:a",
+            &long_context,
+            &"x".repeat(2049),
+        ] {
             assert!(matches!(Subject::parse_to_write(name), Err(RegistryError::InvalidSubject { .. })), "{name}");
         }
-        for name in ["a", ":a", "..", "a/b", "日本語", "a:.b:c", &"x".repeat(2048)] {
+        for name in ["a", ":a", "..", "a/b", "日本語", "a:.b:c", ":.c:a", ":.c:", ":.é:a", &"x".repeat(2048)] {
             assert!(Subject::parse_to_write(name).is_ok(), "{name}");
         }
-        assert!(matches!(Subject::parse(":.c:a"), Err(RegistryError::NotSupported { .. })));
     }
 }

@@ -91,8 +91,6 @@ fn refuses_what_is_not_there_yet(api: &mut Api, path: &str) {
         body[name] = Value::Null;
         assert_eq!(api.send("POST", path, Some(&body.to_string())).status, 200, "{body}");
     }
-    let qualified = path.replace("/s", "/:.c:s").replace("/:.c:subjects", "/subjects");
-    api.expect_error("POST", &qualified, Some(&request(RECORD_1)), 42201, "not supported yet");
     let unknown = json!({"schema": RECORD_1, "schemaType": "THRIFT"}).to_string();
     api.expect_error("POST", path, Some(&unknown), 42201, "Invalid schema type THRIFT");
 }
@@ -105,7 +103,7 @@ fn versions_are_listed(api: &mut Api) {
     api.expect("GET", "/subjects/s/versions", None, json!([1, 2]));
     api.expect("GET", "/subjects/s/versions?offset=1&limit=5", None, json!([2]));
     api.expect("GET", "/subjects/s/versions?deletedAsNegative=true", None, json!([1, 2]));
-    api.expect_error("GET", "/subjects/:.c:s/versions", None, 42201, "not supported yet");
+    api.expect_error("GET", "/subjects/:.c:s/versions", None, 40401, "Subject ':.c:s' not found.");
 }
 
 fn a_schema_is_registered(api: &mut Api) {
@@ -133,6 +131,15 @@ fn a_schema_is_registered(api: &mut Api) {
     api.expect_error("POST", "/subjects/__GLOBAL/versions", Some(&request(RECORD_1)), 42208, "__GLOBAL");
     refuses_what_is_not_there_yet(api, path);
     api.expect("GET", "/subjects", None, json!(["s", "t"]));
+
+    // Another context: its ids begin at 1, and its names are qualified in what it says.
+    assert_eq!(api.register(":.c:s", RECORD_2), 1);
+    let refused = api.send("POST", "/contexts/c/subjects/s/versions", Some(&request(RECORD_BROKEN))).json();
+    assert!(refused["message"].as_str().unwrap().contains("subject \":.c:s\""), "{refused}");
+    api.expect("GET", "/contexts/.c/subjects/s/versions", None, json!([1]));
+    assert_eq!(api.get("/subjects/:.c:s/versions/1").json()["subject"], ":.c:s");
+    api.expect_error("POST", "/contexts/a:b/subjects/s/versions", Some(&request(RECORD_1)), 400, "colon");
+    api.expect_error("POST", "/subjects/:.__GLOBAL:s/versions", Some(&request(RECORD_1)), 42208, ":.__GLOBAL:s");
 }
 
 fn a_version_is_got(api: &mut Api) {
@@ -190,7 +197,6 @@ fn a_schema_is_got_by_id(api: &mut Api) {
         api.expect_error("GET", &format!("/schemas/ids/{id}"), None, 404, "HTTP 404 Not Found");
     }
     api.expect_error("GET", "/schemas/ids/1?fetchMaxId=true", None, 42201, "not supported yet");
-    api.expect_error("GET", "/schemas/ids/1?subject=:.c:a", None, 42201, "not supported yet");
 }
 
 fn the_text_of_an_id_is_got(api: &mut Api) {
@@ -301,5 +307,4 @@ fn a_subjects_config_is_put(api: &mut Api) {
     api.expect("PUT", "/config/s", Some(r#"{"compatibility":null}"#), json!({}));
     api.expect("GET", "/config/s", None, json!({"compatibilityLevel": "BACKWARD"}));
     api.expect_error("PUT", "/config/__EMPTY", Some("{}"), 42208, "__EMPTY");
-    api.expect_error("PUT", "/config/:.c:s", Some("{}"), 42201, "not supported yet");
 }
