@@ -2,5 +2,6 @@
 
 pub mod kafka;
 pub mod ports;
+pub mod postgres;
 pub mod proxy;
 pub mod python;

@@ -1,0 +1,3 @@
+//! Tests against PostgreSQL: the store, and several registries on one database.
+
+mod cluster;
