@@ -50,10 +50,6 @@ impl Api {
         }
     }
 
-    pub(super) fn index(self) -> usize {
-        self as usize
-    }
-
     /// Oldest and newest version served.
     pub(super) fn versions(self) -> (i16, i16) {
         match self {

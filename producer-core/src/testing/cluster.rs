@@ -44,6 +44,8 @@ pub(super) struct Cluster {
     limits: LogLimits,
     log_bytes: usize,
     last_producer_id: i64,
+    /// The epoch that new producer ids come with.
+    pub(super) first_epoch: i16,
 }
 
 /// A node; ids start at 1.
@@ -87,6 +89,7 @@ impl Cluster {
             limits,
             log_bytes: 0,
             last_producer_id: 0,
+            first_epoch: 0,
         }
     }
 

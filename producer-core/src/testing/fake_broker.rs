@@ -10,12 +10,19 @@ use bytes::Bytes;
 use tokio::net::TcpListener;
 
 use super::api::Api;
+use super::arrivals::ArrivedRequest;
 use super::cluster::{
-    Cluster, INVALID_PARTITIONS, INVALID_TOPIC_EXCEPTION, LogLimits, Partition, TOPIC_ALREADY_EXISTS,
+    Cluster, INVALID_PARTITIONS, INVALID_TOPIC_EXCEPTION, LogLimits, Node, Partition, TOPIC_ALREADY_EXISTS,
 };
 use super::log::BODY_BYTES_MAX;
+use super::pipes::Pipes;
 use super::script::Fault;
-use super::server::{Listener, Shared};
+use super::server::{Incoming, Listener, Shared};
+use super::wire::FRAME_BYTES_MAX;
+use crate::config::{ConfigError, ProducerConfig};
+use crate::connection::{Tcp, Transport};
+use crate::producer::Producer;
+use crate::serializer::Serializer;
 use crate::stored_batch::{self, BatchHeader, StoredRecord};
 
 /// Nodes of one fake cluster; real clusters in tests have three.
@@ -36,6 +43,9 @@ pub struct FakeBrokerConfig {
     pub partition_bytes_max: usize,
     /// What all partitions keep together, default 512 MiB; refused in the same way.
     pub total_bytes_max: usize,
+    /// The largest request taken, as the broker setting `socket.request.max.bytes`; a larger one closes the
+    /// connection. Default and most 16 MiB.
+    pub request_bytes_max: usize,
     /// The newest version served of some APIs, for tests against older brokers; default none.
     pub max_versions: Vec<(Api, i16)>,
 }
@@ -48,6 +58,7 @@ impl Default for FakeBrokerConfig {
             batch_bytes_max: 1_048_588,
             partition_bytes_max: 64 * 1024 * 1024,
             total_bytes_max: 512 * 1024 * 1024,
+            request_bytes_max: FRAME_BYTES_MAX,
             max_versions: Vec::new(),
         }
     }
@@ -120,11 +131,28 @@ pub struct StoredBatch {
     pub bytes: Bytes,
 }
 
-/// A Kafka cluster in this process, on sockets of 127.0.0.1. Stopped by [`stop`](Self::stop) or when dropped.
+/// How nodes are reached.
+#[derive(Debug)]
+enum Network {
+    Sockets,
+    Pipes(Pipes),
+}
+
+impl Network {
+    async fn listen(&self, address: SocketAddr) -> io::Result<Incoming> {
+        match self {
+            Self::Sockets => TcpListener::bind(address).await.map(Incoming::Sockets),
+            Self::Pipes(pipes) => Ok(Incoming::Pipes(pipes.listen(address))),
+        }
+    }
+}
+
+/// A Kafka cluster in this process, on sockets of 127.0.0.1 or on pipes in memory. Stopped by [`stop`](Self::stop)
+/// or when dropped.
 #[derive(Debug)]
 pub struct FakeBroker {
     shared: Arc<Shared>,
-    addresses: Vec<SocketAddr>,
+    network: Network,
     listeners: tokio::sync::Mutex<BTreeMap<i32, Listener>>,
 }
 
@@ -134,31 +162,63 @@ impl FakeBroker {
     /// # Errors
     /// A socket cannot be opened, or the number of nodes is out of range.
     pub async fn start(config: FakeBrokerConfig) -> io::Result<Self> {
-        if !(1..=NODES_MAX).contains(&config.nodes) {
-            let message = format!("`nodes` is {}, expected 1 to {NODES_MAX}", config.nodes);
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
-        }
+        check_nodes(config.nodes)?;
         let mut sockets = Vec::new();
         let mut addresses = Vec::new();
         for _ in 0..config.nodes {
             let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
             addresses.push(socket.local_addr()?);
-            sockets.push(socket);
+            sockets.push(Incoming::Sockets(socket));
         }
+        Ok(Self::over(Network::Sockets, &addresses, sockets, &config))
+    }
+
+    /// Starts the nodes without sockets, so that a test may stop the clock (`tokio::time::pause`). They are reached
+    /// by the producers of [`producer`](Self::producer) only. Must be called inside a runtime.
+    ///
+    /// # Errors
+    /// The number of nodes is out of range.
+    pub fn in_memory(config: FakeBrokerConfig) -> io::Result<Self> {
+        check_nodes(config.nodes)?;
+        let pipes = Pipes::default();
+        let addresses: Vec<_> = (1..=config.nodes).map(|node| SocketAddr::from((Ipv4Addr::LOCALHOST, node))).collect();
+        let incoming = addresses.iter().map(|&address| Incoming::Pipes(pipes.listen(address))).collect();
+        Ok(Self::over(Network::Pipes(pipes), &addresses, incoming, &config))
+    }
+
+    fn over(network: Network, addresses: &[SocketAddr], incoming: Vec<Incoming>, config: &FakeBrokerConfig) -> Self {
         let limits =
             LogLimits { partition_bytes_max: config.partition_bytes_max, total_bytes_max: config.total_bytes_max };
-        let cluster = Cluster::new(&addresses, config.batch_bytes_max, limits);
-        let shared = Arc::new(Shared::new(cluster, config.auto_create_partitions, config.max_versions));
+        let shared = Arc::new(Shared::new(Cluster::new(addresses, config.batch_bytes_max, limits), config));
         let listeners =
-            (1..).zip(sockets).map(|(node, socket)| (node, Listener::start(socket, Arc::clone(&shared), node)));
+            (1..).zip(incoming).map(|(node, incoming)| (node, Listener::start(incoming, Arc::clone(&shared), node)));
         let listeners = tokio::sync::Mutex::new(listeners.collect());
-        Ok(Self { shared, addresses, listeners })
+        Self { shared, network, listeners }
+    }
+
+    /// A producer that reaches this cluster, by pipes if that is how it is reached. `bootstrap.servers` of the
+    /// settings must name its nodes: see [`bootstrap_servers`](Self::bootstrap_servers).
+    ///
+    /// # Errors
+    /// As [`Producer::new`].
+    pub fn producer<K: 'static, V: 'static>(
+        &self,
+        config: ProducerConfig,
+        key_serializer: impl Serializer<K>,
+        value_serializer: impl Serializer<V>,
+    ) -> Result<Producer<K, V>, ConfigError> {
+        let transport: Arc<dyn Transport> = match &self.network {
+            Network::Sockets => Arc::new(Tcp),
+            Network::Pipes(pipes) => Arc::new(pipes.clone()),
+        };
+        Producer::over(config, key_serializer, value_serializer, transport)
     }
 
     /// `host:port` of every node, separated by commas.
     #[must_use]
     pub fn bootstrap_servers(&self) -> String {
-        self.addresses.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(",")
+        let addresses: Vec<_> = self.shared.cluster().nodes.iter().map(|node| node.address.to_string()).collect();
+        addresses.join(",")
     }
 
     /// Closes every socket and waits until they are closed.
@@ -253,10 +313,45 @@ impl FakeBroker {
         let mut listeners = self.listeners.lock().await;
         if let Entry::Vacant(stopped) = listeners.entry(node) {
             let listen = |source| FakeBrokerError::Listen { node, address, source };
-            let socket = TcpListener::bind(address).await.map_err(listen)?;
-            stopped.insert(Listener::start(socket, Arc::clone(&self.shared), node));
+            let incoming = self.network.listen(address).await.map_err(listen)?;
+            stopped.insert(Listener::start(incoming, Arc::clone(&self.shared), node));
         }
         self.set_up(node, true)
+    }
+
+    /// Gives a stopped node another address, as when its container starts elsewhere; then restart it. With sockets
+    /// the address must be a free one of this machine.
+    ///
+    /// # Errors
+    /// No such node.
+    pub fn set_address(&self, node: i32, address: SocketAddr) -> Result<(), FakeBrokerError> {
+        self.with_node(node, |known| known.address = address)
+    }
+
+    /// Freezes a node: it accepts connections, and neither reads nor answers, as a process that is stopped or a
+    /// network that lost its way. What it was sent waits until [`thaw_node`](Self::thaw_node).
+    ///
+    /// # Errors
+    /// No such node.
+    pub fn freeze_node(&self, node: i32) -> Result<(), FakeBrokerError> {
+        self.with_node(node, |_| ())?;
+        self.shared.set_frozen(node, true);
+        Ok(())
+    }
+
+    /// Lets a frozen node go on with what it was sent meanwhile.
+    ///
+    /// # Errors
+    /// No such node.
+    pub fn thaw_node(&self, node: i32) -> Result<(), FakeBrokerError> {
+        self.with_node(node, |_| ())?;
+        self.shared.set_frozen(node, false);
+        Ok(())
+    }
+
+    /// Hands out producer ids with this epoch from now on, 0 being a broker's own way: epochs end at 32,767.
+    pub fn set_first_epoch(&self, epoch: i16) {
+        self.shared.cluster().first_epoch = epoch;
     }
 
     /// Changes the largest batch taken, with its header.
@@ -289,7 +384,13 @@ impl FakeBroker {
     /// How many requests of an API have arrived at all nodes.
     #[must_use]
     pub fn request_count(&self, api: Api) -> u64 {
-        self.shared.request_count(api)
+        self.shared.arrivals().count(api)
+    }
+
+    /// The requests of an API that have arrived, oldest first; the last 10,000 of all APIs are remembered.
+    #[must_use]
+    pub fn requests(&self, api: Api) -> Vec<ArrivedRequest> {
+        self.shared.arrivals().of(api)
     }
 
     /// The offset after the last record of a partition.
@@ -345,12 +446,22 @@ impl FakeBroker {
     }
 
     fn set_up(&self, node: i32, is_up: bool) -> Result<(), FakeBrokerError> {
-        let mut cluster = self.shared.cluster();
-        let known =
-            cluster.nodes.iter_mut().find(|known| known.id == node).ok_or(FakeBrokerError::UnknownNode(node))?;
-        known.is_up = is_up;
-        Ok(())
+        self.with_node(node, |known| known.is_up = is_up)
     }
+
+    fn with_node(&self, node: i32, change: impl FnOnce(&mut Node)) -> Result<(), FakeBrokerError> {
+        let mut cluster = self.shared.cluster();
+        let known = cluster.nodes.iter_mut().find(|known| known.id == node);
+        known.map(change).ok_or(FakeBrokerError::UnknownNode(node))
+    }
+}
+
+fn check_nodes(nodes: u16) -> io::Result<()> {
+    if (1..=NODES_MAX).contains(&nodes) {
+        return Ok(());
+    }
+    let message = format!("`nodes` is {nodes}, expected 1 to {NODES_MAX}");
+    Err(io::Error::new(io::ErrorKind::InvalidInput, message))
 }
 
 fn unknown(topic: &str, partition: i32) -> FakeBrokerError {

@@ -1,4 +1,4 @@
-//! InitProducerId: a fresh producer id with epoch 0. Transactional ids are refused: there are no transactions.
+//! InitProducerId: a fresh producer id with the first epoch. Transactional ids are refused: there are no transactions.
 
 use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse, ProducerId};
 
@@ -22,7 +22,8 @@ impl Served for InitProducerIdRequest {
             return Answer::Body(none);
         }
         // Without a transactional id a broker gives a new id whatever id and epoch the client had (KIP-360).
-        let id = call.shared.cluster().next_producer_id();
-        Answer::Body(response.with_producer_id(ProducerId(id)).with_producer_epoch(0))
+        let mut cluster = call.shared.cluster();
+        let id = cluster.next_producer_id();
+        Answer::Body(response.with_producer_id(ProducerId(id)).with_producer_epoch(cluster.first_epoch))
     }
 }

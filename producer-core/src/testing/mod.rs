@@ -5,7 +5,8 @@
 //! replication. [`NullBroker`] answers every produce request and keeps nothing, for benchmarks.
 //!
 //! It shares no code with the producer: what the producer writes is read by other eyes. One file per API
-//! (`produce.rs`, `metadata.rs`, ...); `server.rs` owns sockets, `cluster.rs` the state, `script.rs` the faults.
+//! (`produce.rs`, `metadata.rs`, ...); `server.rs` owns connections, `cluster.rs` the state, `script.rs` the faults,
+//! `pipes.rs` what takes the place of sockets for tests that stop the clock.
 //!
 //! ```
 //! use producer_core::testing::{Api, Fault, FaultAction, FakeBroker, FakeBrokerConfig};
@@ -25,6 +26,7 @@
 
 mod api;
 mod api_versions;
+mod arrivals;
 mod cluster;
 mod counts;
 mod create_topics;
@@ -35,6 +37,7 @@ mod list_offsets;
 mod log;
 mod metadata;
 mod null_broker;
+mod pipes;
 mod produce;
 mod script;
 mod sequences;
@@ -42,6 +45,7 @@ mod server;
 mod wire;
 
 pub use api::Api;
+pub use arrivals::ArrivedRequest;
 pub use fake_broker::{FakeBroker, FakeBrokerConfig, FakeBrokerError, StoredBatch};
 pub use null_broker::{NullBroker, NullBrokerConfig};
 pub use script::{Fault, FaultAction};

@@ -129,7 +129,7 @@ async fn serve(stream: TcpStream, state: Arc<State>) {
 async fn serve_at_once(mut stream: TcpStream, state: &State) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut buffer = BytesMut::new();
-    while let Some(request) = wire::read(&mut stream, &mut buffer).await? {
+    while let Some(request) = wire::read(&mut stream, &mut buffer, wire::FRAME_BYTES_MAX).await? {
         if let Some(answer) = state.answer(request)? {
             stream.write_all(&answer).await?;
         }
@@ -143,7 +143,7 @@ async fn serve_delayed(stream: TcpStream, state: &State) -> io::Result<()> {
     let (answers, mut due) = mpsc::channel::<(Instant, Bytes)>(DELAYED_ANSWERS_MAX);
     let read = async move {
         let mut buffer = BytesMut::new();
-        while let Some(request) = wire::read(&mut reader, &mut buffer).await? {
+        while let Some(request) = wire::read(&mut reader, &mut buffer, wire::FRAME_BYTES_MAX).await? {
             let at = Instant::now() + state.config.delay;
             if let Some(answer) = state.answer(request)? {
                 answers.send((at, answer)).await.map_err(io::Error::other)?;

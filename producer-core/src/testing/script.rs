@@ -16,6 +16,8 @@ pub enum FaultAction {
     ErrorAfterApplying(i16),
     /// Wait before doing anything. Later requests on the same connection wait too, as on a real broker.
     Delay(Duration),
+    /// Do what is asked at once, and wait before answering. Later requests on the same connection wait too.
+    DelayAnswer(Duration),
     /// Say in the answer that the client is to stay silent this long (`throttle_time_ms`).
     Throttle(Duration),
     /// Close the connection and change nothing.
@@ -24,6 +26,10 @@ pub enum FaultAction {
     DropAfterApplying,
     /// Do what is asked, never answer, keep the connection open.
     SwallowAnswer,
+    /// Change nothing, never read or write again, keep the connection open: the peer is gone without a word.
+    HalfOpen,
+    /// Do what is asked, send only so many bytes of the answer and close the connection.
+    TearAnswer(usize),
     /// Do what is asked, then send these bytes instead of a frame and close the connection.
     AnswerWith(Bytes),
     /// Produce only: refuse the batch because of one record, which is named with these words (KIP-467).
@@ -137,6 +143,8 @@ pub(super) enum Ending {
     DropBeforeApplying,
     DropAfterApplying,
     Swallow,
+    HalfOpen,
+    Tear(usize),
     AnswerWith(Bytes),
 }
 
@@ -144,6 +152,7 @@ pub(super) enum Ending {
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) delay: Duration,
+    pub(super) answer_delay: Duration,
     pub(super) throttle: Duration,
     pub(super) ending: Ending,
     pub(super) fetched_records: Option<Bytes>,
@@ -196,6 +205,10 @@ impl Plan {
                 self.delay += *delay;
                 return true;
             }
+            FaultAction::DelayAnswer(delay) => {
+                self.answer_delay += *delay;
+                return true;
+            }
             FaultAction::Throttle(throttle) => {
                 self.throttle += *throttle;
                 return true;
@@ -216,6 +229,8 @@ impl Plan {
             FaultAction::DropBeforeApplying => Ending::DropBeforeApplying,
             FaultAction::DropAfterApplying => Ending::DropAfterApplying,
             FaultAction::SwallowAnswer => Ending::Swallow,
+            FaultAction::HalfOpen => Ending::HalfOpen,
+            FaultAction::TearAnswer(bytes) => Ending::Tear(*bytes),
             FaultAction::AnswerWith(bytes) => Ending::AnswerWith(bytes.clone()),
         };
         if self.ending != Ending::Answer {

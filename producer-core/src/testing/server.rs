@@ -1,12 +1,11 @@
-//! Sockets: one listener per node, one task per connection, requests of a connection one after the other.
+//! Connections: one listener per node, one task per connection, requests of a connection one after the other.
 //!
 //! A request is checked, decoded, put through the script, answered by its API's file and encoded. As on a real
 //! broker, anything that is no request closes the connection.
 
+use std::collections::BTreeSet;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,16 +15,19 @@ use kafka_protocol::messages::{
     ProduceRequest,
 };
 use kafka_protocol::protocol::Request;
-use tokio::io::AsyncWriteExt as _;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{oneshot, watch};
+use tokio::io::{AsyncWriteExt as _, DuplexStream};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::api::Api;
 use super::api_versions::{self, UNSUPPORTED_VERSION};
+use super::arrivals::{Arrival, Arrivals};
 use super::cluster::Cluster;
+use super::fake_broker::FakeBrokerConfig;
 use super::script::{Ending, Plan, RequestFacts, Script, Target};
 use super::wire::{self, RequestStart, invalid};
+use crate::connection::Stream;
 
 /// Connections of one node. Each may hold one frame of `wire::FRAME_BYTES_MAX`; tests with many producers use some hundred.
 const CONNECTIONS_MAX: usize = 1024;
@@ -38,20 +40,25 @@ pub(super) struct Shared {
     pub(super) auto_create_partitions: Option<i32>,
     cluster: Mutex<Cluster>,
     script: Mutex<Script>,
-    requests: [AtomicU64; Api::ALL.len()],
+    arrivals: Mutex<Arrivals>,
     max_versions: Vec<(Api, i16)>,
+    request_bytes_max: usize,
     changes: watch::Sender<()>,
+    /// Nodes that accept connections and do nothing else.
+    frozen: watch::Sender<BTreeSet<i32>>,
 }
 
 impl Shared {
-    pub(super) fn new(cluster: Cluster, auto_create_partitions: Option<i32>, max_versions: Vec<(Api, i16)>) -> Self {
+    pub(super) fn new(cluster: Cluster, config: &FakeBrokerConfig) -> Self {
         Self {
-            auto_create_partitions,
+            auto_create_partitions: config.auto_create_partitions,
             cluster: Mutex::new(cluster),
             script: Mutex::default(),
-            requests: Default::default(),
-            max_versions,
+            arrivals: Mutex::default(),
+            max_versions: config.max_versions.clone(),
+            request_bytes_max: config.request_bytes_max.min(wire::FRAME_BYTES_MAX),
             changes: watch::Sender::new(()),
+            frozen: watch::Sender::default(),
         }
     }
 
@@ -72,8 +79,25 @@ impl Shared {
         self.changes.subscribe()
     }
 
-    pub(super) fn request_count(&self, api: Api) -> u64 {
-        self.requests[api.index()].load(Ordering::Relaxed)
+    pub(super) fn arrivals(&self) -> MutexGuard<'_, Arrivals> {
+        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Freezes a node, or lets it go on.
+    pub(super) fn set_frozen(&self, node: i32, is_frozen: bool) {
+        self.frozen.send_modify(|frozen| {
+            if is_frozen {
+                frozen.insert(node)
+            } else {
+                frozen.remove(&node)
+            };
+        });
+    }
+
+    /// Waits while the node is frozen.
+    async fn thawed(&self, node: i32) {
+        // Fails only when the sender is gone, and it lives in `self`.
+        let _ = self.frozen.subscribe().wait_for(|frozen| !frozen.contains(&node)).await;
     }
 
     /// The newest version served, which settings may lower.
@@ -115,10 +139,33 @@ pub(super) struct Listener {
     stop: oneshot::Sender<()>,
 }
 
+/// Where a node's connections come from.
+pub(super) enum Incoming {
+    Sockets(TcpListener),
+    Pipes(mpsc::Receiver<DuplexStream>),
+}
+
+impl Incoming {
+    async fn next(&mut self) -> io::Result<Box<dyn Stream>> {
+        match self {
+            Self::Sockets(listener) => {
+                let (stream, _) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok(Box::new(stream))
+            }
+            Self::Pipes(pipes) => match pipes.recv().await {
+                Some(stream) => Ok(Box::new(stream)),
+                // Another node listens on this address now.
+                None => std::future::pending().await,
+            },
+        }
+    }
+}
+
 impl Listener {
-    pub(super) fn start(listener: TcpListener, shared: Arc<Shared>, node: i32) -> Self {
+    pub(super) fn start(incoming: Incoming, shared: Arc<Shared>, node: i32) -> Self {
         let (stop, stopped) = oneshot::channel();
-        Self { task: tokio::spawn(accept(listener, shared, node, stopped)), stop }
+        Self { task: tokio::spawn(accept(incoming, shared, node, stopped)), stop }
     }
 
     /// Closes the listener and all its connections, and waits until they are closed.
@@ -129,15 +176,15 @@ impl Listener {
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>, node: i32, mut stopped: oneshot::Receiver<()>) {
+async fn accept(mut incoming: Incoming, shared: Arc<Shared>, node: i32, mut stopped: oneshot::Receiver<()>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             _ = &mut stopped => break,
             Some(_) = connections.join_next() => {}
-            accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
-                Ok((stream, peer)) => {
-                    connections.spawn(serve_connection(stream, peer, Arc::clone(&shared), node));
+            accepted = incoming.next(), if connections.len() < CONNECTIONS_MAX => match accepted {
+                Ok(stream) => {
+                    connections.spawn(serve_connection(stream, Arc::clone(&shared), node));
                 }
                 Err(error) => {
                     tracing::warn!(node, %error, "accept failed");
@@ -146,28 +193,32 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, node: i32, mut stopp
             },
         }
     }
-    drop(listener);
+    drop(incoming);
     connections.shutdown().await;
 }
 
-async fn serve_connection(mut stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, node: i32) {
+async fn serve_connection(mut stream: Box<dyn Stream>, shared: Arc<Shared>, node: i32) {
     if let Err(error) = serve_requests(&mut stream, &shared, node).await {
-        tracing::debug!(node, %peer, %error, "connection closed");
+        tracing::debug!(node, %error, "connection closed");
     }
 }
 
-async fn serve_requests(stream: &mut TcpStream, shared: &Shared, node: i32) -> io::Result<()> {
-    stream.set_nodelay(true)?;
+async fn serve_requests(stream: &mut Box<dyn Stream>, shared: &Shared, node: i32) -> io::Result<()> {
     let mut buffer = BytesMut::new();
-    while let Some(request) = wire::read(stream, &mut buffer).await? {
-        match answer_frame(shared, node, request).await? {
+    loop {
+        shared.thawed(node).await;
+        let Some(request) = wire::read(stream, &mut buffer, shared.request_bytes_max).await? else { return Ok(()) };
+        shared.thawed(node).await;
+        let reply = answer_frame(shared, node, request).await?;
+        shared.thawed(node).await;
+        match reply {
             Reply::Frame(bytes) => stream.write_all(&bytes).await?,
             Reply::Silence => {}
             Reply::Last(bytes) => return stream.write_all(&bytes).await,
             Reply::Close => return Ok(()),
+            Reply::HalfOpen => std::future::pending().await,
         }
     }
-    Ok(())
 }
 
 /// What goes back over the socket.
@@ -177,6 +228,8 @@ enum Reply {
     /// These bytes, then the connection is closed.
     Last(Bytes),
     Close,
+    /// Nothing is read or written any more.
+    HalfOpen,
 }
 
 async fn answer_frame(shared: &Shared, node: i32, request: Bytes) -> io::Result<Reply> {
@@ -191,7 +244,7 @@ async fn answer_frame(shared: &Shared, node: i32, request: Bytes) -> io::Result<
     if !is_served {
         return Err(invalid(format!("`{api:?}` version {version} is not served")));
     }
-    shared.requests[api.index()].fetch_add(1, Ordering::Relaxed);
+    shared.arrivals().add(Arrival { api, node, version });
     match api {
         Api::Produce => serve::<ProduceRequest>(shared, node, api, version, request).await,
         Api::Fetch => serve::<FetchRequest>(shared, node, api, version, request).await,
@@ -211,17 +264,28 @@ async fn serve<R: Served>(shared: &Shared, node: i32, api: Api, version: i16, by
     if !plan.delay.is_zero() {
         tokio::time::sleep(plan.delay).await;
     }
-    if plan.ending == Ending::DropBeforeApplying {
-        return Ok(Reply::Close);
+    match plan.ending {
+        Ending::DropBeforeApplying => return Ok(Reply::Close),
+        Ending::HalfOpen => return Ok(Reply::HalfOpen),
+        _ => {}
     }
     let call = Call { shared, node, version, plan };
     let answer = request.answer(&call).await;
-    match (call.plan.ending, answer) {
-        (Ending::DropBeforeApplying | Ending::DropAfterApplying, _) | (Ending::Answer, Answer::Close) => {
-            Ok(Reply::Close)
-        }
-        (Ending::Swallow, _) | (Ending::Answer, Answer::Nothing) => Ok(Reply::Silence),
-        (Ending::AnswerWith(bytes), _) => Ok(Reply::Last(bytes)),
-        (Ending::Answer, Answer::Body(body)) => wire::encode(api, version, correlation_id, &body).map(Reply::Frame),
+    if !call.plan.answer_delay.is_zero() {
+        tokio::time::sleep(call.plan.answer_delay).await;
     }
+    let body = match (&call.plan.ending, answer) {
+        (Ending::DropBeforeApplying | Ending::DropAfterApplying, _) => return Ok(Reply::Close),
+        (Ending::HalfOpen, _) => return Ok(Reply::HalfOpen),
+        (Ending::Swallow, _) => return Ok(Reply::Silence),
+        (Ending::AnswerWith(bytes), _) => return Ok(Reply::Last(bytes.clone())),
+        (Ending::Answer | Ending::Tear(_), Answer::Close) => return Ok(Reply::Close),
+        (Ending::Answer | Ending::Tear(_), Answer::Nothing) => return Ok(Reply::Silence),
+        (Ending::Answer | Ending::Tear(_), Answer::Body(body)) => body,
+    };
+    let frame = wire::encode(api, version, correlation_id, &body)?;
+    Ok(match call.plan.ending {
+        Ending::Tear(bytes) => Reply::Last(frame.slice(..bytes.min(frame.len()))),
+        _ => Reply::Frame(frame),
+    })
 }

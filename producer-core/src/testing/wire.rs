@@ -17,15 +17,19 @@ const READ_BYTES: usize = 64 * 1024;
 /// Api key, api version and correlation id.
 const REQUEST_HEADER_BYTES_MIN: usize = 8;
 
-/// Reads one frame without its length; `None` when the peer has closed between frames.
-pub(super) async fn read<R: AsyncRead + Unpin>(stream: &mut R, buffer: &mut BytesMut) -> io::Result<Option<Bytes>> {
+/// Reads one frame without its length, of at most `bytes_max`; `None` when the peer has closed between frames.
+pub(super) async fn read<R: AsyncRead + Unpin>(
+    stream: &mut R,
+    buffer: &mut BytesMut,
+    bytes_max: usize,
+) -> io::Result<Option<Bytes>> {
     if !fill(stream, buffer, 4).await? {
         return Ok(None);
     }
     let length = buffer.get_i32();
     let length = usize::try_from(length)
         .ok()
-        .filter(|length| (REQUEST_HEADER_BYTES_MIN..=FRAME_BYTES_MAX).contains(length))
+        .filter(|length| (REQUEST_HEADER_BYTES_MIN..=bytes_max).contains(length))
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("frame length {length} out of range")))?;
     if !fill(stream, buffer, length).await? {
         return Err(io::ErrorKind::UnexpectedEof.into());

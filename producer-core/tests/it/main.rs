@@ -8,3 +8,4 @@ mod null_broker;
 mod producer;
 mod raw_client;
 mod reader;
+mod simulated;

@@ -1,0 +1,161 @@
+//! Brokers that tear answers, fall silent, move or refuse: nothing is lost or doubled, and time is bounded.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use producer_core::testing::{Api, FakeBrokerConfig, FaultAction};
+use tokio::time::Instant;
+
+use super::support::{cluster, cluster_with, landed, ms, numbers, produce, producer, send, to, warm};
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_torn_at_any_byte_neither_loses_nor_doubles() {
+    // Length, correlation id, tags, and then some of the body.
+    for bytes in [0, 1, 4, 5, 8, 9, 20, 40] {
+        let broker = cluster(1, 1);
+        let producer = producer(&broker, |config| config.batch_bytes = 200);
+        warm(&broker, &producer, 1).await;
+        broker.inject(produce(FaultAction::TearAnswer(bytes)).skip(1).times(2));
+
+        landed(send(&producer, 0, 1..100).await).await;
+
+        assert_eq!(numbers(&broker, 0), (0..100).collect::<Vec<_>>(), "torn after {bytes} bytes");
+        assert_eq!(producer.buffered_bytes(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_fell_silent_is_closed_at_the_request_timeout() {
+    let broker = cluster(1, 1);
+    let producer = producer(&broker, |config| config.request_timeout = Duration::from_secs(2));
+    warm(&broker, &producer, 1).await;
+    broker.inject(produce(FaultAction::HalfOpen));
+    let before = Instant::now();
+
+    landed(send(&producer, 0, [1]).await).await;
+
+    // Linger, timeout, a pause of 100 ms +-20 %.
+    assert!((2080..=2180).contains(&ms(before)), "{} ms", ms(before));
+    assert_eq!(numbers(&broker, 0), [0, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frozen_broker_does_not_stall_another() {
+    let broker = cluster(2, 2);
+    let producer = producer(&broker, |config| config.linger = Duration::ZERO);
+    warm(&broker, &producer, 2).await;
+    broker.freeze_node(1).unwrap();
+    let frozen = send(&producer, 0, 1..10).await;
+    let before = Instant::now();
+
+    for number in 1..1000 {
+        producer.send_and_wait(to(1, number)).await.unwrap();
+    }
+    assert_eq!(ms(before), 0, "not a millisecond is spent on the frozen broker");
+
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    broker.thaw_node(1).unwrap();
+    landed(frozen).await;
+    assert_eq!(numbers(&broker, 0), (0..10).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_frozen_for_longer_than_the_request_timeout_gets_each_record_once() {
+    let broker = cluster(1, 1);
+    let producer = producer(&broker, |config| {
+        config.request_timeout = Duration::from_secs(2);
+        config.batch_bytes = 200;
+    });
+    warm(&broker, &producer, 1).await;
+    broker.freeze_node(1).unwrap();
+
+    let deliveries = send(&producer, 0, 1..100).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    // What stuck in the old connections is read now, beside what the new one brings.
+    broker.thaw_node(1).unwrap();
+    landed(deliveries).await;
+
+    assert_eq!(numbers(&broker, 0), (0..100).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_answer_is_waited_for_and_nothing_is_sent_twice() {
+    let broker = cluster(1, 1);
+    let producer = producer(&broker, |_| {});
+    warm(&broker, &producer, 1).await;
+    broker.inject(produce(FaultAction::DelayAnswer(Duration::from_secs(29))));
+
+    landed(send(&producer, 0, [1]).await).await;
+
+    assert_eq!(broker.request_count(Api::Produce), 2);
+    assert_eq!(numbers(&broker, 0), [0, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_stay_within_what_the_producer_promises() {
+    let mut config = FakeBrokerConfig::default();
+    config.request_bytes_max = 10_000;
+    let broker = cluster_with(config, 40);
+    let producer = producer(&broker, |config| {
+        config.request_bytes_max = 10_000;
+        config.batch_bytes = 1000;
+    });
+
+    let mut deliveries = Vec::new();
+    for number in 0..4000 {
+        deliveries.extend(send(&producer, number as i32 % 40, [number]).await);
+    }
+    landed(deliveries).await;
+
+    assert_eq!(broker.requests(Api::ApiVersions).len(), 3, "no connection was closed over a request too large");
+    assert!(broker.request_count(Api::Produce) > 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_at_a_new_address_is_found_through_the_bootstrap_list() {
+    let broker = cluster(1, 1);
+    let spare = SocketAddr::from((Ipv4Addr::LOCALHOST, 7777));
+    let servers = format!("{},{spare}", broker.bootstrap_servers());
+    let producer =
+        producer(&broker, |config| config.bootstrap_servers = servers.split(',').map(str::to_owned).collect());
+    warm(&broker, &producer, 1).await;
+    broker.stop_node(1).await.unwrap();
+    broker.set_address(1, spare).unwrap();
+    broker.restart_node(1).await.unwrap();
+    let before = Instant::now();
+
+    landed(send(&producer, 0, 1..10).await).await;
+
+    assert!(ms(before) < 2000, "{} ms", ms(before));
+    assert_eq!(numbers(&broker, 0), (0..10).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_last_epoch_a_new_producer_id_is_asked_for() {
+    let broker = cluster(1, 1);
+    broker.set_first_epoch(i16::MAX);
+    let producer = producer(&broker, |_| {});
+    warm(&broker, &producer, 1).await;
+    broker.set_first_epoch(0);
+    broker.inject(produce(FaultAction::Error(45)));
+
+    landed(send(&producer, 0, 1..10).await).await;
+
+    let writers: Vec<_> = broker.batches(super::support::TOPIC, 0).unwrap();
+    let writers: Vec<_> = writers.iter().map(|batch| (batch.producer_id, batch.producer_epoch)).collect();
+    assert_eq!(writers, [(1, i16::MAX), (2, 0)]);
+    assert_eq!(numbers(&broker, 0), (0..10).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lone_record_leaves_when_its_linger_is_over_to_the_millisecond() {
+    let broker = cluster(1, 1);
+    let producer = producer(&broker, |config| config.linger = Duration::from_millis(50));
+    warm(&broker, &producer, 1).await;
+    let before = broker.requests(Api::Produce).pop().unwrap().at;
+
+    producer.send_and_wait(to(0, 1)).await.unwrap();
+
+    let waited = broker.requests(Api::Produce).pop().unwrap().at - before;
+    assert!((50..=51).contains(&waited.as_millis()), "{waited:?}");
+}

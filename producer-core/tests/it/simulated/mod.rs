@@ -1,0 +1,4 @@
+//! The producer against the fake broker in memory, on a stopped clock: what happens, and exactly when.
+
+mod broker_faults;
+mod support;
