@@ -183,7 +183,10 @@ impl PartitionReader {
             if self.fetched.is_empty() {
                 self.fetch().await?;
             }
-            while let Some(batch) = self.fetched.pop_front() {
+            // What was fetched beyond the end stays for the time when the end has moved.
+            while self.position < self.end
+                && let Some(batch) = self.fetched.pop_front()
+            {
                 let records = self.take(&batch)?;
                 if !records.is_empty() {
                     return Ok(Some(records));

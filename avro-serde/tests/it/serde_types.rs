@@ -214,6 +214,9 @@ fn rust_enums_pick_the_branch_by_name() {
     both_ways(SHAPES, Shape::String("x".to_owned()), &[4, 2, b'x']);
     assert_eq!(encode(r#"["null", {"type": "map", "values": "int"}]"#, &Shape::Null).unwrap(), [0]);
     assert_eq!(decode::<Shape>(SHAPES, &[6]).unwrap(), Shape::Null);
+    both_ways(SHAPES, Some(Shape::Square { size: 1 }), &[2, 2]);
+    both_ways(SHAPES, Some(Shape::String("x".to_owned())), &[4, 2, b'x']);
+    both_ways(SHAPES, None::<Shape>, &[6]);
     refused(r#"["null", "int"]"#, Shape::Square { size: 1 }, "the enum variant `Square`");
 }
 

@@ -78,6 +78,24 @@ async fn what_is_written_later_is_read_after_extending() {
 }
 
 #[tokio::test]
+async fn what_was_fetched_beyond_the_end_is_kept_for_later() {
+    let (broker, config) = six_records().await;
+    let mut reader = open(&config, StartOffset::At(4)).await;
+    let mut client = RawClient::to_node(&broker, 1).await;
+    client.produce("t", 0, plain_batch(&[b"g", b"h"])).await;
+    // A transaction's marker stands at the end, and the fetch brings the batch behind it, too.
+    let marker = altered(&plain_batch(&[b"x", b"y"]), |bytes| (bytes[7], bytes[22]) = (4, 0x30));
+    let behind = altered(&plain_batch(&[b"g", b"h"]), |bytes| bytes[7] = 6);
+    broker.inject(Fault::new(Api::Fetch, FaultAction::FetchedRecords([marker, behind].concat().into())));
+
+    let before = values(&mut reader).await;
+    reader.extend().await.unwrap();
+    let after = values(&mut reader).await;
+
+    assert_eq!((before, after), (vec![], vec![(6, "g".to_owned()), (7, "h".to_owned())]));
+}
+
+#[tokio::test]
 async fn partitions_are_listed() {
     let (_broker, config) = six_records().await;
 

@@ -37,10 +37,10 @@ pub(super) fn read(raw: &str) -> Result<Path<'_>, BadPath> {
 }
 
 fn read_segment(raw: &str) -> Result<Cow<'_, str>, BadPath> {
+    let raw = raw.split(';').next().unwrap_or(raw);
     if raw.is_empty() {
         return Err(BadPath("empty path segment (`//`)"));
     }
-    let raw = raw.split(';').next().unwrap_or(raw);
     if raw.bytes().any(is_forbidden) {
         return Err(BadPath("control character or backslash in the path"));
     }
@@ -128,6 +128,8 @@ mod tests {
         for raw in [
             "/subjects//a",
             "/subjects/a//",
+            "/config/;",
+            "/subjects/;x=1/versions",
             "/a%",
             "/a%2",
             "/a%zz",

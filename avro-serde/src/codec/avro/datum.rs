@@ -58,6 +58,12 @@ impl<'de> Input<'de> {
         self.bytes.len() - self.position
     }
 
+    /// Goes back to where it has been, to read the same bytes again.
+    pub(super) fn go_back(&mut self, position: usize) {
+        debug_assert!(position <= self.position, "a cursor only goes back");
+        self.position = position;
+    }
+
     /// The bytes between two positions that this cursor has passed.
     pub(super) fn passed(&self, from: usize) -> &'de [u8] {
         self.bytes.get(from..self.position).unwrap_or_default()

@@ -114,11 +114,17 @@ impl<'de> Deserializer<'de> for DatumDeserializer<'_, 'de> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        let this = self.enter_union()?;
-        match this.kind() {
-            Kind::Null => visitor.visit_none(),
-            _ => visitor.visit_some(this),
+        let Kind::Union { branches } = self.kind() else {
+            return if matches!(self.kind(), Kind::Null) { visitor.visit_none() } else { visitor.visit_some(self) };
+        };
+        let start = self.input.position();
+        let branch = branches[self.input.index(branches.len(), "branch of the union")?];
+        if matches!(self.schema.node(branch).kind, Kind::Null) {
+            return visitor.visit_none();
         }
+        // What is inside may be an enum whose variants stand for the branches: it reads the index itself.
+        self.input.go_back(start);
+        visitor.visit_some(self)
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "what would lose is refused")]
