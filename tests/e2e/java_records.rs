@@ -85,7 +85,8 @@ fn base64(text: &str) -> Vec<u8> {
 /// Numbers by value: Java writes 1.0E300 and 1 where others write 1e300 and 1.0.
 fn assert_same_value(found: &Value, expected: &Value, name: &str) {
     match (found, expected) {
-        (Value::Number(found), Value::Number(expected)) if found != expected => {
+        // Integers are compared as they stand: above 2^53 neighbours are one `f64`.
+        (Value::Number(found), Value::Number(expected)) if found.is_f64() || expected.is_f64() => {
             assert_eq!(found.as_f64(), expected.as_f64(), "{name}");
         }
         (Value::Array(found), Value::Array(expected)) => {

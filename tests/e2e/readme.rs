@@ -8,6 +8,8 @@ mod commands;
 mod names;
 mod shell;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use end_to_end_tests::binaries::workspace;
 
 use self::commands::commands;
@@ -23,10 +25,32 @@ fn every_command_works() {
     }
 
     let literally = std::env::var_os("SR_LONG").is_some();
+    let _turn = literally.then(own_port);
     let mut shell = if literally { Shell::in_a_fresh_clone() } else { Shell::with_built_binaries() }.unwrap();
+    let mut answers = Vec::new();
     for command in commands {
-        shell.run(&command).unwrap_or_else(|error| panic!("`{command}`: {error:#}"));
+        let printed = shell.run(&command).unwrap_or_else(|error| panic!("`{command}`: {error:#}"));
+        if command.starts_with("curl ") {
+            answers.push(printed);
+        }
     }
+    let told: &[&[&str]] = &[
+        &["\"id\":1,", "\"version\":1,"],
+        &["\"error_code\":40901", "{hint: "],
+        &["\"is_compatible\":false", "READER_FIELD_MISSING_DEFAULT_VALUE", "/fields/1", "{hint: "],
+        &["\"id\":2,", "\"version\":2,"],
+        &["\"version\":2,", "\\\"default\\\":\\\"free\\\""],
+    ];
+    assert_eq!(answers.len(), told.len(), "{answers:#?}");
+    for (answer, told) in answers.iter().zip(told) {
+        assert!(told.iter().all(|part| answer.contains(part)), "{answer} does not tell {told:?}");
+    }
+}
+
+/// Commands that are run literally want port 8081: one test after the other.
+fn own_port() -> MutexGuard<'static, ()> {
+    static PORT: Mutex<()> = Mutex::new(());
+    PORT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[test]
@@ -40,6 +64,7 @@ fn every_command_of_contributing_works() {
         names.check(command).unwrap_or_else(|error| panic!("`{command}`: {error:#}"));
     }
     if std::env::var_os("SR_LONG").is_some() {
+        let _turn = own_port();
         let mut shell = Shell::in_a_fresh_clone().unwrap();
         // `./test` is run by the README's commands; `./test --long` would run this test again.
         for command in commands.iter().filter(|command| !command.starts_with("./test")) {

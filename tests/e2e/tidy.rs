@@ -55,6 +55,18 @@ fn every_crate_takes_the_lints_of_the_workspace() {
 }
 
 #[test]
+fn every_dependency_has_a_user() {
+    let sources = rust_files();
+    let root = read(&workspace().join("Cargo.toml"));
+    report(workspace_members(&root).iter().flat_map(|member| {
+        let inside = format!("{member}/");
+        let own: Vec<&str> =
+            sources.iter().filter(|file| file.path.starts_with(&inside)).map(|file| &*file.text).collect();
+        leftovers::unused_dependencies(member, &read(&workspace().join(member).join("Cargo.toml")), &own)
+    }));
+}
+
+#[test]
 fn both_databases_have_the_same_migrations() {
     let folders = ["sqlite", "postgres"].map(|name| workspace().join("migrations").join(name));
     // A backend that is not there yet has no folder.

@@ -90,8 +90,8 @@ impl Shell {
         Ok(Self { servers: Vec::new(), work, variables: Vec::new(), deadline: FRESH_CLONE_DEADLINE, folder })
     }
 
-    /// Runs a command to its end, or starts a server and waits until it is ready.
-    pub(super) fn run(&mut self, command: &str) -> Result<()> {
+    /// Runs a command to its end, or starts a server and waits until it is ready; what it has printed by then.
+    pub(super) fn run(&mut self, command: &str) -> Result<String> {
         let server = SERVERS.iter().find(|(parts, _)| parts.iter().all(|part| command.contains(part)));
         let command = command.trim_end().trim_end_matches('&');
         let log = self.folder.path().join(format!("log-{}", self.servers.len()));
@@ -105,7 +105,10 @@ impl Shell {
             bash.env_remove(inherited);
         }
         let mut process = Process::start(command, &mut bash, &log, None)?;
-        let Some((_, ready)) = server else { return process.succeed(self.deadline) };
+        let Some((_, ready)) = server else {
+            process.succeed(self.deadline)?;
+            return Ok(process.log());
+        };
 
         wait_for("the server to be ready", self.deadline, || {
             process.check_running().map_or_else(
@@ -113,8 +116,9 @@ impl Shell {
                 |()| process.log().contains(ready).then_some(Ok(())).context("it has not said so"),
             )
         })??;
+        let printed = process.log();
         self.servers.push(process);
-        Ok(())
+        Ok(printed)
     }
 }
 

@@ -71,6 +71,28 @@ pub(super) fn lint_problems(member: &str, manifest: &str) -> Option<String> {
     (!takes_them).then(|| format!("{member}/Cargo.toml: does not take the lints of the workspace"))
 }
 
+/// Dependencies of a manifest that no source names.
+pub(super) fn unused_dependencies(member: &str, manifest: &str, sources: &[&str]) -> Vec<String> {
+    let mut section = "";
+    let mut problems = Vec::new();
+    for line in manifest.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']');
+        } else if section.ends_with("dependencies")
+            && let Some((name, _)) = line.split_once(['.', ' ', '='])
+            && !name.starts_with('#')
+        {
+            // The library of a package may leave out the dash: `md-5` is `md5`.
+            let names = [name.replace('-', "_"), name.replace('-', "")];
+            let mut words = sources.iter().flat_map(|source| source.split(|c: char| !c.is_alphanumeric() && c != '_'));
+            if !words.any(|word| names.iter().any(|name| name == word)) {
+                problems.push(format!("{member}/Cargo.toml: nothing uses `{name}`"));
+            }
+        }
+    }
+    problems
+}
+
 pub(super) fn migration_problems(left: &[String], right: &[String]) -> Vec<String> {
     let missing = |one: &[String], other: &[String]| -> Vec<String> {
         one.iter()
@@ -95,6 +117,8 @@ fn planted_violations_are_found() {
     assert_eq!(machine_paths(&file).len(), 1);
     assert!(!forbids_unsafe_code("[workspace.lints.rust]\nmissing_docs = \"warn\"\n[x]\nunsafe_code = \"forbid\"\n"));
     assert!(lint_problems("cli", "[package]\n[lints]\n").is_some());
+    let unused = unused_dependencies("cli", "[dependencies]\na-b.workspace = true\nc = \"1\"\n", &["use c::a_bc;"]);
+    assert_eq!(unused, ["cli/Cargo.toml: nothing uses `a-b`"]);
     assert_eq!(migration_problems(&["0001_a.sql".to_owned()], &["0001_b.sql".to_owned()]).len(), 2);
 }
 
