@@ -146,6 +146,30 @@ impl Hint {
     }
 }
 
+/// What a subject demands of a new schema, as messages name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Demands {
+    /// Who must read whom.
+    pub level: Level,
+    /// Whether names that metadata reserves are guarded; only named here, the caller guards them.
+    pub validates_fields: bool,
+}
+
+impl From<Level> for Demands {
+    /// The level alone.
+    fn from(level: Level) -> Self {
+        Self { level, validates_fields: false }
+    }
+}
+
+impl Demands {
+    /// The entry of `messages` that names them.
+    #[must_use]
+    pub fn entry(self) -> String {
+        message::demands(self)
+    }
+}
+
 /// A version that a new schema is compared with.
 #[derive(Debug, Clone, Copy)]
 pub struct Earlier<'a> {
@@ -166,7 +190,7 @@ pub struct Breach {
     pub messages: Vec<String>,
 }
 
-/// Compares `new` with the versions before it, given newest first, as far as `level` reaches.
+/// Compares `new` with the versions before it, given newest first, as far as the level reaches.
 ///
 /// A level that is not transitive looks at the first of them alone. The first version that fails ends the check.
 /// Nothing to compare with is compatible, and `NONE` is compatible with anything.
@@ -174,24 +198,27 @@ pub struct Breach {
 /// # Errors
 /// The first [`Breach`] found.
 pub fn check<'a>(
-    level: Level,
+    demands: impl Into<Demands>,
     new: &dyn ParsedSchema,
     newest_first: impl IntoIterator<Item = Earlier<'a>>,
 ) -> Result<(), Box<Breach>> {
-    let reach = if level.is_transitive() { usize::MAX } else { 1 };
-    newest_first.into_iter().take(reach).try_for_each(|earlier| check_one(level, new, earlier))
+    let demands = demands.into();
+    let reach = if demands.level.is_transitive() { usize::MAX } else { 1 };
+    newest_first.into_iter().take(reach).try_for_each(|earlier| check_one(demands, new, earlier))
 }
 
-/// Compares `new` with one version in each direction that `level` asks for.
+/// Compares `new` with one version in each direction that the level asks for.
 ///
 /// # Errors
 /// The [`Breach`], if any.
-pub fn check_one(level: Level, new: &dyn ParsedSchema, earlier: Earlier<'_>) -> Result<(), Box<Breach>> {
+pub fn check_one(demands: impl Into<Demands>, new: &dyn ParsedSchema, earlier: Earlier<'_>) -> Result<(), Box<Breach>> {
+    let demands = demands.into();
+    let level = demands.level;
     if level.directions().is_empty() {
         return Ok(());
     }
     if new.schema_type() != earlier.schema.schema_type() {
-        let messages = vec![message::DIFFERENT_TYPE.to_owned(), message::settings(level)];
+        let messages = vec![message::DIFFERENT_TYPE.to_owned(), demands.entry()];
         return Err(Box::new(Breach { version: earlier.version, problems: Vec::new(), messages }));
     }
 
@@ -223,7 +250,7 @@ pub fn check_one(level: Level, new: &dyn ParsedSchema, earlier: Earlier<'_>) -> 
         messages.push(message::old_version(earlier.version));
         messages.push(message::old_schema(&earlier.schema.canonical_text()));
     }
-    messages.push(message::settings(level));
+    messages.push(demands.entry());
     messages.extend(problems.iter().map(|(direction, problem)| message::hint(problem, *direction)));
     Err(Box::new(Breach { version: earlier.version, problems, messages }))
 }

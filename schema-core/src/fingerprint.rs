@@ -16,6 +16,11 @@ use md5::Md5;
 use sha2::{Digest, Sha256};
 
 use crate::schema::{Reference, SchemaType};
+use crate::wire::{Metadata, RuleSet};
+
+mod parts;
+
+use parts::Part;
 
 /// Everything that makes one content differ from another.
 #[derive(Debug, Clone, Copy)]
@@ -26,10 +31,10 @@ pub struct Content<'c> {
     pub text: &'c str,
     /// The references, in the order sent.
     pub references: &'c [Reference],
-    /// The metadata in its own canonical form; `Some` also when it is empty, which is a content of its own.
-    pub metadata: Option<&'c [u8]>,
-    /// The rule set in its own canonical form.
-    pub rule_set: Option<&'c [u8]>,
+    /// The metadata; `Some` also when it is empty, which is a content of its own.
+    pub metadata: Option<&'c Metadata>,
+    /// The rule set.
+    pub rule_set: Option<&'c RuleSet>,
 }
 
 /// SHA-256 of a [`Content`]: two contents share an id if and only if they share this.
@@ -39,8 +44,8 @@ pub struct DedupKey(pub [u8; 32]);
 impl DedupKey {
     /// The key of a content.
     ///
-    /// Every part is preceded by its length as eight bytes, big-endian; an absent part is the length 2^64-1, so
-    /// that it differs from an empty one.
+    /// Every text is preceded by its length and every list by its count, as eight bytes, big-endian; what is absent is
+    /// the length 2^64-1, so that it differs from what is empty.
     #[must_use]
     pub fn of(content: &Content<'_>) -> Self {
         let mut hash = Sha256::new();
@@ -52,13 +57,24 @@ impl DedupKey {
             update_part(&mut hash, reference.subject.as_bytes());
             hash.update(reference.version.0.to_be_bytes());
         }
-        for part in [content.metadata, content.rule_set] {
-            match part {
-                Some(bytes) => update_part(&mut hash, bytes),
-                None => hash.update(u64::MAX.to_be_bytes()),
-            }
+        match content.metadata {
+            Some(metadata) => parts::of_metadata(metadata, &mut |part| update_with(&mut hash, part)),
+            None => update_with(&mut hash, Part::Absent),
+        }
+        match content.rule_set {
+            Some(rule_set) => parts::of_rule_set(rule_set, &mut |part| update_with(&mut hash, part)),
+            None => update_with(&mut hash, Part::Absent),
         }
         Self(hash.finalize().into())
+    }
+}
+
+fn update_with(hash: &mut Sha256, part: Part<'_>) {
+    match part {
+        Part::Text(text) => update_part(hash, text.as_bytes()),
+        Part::Count(count) => hash.update((count as u64).to_be_bytes()),
+        Part::Flag(flag) => hash.update([u8::from(flag)]),
+        Part::Absent => hash.update(u64::MAX.to_be_bytes()),
     }
 }
 
@@ -82,8 +98,8 @@ pub struct Guid(pub [u8; 16]);
 impl Guid {
     /// The GUID of a content.
     ///
-    /// `metadata` and `rule_set` of the content must be the bytes that Confluent hashes for them (each value in its
-    /// order, nothing between them); an absent one leaves no trace, a present one is announced by a 1.
+    /// The texts of metadata and rule set follow in Confluent's order; what is absent leaves no trace, and a metadata or
+    /// rule set that is there is announced by a 1.
     #[must_use]
     pub fn of(content: &Content<'_>) -> Self {
         let mut hash = Md5::new();
@@ -93,9 +109,18 @@ impl Guid {
             hash.update(reference.subject.as_bytes());
             hash.update(reference.version.0.to_be_bytes());
         }
-        for bytes in [content.metadata, content.rule_set].into_iter().flatten() {
-            hash.update([1]);
-            hash.update(bytes);
+        let mut update = |part: Part<'_>| match part {
+            Part::Text(text) => hash.update(text.as_bytes()),
+            Part::Flag(true) => hash.update([1]),
+            Part::Count(_) | Part::Flag(false) | Part::Absent => {}
+        };
+        if let Some(metadata) = content.metadata {
+            update(Part::Flag(true));
+            parts::of_metadata(metadata, &mut update);
+        }
+        if let Some(rule_set) = content.rule_set {
+            update(Part::Flag(true));
+            parts::of_rule_set(rule_set, &mut update);
         }
         Self(hash.finalize().into())
     }

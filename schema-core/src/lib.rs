@@ -8,6 +8,7 @@ pub mod fingerprint;
 pub mod format;
 pub mod json;
 pub mod schema;
+pub mod tags;
 pub mod wire;
 
 pub use compatibility::{Incompatibility, Level};

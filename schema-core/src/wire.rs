@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error_code::ApiError;
 use crate::schema::{Reference, SchemaType, Version};
+use crate::tags::{Entity, EntityKind, EntityTags};
 
 mod config;
 mod lenient;
@@ -82,6 +83,61 @@ pub struct SchemaTags {
     /// The tags.
     #[serde(deserialize_with = "filled", skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+}
+
+impl From<EntityTags> for SchemaTags {
+    fn from(tagged: EntityTags) -> Self {
+        let Entity { kind, path } = tagged.entity;
+        let entity = SchemaEntity { entity_type: Some(kind.as_str().to_owned()), entity_path: Some(path) };
+        Self { schema_entity: Some(entity), tags: tagged.tags.into_iter().collect() }
+    }
+}
+
+/// Tags on an entity that is not named in full.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error(
+    "Invalid entity: {{entityType='{}', entityPath='{}'}}",
+    or_null(.0.entity_type.as_ref()), or_null(.0.entity_path.as_ref())
+)]
+pub struct InvalidEntity(pub SchemaEntity);
+
+impl TryFrom<SchemaEntity> for Entity {
+    type Error = InvalidEntity;
+
+    fn try_from(entity: SchemaEntity) -> Result<Self, Self::Error> {
+        let kind = entity.entity_type.as_deref().and_then(EntityKind::from_name);
+        match (kind, entity.entity_path) {
+            (Some(kind), Some(path)) => Ok(Self { kind, path }),
+            (_, entity_path) => Err(InvalidEntity(SchemaEntity { entity_type: entity.entity_type, entity_path })),
+        }
+    }
+}
+
+/// The body of `/tags`: a new version made of an old one.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct TagSchemaRequest {
+    /// The number that the new version must get; the next when absent.
+    #[serde(deserialize_with = "optional", skip_serializing_if = "Option::is_none")]
+    pub new_version: Option<i32>,
+    /// Tags to add to entities of the schema.
+    #[serde(deserialize_with = "filled", skip_serializing_if = "Vec::is_empty")]
+    pub tags_to_add: Vec<SchemaTags>,
+    /// Tags to remove from entities of the schema.
+    #[serde(deserialize_with = "filled", skip_serializing_if = "Vec::is_empty")]
+    pub tags_to_remove: Vec<SchemaTags>,
+    /// The new version's metadata; the old one's when absent.
+    #[serde(deserialize_with = "optional", skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Metadata>,
+    /// The new version's rules; the old one's when absent.
+    #[serde(deserialize_with = "optional", skip_serializing_if = "Option::is_none")]
+    pub rule_set: Option<RuleSet>,
+    /// Rules that replace those of their names, or come behind the others.
+    #[serde(deserialize_with = "optional", skip_serializing_if = "Option::is_none")]
+    pub rules_to_merge: Option<RuleSet>,
+    /// Names of rules that go.
+    #[serde(deserialize_with = "filled", skip_serializing_if = "Vec::is_empty")]
+    pub rules_to_remove: Vec<String>,
 }
 
 /// A record or a field inside a schema.
@@ -245,6 +301,9 @@ pub struct VersionResponse {
     pub rule_set: Option<RuleSet>,
     /// The canonical text.
     pub schema: String,
+    /// Tags in the text, when `findTags` asked for them.
+    #[serde(deserialize_with = "filled", skip_serializing_if = "Vec::is_empty")]
+    pub schema_tags: Vec<SchemaTags>,
     /// When it was registered, in milliseconds since 1970.
     #[serde(deserialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub ts: Option<i64>,
@@ -283,6 +342,9 @@ pub struct SchemaByIdResponse {
     /// The highest id of the context, when `fetchMaxId` asked for it.
     #[serde(deserialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub max_id: Option<u32>,
+    /// Tags in the text, when `findTags` asked for them.
+    #[serde(deserialize_with = "filled", skip_serializing_if = "Vec::is_empty")]
+    pub schema_tags: Vec<SchemaTags>,
     /// When that version was registered, in milliseconds since 1970.
     #[serde(deserialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub ts: Option<i64>,

@@ -1,6 +1,6 @@
 //! The entries of a failed check's `messages`, to the letter as Confluent prints them, and our hints.
 
-use super::{Direction, Incompatibility, Level};
+use super::{Demands, Direction, Incompatibility};
 use crate::schema::Version;
 
 /// The only entry, beside the settings, when the languages differ.
@@ -58,9 +58,10 @@ fn cut(text: &str, units: usize) -> Option<&str> {
     None
 }
 
-/// The settings that decided. Reserved fields are not guarded by any setting yet.
-pub(super) fn settings(level: Level) -> String {
-    format!("{{validateFields: 'false', compatibility: '{level}'}}")
+/// The settings that decided.
+pub(super) fn demands(demands: Demands) -> String {
+    let Demands { level, validates_fields } = demands;
+    format!("{{validateFields: '{validates_fields}', compatibility: '{level}'}}")
 }
 
 /// Our own entry: where and how to repair.

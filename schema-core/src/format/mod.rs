@@ -6,6 +6,7 @@ use std::fmt::Debug;
 use crate::compatibility::Incompatibility;
 use crate::error::ParseError;
 use crate::schema::{SchemaType, Source};
+use crate::tags::{EntityTags, TagChange, UnknownEntity};
 
 pub mod avro;
 
@@ -80,10 +81,36 @@ pub trait ParsedSchema: Debug + Send + Sync + 'static {
     /// The schema cannot be brought into normal form.
     fn normalized_text(&self) -> Result<String, ParseError>;
 
+    /// The text with everything in it that it takes from references (`format=resolved`).
+    fn resolved_text(&self) -> String {
+        self.canonical_text()
+    }
+
     /// A text that two schemas share if and only if a subject takes them for one schema, though their canonical
     /// texts may differ in what carries no meaning.
     fn sameness_text(&self) -> String {
-        self.canonical_text()
+        self.resolved_text()
+    }
+
+    /// Whether the schema itself, not a type inside it, has a field of this name.
+    fn has_top_level_field(&self, _name: &str) -> bool {
+        false
+    }
+
+    /// The tags in the text, by the entity that bears them, in the order of the text.
+    fn tags(&self) -> Vec<EntityTags> {
+        Vec::new()
+    }
+
+    /// The canonical text with tags added and removed.
+    ///
+    /// # Errors
+    /// An entity is not in the schema.
+    fn with_tags(&self, changes: &[TagChange]) -> Result<String, UnknownEntity> {
+        match changes.first() {
+            Some(change) => Err(UnknownEntity { entity: change.entity.clone() }),
+            None => Ok(self.canonical_text()),
+        }
     }
 
     /// Everything that keeps `self`, as the reader, from reading what `writer` wrote; empty when it can.

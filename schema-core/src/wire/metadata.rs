@@ -99,6 +99,17 @@ pub enum RuleKind {
     Condition,
 }
 
+impl RuleKind {
+    /// The name on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Transform => "TRANSFORM",
+            Self::Condition => "CONDITION",
+        }
+    }
+}
+
 impl Lenient for RuleKind {
     fn lenient(value: Value) -> Result<Option<Self>, String> {
         match &value {
@@ -121,6 +132,21 @@ pub enum RuleMode {
     Write,
     Read,
     WriteRead,
+}
+
+impl RuleMode {
+    /// The name on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Upgrade => "UPGRADE",
+            Self::Downgrade => "DOWNGRADE",
+            Self::UpDown => "UPDOWN",
+            Self::Write => "WRITE",
+            Self::Read => "READ",
+            Self::WriteRead => "WRITEREAD",
+        }
+    }
 }
 
 impl Lenient for RuleMode {

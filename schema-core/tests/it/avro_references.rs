@@ -55,3 +55,30 @@ fn a_reference_must_not_be_redefined_differently() {
     assert_eq!(parse(&same, &[("x.Inner", INNER)]).unwrap().canonical_text(), r#"["x.Inner","int"]"#);
     assert_eq!(parse(other, &[("x.Inner", INNER)]).unwrap_err().reason, "Can't redefine: x.Inner");
 }
+
+#[test]
+fn a_schema_is_the_same_with_its_references_in_it() {
+    let by_name = parse(OUTER, &[("x.Inner", INNER)]).unwrap();
+    let resolved = by_name.resolved_text();
+    let inlined = parse(&resolved, &[]).unwrap();
+
+    assert!(resolved.contains(r#""symbols":["A"]"#), "{resolved}");
+    assert_eq!(inlined.canonical_text(), resolved);
+    assert_eq!(inlined.sameness_text(), by_name.sameness_text());
+    assert_ne!(inlined.canonical_text(), by_name.canonical_text());
+}
+
+#[test]
+fn references_that_nest_too_deep_together_are_refused() {
+    // Each nests one record and refers to the one before: none is deep by itself.
+    let record = |at: usize| {
+        let inner = if at == 0 { "\"int\"".to_owned() } else { format!("\"R{}\"", at - 1) };
+        format!(r#"{{"type":"record","name":"R{at}","fields":[{{"name":"f","type":{inner}}}]}}"#)
+    };
+    let texts: Vec<(String, String)> = (0..70).map(|at| (format!("R{at}"), record(at))).collect();
+    let references: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+
+    assert!(parse("\"R60\"", &references[..61]).is_ok());
+    let error = parse("\"R69\"", &references).unwrap_err();
+    assert!(error.reason.contains("`limits.schema_nesting`"), "{}", error.reason);
+}

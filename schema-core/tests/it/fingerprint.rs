@@ -1,9 +1,12 @@
 //! Fingerprints against known values, and what makes two contents one.
 
+use md5::Digest;
 use schema_core::fingerprint::crc64_avro;
 use schema_core::schema::Reference;
+use schema_core::wire::{Metadata, RuleSet};
 use schema_core::{Content, DedupKey, Guid, SchemaType, Version};
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::table::{parse, rows};
 
@@ -79,23 +82,43 @@ fn text_that_is_no_guid_is_refused() {
     }
 }
 
+fn metadata(json: serde_json::Value) -> Metadata {
+    serde_json::from_value(json).expect("metadata")
+}
+
+fn rule_set(json: serde_json::Value) -> RuleSet {
+    serde_json::from_value(json).expect("a rule set")
+}
+
 #[test]
 fn every_part_of_a_content_makes_another_key() {
     let one = [reference("a", "b", 1)];
     let shifted = [reference("ab", "", 1)];
     let newer = [reference("a", "b", 2)];
-    let base = Content { references: &one, metadata: Some(b"m"), rule_set: Some(b"r"), ..content("\"int\"") };
-    let others = [
+    let (full, empty) = (metadata(json!({"properties": {"a": "b"}, "sensitive": ["c"]})), Metadata::default());
+    let moved = metadata(json!({"properties": {"a": "b", "c": ""}}));
+    let tagged = metadata(json!({"tags": {"a": ["b"]}, "sensitive": ["c"]}));
+    let rules = rule_set(json!({"domainRules": [{"name": "r", "type": "CEL"}]}));
+    let other_rules = [
+        rule_set(json!({"encodingRules": [{"name": "r", "type": "CEL"}]})),
+        rule_set(json!({"domainRules": [{"name": "r", "doc": "CEL"}]})),
+        rule_set(json!({"domainRules": [{"name": "r", "type": "CEL", "disabled": true}]})),
+        rule_set(json!({"domainRules": [{"name": "r", "type": "CEL"}], "enableAt": "x"})),
+        RuleSet::default(),
+    ];
+    let base = Content { references: &one, metadata: Some(&full), rule_set: Some(&rules), ..content("\"int\"") };
+    let mut others = vec![
         Content { text: "\"long\"", ..base },
         Content { references: &[], ..base },
         Content { references: &shifted, ..base },
         Content { references: &newer, ..base },
         Content { metadata: None, ..base },
-        Content { metadata: Some(b""), ..base },
-        Content { metadata: Some(b"mr"), rule_set: Some(b""), ..base },
-        Content { metadata: Some(b"mr"), rule_set: None, ..base },
+        Content { metadata: Some(&empty), ..base },
+        Content { metadata: Some(&moved), ..base },
+        Content { metadata: Some(&tagged), ..base },
         Content { rule_set: None, ..base },
     ];
+    others.extend(other_rules.iter().map(|rules| Content { rule_set: Some(rules), ..base }));
 
     let mut keys: Vec<DedupKey> = others.iter().chain([&base]).map(DedupKey::of).collect();
     keys.sort();
@@ -103,6 +126,44 @@ fn every_part_of_a_content_makes_another_key() {
 
     assert_eq!(keys.len(), others.len() + 1);
     assert_eq!(DedupKey::of(&base), DedupKey::of(&base.clone()));
+}
+
+#[test]
+fn a_guid_covers_references_and_metadata_as_confluents_does() {
+    // Recorded from a Confluent server.
+    let version_2 = metadata(json!({"properties": {"confluent:version": "2"}}));
+    let recorded = [
+        (Content { metadata: Some(&version_2), ..content("\"int\"") }, "75b38dc3-3cb5-df5a-463e-26bc6ac19a23"),
+        (
+            Content {
+                references: &[reference("com.x.Base", "base", 1)],
+                ..content(r#"{"type":"record","name":"U","fields":[{"name":"b","type":"com.x.Base"}]}"#)
+            },
+            "b1150bc3-13ef-5539-8518-0d7a11dca60c",
+        ),
+    ];
+
+    for (content, guid) in recorded {
+        assert_eq!(Guid::of(&content).to_string(), guid, "{content:?}");
+    }
+}
+
+#[test]
+fn a_guid_hashes_metadata_and_rules_sorted_and_unseparated() {
+    // The texts after each other, as any MD5 tool hashes them; U+1F600 comes before U+FF5E, as in UTF-16.
+    let metadata =
+        metadata(json!({"tags": {"b": ["y", "x"], "a": []}, "properties": {"\u{ff5e}": "1", "\u{1f600}": "2"}}));
+    let rules = rule_set(json!({
+        "migrationRules": [{"name": "m", "mode": "UPGRADE"}],
+        "domainRules": [{"name": "d", "doc": "D", "kind": "CONDITION", "mode": "WRITE", "type": "CEL", "tags": ["t"],
+            "params": {"p": "q"}, "expr": "e", "onSuccess": "s", "onFailure": "f", "disabled": true}],
+        "enableAt": "z"
+    }));
+    let content = Content { metadata: Some(&metadata), rule_set: Some(&rules), ..content("\"int\"") };
+
+    let bytes = "\"int\"\u{1}abxy\u{1f600}2\u{ff5e}1\u{1}mUPGRADEdDCONDITIONWRITECELtpqesf\u{1}z";
+    let expected: [u8; 16] = md5::Md5::digest(bytes).into();
+    assert_eq!(Guid::of(&content), Guid(expected));
 }
 
 #[test]

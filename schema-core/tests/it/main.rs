@@ -8,6 +8,7 @@ mod avro_oracle;
 mod avro_properties;
 mod avro_references;
 mod avro_refused;
+mod avro_tags;
 mod avro_text;
 mod compatibility;
 mod fingerprint;

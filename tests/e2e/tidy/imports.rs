@@ -23,7 +23,7 @@ const ALLOWED: &[Allowed] = &[
     allowed("registry-server", "registry", &["store", "config"]),
     allowed("registry-server", "store", &["config"]),
     // schema-core: the REST bodies know the nouns and the codes, the levels know no format.
-    allowed("schema-core", "wire", &["schema", "error_code"]),
+    allowed("schema-core", "wire", &["schema", "error_code", "tags"]),
     allowed("schema-core", "compatibility", &["format", "schema", "error"]),
     allowed("schema-core", "schema", &[]),
     // avro-serde: a codec is pure computation, the frame is bytes.

@@ -18,6 +18,13 @@ pub(super) fn text(schema: &AvroSchema) -> String {
     printer.out
 }
 
+/// The text with every type in it at its first use, those of references too (`format=resolved`).
+pub(super) fn resolved_text(schema: &AvroSchema) -> String {
+    let mut printer = Printer::new(&schema.nodes, &[]);
+    printer.write(schema.root, None);
+    printer.out
+}
+
 /// Appends the text of one type of a schema that may not be complete, for an error message.
 pub(super) fn write_type(nodes: &[Node], id: NodeId, pending: &[Pending], out: &mut String) {
     let mut printer = Printer::new(nodes, pending);

@@ -2,11 +2,12 @@
 
 use std::any::Any;
 
-use super::{AvroSchema, compatibility};
+use super::{AvroSchema, Kind, compatibility, tags};
 use crate::compatibility::{Hint, Incompatibility};
 use crate::error::ParseError;
 use crate::format::{Limits, ParsedSchema, SchemaFormat, Strictness};
 use crate::schema::{SchemaType, Source};
+use crate::tags::{EntityTags, TagChange, UnknownEntity};
 
 /// Reads Avro.
 #[derive(Debug, Clone, Copy, Default)]
@@ -40,8 +41,25 @@ impl ParsedSchema for AvroSchema {
         AvroSchema::normalized_text(self)
     }
 
+    fn resolved_text(&self) -> String {
+        AvroSchema::resolved_text(self)
+    }
+
     fn sameness_text(&self) -> String {
         AvroSchema::sameness_text(self)
+    }
+
+    fn has_top_level_field(&self, name: &str) -> bool {
+        let Kind::Record(record) = &self.node(self.root).kind else { return false };
+        record.fields.iter().any(|field| field.name == name)
+    }
+
+    fn tags(&self) -> Vec<EntityTags> {
+        tags::read(self)
+    }
+
+    fn with_tags(&self, changes: &[TagChange]) -> Result<String, UnknownEntity> {
+        tags::changed_text(self, changes)
     }
 
     fn can_read(&self, writer: &dyn ParsedSchema) -> Result<Vec<Incompatibility>, String> {

@@ -24,6 +24,7 @@ mod parsing_form;
 mod record;
 mod resolve;
 mod sameness;
+mod tags;
 
 pub mod compatibility;
 
@@ -54,6 +55,12 @@ impl AvroSchema {
     #[must_use]
     pub fn canonical_text(&self) -> String {
         canonical::text(self)
+    }
+
+    /// The text with the types of references in it, each at its first use (`format=resolved`).
+    #[must_use]
+    pub fn resolved_text(&self) -> String {
+        canonical::resolved_text(self)
     }
 
     /// The canonical text of the normal form (`normalize=true`).

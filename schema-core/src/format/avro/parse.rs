@@ -41,6 +41,9 @@ pub(super) fn parse(source: &Source, strictness: Strictness, limits: &Limits) ->
         references.push(root);
     }
     let root = read(&source.text, strictness, &mut arena)?;
+    if !references.is_empty() {
+        arena.check_printed_depth(root)?;
+    }
     Ok(AvroSchema { nodes: arena.nodes, root, references })
 }
 

@@ -1,7 +1,7 @@
 //! The end of a text: forward references are tied to their definitions, and what had to wait for that is checked.
 
 use super::defaults::{Check, Place};
-use super::parse::{Parser, over_limit};
+use super::parse::{Arena, Parser, over_limit};
 use super::{Kind, NodeId};
 use crate::error::ParseError;
 
@@ -27,7 +27,7 @@ impl Parser<'_, '_, '_> {
             }
         }
         self.check_deferred()?;
-        self.check_printed_depth(root)?;
+        self.arena.check_printed_depth(root)?;
         Ok(root)
     }
 
@@ -61,15 +61,18 @@ impl Parser<'_, '_, '_> {
         }
         Ok(())
     }
+}
 
+impl Arena<'_> {
     /// A forward reference is printed as the definition, so the text may come out deeper than it went in: types
-    /// that stand side by side can be a chain. The limit holds for both, and every later walk relies on it.
-    fn check_printed_depth(&self, root: NodeId) -> Result<(), ParseError> {
-        let limit = self.arena.limits.schema_nesting;
-        let mut printed = vec![false; self.arena.nodes.len()];
+    /// that stand side by side can be a chain; and so can those of references. The limit holds for all, and every
+    /// later walk relies on it.
+    pub(super) fn check_printed_depth(&self, root: NodeId) -> Result<(), ParseError> {
+        let limit = self.limits.schema_nesting;
+        let mut printed = vec![false; self.nodes.len()];
         let mut open: Vec<(NodeId, usize)> = vec![(root, 0)];
         while let Some((id, child)) = open.pop() {
-            let node = &self.arena.nodes[id.index()];
+            let node = &self.nodes[id.index()];
             if child == 0 && std::mem::replace(&mut printed[id.index()], true) {
                 continue;
             }

@@ -1,7 +1,8 @@
 //! When two schemas of one subject are the same schema to Confluent, though their texts differ.
 //!
 //! Its parsed schemas are equal whatever the order of properties, of aliases and of the members of a default, and
-//! whether a record calls itself an error. Docs, aliases, field order and everything else count.
+//! whether a record calls itself an error; and one that uses a type of a reference equals one that has the type in
+//! itself. Docs, aliases, field order and everything else count.
 
 use super::{AvroSchema, Field, Kind, Node};
 use crate::json::{Json, JsonValue};
@@ -12,7 +13,7 @@ impl AvroSchema {
     pub fn sameness_text(&self) -> String {
         let mut twin = self.clone();
         twin.nodes.iter_mut().for_each(sort_node);
-        twin.canonical_text()
+        twin.resolved_text()
     }
 }
 
