@@ -44,8 +44,31 @@ pub enum Compression {
     /// Not at all.
     #[default]
     None,
-    /// LZ4 frames. Needs the feature `lz4`, which is on by default.
+    /// Gzip: small, slow. Feature `gzip`, as all four on by default.
+    Gzip,
+    /// Snappy: fast. Feature `snappy`.
+    Snappy,
+    /// LZ4: fast. Feature `lz4`.
     Lz4,
+    /// Zstandard: smaller than gzip and faster. Feature `zstd`, the only one that needs a C compiler.
+    Zstd,
+}
+
+/// Java's way to say: whatever gzip does by itself.
+const GZIP_DEFAULT_LEVEL: i32 = -1;
+
+impl Compression {
+    /// The feature that this build would need for it.
+    fn missing_feature(self) -> Option<&'static str> {
+        let (feature, is_built) = match self {
+            Self::None => return None,
+            Self::Gzip => ("gzip", cfg!(feature = "gzip")),
+            Self::Snappy => ("snappy", cfg!(feature = "snappy")),
+            Self::Lz4 => ("lz4", cfg!(feature = "lz4")),
+            Self::Zstd => ("zstd", cfg!(feature = "zstd")),
+        };
+        (!is_built).then_some(feature)
+    }
 }
 
 /// The settings of a producer. [`ProducerConfig::default`] holds Java 4.x's defaults; only
@@ -103,6 +126,13 @@ pub struct ProducerConfig {
     pub in_flight_max: usize,
     /// `compression.type`: how batches are compressed. Default none.
     pub compression: Compression,
+    /// `compression.gzip.level`: 1, fast, to 9, small. Default -1, which is gzip's own, 6.
+    pub gzip_level: i32,
+    /// `compression.lz4.level`: 1 to 17. Default 9, which is the fast compressor; any other searches, and each
+    /// level doubles the search.
+    pub lz4_level: i32,
+    /// `compression.zstd.level`: -131,072, fast, to 22, small. Default 3.
+    pub zstd_level: i32,
     /// `partitioner.ignore.keys`: spreads keyed records as if they had no key. Default false.
     pub partitioner_ignore_keys: bool,
     /// In place of Java's `partitioner.class`; `None` hashes keys (murmur2) and sticks to a partition without (KIP-794).
@@ -132,6 +162,9 @@ impl Default for ProducerConfig {
             metadata_age_max: Duration::from_secs(300),
             in_flight_max: 5,
             compression: Compression::None,
+            gzip_level: GZIP_DEFAULT_LEVEL,
+            lz4_level: 9,
+            zstd_level: 3,
             partitioner_ignore_keys: false,
             partitioner: None,
         }
@@ -214,6 +247,9 @@ impl ProducerConfig {
             "metadata.max.age.ms" => self.metadata_age_max = milliseconds(value)?,
             "max.in.flight.requests.per.connection" => self.in_flight_max = number(value)?,
             "compression.type" => self.compression = compression(value)?,
+            "compression.gzip.level" => self.gzip_level = integer(value)?,
+            "compression.lz4.level" => self.lz4_level = integer(value)?,
+            "compression.zstd.level" => self.zstd_level = integer(value)?,
             "partitioner.ignore.keys" => self.partitioner_ignore_keys = boolean(value)?,
             "security.protocol" if value != "PLAINTEXT" => return Err("PLAINTEXT, the only one supported"),
             // Java's class names; here the serializers are arguments of `Producer::new`.
@@ -232,6 +268,7 @@ impl ProducerConfig {
         self.check_addresses(&mut problems);
         self.check_sizes(&mut problems);
         self.check_times(&mut problems);
+        self.check_compression(&mut problems);
         self.check_guarantees(&mut problems);
         if problems.is_empty() { Ok(()) } else { Err(ConfigError { problems }) }
     }
@@ -295,10 +332,35 @@ impl ProducerConfig {
         }
     }
 
-    fn check_guarantees(&self, problems: &mut Vec<String>) {
-        if self.compression == Compression::Lz4 && !cfg!(feature = "lz4") {
-            problems.push("`compression.type` is `lz4`, but this build lacks the feature `lz4`".to_owned());
+    fn check_compression(&self, problems: &mut Vec<String>) {
+        if let Some(feature) = self.compression.missing_feature() {
+            problems.push(format!("`compression.type` is `{feature}`, but this build lacks the feature `{feature}`"));
         }
+        // A level is checked whether its codec is chosen or not, as Java does.
+        let levels = [
+            ("compression.gzip.level", self.gzip_level, 1, 9, Some(GZIP_DEFAULT_LEVEL)),
+            ("compression.lz4.level", self.lz4_level, 1, 17, None),
+            ("compression.zstd.level", self.zstd_level, -131_072, 22, None),
+        ];
+        for (name, level, from, to, besides) in levels {
+            if !(from..=to).contains(&level) && Some(level) != besides {
+                let or = besides.map(|level| format!(" or {level}")).unwrap_or_default();
+                problems.push(format!("`{name}` is {level}: expected {from} to {to}{or}"));
+            }
+        }
+    }
+
+    /// The level of the chosen codec; 0 for one without levels.
+    pub(crate) fn compression_level(&self) -> i32 {
+        match self.compression {
+            Compression::None | Compression::Snappy => 0,
+            Compression::Gzip => self.gzip_level,
+            Compression::Lz4 => self.lz4_level,
+            Compression::Zstd => self.zstd_level,
+        }
+    }
+
+    fn check_guarantees(&self, problems: &mut Vec<String>) {
         if !self.enable_idempotence {
             return;
         }
@@ -350,6 +412,9 @@ const KEYS: &[&str] = &[
     "metadata.max.age.ms",
     "max.in.flight.requests.per.connection",
     "compression.type",
+    "compression.gzip.level",
+    "compression.lz4.level",
+    "compression.zstd.level",
     "partitioner.ignore.keys",
     "security.protocol",
     "key.serializer",
@@ -387,6 +452,10 @@ fn number<N: FromStr>(text: &str) -> Result<N, &'static str> {
     text.parse().map_err(|_| "a whole number, not negative")
 }
 
+fn integer(text: &str) -> Result<i32, &'static str> {
+    text.parse().map_err(|_| "a whole number")
+}
+
 fn milliseconds(text: &str) -> Result<Duration, &'static str> {
     text.parse().map(Duration::from_millis).map_err(|_| "milliseconds, not negative")
 }
@@ -407,8 +476,11 @@ fn acks(text: &str) -> Result<Acks, &'static str> {
 fn compression(text: &str) -> Result<Compression, &'static str> {
     match text {
         "none" => Ok(Compression::None),
+        "gzip" => Ok(Compression::Gzip),
+        "snappy" => Ok(Compression::Snappy),
         "lz4" => Ok(Compression::Lz4),
-        _ => Err("`none` or `lz4`"),
+        "zstd" => Ok(Compression::Zstd),
+        _ => Err("`none`, `gzip`, `snappy`, `lz4` or `zstd`"),
     }
 }
 

@@ -16,6 +16,7 @@
 use bytes::{Buf, Bytes};
 use kafka_protocol::records::{Compression, RecordBatchDecoder};
 
+use crate::compression::{DecompressError, decompress};
 use crate::record::Headers;
 
 /// Bytes before the records.
@@ -67,15 +68,8 @@ pub(crate) enum BatchError {
     Count { count: i32, body_bytes: usize },
     #[error("more than {BATCH_ITEMS_MAX} records and headers")]
     TooManyItems,
-    #[error("codec {0} is not known")]
-    UnknownCodec(i16),
-    #[error("codec `{0}` is not built in")]
-    CodecNotBuilt(&'static str),
-    #[cfg(feature = "lz4")]
-    #[error("records do not decompress: {0}")]
-    Decompression(String),
-    #[error("records decompress to more than {0} bytes")]
-    TooLarge(usize),
+    #[error(transparent)]
+    Decompress(#[from] DecompressError),
     #[error("record {index}: {reason}")]
     Record { index: i32, reason: &'static str },
     #[error("{0} bytes follow the last record")]
@@ -202,37 +196,7 @@ pub(crate) fn decode(bytes: &Bytes, body_bytes_max: usize) -> Result<Vec<StoredR
 /// The records of a batch, decompressed to at most `bytes_max`.
 pub(crate) fn body(header: &BatchHeader, batch: &Bytes, bytes_max: usize) -> Result<Bytes, BatchError> {
     let compressed = batch.slice(HEADER_BYTES..header.batch_bytes);
-    match header.codec_id() {
-        0 if compressed.len() > bytes_max => Err(BatchError::TooLarge(bytes_max)),
-        0 => Ok(compressed),
-        1 => Err(BatchError::CodecNotBuilt("gzip")),
-        2 => Err(BatchError::CodecNotBuilt("snappy")),
-        3 => decompress_lz4(&compressed, bytes_max),
-        4 => Err(BatchError::CodecNotBuilt("zstd")),
-        other => Err(BatchError::UnknownCodec(other)),
-    }
-}
-
-#[cfg(feature = "lz4")]
-fn decompress_lz4(compressed: &[u8], bytes_max: usize) -> Result<Bytes, BatchError> {
-    use std::io::Read as _;
-
-    let mut plain = Vec::new();
-    // One byte past the limit tells a body that fills it from one that exceeds it.
-    let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
-    lz4_flex::frame::FrameDecoder::new(compressed)
-        .take(limit)
-        .read_to_end(&mut plain)
-        .map_err(|error| BatchError::Decompression(error.to_string()))?;
-    if plain.len() > bytes_max {
-        return Err(BatchError::TooLarge(bytes_max));
-    }
-    Ok(plain.into())
-}
-
-#[cfg(not(feature = "lz4"))]
-fn decompress_lz4(_compressed: &[u8], _bytes_max: usize) -> Result<Bytes, BatchError> {
-    Err(BatchError::CodecNotBuilt("lz4"))
+    Ok(decompress(header.codec_id(), &compressed, bytes_max)?)
 }
 
 /// Gives a batch the time of its append, as a topic with `message.timestamp.type=LogAppendTime` does.

@@ -18,6 +18,7 @@ use self::batch::{BATCH_HEADER_BYTES, OpenBatch, RecordView};
 use self::memory::{ByteBudget, Lease};
 use self::partition::{Partition, Queue, Rules};
 use self::ready::{NO_NODE, ReadySet};
+use crate::compression::Compressors;
 use crate::config::{Compression, IDEMPOTENT_IN_FLIGHT_MAX, ProducerConfig};
 use crate::delivery::{Callback, Completion, RecordPlace};
 use crate::partitioner::{BatchEdge, Sticky};
@@ -84,6 +85,7 @@ pub(crate) struct Accumulator {
     pub(crate) memory: ByteBudget,
     rules: Rules,
     batch_bytes: usize,
+    compressors: Arc<Compressors>,
     is_closing: AtomicBool,
     /// Runs compression; the runtime the producer was made in.
     runtime: tokio::runtime::Handle,
@@ -108,6 +110,7 @@ impl Accumulator {
                 is_hurried: false,
             },
             batch_bytes: config.batch_bytes,
+            compressors: Arc::new(Compressors::new(config)),
             is_closing: AtomicBool::new(false),
             runtime,
         }
@@ -192,10 +195,10 @@ impl Accumulator {
     /// Compresses a sealed batch in a task of its own; the batch keeps its place in the queue meanwhile.
     pub(crate) fn compress(&self, partition: &Arc<Partition>, entry: u64, records: Bytes) {
         let partition = partition.clone();
-        let compression = self.rules.compression;
+        let compressors = self.compressors.clone();
         // At most `max.request.size` bytes, so at most a few milliseconds of one worker.
         self.runtime.spawn(async move {
-            let compressed = crate::compression::compress(compression, &records);
+            let compressed = compressors.compress(&records);
             partition.queue().finish_compressing(entry, compressed);
             partition.mark();
         });

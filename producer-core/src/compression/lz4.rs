@@ -1,15 +1,83 @@
-//! LZ4 as Kafka takes it: the standard frame, independent blocks of 64 KiB, no checksum of the content.
+//! LZ4 as Kafka takes it: one frame, independent blocks of 64 KiB, no checksum of the content.
+//!
+//! ```text
+//! magic 04 22 4d 18 | flags 60 | block size 40 | header checksum 82 | (length u32, block)* | end 00 00 00 00
+//! ```
+//! Little-endian; the highest bit of a length marks a block that is stored as it is because it did not
+//! shrink. Source: <https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md>.
 
-use std::io::Write;
+mod high;
 
-use bytes::Bytes;
-use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
+use std::io;
 
-/// One frame with the records, or `None` if the encoder fails (it writes to memory, so it does not).
-pub(super) fn compress(records: &[u8]) -> Option<Bytes> {
-    let frame =
-        FrameInfo::new().block_size(BlockSize::Max64KB).block_mode(BlockMode::Independent).content_checksum(false);
-    let mut encoder = FrameEncoder::with_frame_info(frame, Vec::with_capacity(records.len() / 2));
-    encoder.write_all(records).ok()?;
-    encoder.finish().ok().map(Bytes::from)
+use lz4_flex::block::{self, CompressTable};
+
+use self::high::HighCompressor;
+use super::Encoder;
+
+/// Version 1 and independent blocks; blocks of 64 KiB at most; the second byte of xxHash32 over these two.
+const HEADER: [u8; 7] = [0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82];
+
+const BLOCK_BYTES: usize = 64 * 1024;
+
+const STORED: u32 = 1 << 31;
+
+/// The level at which Java's client takes its fast compressor; at any other it searches, the longer the higher.
+const FAST_LEVEL: i32 = 9;
+
+/// Keeps the tables from batch to batch.
+pub(super) struct Lz4Encoder {
+    blocks: Blocks,
+}
+
+enum Blocks {
+    Fast(CompressTable),
+    High(HighCompressor),
+}
+
+impl Lz4Encoder {
+    /// `level` is 1 to 17.
+    pub(super) fn new(level: i32) -> Self {
+        let blocks = match level {
+            FAST_LEVEL => Blocks::Fast(CompressTable::large()),
+            _ => Blocks::High(HighCompressor::new(level.clamp(1, 17).unsigned_abs())),
+        };
+        Self { blocks }
+    }
+
+    fn encode_block(&mut self, block: &[u8], out: &mut [u8]) -> io::Result<usize> {
+        match &mut self.blocks {
+            Blocks::Fast(table) => block::compress_into_with_table(block, out, table).map_err(io::Error::other),
+            Blocks::High(compressor) => Ok(compressor.compress(block, out)),
+        }
+    }
+}
+
+impl Encoder for Lz4Encoder {
+    fn encode(&mut self, records: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+        out.extend_from_slice(&HEADER);
+        for block in records.chunks(BLOCK_BYTES) {
+            let length_at = out.len();
+            let start = length_at + 4;
+            out.resize(start + block::get_maximum_output_size(block.len()), 0);
+            let written = self.encode_block(block, &mut out[start..])?;
+            let length = if written < block.len() {
+                out.truncate(start + written);
+                written as u32
+            } else {
+                out.truncate(start);
+                out.extend_from_slice(block);
+                block.len() as u32 | STORED
+            };
+            out[length_at..start].copy_from_slice(&length.to_le_bytes());
+        }
+        out.extend_from_slice(&[0; 4]);
+        Ok(())
+    }
+}
+
+/// The frame, plain; `Ok(None)` if it would be more than `bytes_max`.
+#[cfg(any(feature = "reader", feature = "testing"))]
+pub(super) fn decode(compressed: &[u8], bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
+    super::decompress::read_bounded(lz4_flex::frame::FrameDecoder::new(compressed), bytes_max)
 }

@@ -1,28 +1,117 @@
 //! Codecs for the records of a batch. The header stays plain; its attributes name the codec.
+//!
+//! Both directions of a codec stand in its file: the producer compresses, the reader and the fake broker
+//! decompress. A decompressor trusts no length: what it allocates is bounded by its caller.
 
+#[cfg(feature = "gzip")]
+mod gzip;
 #[cfg(feature = "lz4")]
 mod lz4;
+#[cfg(feature = "snappy")]
+mod snappy;
+#[cfg(feature = "zstd")]
+mod zstd;
+
+#[cfg(any(feature = "reader", feature = "testing"))]
+mod decompress;
+
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use crate::config::Compression;
+use crate::config::{Compression, ProducerConfig};
+
+#[cfg(any(feature = "reader", feature = "testing"))]
+pub(crate) use self::decompress::{DecompressError, decompress};
 
 /// The codec's number in a batch's attributes.
 fn wire_id(compression: Compression) -> i16 {
     match compression {
         Compression::None => 0,
+        Compression::Gzip => 1,
+        Compression::Snappy => 2,
         Compression::Lz4 => 3,
+        Compression::Zstd => 4,
     }
 }
 
-/// The records compressed, with the attributes to go with them; `None` if that would not make them smaller.
-pub(crate) fn compress(compression: Compression, records: &[u8]) -> Option<(Bytes, i16)> {
-    let compressed: Option<Bytes> = match compression {
-        Compression::None => None,
-        #[cfg(feature = "lz4")]
-        Compression::Lz4 => lz4::compress(records),
-        #[cfg(not(feature = "lz4"))]
-        Compression::Lz4 => None,
-    };
-    compressed.filter(|bytes| bytes.len() < records.len()).map(|bytes| (bytes, wire_id(compression)))
+/// The compressors of one producer. Each holds tables worth reusing, so one that is done waits for the next batch.
+#[derive(Debug)]
+pub(crate) struct Compressors {
+    compression: Compression,
+    level: i32,
+    /// At most one for each thread that compressed at the same time.
+    idle: Mutex<Vec<Compressor>>,
 }
+
+impl Compressors {
+    pub(crate) fn new(config: &ProducerConfig) -> Self {
+        Self { compression: config.compression, level: config.compression_level(), idle: Mutex::default() }
+    }
+
+    /// The records compressed, with the attributes to go with them; `None` if that would not make them smaller.
+    pub(crate) fn compress(&self, records: &[u8]) -> Option<(Bytes, i16)> {
+        let idle = self.lock().pop();
+        let mut compressor = match idle {
+            Some(compressor) => compressor,
+            None => Compressor::new(self.compression, self.level)?,
+        };
+        let compressed = compressor.compress(records);
+        self.lock().push(compressor);
+        compressed.map(|bytes| (bytes, wire_id(self.compression)))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Compressor>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One codec's encoder, with the space it writes to.
+struct Compressor {
+    encoder: Box<dyn Encoder>,
+    out: Vec<u8>,
+}
+
+impl std::fmt::Debug for Compressor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Compressor").finish_non_exhaustive()
+    }
+}
+
+impl Compressor {
+    /// `None` without compression, or if the codec is not built in (which `validate` refuses).
+    fn new(compression: Compression, level: i32) -> Option<Self> {
+        let encoder: Box<dyn Encoder> = match compression {
+            #[cfg(feature = "gzip")]
+            Compression::Gzip => Box::new(gzip::GzipEncoder::new(level)),
+            #[cfg(feature = "snappy")]
+            Compression::Snappy => Box::new(snappy::SnappyEncoder::new()),
+            #[cfg(feature = "lz4")]
+            Compression::Lz4 => Box::new(lz4::Lz4Encoder::new(level)),
+            #[cfg(feature = "zstd")]
+            Compression::Zstd => Box::new(zstd::ZstdEncoder::new(level)?),
+            _ => return None,
+        };
+        Some(Self { encoder, out: Vec::new() })
+    }
+
+    /// `None` if the result is not smaller.
+    fn compress(&mut self, records: &[u8]) -> Option<Bytes> {
+        self.out.clear();
+        if let Err(error) = self.encoder.encode(records, &mut self.out) {
+            tracing::warn!(%error, "a batch could not be compressed and is sent plain");
+            return None;
+        }
+        // A copy of the exact size: the space it was written to is for the worst case, and is used again.
+        (self.out.len() < records.len()).then(|| Bytes::copy_from_slice(&self.out))
+    }
+}
+
+/// What a codec does for the producer.
+trait Encoder: Send {
+    /// Appends the compressed form of `records` to `out`, which is empty.
+    fn encode(&mut self, records: &[u8], out: &mut Vec<u8>) -> std::io::Result<()>;
+}
+
+#[cfg(all(test, feature = "gzip", feature = "lz4", feature = "snappy", feature = "testing", feature = "zstd"))]
+mod tests;

@@ -4,6 +4,7 @@
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
+use crate::compression::DecompressError;
 use crate::stored_batch::{self, BatchError, BatchHeader, LENGTH_END};
 
 /// What the records of one batch may take once decompressed: sixty-four times the default size limit of a batch.
@@ -40,11 +41,9 @@ impl From<BatchError> for Refusal {
     fn from(error: BatchError) -> Self {
         let code = match &error {
             BatchError::Crc { .. } => CORRUPT_MESSAGE,
-            BatchError::UnknownCodec(_) => UNKNOWN_SERVER_ERROR,
-            #[cfg(feature = "lz4")]
-            BatchError::Decompression(_) => UNKNOWN_SERVER_ERROR,
-            BatchError::CodecNotBuilt(_) => UNSUPPORTED_COMPRESSION_TYPE,
-            BatchError::TooLarge(_) => MESSAGE_TOO_LARGE,
+            BatchError::Decompress(DecompressError::CodecNotBuilt(_)) => UNSUPPORTED_COMPRESSION_TYPE,
+            BatchError::Decompress(DecompressError::TooLarge(_)) => MESSAGE_TOO_LARGE,
+            BatchError::Decompress(_) => UNKNOWN_SERVER_ERROR,
             _ => INVALID_RECORD,
         };
         let record_index = match error {

@@ -117,7 +117,7 @@ def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     servers = sys.argv[1]
-    for codec in ["none", "lz4"]:
+    for codec in ["none", "gzip", "snappy", "lz4", "zstd"]:
         topic = f"foreign-{codec}"
         create_topic(servers, topic)
         acknowledged = produce(servers, topic, codec)

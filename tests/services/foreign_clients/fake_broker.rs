@@ -9,7 +9,13 @@ use producer_core::testing::{FakeBroker, FakeBrokerConfig};
 const SCRIPT: &str = "services/foreign_clients/fake_broker.py";
 
 /// What the script prints when all is as it should be.
-const READ: &str = "none: 5000 records equal\nlz4: 5000 records equal\n";
+const READ: &str = "\
+none: 5000 records equal
+gzip: 5000 records equal
+snappy: 5000 records equal
+lz4: 5000 records equal
+zstd: 5000 records equal
+";
 
 #[tokio::test]
 async fn librdkafka_writes_to_the_fake_broker_and_reads_it_back() {

@@ -50,7 +50,7 @@ async fn unsound_batches_are_refused_with_the_codes_of_a_real_broker() {
         bytes[17] ^= 1;
         bytes.freeze()
     };
-    let rows: [(&str, Option<Bytes>, i16); 17] = [
+    let rows: [(&str, Option<Bytes>, i16); 19] = [
         ("no records", None, 87),
         ("empty records", Some(Bytes::new()), 87),
         ("two batches", Some(two), 87),
@@ -59,8 +59,10 @@ async fn unsound_batches_are_refused_with_the_codes_of_a_real_broker() {
         ("magic 1", Some(put(16, &[1])), 87),
         ("wrong crc", Some(wrong_crc), 2),
         ("codec 5", Some(put(21, &[0, 5])), -1),
-        ("gzip, not built in", Some(put(21, &[0, 1])), 76),
+        ("body that is no gzip", Some(put(21, &[0, 1])), -1),
+        ("body that is no snappy", Some(put(21, &[0, 2])), -1),
         ("body that is no lz4", Some(put(21, &[0, 3])), -1),
+        ("body that is no zstd", Some(put(21, &[0, 4])), -1),
         ("transactional", Some(put(21, &[0, 16])), 48),
         ("control", Some(put(21, &[0, 32])), 87),
         ("last offset delta 5", Some(put(23, &[0, 0, 0, 5])), 87),
