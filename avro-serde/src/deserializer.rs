@@ -89,6 +89,9 @@ impl<T, C: Decode<T>> AvroDeserializer<T, C> {
     ///
     /// # Errors
     /// As [`deserialize`](Self::deserialize).
+    ///
+    /// # Cancel safety
+    /// As [`deserialize`](Self::deserialize).
     pub async fn deserialize_record<'h>(
         &self,
         bytes: Option<&[u8]>,

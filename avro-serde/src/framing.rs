@@ -143,19 +143,6 @@ impl<'a> Frame<'a> {
     }
 }
 
-fn split<const N: usize>(bytes: &[u8]) -> Result<(&[u8; N], &[u8]), FrameError> {
-    bytes.split_first_chunk::<N>().ok_or(FrameError::Truncated { needed: N, found: bytes.len() })
-}
-
-fn guess(bytes: &[u8]) -> &'static str {
-    match bytes {
-        [0xC3, 0x01, ..] => "Avro's single-object encoding",
-        [b'O', b'b', b'j', 0x01, ..] => "an Avro container file",
-        [b'{' | b'[' | b'"', ..] => "JSON text",
-        _ => "no schema registry framing",
-    }
-}
-
 /// Bytes that carry no readable frame.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -188,4 +175,17 @@ pub enum FrameError {
         /// Bytes that are there.
         found: usize,
     },
+}
+
+fn split<const N: usize>(bytes: &[u8]) -> Result<(&[u8; N], &[u8]), FrameError> {
+    bytes.split_first_chunk::<N>().ok_or(FrameError::Truncated { needed: N, found: bytes.len() })
+}
+
+fn guess(bytes: &[u8]) -> &'static str {
+    match bytes {
+        [0xC3, 0x01, ..] => "Avro's single-object encoding",
+        [b'O', b'b', b'j', 0x01, ..] => "an Avro container file",
+        [b'{' | b'[' | b'"', ..] => "JSON text",
+        _ => "no schema registry framing",
+    }
 }

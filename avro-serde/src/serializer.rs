@@ -120,6 +120,9 @@ impl<T: ?Sized, C: Codec<T>> AvroSerializer<T, C> {
     ///
     /// # Errors
     /// As [`serialize`](Self::serialize).
+    ///
+    /// # Cancel safety
+    /// As [`serialize`](Self::serialize).
     pub async fn serialize_record(&self, topic: &str, value: &T) -> Result<Serialized, SerdeError> {
         let prepared = match self.shared.ready(topic) {
             Some(prepared) => prepared,
@@ -136,6 +139,9 @@ impl<T: ?Sized, C: Codec<T>> AvroSerializer<T, C> {
     ///
     /// # Errors
     /// As [`serialize`](Self::serialize).
+    ///
+    /// # Cancel safety
+    /// As [`serialize`](Self::serialize).
     pub async fn serialize_option(&self, topic: &str, value: Option<&T>) -> Result<Option<Vec<u8>>, SerdeError> {
         match value {
             Some(value) => self.serialize(topic, value).await.map(Some),
@@ -147,6 +153,9 @@ impl<T: ?Sized, C: Codec<T>> AvroSerializer<T, C> {
     ///
     /// # Errors
     /// As [`serialize`](Self::serialize), but for the value.
+    ///
+    /// # Cancel safety
+    /// As [`serialize`](Self::serialize).
     pub async fn prepare(&self, topic: &str) -> Result<SchemaId, SerdeError> {
         match self.shared.ready(topic) {
             Some(prepared) => Ok(prepared.id),

@@ -56,10 +56,6 @@ impl SubjectNameStrategy for TopicRecordName {
     }
 }
 
-fn name<'a>(context: &SubjectContext<'a>, strategy: &'static str) -> Result<&'a str, SubjectError> {
-    context.schema_name.ok_or_else(|| SubjectError { strategy, topic: context.topic.to_owned(), field: context.field })
-}
-
 /// A strategy could not name a subject.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -83,4 +79,8 @@ pub(crate) fn by_java_name(class: &str) -> Option<Arc<dyn SubjectNameStrategy>> 
         "TopicRecordNameStrategy" => Some(Arc::new(TopicRecordName)),
         _ => None,
     }
+}
+
+fn name<'a>(context: &SubjectContext<'a>, strategy: &'static str) -> Result<&'a str, SubjectError> {
+    context.schema_name.ok_or_else(|| SubjectError { strategy, topic: context.topic.to_owned(), field: context.field })
 }

@@ -194,6 +194,3 @@ fn schema_id(key: SchemaKey) -> Option<SchemaId> {
         SchemaKey::Guid(_) => None,
     }
 }
-
-/// How long a producer may take to end; the demo sends for a second or two.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);

@@ -2,10 +2,19 @@
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
-use end_to_end_tests::{binaries, start_registry};
-use producer_core::testing::{FakeBroker, FakeBrokerConfig};
+use anyhow::{Context as _, bail};
+use end_to_end_tests::process::Process;
+use end_to_end_tests::{binaries, start_registry, wait_for};
+use nix::sys::signal::Signal;
+use producer_core::testing::{Api, FakeBroker, FakeBrokerConfig};
 use serde_json::{Value, json};
+
+use crate::raw_http::Connection;
+
+/// How long a demo of a few thousand records may take on a machine that has other things to do.
+const DEMO_DEADLINE: Duration = Duration::from_secs(120);
 
 /// Runs `sr` to its end with `input` on standard input.
 fn sr(arguments: &[&str], input: &str) -> Output {
@@ -74,6 +83,68 @@ fn demo_shows_the_whole_stream_and_why_a_version_is_refused() {
     ] {
         assert!(shown.contains(expected), "`{expected}` is not in\n{shown}");
     }
+}
+
+#[test]
+fn demo_takes_the_next_free_port_and_stays_until_it_is_interrupted() {
+    // Nobody may listen on the wished port.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let wished = taken.local_addr().unwrap().port();
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(binaries::path("sr").unwrap());
+    command.args(["demo", "--repeat", "1", "--keep", "--port", &wished.to_string()]);
+    let mut demo = Process::start("sr demo", &mut command, &folder.path().join("log"), None).unwrap();
+
+    let shown = wait_for("the demo to be through", DEMO_DEADLINE, || {
+        let running = demo.check_running();
+        let shown = demo.log();
+        if shown.contains("up until Ctrl-C") {
+            Ok(Ok(shown))
+        } else {
+            running.map_or_else(|ended| Ok(Err(ended)), |()| bail!("not yet"))
+        }
+    })
+    .unwrap()
+    .unwrap();
+    let url = shown.lines().find_map(|line| line.strip_prefix("registry   http://")).unwrap();
+    let address: std::net::SocketAddr = url.split_whitespace().next().unwrap().parse().unwrap();
+    let subjects = Connection::open(address).send("GET", "/subjects", &[], None).json();
+    demo.signal(Signal::SIGINT).unwrap();
+    demo.succeed(DEMO_DEADLINE).unwrap();
+
+    assert!(address.port() > wished && address.port() <= wished + 10, "{address}, wished {wished}");
+    assert_eq!(subjects, json!(["flights-value"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_from_the_end_sees_only_what_comes_later() {
+    let services = Services::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let schema = folder.path().join("long.avsc");
+    std::fs::write(&schema, "\"long\"").unwrap();
+    let by_file = ["--value-schema", schema.to_str().unwrap()];
+    let early = services.sr("produce", &by_file, "1\n").await;
+
+    let follow = services.sr("consume", &["--from", "end", "--follow", "-n", "2"], "");
+    let produce = async {
+        // One question for the end of each partition, and then it follows.
+        let is_following = || services.broker.request_count(Api::ListOffsets) >= 2;
+        tokio::task::block_in_place(|| {
+            wait_for("the follower to ask where the end is", DEMO_DEADLINE, || {
+                is_following().then_some(()).context("not yet")
+            })
+        })
+        .unwrap();
+        services.sr("produce", &by_file, "2\n3\n").await
+    };
+    let (followed, late) = tokio::join!(follow, produce);
+
+    assert!(early.status.success() && late.status.success() && followed.status.success());
+    let lines = text(&followed.stdout);
+    let values = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["value"].as_i64().unwrap());
+    let mut values: Vec<i64> = values.collect();
+    values.sort_unstable();
+    assert_eq!(values, [2, 3]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,5 +11,6 @@ mod raw_http;
 mod readme;
 mod registry_api;
 mod registry_restart;
+mod registry_start;
 mod registry_wire;
 mod tidy;

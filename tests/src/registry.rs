@@ -41,10 +41,18 @@ impl Registry {
     /// # Errors
     /// As [`start_registry`].
     pub fn start(arguments: &[&str]) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("registry-").tempdir()?;
+        Self::start_in(tempfile::Builder::new().prefix("registry-").tempdir()?, arguments, &[])
+    }
+
+    /// Starts a registry in a working folder that may hold files for it, with variables in its environment.
+    ///
+    /// # Errors
+    /// As [`start_registry`].
+    pub fn start_in(folder: TempDir, arguments: &[&str], variables: &[(&str, &str)]) -> Result<Self> {
         let log = folder.path().join("log");
         let mut command = Command::new(binaries::path("registry-server")?);
         command.args(["--listen", "127.0.0.1:0"]).args(arguments).current_dir(folder.path());
+        command.envs(variables.iter().copied());
         let mut process = Process::start("registry-server", &mut command, &log, Some(folder.path()))?;
         let url = wait_for("the registry to print its address", START_DEADLINE, || {
             // An early end cannot turn into success: it is handed out of the wait as the answer.

@@ -150,36 +150,6 @@ impl SerializerConfig {
     }
 }
 
-/// Java's precedence: auto-registration, then an id, then the latest version, then a lookup.
-fn selection(properties: &mut Properties, schema: Option<Schema>) -> Option<SchemaSelection> {
-    let auto_register = properties.flag("auto.register.schemas", true);
-    let latest = properties.flag("use.latest.version", false);
-    let mut id: i64 = -1;
-    properties.number("use.schema.id", &mut id);
-    let needs_schema =
-        |properties: &mut Properties, why: &str| properties.problem(format!("{why} needs a schema to be given"));
-    match (auto_register, schema) {
-        (true, Some(schema)) => Some(SchemaSelection::AutoRegister(schema)),
-        (true, None) => {
-            needs_schema(properties, "`auto.register.schemas=true` (the default)");
-            None
-        }
-        (false, _) if id >= 0 => match u32::try_from(id) {
-            Ok(id) => Some(SchemaSelection::Id(SchemaId(id))),
-            Err(_) => {
-                properties.problem(format!("`use.schema.id` is `{id}`, expected an id below 2^31"));
-                None
-            }
-        },
-        (false, _) if latest => Some(SchemaSelection::Latest),
-        (false, Some(schema)) => Some(SchemaSelection::Lookup(schema)),
-        (false, None) => {
-            needs_schema(properties, "`auto.register.schemas=false`");
-            None
-        }
-    }
-}
-
 /// What a deserializer does with bytes after the datum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TrailingBytes {
@@ -250,5 +220,35 @@ impl DeserializerConfig {
         }
         properties.finish()?;
         Ok(config)
+    }
+}
+
+/// Java's precedence: auto-registration, then an id, then the latest version, then a lookup.
+fn selection(properties: &mut Properties, schema: Option<Schema>) -> Option<SchemaSelection> {
+    let auto_register = properties.flag("auto.register.schemas", true);
+    let latest = properties.flag("use.latest.version", false);
+    let mut id: i64 = -1;
+    properties.number("use.schema.id", &mut id);
+    let needs_schema =
+        |properties: &mut Properties, why: &str| properties.problem(format!("{why} needs a schema to be given"));
+    match (auto_register, schema) {
+        (true, Some(schema)) => Some(SchemaSelection::AutoRegister(schema)),
+        (true, None) => {
+            needs_schema(properties, "`auto.register.schemas=true` (the default)");
+            None
+        }
+        (false, _) if id >= 0 => match u32::try_from(id) {
+            Ok(id) => Some(SchemaSelection::Id(SchemaId(id))),
+            Err(_) => {
+                properties.problem(format!("`use.schema.id` is `{id}`, expected an id below 2^31"));
+                None
+            }
+        },
+        (false, _) if latest => Some(SchemaSelection::Latest),
+        (false, Some(schema)) => Some(SchemaSelection::Lookup(schema)),
+        (false, None) => {
+            needs_schema(properties, "`auto.register.schemas=false`");
+            None
+        }
     }
 }

@@ -91,9 +91,19 @@ pub struct CompatibilityCheck {
 /// own (tests, another transport) may leave out the others, which then answer
 /// [`RegistryError::Unsupported`]. Caching, and one request at a time for the same question, are
 /// [`SchemaRegistry`]'s; an implementation just asks.
+///
+/// # Errors
+/// Each call fails with a [`RegistryError`] that tells a refusal (what was asked is wrong: do not repeat it) from a
+/// registry that cannot be asked now ([`RegistryError::is_retriable`]).
+///
+/// # Cancel safety
+/// A call that is dropped may or may not have reached the registry; all of them can be repeated.
 #[async_trait]
 pub trait RegistryApi: fmt::Debug + Send + Sync + 'static {
     /// Adds a schema to a subject, or finds it there.
+    ///
+    /// # Errors
+    /// The registry refuses the schema (invalid, incompatible, read-only), or cannot be asked.
     async fn register(
         &self,
         subject: &str,
@@ -102,6 +112,9 @@ pub trait RegistryApi: fmt::Debug + Send + Sync + 'static {
     ) -> Result<RegisteredSchema, RegistryError>;
 
     /// Finds a schema in a subject by its text.
+    ///
+    /// # Errors
+    /// The subject or the schema in it is not there, or the registry cannot be asked.
     async fn lookup(
         &self,
         subject: &str,
@@ -110,31 +123,52 @@ pub trait RegistryApi: fmt::Debug + Send + Sync + 'static {
     ) -> Result<RegisteredSchema, RegistryError>;
 
     /// The schema behind an id.
+    ///
+    /// # Errors
+    /// Nothing has the id, or the registry cannot be asked.
     async fn schema_by_id(&self, id: SchemaId) -> Result<StoredSchema, RegistryError>;
 
     /// The schema behind a GUID.
+    ///
+    /// # Errors
+    /// Nothing has the GUID, or the registry cannot be asked.
     async fn schema_by_guid(&self, guid: Guid) -> Result<StoredSchema, RegistryError>;
 
     /// A version of a subject.
+    ///
+    /// # Errors
+    /// There is no such subject or version, or the registry cannot be asked.
     async fn version(&self, subject: &str, version: VersionSelector) -> Result<RegisteredSchema, RegistryError>;
 
     /// All subjects.
+    ///
+    /// # Errors
+    /// The registry cannot be asked.
     async fn subjects(&self) -> Result<Vec<String>, RegistryError> {
         Err(RegistryError::Unsupported { operation: "list subjects" })
     }
 
     /// The versions of a subject, oldest first.
+    ///
+    /// # Errors
+    /// There is no such subject, or the registry cannot be asked.
     async fn versions(&self, _subject: &str) -> Result<Vec<Version>, RegistryError> {
         Err(RegistryError::Unsupported { operation: "list versions" })
     }
 
     /// The subjects and versions that use an id.
+    ///
+    /// # Errors
+    /// Nothing has the id, or the registry cannot be asked.
     async fn uses_of_id(&self, _id: SchemaId) -> Result<Vec<(String, Version)>, RegistryError> {
         Err(RegistryError::Unsupported { operation: "list uses of an id" })
     }
 
     /// Whether a schema could be registered as far as one version is concerned, or, with `None`, by
     /// the subject's level.
+    ///
+    /// # Errors
+    /// The schema is invalid, there is no such version, or the registry cannot be asked.
     async fn check_compatibility(
         &self,
         _subject: &str,
@@ -146,16 +180,25 @@ pub trait RegistryApi: fmt::Debug + Send + Sync + 'static {
     }
 
     /// The level in force for a subject, or, with `None`, the global one.
+    ///
+    /// # Errors
+    /// The registry cannot be asked.
     async fn compatibility_level(&self, _subject: Option<&str>) -> Result<Level, RegistryError> {
         Err(RegistryError::Unsupported { operation: "get the compatibility level" })
     }
 
     /// Sets the level of a subject, or, with `None`, the global one.
+    ///
+    /// # Errors
+    /// The registry refuses (read-only), or cannot be asked.
     async fn set_compatibility_level(&self, _subject: Option<&str>, _level: Level) -> Result<(), RegistryError> {
         Err(RegistryError::Unsupported { operation: "set the compatibility level" })
     }
 
     /// The schema types that the registry takes, as `AVRO`.
+    ///
+    /// # Errors
+    /// The registry cannot be asked.
     async fn schema_types(&self) -> Result<Vec<String>, RegistryError> {
         Err(RegistryError::Unsupported { operation: "list schema types" })
     }
@@ -208,6 +251,9 @@ impl SchemaRegistry {
     ///
     /// # Errors
     /// The registry refuses the schema (incompatible, invalid), or cannot be asked.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing: the question goes on, and its answer is kept for the next call.
     pub async fn register(
         &self,
         subject: &str,
@@ -221,6 +267,9 @@ impl SchemaRegistry {
     ///
     /// # Errors
     /// The subject does not have the schema, or the registry cannot be asked.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing: the question goes on, and its answer is kept for the next call.
     pub async fn lookup(
         &self,
         subject: &str,
@@ -234,6 +283,9 @@ impl SchemaRegistry {
     ///
     /// # Errors
     /// The registry has no such schema, or cannot be asked.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing: the question goes on, and its answer is kept for the next call.
     pub async fn schema(&self, key: SchemaKey) -> Result<Arc<StoredSchema>, RegistryError> {
         self.caches.schema(&self.api, key).await
     }
@@ -242,6 +294,9 @@ impl SchemaRegistry {
     ///
     /// # Errors
     /// There is no such version, or the registry cannot be asked.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing: the question goes on, and its answer is kept for the next call.
     pub async fn version(
         &self,
         subject: &str,

@@ -79,7 +79,7 @@ fn numbers_and_texts_promote() {
 }
 
 #[test]
-fn nothing_narrows() {
+fn a_reader_does_not_narrow_what_was_written() {
     check_unresolvable(&[
         (json!("long"), json!(5), json!("int")),
         (json!("double"), json!(0.5), json!("float")),

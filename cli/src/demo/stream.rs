@@ -11,8 +11,11 @@ use producer_core::serializer::StringSerializer;
 use producer_core::{Delivery, Producer, ProducerConfig, ProducerRecord};
 use serde::Serialize;
 
+use super::Stage;
 use super::flights::{Flight, FlightWithCause};
-use super::{CLOSE_TIMEOUT, Stage};
+
+/// How long a producer may take to end; the demo sends for a second or two.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Deliveries held before they are awaited; bounds the memory of the demo.
 const DELIVERIES_HELD: usize = 10_000;

@@ -2,6 +2,7 @@
 
 mod broker_restart;
 mod cluster;
+mod demo;
 mod faults;
 mod flights;
 mod foreign_round_trip;

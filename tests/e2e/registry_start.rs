@@ -1,0 +1,72 @@
+//! How the server starts: what it says of itself, and which source of a setting wins.
+
+use std::path::Path;
+
+use end_to_end_tests::{Registry, start_registry};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::raw_http::Connection;
+
+/// The level in force in a server that was started with these arguments and variables in `folder`.
+fn level(folder: TempDir, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let arguments = [&["--ephemeral"], arguments].concat();
+    let registry = Registry::start_in(folder, &arguments, variables).unwrap();
+    let address = registry.url().trim_start_matches("http://").parse().unwrap();
+    let answer = Connection::open(address).send("GET", "/config", &[], None).json();
+    registry.stop().unwrap();
+    answer["compatibilityLevel"].as_str().unwrap_or_default().to_owned()
+}
+
+fn write(folder: &Path, name: &str, level: &str) {
+    std::fs::write(folder.join(name), format!("compatibility = \"{level}\"\n")).unwrap();
+}
+
+/// A working folder with three files of settings.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "schema-registry.toml", "FULL");
+    write(folder.path(), "named.toml", "FORWARD");
+    write(folder.path(), "flagged.toml", "FORWARD_TRANSITIVE");
+    folder
+}
+
+#[test]
+fn flags_win_over_the_environment_and_that_over_the_file() {
+    let variable = ("SCHEMA_REGISTRY_COMPATIBILITY", "FULL_TRANSITIVE");
+
+    assert_eq!(level(tempfile::tempdir().unwrap(), &[], &[]), "BACKWARD");
+    assert_eq!(level(folder(), &[], &[]), "FULL");
+    assert_eq!(level(folder(), &[], &[variable]), "FULL_TRANSITIVE");
+    assert_eq!(level(folder(), &["--compatibility", "NONE"], &[variable]), "NONE");
+}
+
+#[test]
+fn a_file_that_is_named_is_read_in_place_of_the_one_in_the_folder() {
+    let named = ("SCHEMA_REGISTRY_CONFIG", "named.toml");
+
+    assert_eq!(level(folder(), &[], &[named]), "FORWARD");
+    assert_eq!(level(folder(), &["--config", "flagged.toml"], &[named]), "FORWARD_TRANSITIVE");
+    let error = Registry::start_in(folder(), &["--ephemeral", "--config", "missing.toml"], &[]).unwrap_err();
+    assert!(format!("{error:#}").contains("missing.toml"), "{error:#}");
+}
+
+#[test]
+fn the_banner_tells_version_address_storage_and_where_the_data_lies() {
+    let mut registry = Registry::start(&["--database", "sqlite://mine.db"]).unwrap();
+    let log = registry.process().log();
+    let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let banner = lines.find(|line| line["message"] == "registry-server is up");
+
+    let banner = banner.unwrap_or_else(|| panic!("no banner in\n{log}"));
+    assert_eq!(banner["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(format!("http://{}", banner["address"].as_str().unwrap()), registry.url());
+    assert_eq!(banner["storage"], "sqlite");
+    // A temporary folder may be reached by a link.
+    let folder = registry.folder().canonicalize().unwrap();
+    let data = Path::new(banner["data"].as_str().unwrap()).canonicalize().unwrap();
+    assert_eq!(data, folder.join("mine.db"));
+
+    let mut in_memory = start_registry().unwrap();
+    assert!(in_memory.process().log().contains("\"storage\":\"memory\""), "{}", in_memory.process().log());
+}
