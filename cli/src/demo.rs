@@ -4,7 +4,6 @@
 //! temporary folder, and without `--bootstrap-servers` the broker is the fake one.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use anyhow::Context;
 use avro_serde::codec::Schema;
