@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use registry_server::store::{Inserted, NewVersion, Revision, SqliteStore, Store, SubjectKey};
+use registry_server::store::{Inserted, NewId, NewNumber, NewVersion, Revision, SqliteStore, Store, SubjectKey};
 use schema_core::SchemaType;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -35,6 +35,11 @@ fn fresh_version(subject: SubjectKey, decided_on: Revision) -> NewVersion {
         text: Arc::from(format!("{{\"number\":{number},\"doc\":\"{}\"}}", "x".repeat(1_000))),
         dedup_key,
         guid: [7; 16],
+        references: Vec::new(),
+        metadata: None,
+        rule_set: None,
+        id: NewId::Next,
+        version: NewNumber::Next,
         timestamp_ms: 0,
     }
 }

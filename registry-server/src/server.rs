@@ -1,6 +1,6 @@
 //! `Server`: builds store, rules and the HTTP application, and takes them down in the opposite order.
 //!
-//! The pools, the store's writer and detached writes live on the runtime that calls [`Server::start`]; actix's
+//! The pools and the store's writer live on the runtime that calls [`Server::start`]; actix's
 //! workers have runtimes of their own.
 
 use std::net::{SocketAddr, TcpListener};

@@ -5,15 +5,13 @@
 //! | contents | context and id | the content of an id never changes |
 //! | texts | hash of the text as sent | reading a text depends on nothing else |
 //! | subjects | subject and revision | a revision stands for one state; the store is asked for it first |
-//! | uses | context, id and its generation | raised by each commit that gives the id another use |
+//! | uses | context, id and its generation | the store raises it with each commit that changes the id's uses |
 //!
 //! A key that carries its revision needs no eviction: when the state moves on, nobody asks for the old key any
 //! more and it ages out. Many who miss one key at once wait for one load.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -25,9 +23,6 @@ use crate::store::{DedupKey, Revision, SchemaUse, StoredSchema, SubjectKey, Subj
 
 use super::canonical::{Canonical, Form, TextKey};
 use super::{Registry, RegistryError, Subject};
-
-/// Slots of the generations of ids. Two ids may share one; then a new use of the one reloads the other, too.
-const GENERATION_SLOTS: u64 = 1024;
 
 /// Finished answers kept per id: one per use, for the first uses. Beyond them an answer is made anew each time.
 const ANSWERS_PER_ID: usize = 64;
@@ -44,7 +39,6 @@ pub(super) struct Caches {
     texts: Cache<TextKey, Arc<Canonical>>,
     subjects: Cache<(SubjectKey, Revision), Arc<CachedSubject>>,
     uses: Cache<(Arc<str>, SchemaId, u64), Arc<SchemaInUse>>,
-    generations: Box<[AtomicU64]>,
 }
 
 /// The content of an id, with the schema read from it once somebody compares.
@@ -102,7 +96,6 @@ impl Caches {
                     weight(schema.uses.len() * 128 + schema.answers.len() * answer_bytes)
                 })
                 .build(),
-            generations: (0..GENERATION_SLOTS).map(|_| AtomicU64::new(0)).collect(),
         }
     }
 
@@ -112,19 +105,6 @@ impl Caches {
 
     pub(super) async fn remember_text(&self, key: TextKey, canonical: Arc<Canonical>) {
         self.texts.insert(key, canonical).await;
-    }
-
-    /// After a commit that gave `id` another use or took one away, and before that commit is answered.
-    pub(super) fn note_change_of_uses(&self, context: &str, id: SchemaId) {
-        self.generation(context, id).fetch_add(1, Ordering::Release);
-    }
-
-    fn generation(&self, context: &str, id: SchemaId) -> &AtomicU64 {
-        let mut hasher = DefaultHasher::new();
-        context.hash(&mut hasher);
-        // Neighbouring ids of a context get slots of their own.
-        let slot = hasher.finish().wrapping_add(u64::from(id.0)) % GENERATION_SLOTS;
-        &self.generations[usize::try_from(slot).unwrap_or_default()]
     }
 }
 
@@ -179,7 +159,7 @@ impl Registry {
         id: SchemaId,
     ) -> Result<Option<Arc<SchemaInUse>>, RegistryError> {
         // Read before the store is: a commit in between makes the entry unreachable, not wrong.
-        let generation = self.caches.generation(context, id).load(Ordering::Acquire);
+        let generation = self.store.uses_generation(context, id);
         let key = (Arc::clone(context), id, generation);
         if let Some(known) = self.caches.uses.get(&key).await {
             return Ok(Some(known));

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use schema_core::Version;
 use schema_core::format::Strictness;
 
-use crate::store::VersionEntry;
+use crate::store::{DEFAULT_CONTEXT, VersionEntry};
 
 use super::cache::{CachedSubject, Content, SchemaInUse};
 use super::canonical::{Canonical, Form, SchemaInput};
-use super::{DEFAULT_CONTEXT, Deleted, Found, Registry, RegistryError, Selector, Subject, default_context, schema_id};
+use super::{Deleted, Found, Registry, RegistryError, Selector, Subject, default_context, schema_id};
 
 impl Registry {
     /// The version of a subject that has this schema.
@@ -106,7 +106,7 @@ impl Registry {
     /// # Errors
     /// The store's.
     pub async fn subjects(&self, deleted: Deleted) -> Result<Vec<Arc<str>>, RegistryError> {
-        Ok(self.store.subjects(DEFAULT_CONTEXT, deleted).await?)
+        Ok(self.store.subjects(DEFAULT_CONTEXT, "", deleted).await?)
     }
 
     /// The content of an id with everything that uses it; `None` when nothing has the id.

@@ -34,7 +34,7 @@ pub use crate::store::Deleted;
 
 use cache::Caches;
 use queue::Queues;
-use subject::{DEFAULT_CONTEXT, default_context};
+use subject::default_context;
 
 /// A schema text above this is parsed and compared on a thread of its own, so that one large schema does not hold
 /// up the other requests of a worker. Below it, handing over costs more than it saves.
@@ -60,8 +60,6 @@ pub struct Registry {
     queues: Queues,
     /// Reading, merging and writing back a config is one step in this process.
     config_turn: tokio::sync::Mutex<()>,
-    /// Store calls that must end even when the client goes away run here.
-    runtime: tokio::runtime::Handle,
 }
 
 /// Which version of a subject is meant.
@@ -83,12 +81,11 @@ pub struct Found {
 }
 
 impl Registry {
-    /// The rules over `store`. Must be called inside the runtime that outlives all requests.
+    /// The rules over `store`.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, config: RegistryConfig) -> Self {
         let caches = Arc::new(Caches::new(config.cache_bytes));
-        let runtime = tokio::runtime::Handle::current();
-        Self { store, config, caches, queues: Queues::default(), config_turn: tokio::sync::Mutex::new(()), runtime }
+        Self { store, config, caches, queues: Queues::default(), config_turn: tokio::sync::Mutex::new(()) }
     }
 
     /// Whether reads and writes work now.

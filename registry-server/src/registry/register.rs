@@ -5,7 +5,7 @@ use std::sync::Arc;
 use schema_core::format::Strictness;
 use schema_core::{SchemaId, Version};
 
-use crate::store::{Inserted, NewVersion, StoreError};
+use crate::store::{Inserted, NewId, NewNumber, NewVersion};
 
 use super::cache::CachedSubject;
 use super::canonical::{Canonical, Form, SchemaInput};
@@ -13,7 +13,7 @@ use super::{Registry, RegistryError, Subject};
 
 /// How often a register decides again because something it had looked at moved. In one process the queue keeps
 /// writers of one subject apart, so only config changes and other processes get in between.
-const TRIES_MAX: usize = 8;
+pub(super) const TRIES_MAX: usize = 8;
 
 /// What a register checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,20 +131,14 @@ impl Registry {
             text: Arc::clone(&new.text),
             dedup_key: new.dedup_key,
             guid: new.guid,
+            references: Vec::new(),
+            metadata: None,
+            rule_set: None,
+            id: NewId::Next,
+            version: NewNumber::Next,
             timestamp_ms: now_ms,
         };
-        // On a task of its own: a client that goes away must not come between the commit and the note of it.
-        let (store, caches) = (Arc::clone(&self.store), Arc::clone(&self.caches));
-        let context = Arc::clone(&current.context);
-        let write = async move {
-            let inserted = store.insert_version(version).await?;
-            if let Inserted::Written { id, .. } = inserted {
-                caches.note_change_of_uses(&context, id);
-            }
-            Ok::<_, StoreError>(inserted)
-        };
-        let inserted = self.runtime.spawn(write).await.map_err(|_| RegistryError::Aborted)??;
-        Ok(inserted)
+        Ok(self.store.insert_version(version).await?)
     }
 }
 

@@ -11,12 +11,9 @@
 
 use std::sync::{Arc, LazyLock};
 
-use crate::store::{CONTEXT_BYTES_MAX, SUBJECT_BYTES_MAX, SubjectKey};
+use crate::store::{CONTEXT_BYTES_MAX, DEFAULT_CONTEXT, SUBJECT_BYTES_MAX, SubjectKey};
 
 use super::RegistryError;
-
-/// The context of names without one. Its subjects are shown without it.
-pub(super) const DEFAULT_CONTEXT: &str = ".";
 
 /// What stands above all contexts; it has settings and no subjects.
 const GLOBAL_CONTEXT: &str = ".__GLOBAL";

@@ -5,9 +5,10 @@
 use schema_core::Level;
 use schema_core::wire::Change;
 
-use crate::store::{ConfigRecord, ConfigScope};
+use crate::store::{ConfigRecord, DEFAULT_CONTEXT, Put, Revision, Scope, Settings};
 
 use super::cache::CachedSubject;
+use super::register::TRIES_MAX;
 use super::{Registry, RegistryError, Subject};
 
 /// Whether a subject without settings of its own is answered with what it inherits.
@@ -49,8 +50,9 @@ impl CachedSubject {
     }
 
     fn in_force<T>(&self, setting: impl Fn(&ConfigRecord) -> Option<T>) -> Option<T> {
-        let config = &self.snapshot.config;
-        [&config.subject, &config.context, &config.global].into_iter().flatten().find_map(setting)
+        let settings = &self.snapshot.settings;
+        let narrowest_first = [&settings.subject, &settings.context, &settings.global];
+        narrowest_first.into_iter().filter_map(|settings| settings.config.as_ref()).find_map(setting)
     }
 }
 
@@ -60,7 +62,7 @@ impl Registry {
     /// # Errors
     /// The store's.
     pub async fn global_config(&self) -> Result<ConfigView, RegistryError> {
-        let record = self.store.config(&ConfigScope::Global).await?.unwrap_or_default();
+        let record = self.settings(&default_scope()).await?.1.config.unwrap_or_default();
         Ok(ConfigView { compatibility: Some(record.compatibility.unwrap_or_default()), normalize: record.normalize })
     }
 
@@ -70,7 +72,7 @@ impl Registry {
     /// [`RegistryError::ConfigNotSet`] when it has none and does not inherit.
     pub async fn subject_config(&self, subject: &Subject, inherit: Inherit) -> Result<ConfigView, RegistryError> {
         let current = self.subject(subject).await?;
-        let own = &current.snapshot.config.subject;
+        let own = &current.snapshot.settings.subject.config;
         let normalize = match (own, inherit) {
             (_, Inherit::Yes) => current.in_force(|record| record.normalize),
             (Some(own), Inherit::No) => own.normalize,
@@ -90,7 +92,7 @@ impl Registry {
         subject: Option<&Subject>,
         change: ConfigChange,
     ) -> Result<ConfigView, RegistryError> {
-        let scope = subject.map_or(ConfigScope::Global, |subject| ConfigScope::Subject(subject.key.clone()));
+        let scope = subject.map_or_else(default_scope, |subject| Scope::Subject(subject.key.clone()));
         let level = match change.compatibility {
             Change::Set(name) => Change::Set(Level::from_name(&name).ok_or(RegistryError::InvalidLevel)?),
             Change::Clear => Change::Clear,
@@ -98,11 +100,17 @@ impl Registry {
         };
 
         let _turn = self.config_turn.lock().await;
-        let mut record = self.store.config(&scope).await?.unwrap_or_default();
-        record.compatibility = level.apply(record.compatibility);
-        record.normalize = change.normalize.apply(record.normalize);
-        self.store.put_config(&scope, record.clone()).await?;
-        Ok(ConfigView { compatibility: record.compatibility, normalize: record.normalize })
+        for _ in 0..TRIES_MAX {
+            let (revision, stored) = self.settings(&scope).await?;
+            let mut record = stored.config.unwrap_or_default();
+            record.compatibility = level.clone().apply(record.compatibility);
+            record.normalize = change.normalize.clone().apply(record.normalize);
+            let view = ConfigView { compatibility: record.compatibility, normalize: record.normalize };
+            if self.store.put_config(&scope, Some(record), revision).await? == Put::Done {
+                return Ok(view);
+            }
+        }
+        Err(RegistryError::Crowded { subject: subject.map_or("", Subject::name).to_owned() })
     }
 
     /// Gives a new registry its global level. One that has settings or subjects keeps what it has.
@@ -110,13 +118,25 @@ impl Registry {
     /// # Errors
     /// The store's.
     pub async fn seed_level(&self, level: Level) -> Result<(), RegistryError> {
-        let is_new = self.store.config(&ConfigScope::Global).await?.is_none()
-            && self.subjects(super::Deleted::Include).await?.is_empty();
+        let (revision, settings) = self.settings(&default_scope()).await?;
+        let is_new = settings.config.is_none() && self.subjects(super::Deleted::Include).await?.is_empty();
         // The default level needs no record: without one it is in force.
         if is_new && level != Level::default() {
             let record = ConfigRecord { compatibility: Some(level), ..ConfigRecord::default() };
-            self.store.put_config(&ConfigScope::Global, record).await?;
+            // Who was faster has set something: then the registry is not new.
+            self.store.put_config(&default_scope(), Some(record), revision).await?;
         }
         Ok(())
     }
+
+    /// A scope's own settings, with the revision they were read at.
+    async fn settings(&self, scope: &Scope) -> Result<(Revision, Settings), RegistryError> {
+        let snapshot = self.store.scope_snapshot(scope).await?;
+        Ok((snapshot.revision, snapshot.settings.at(scope).clone()))
+    }
+}
+
+/// Where `/config` stands: it governs the default context.
+fn default_scope() -> Scope {
+    Scope::Context(DEFAULT_CONTEXT.into())
 }

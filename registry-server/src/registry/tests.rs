@@ -8,8 +8,9 @@ use futures_util::future::join_all;
 use schema_core::{SchemaId, SchemaType, Version};
 
 use crate::store::{
-    self, ConfigRecord, ConfigScope, DeleteMode, Inserted, NewVersion, Removed, Revision, SchemaUse, Store, StoreError,
-    StoreErrorKind, StoredSchema, SubjectKey, SubjectSnapshot,
+    self, ConfigRecord, ContextRemoved, DeleteMode, ImportDemand, Inserted, Mode, ModePut, NewVersion, Put, Referrer,
+    Removed, Revision, SchemaUse, Scope, ScopeSnapshot, Shown, Store, StoreError, StoreErrorKind, StoredSchema,
+    SubjectKey, SubjectSnapshot,
 };
 
 use super::{Check, Deleted, Registry, RegistryConfig, RegistryError, SchemaInput, Selector, Subject};
@@ -63,16 +64,82 @@ impl Store for OddStore {
         self.up()?.schema_uses(context, id).await
     }
 
-    async fn subjects(&self, context: &str, deleted: Deleted) -> Result<Vec<Arc<str>>, StoreError> {
-        self.up()?.subjects(context, deleted).await
+    async fn scope_snapshot(&self, scope: &Scope) -> Result<ScopeSnapshot, StoreError> {
+        self.up()?.scope_snapshot(scope).await
     }
 
-    async fn config(&self, scope: &ConfigScope) -> Result<Option<ConfigRecord>, StoreError> {
-        self.up()?.config(scope).await
+    async fn put_config(
+        &self,
+        scope: &Scope,
+        config: Option<ConfigRecord>,
+        decided_on: Revision,
+    ) -> Result<Put, StoreError> {
+        self.up()?.put_config(scope, config, decided_on).await
     }
 
-    async fn put_config(&self, scope: &ConfigScope, config: ConfigRecord) -> Result<(), StoreError> {
-        self.up()?.put_config(scope, config).await
+    async fn put_mode(
+        &self,
+        scope: &Scope,
+        mode: Option<Mode>,
+        decided_on: Revision,
+        demand: ImportDemand,
+    ) -> Result<ModePut, StoreError> {
+        self.up()?.put_mode(scope, mode, decided_on, demand).await
+    }
+
+    async fn delete_modes_below(&self, context: &str) -> Result<(), StoreError> {
+        self.up()?.delete_modes_below(context).await
+    }
+
+    fn uses_generation(&self, context: &str, id: SchemaId) -> u64 {
+        self.inner.uses_generation(context, id)
+    }
+
+    async fn ids_by_guid(&self, guid: [u8; 16]) -> Result<Vec<(Arc<str>, SchemaId)>, StoreError> {
+        self.up()?.ids_by_guid(guid).await
+    }
+
+    async fn referrers(&self, subject: &SubjectKey, version: Version) -> Result<Vec<Referrer>, StoreError> {
+        self.up()?.referrers(subject, version).await
+    }
+
+    async fn contexts(&self, prefix: &str) -> Result<Vec<Arc<str>>, StoreError> {
+        self.up()?.contexts(prefix).await
+    }
+
+    async fn delete_context(&self, context: &str) -> Result<ContextRemoved, StoreError> {
+        self.up()?.delete_context(context).await
+    }
+
+    async fn contexts_of_subject(&self, subject: &str) -> Result<Vec<Arc<str>>, StoreError> {
+        self.up()?.contexts_of_subject(subject).await
+    }
+
+    async fn contexts_of_id(&self, id: SchemaId) -> Result<Vec<Arc<str>>, StoreError> {
+        self.up()?.contexts_of_id(id).await
+    }
+
+    async fn subjects(&self, context: &str, prefix: &str, deleted: Deleted) -> Result<Vec<Arc<str>>, StoreError> {
+        self.up()?.subjects(context, prefix, deleted).await
+    }
+
+    async fn versions_in(
+        &self,
+        context: &str,
+        prefix: &str,
+        shown: Shown,
+        after: Option<(&str, Version)>,
+        limit: usize,
+    ) -> Result<Vec<SchemaUse>, StoreError> {
+        self.up()?.versions_in(context, prefix, shown, after, limit).await
+    }
+
+    async fn aliases(&self) -> Result<Vec<(SubjectKey, Arc<str>)>, StoreError> {
+        self.up()?.aliases().await
+    }
+
+    async fn last_id(&self, context: &str) -> Result<Option<SchemaId>, StoreError> {
+        self.up()?.last_id(context).await
     }
 
     async fn delete_version(

@@ -10,7 +10,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use schema_core::{SchemaId, SchemaType, Version};
 
-use super::{DedupKey, Inserted, NewVersion, Revision, Store, SubjectKey, VersionEntry};
+use super::{
+    ConfigRecord, DedupKey, Inserted, NewId, NewNumber, NewVersion, Put, Revision, Scope, Store, SubjectKey,
+    VersionEntry,
+};
 
 pub(super) mod configs;
 pub(super) mod content;
@@ -122,6 +125,11 @@ pub(super) fn new_version(subject: &SubjectKey, text: &str, decided_on: Revision
         text: Arc::from(text),
         dedup_key: dedup_key(text),
         guid: guid(text),
+        references: Vec::new(),
+        metadata: None,
+        rule_set: None,
+        id: NewId::Next,
+        version: NewNumber::Next,
         timestamp_ms: 1_700_000_000_123,
     }
 }
@@ -141,6 +149,23 @@ pub(super) async fn register(store: &Arc<dyn Store>, subject: &SubjectKey, text:
         }
     }
     panic!("`{}` moved {TRIES_MAX} times", subject.subject);
+}
+
+/// Sets a config, again while it moved.
+pub(super) async fn put_config(store: &Arc<dyn Store>, scope: &Scope, config: impl Into<Option<ConfigRecord>>) {
+    let config = config.into();
+    for _ in 0..TRIES_MAX {
+        let revision = store.scope_snapshot(scope).await.unwrap().revision;
+        if store.put_config(scope, config.clone(), revision).await.unwrap() == Put::Done {
+            return;
+        }
+    }
+    panic!("{scope:?} moved {TRIES_MAX} times");
+}
+
+/// The config of a scope itself.
+pub(super) async fn config_of(store: &Arc<dyn Store>, scope: &Scope) -> Option<ConfigRecord> {
+    store.scope_snapshot(scope).await.unwrap().settings.at(scope).config.clone()
 }
 
 /// The versions of a subject as (version, id, deleted).

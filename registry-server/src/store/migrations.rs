@@ -13,7 +13,10 @@ const OPERATION: &str = "migrate the database";
 type File = (i64, &'static str, &'static str);
 
 /// SQLite's, in the order they are applied.
-pub(crate) const SQLITE: &[File] = &[(1, "layout", include_str!("../../../migrations/sqlite/0001_layout.sql"))];
+pub(crate) const SQLITE: &[File] = &[
+    (1, "layout", include_str!("../../../migrations/sqlite/0001_layout.sql")),
+    (2, "scopes", include_str!("../../../migrations/sqlite/0002_scopes.sql")),
+];
 
 /// Applies what the database lacks, each file in a transaction of its own, and checks what it has.
 ///

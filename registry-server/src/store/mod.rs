@@ -9,193 +9,26 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use schema_core::{Level, SchemaId, SchemaType, Version};
+use schema_core::{SchemaId, Version};
 
 pub mod error;
+mod generations;
 mod migrations;
+mod names;
+pub mod records;
 pub mod sqlite;
+mod text_order;
 
 #[cfg(test)]
 mod conformance;
 
 pub use error::{StoreError, StoreErrorKind};
+pub use records::*;
 pub use sqlite::SqliteStore;
 
-/// The longest subject name in bytes of UTF-8: PostgreSQL refuses index rows above 2,704 bytes.
-pub const SUBJECT_BYTES_MAX: usize = 2_048;
-
-/// The longest context name in bytes of UTF-8.
-pub const CONTEXT_BYTES_MAX: usize = 255;
-
-/// A context and a subject in it. The default context is `.`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SubjectKey {
-    /// Context name; begins with a dot, the default one is just `.`.
-    pub context: Arc<str>,
-    /// Subject name inside the context, unqualified.
-    pub subject: Arc<str>,
-}
-
-/// The counters of everything a decision looked at. Equal revisions mean that nothing of it changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Revision {
-    /// Counter of the subject: its versions, config and mode.
-    pub subject: u64,
-    /// Counter of the context's config and mode.
-    pub context: u64,
-    /// Counter of the global config and mode.
-    pub global: u64,
-}
-
-/// What a subject looks like at one moment.
-#[derive(Debug, Clone)]
-pub struct SubjectSnapshot {
-    /// The revision it was read at.
-    pub revision: Revision,
-    /// Every version, soft-deleted ones included, ascending.
-    pub versions: Vec<VersionEntry>,
-    /// Config scopes that apply, as stored.
-    pub config: ConfigScopes,
-}
-
-/// A version without its text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VersionEntry {
-    /// Version number.
-    pub version: Version,
-    /// Id of its content.
-    pub id: SchemaId,
-    /// Dedup key of its content.
-    pub dedup_key: DedupKey,
-    /// Whether it is soft-deleted.
-    pub deleted: bool,
-    /// When it was written, in milliseconds since the Unix epoch.
-    pub timestamp_ms: i64,
-}
-
-/// SHA-256 over type, canonical text, references, metadata and rule set, each length-prefixed.
-pub type DedupKey = [u8; 32];
-
-/// Config as stored at each scope; `None` where nothing is stored.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ConfigScopes {
-    /// The subject's own.
-    pub subject: Option<ConfigRecord>,
-    /// The context's.
-    pub context: Option<ConfigRecord>,
-    /// The global one.
-    pub global: Option<ConfigRecord>,
-}
-
-/// One scope's config.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct ConfigRecord {
-    /// Compatibility level.
-    pub compatibility: Option<Level>,
-    /// Whether registers and lookups normalise by default.
-    pub normalize: Option<bool>,
-}
-
-/// Where a config stands.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum ConfigScope {
-    /// Of the whole server (the default context's `/config`).
-    Global,
-    /// Of one context.
-    Context(Arc<str>),
-    /// Of one subject; it need not have versions.
-    Subject(SubjectKey),
-}
-
-/// A schema's content.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredSchema {
-    /// Id inside its context.
-    pub id: SchemaId,
-    /// Language.
-    pub schema_type: SchemaType,
-    /// Canonical text.
-    pub text: Arc<str>,
-    /// Confluent's content hash, as shown to clients.
-    pub guid: [u8; 16],
-    /// Dedup key.
-    pub dedup_key: DedupKey,
-}
-
-/// A use of a schema: one version of one subject.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SchemaUse {
-    /// Subject.
-    pub subject: SubjectKey,
-    /// The version there.
-    pub entry: VersionEntry,
-}
-
-/// A version to be written.
-#[derive(Debug, Clone)]
-pub struct NewVersion {
-    /// Where.
-    pub subject: SubjectKey,
-    /// The snapshot's revision that the rules were decided on.
-    pub decided_on: Revision,
-    /// Language.
-    pub schema_type: SchemaType,
-    /// Canonical text.
-    pub text: Arc<str>,
-    /// Dedup key of the content.
-    pub dedup_key: DedupKey,
-    /// Guid of the content.
-    pub guid: [u8; 16],
-    /// The time of the request, in milliseconds since the Unix epoch.
-    pub timestamp_ms: i64,
-}
-
-/// What came of an insert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Inserted {
-    /// Committed.
-    Written {
-        /// Id of the content: an old one when the context has the content, else the next.
-        id: SchemaId,
-        /// 1 + the highest version, soft-deleted ones included.
-        version: Version,
-    },
-    /// Something that the decision looked at has changed; nothing was written; decide again.
-    Moved,
-}
-
-/// What a delete takes away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum DeleteMode {
-    /// Live versions are marked; their numbers and ids stay taken.
-    Soft,
-    /// Soft-deleted versions are removed, and contents that nothing uses any more; ids are not given again.
-    Permanent,
-}
-
-/// What came of a delete.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Removed {
-    /// Committed: the versions that were marked or removed, ascending; empty when none was in the state asked for.
-    Done(Vec<Version>),
-    /// Something that the decision looked at has changed; nothing was written; decide again.
-    Moved,
-}
-
-/// Which versions or subjects a list shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Deleted {
-    /// Live ones only.
-    #[default]
-    Hide,
-    /// Live and soft-deleted ones.
-    Include,
-    /// Soft-deleted ones only.
-    Only,
-}
-
 /// A place that keeps schemas. Every write is durable when the call returns.
+///
+/// Reads show what was committed when they began, or later; a snapshot and its revision come from one moment.
 #[async_trait]
 pub trait Store: Debug + Send + Sync + 'static {
     /// The subject with its revision; a subject that does not exist has no versions.
@@ -204,25 +37,14 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// The revision alone, to validate a cached snapshot. In memory on SQLite, one query elsewhere.
     async fn revision(&self, subject: &SubjectKey) -> Result<Revision, StoreError>;
 
-    /// Writes a version if `new.decided_on` still stands.
+    /// The settings that apply to a scope, with their revision.
+    async fn scope_snapshot(&self, scope: &Scope) -> Result<ScopeSnapshot, StoreError>;
+
+    /// Writes a version if `new.decided_on` still stands and each reference's target is a live version of the content
+    /// that the decision looked at.
     async fn insert_version(&self, new: NewVersion) -> Result<Inserted, StoreError>;
 
-    /// The content behind an id of a context.
-    async fn schema(&self, context: &str, id: SchemaId) -> Result<Option<StoredSchema>, StoreError>;
-
-    /// Every use of an id, by subject then version, soft-deleted ones included.
-    async fn schema_uses(&self, context: &str, id: SchemaId) -> Result<Vec<SchemaUse>, StoreError>;
-
-    /// Names of the context's subjects, sorted by UTF-16 code units.
-    async fn subjects(&self, context: &str, deleted: Deleted) -> Result<Vec<Arc<str>>, StoreError>;
-
-    /// One scope's config as stored.
-    async fn config(&self, scope: &ConfigScope) -> Result<Option<ConfigRecord>, StoreError>;
-
-    /// Replaces one scope's config and raises the scope's counter.
-    async fn put_config(&self, scope: &ConfigScope, config: ConfigRecord) -> Result<(), StoreError>;
-
-    /// Marks or removes one version if `decided_on` still stands.
+    /// Marks or removes one version if `decided_on` still stands and nothing refers to it. Settings of the subject stay.
     async fn delete_version(
         &self,
         subject: &SubjectKey,
@@ -232,13 +54,84 @@ pub trait Store: Debug + Send + Sync + 'static {
     ) -> Result<Removed, StoreError>;
 
     /// Marks every live version (soft), or removes every soft-deleted one and the subject's config and mode when no
-    /// version is left (permanent), if `decided_on` still stands.
+    /// version is left (permanent), if `decided_on` still stands and nothing outside the subject refers to them.
     async fn delete_subject(
         &self,
         subject: &SubjectKey,
         mode: DeleteMode,
         decided_on: Revision,
     ) -> Result<Removed, StoreError>;
+
+    /// Replaces one scope's config, or removes it (`None`), if `decided_on`, the scope's revision, still stands.
+    async fn put_config(
+        &self,
+        scope: &Scope,
+        config: Option<ConfigRecord>,
+        decided_on: Revision,
+    ) -> Result<Put, StoreError>;
+
+    /// Replaces one scope's mode, or removes it (`None`), if `decided_on`, the scope's revision, still stands and
+    /// `demand` is met.
+    async fn put_mode(
+        &self,
+        scope: &Scope,
+        mode: Option<Mode>,
+        decided_on: Revision,
+        demand: ImportDemand,
+    ) -> Result<ModePut, StoreError>;
+
+    /// Removes the modes of all subjects of a context.
+    async fn delete_modes_below(&self, context: &str) -> Result<(), StoreError>;
+
+    /// The content behind an id of a context.
+    async fn schema(&self, context: &str, id: SchemaId) -> Result<Option<StoredSchema>, StoreError>;
+
+    /// Every use of an id, by subject then version, soft-deleted ones included.
+    async fn schema_uses(&self, context: &str, id: SchemaId) -> Result<Vec<SchemaUse>, StoreError>;
+
+    /// A number that moves with every committed change of an id's uses (another use, a soft or a permanent delete),
+    /// before that commit is answered on this node; elsewhere within a few seconds. In memory. What was read after
+    /// this number is right as long as the number stands.
+    fn uses_generation(&self, context: &str, id: SchemaId) -> u64;
+
+    /// The ids of a content in all contexts, by context then id.
+    async fn ids_by_guid(&self, guid: [u8; 16]) -> Result<Vec<(Arc<str>, SchemaId)>, StoreError>;
+
+    /// The contents that refer to a version directly, by context then id.
+    async fn referrers(&self, subject: &SubjectKey, version: Version) -> Result<Vec<Referrer>, StoreError>;
+
+    /// Names of the contexts that begin with `prefix`, sorted by UTF-16 code units. A context is listed from its first
+    /// version until it is deleted.
+    async fn contexts(&self, prefix: &str) -> Result<Vec<Arc<str>>, StoreError>;
+
+    /// Takes a context without versions off the list; its settings and its last id stay.
+    async fn delete_context(&self, context: &str) -> Result<ContextRemoved, StoreError>;
+
+    /// The contexts in which a subject of this name has versions, sorted by UTF-16 code units.
+    async fn contexts_of_subject(&self, subject: &str) -> Result<Vec<Arc<str>>, StoreError>;
+
+    /// The contexts that use an id, sorted by UTF-16 code units.
+    async fn contexts_of_id(&self, id: SchemaId) -> Result<Vec<Arc<str>>, StoreError>;
+
+    /// Names of the context's subjects that begin with `prefix`, sorted by UTF-16 code units.
+    async fn subjects(&self, context: &str, prefix: &str, deleted: Deleted) -> Result<Vec<Arc<str>>, StoreError>;
+
+    /// At most `limit` versions of the context's subjects that begin with `prefix`, by subject (in the order of their
+    /// bytes) then version, those behind `after` alone.
+    async fn versions_in(
+        &self,
+        context: &str,
+        prefix: &str,
+        shown: Shown,
+        after: Option<(&str, Version)>,
+        limit: usize,
+    ) -> Result<Vec<SchemaUse>, StoreError>;
+
+    /// Every subject whose config has an alias, with the alias, by context then subject.
+    async fn aliases(&self) -> Result<Vec<(SubjectKey, Arc<str>)>, StoreError>;
+
+    /// The last id given in a context; `None` when none was.
+    async fn last_id(&self, context: &str) -> Result<Option<SchemaId>, StoreError>;
 
     /// Whether reads and writes work now; what readiness asks.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -15,10 +15,11 @@ use self::connect::{Location, Ownership};
 use self::reader::Reader;
 use self::revisions::Revisions;
 use self::writer::Writer;
-use self::writes::{DeleteVersions, Insert, Ping, PutConfig};
+use self::writes::{DeleteContext, DeleteModesBelow, DeleteVersions, Insert, Ping, PutConfig, PutMode};
 use super::{
-    ConfigRecord, ConfigScope, DeleteMode, Deleted, Inserted, NewVersion, Removed, Revision, SchemaUse, Store,
-    StoreError, StoredSchema, SubjectKey, SubjectSnapshot,
+    ConfigRecord, ContextRemoved, DeleteMode, Deleted, ImportDemand, Inserted, Mode, ModePut, NewVersion, Put,
+    Referrer, Removed, Revision, SchemaUse, Scope, ScopeSnapshot, Shown, Store, StoreError, StoredSchema, SubjectKey,
+    SubjectSnapshot,
 };
 
 mod connect;
@@ -91,28 +92,12 @@ impl Store for SqliteStore {
         Ok(self.revisions.of(subject))
     }
 
+    async fn scope_snapshot(&self, scope: &Scope) -> Result<ScopeSnapshot, StoreError> {
+        self.reader.scope_snapshot(scope).await
+    }
+
     async fn insert_version(&self, new: NewVersion) -> Result<Inserted, StoreError> {
         self.writer.submit(Insert::new(new)?).await
-    }
-
-    async fn schema(&self, context: &str, id: SchemaId) -> Result<Option<StoredSchema>, StoreError> {
-        self.reader.schema(context, id).await
-    }
-
-    async fn schema_uses(&self, context: &str, id: SchemaId) -> Result<Vec<SchemaUse>, StoreError> {
-        self.reader.schema_uses(context, id).await
-    }
-
-    async fn subjects(&self, context: &str, deleted: Deleted) -> Result<Vec<Arc<str>>, StoreError> {
-        self.reader.subjects(context, deleted).await
-    }
-
-    async fn config(&self, scope: &ConfigScope) -> Result<Option<ConfigRecord>, StoreError> {
-        self.reader.config(scope).await
-    }
-
-    async fn put_config(&self, scope: &ConfigScope, config: ConfigRecord) -> Result<(), StoreError> {
-        self.writer.submit(PutConfig::new(scope.clone(), config)?).await
     }
 
     async fn delete_version(
@@ -132,6 +117,88 @@ impl Store for SqliteStore {
         decided_on: Revision,
     ) -> Result<Removed, StoreError> {
         self.writer.submit(DeleteVersions::all(subject.clone(), mode, decided_on)).await
+    }
+
+    async fn put_config(
+        &self,
+        scope: &Scope,
+        config: Option<ConfigRecord>,
+        decided_on: Revision,
+    ) -> Result<Put, StoreError> {
+        self.writer.submit(PutConfig::new(scope.clone(), config, decided_on)?).await
+    }
+
+    async fn put_mode(
+        &self,
+        scope: &Scope,
+        mode: Option<Mode>,
+        decided_on: Revision,
+        demand: ImportDemand,
+    ) -> Result<ModePut, StoreError> {
+        self.writer.submit(PutMode::new(scope.clone(), mode, decided_on, demand)?).await
+    }
+
+    async fn delete_modes_below(&self, context: &str) -> Result<(), StoreError> {
+        self.writer.submit(DeleteModesBelow { context: Arc::from(context) }).await
+    }
+
+    async fn schema(&self, context: &str, id: SchemaId) -> Result<Option<StoredSchema>, StoreError> {
+        self.reader.schema(context, id).await
+    }
+
+    async fn schema_uses(&self, context: &str, id: SchemaId) -> Result<Vec<SchemaUse>, StoreError> {
+        self.reader.schema_uses(context, id).await
+    }
+
+    fn uses_generation(&self, context: &str, id: SchemaId) -> u64 {
+        self.revisions.uses_generation(context, id)
+    }
+
+    async fn ids_by_guid(&self, guid: [u8; 16]) -> Result<Vec<(Arc<str>, SchemaId)>, StoreError> {
+        self.reader.ids_by_guid(&guid).await
+    }
+
+    async fn referrers(&self, subject: &SubjectKey, version: Version) -> Result<Vec<Referrer>, StoreError> {
+        self.reader.referrers(subject, version).await
+    }
+
+    async fn contexts(&self, prefix: &str) -> Result<Vec<Arc<str>>, StoreError> {
+        self.reader.contexts(prefix).await
+    }
+
+    async fn delete_context(&self, context: &str) -> Result<ContextRemoved, StoreError> {
+        self.writer.submit(DeleteContext { context: Arc::from(context) }).await
+    }
+
+    async fn contexts_of_subject(&self, subject: &str) -> Result<Vec<Arc<str>>, StoreError> {
+        self.reader.contexts_of_subject(subject).await
+    }
+
+    async fn contexts_of_id(&self, id: SchemaId) -> Result<Vec<Arc<str>>, StoreError> {
+        self.reader.contexts_of_id(id).await
+    }
+
+    async fn subjects(&self, context: &str, prefix: &str, deleted: Deleted) -> Result<Vec<Arc<str>>, StoreError> {
+        self.reader.subjects(context, prefix, deleted).await
+    }
+
+    async fn versions_in(
+        &self,
+        context: &str,
+        prefix: &str,
+        shown: Shown,
+        after: Option<(&str, Version)>,
+        limit: usize,
+    ) -> Result<Vec<SchemaUse>, StoreError> {
+        self.reader.versions_in(context, prefix, shown, after, limit).await
+    }
+
+    async fn aliases(&self) -> Result<Vec<(SubjectKey, Arc<str>)>, StoreError> {
+        self.reader.aliases().await
+    }
+
+    async fn last_id(&self, context: &str) -> Result<Option<SchemaId>, StoreError> {
+        self.reader.last_id(context).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@
 
 use schema_core::Level;
 
-use super::super::{ConfigRecord, ConfigScope, ConfigScopes, Deleted};
+use super::super::{ConfigRecord, Deleted, Scope, Scopes};
 use super::*;
 
 const LEVELS: [Level; 7] = [
@@ -15,50 +15,56 @@ const LEVELS: [Level; 7] = [
     Level::FullTransitive,
 ];
 
-fn scopes() -> [ConfigScope; 4] {
-    [
-        ConfigScope::Global,
-        ConfigScope::Context(Arc::from(".")),
-        ConfigScope::Subject(subject("s")),
-        ConfigScope::Subject(subject("")),
-    ]
+fn scopes() -> [Scope; 4] {
+    [Scope::Global, Scope::Context(Arc::from(".")), Scope::Subject(subject("s")), Scope::Subject(subject(""))]
+}
+
+async fn configs_for(store: &Arc<dyn Store>, key: &SubjectKey) -> Scopes<Option<ConfigRecord>> {
+    let settings = store.subject_snapshot(key).await.unwrap().settings;
+    Scopes {
+        subject: settings.subject.config,
+        context: settings.context.config,
+        default_context: settings.default_context.config,
+        global: settings.global.config,
+    }
 }
 
 fn record(compatibility: Option<Level>, normalize: Option<bool>) -> ConfigRecord {
-    ConfigRecord { compatibility, normalize }
+    ConfigRecord { compatibility, normalize, ..ConfigRecord::default() }
 }
 
 pub(crate) async fn a_config_reads_back_at_every_scope(store: &Arc<dyn Store>) {
     for scope in scopes() {
-        assert_eq!(store.config(&scope).await.unwrap(), None, "{scope:?}");
+        assert_eq!(config_of(store, &scope).await, None, "{scope:?}");
     }
 
     let levels = [Level::Full, Level::None, Level::Forward, Level::BackwardTransitive];
     for (scope, level) in scopes().iter().zip(levels) {
-        store.put_config(scope, record(Some(level), Some(true))).await.unwrap();
+        put_config(store, scope, record(Some(level), Some(true))).await;
     }
 
     for (scope, level) in scopes().iter().zip(levels) {
-        assert_eq!(store.config(scope).await.unwrap(), Some(record(Some(level), Some(true))), "{scope:?}");
+        assert_eq!(config_of(store, scope).await, Some(record(Some(level), Some(true))), "{scope:?}");
     }
-    let expected = ConfigScopes {
+    let expected = Scopes {
         subject: Some(record(Some(Level::Forward), Some(true))),
         context: Some(record(Some(Level::None), Some(true))),
+        default_context: Some(record(Some(Level::None), Some(true))),
         global: Some(record(Some(Level::Full), Some(true))),
     };
-    assert_eq!(store.subject_snapshot(&subject("s")).await.unwrap().config, expected);
-    let elsewhere = ConfigScopes { global: expected.global, ..ConfigScopes::default() };
-    assert_eq!(store.subject_snapshot(&subject_in(".team", "s")).await.unwrap().config, elsewhere);
+    assert_eq!(configs_for(store, &subject("s")).await, expected);
+    let elsewhere = Scopes { subject: None, context: None, ..expected };
+    assert_eq!(configs_for(store, &subject_in(".team", "s")).await, elsewhere);
 }
 
 pub(crate) async fn a_config_replaces_the_one_before(store: &Arc<dyn Store>) {
-    let scope = ConfigScope::Subject(subject("s"));
+    let scope = Scope::Subject(subject("s"));
 
     for level in LEVELS {
         for normalize in [None, Some(false), Some(true)] {
             for config in [record(Some(level), normalize), record(None, normalize)] {
-                store.put_config(&scope, config.clone()).await.unwrap();
-                assert_eq!(store.config(&scope).await.unwrap(), Some(config));
+                put_config(store, &scope, config.clone()).await;
+                assert_eq!(config_of(store, &scope).await, Some(config));
             }
         }
     }
@@ -66,16 +72,16 @@ pub(crate) async fn a_config_replaces_the_one_before(store: &Arc<dyn Store>) {
 
 pub(crate) async fn a_config_alone_is_no_subject(store: &Arc<dyn Store>) {
     let key = subject("s");
-    store.put_config(&ConfigScope::Subject(key.clone()), record(Some(Level::Full), None)).await.unwrap();
+    put_config(store, &Scope::Subject(key.clone()), record(Some(Level::Full), None)).await;
 
-    assert_eq!(store.subjects(".", Deleted::Include).await.unwrap(), Vec::<Arc<str>>::new());
+    assert_eq!(store.subjects(".", "", Deleted::Include).await.unwrap(), Vec::<Arc<str>>::new());
     assert_eq!(versions(store, &key).await, []);
     assert_eq!(register(store, &key, "one").await, pair(1, 1));
 }
 
 pub(crate) async fn an_empty_config_is_a_config(store: &Arc<dyn Store>) {
     for scope in scopes() {
-        store.put_config(&scope, ConfigRecord::default()).await.unwrap();
-        assert_eq!(store.config(&scope).await.unwrap(), Some(ConfigRecord::default()), "{scope:?}");
+        put_config(store, &scope, ConfigRecord::default()).await;
+        assert_eq!(config_of(store, &scope).await, Some(ConfigRecord::default()), "{scope:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use schema_core::Level;
 
-use super::super::{ConfigRecord, ConfigScope, DeleteMode, Deleted, Removed};
+use super::super::{ConfigRecord, DeleteMode, Deleted, Removed, Scope};
 use super::*;
 
 async fn delete_version(store: &Arc<dyn Store>, key: &SubjectKey, version: u32, mode: DeleteMode) -> Removed {
@@ -20,7 +20,7 @@ fn done(versions: &[u32]) -> Removed {
 }
 
 async fn listed(store: &Arc<dyn Store>, deleted: Deleted) -> Vec<String> {
-    store.subjects(".", deleted).await.unwrap().iter().map(|name| name.to_string()).collect()
+    store.subjects(".", "", deleted).await.unwrap().iter().map(|name| name.to_string()).collect()
 }
 
 pub(crate) async fn a_soft_deleted_version_keeps_its_number(store: &Arc<dyn Store>) {
@@ -94,16 +94,16 @@ pub(crate) async fn a_content_in_use_elsewhere_stays(store: &Arc<dyn Store>) {
 
 pub(crate) async fn a_subject_that_is_gone_takes_its_config_along(store: &Arc<dyn Store>) {
     let key = subject("s");
-    let scope = ConfigScope::Subject(key.clone());
+    let scope = Scope::Subject(key.clone());
     let config = ConfigRecord { compatibility: Some(Level::Full), ..ConfigRecord::default() };
     register(store, &key, "one").await;
-    store.put_config(&scope, config.clone()).await.unwrap();
+    put_config(store, &scope, config.clone()).await;
 
     delete_subject(store, &key, DeleteMode::Soft).await;
-    assert_eq!(store.config(&scope).await.unwrap(), Some(config));
+    assert_eq!(config_of(store, &scope).await, Some(config));
     delete_subject(store, &key, DeleteMode::Permanent).await;
 
-    assert_eq!(store.config(&scope).await.unwrap(), None);
+    assert_eq!(config_of(store, &scope).await, None);
 }
 
 pub(crate) async fn a_delete_without_effect_moves_nothing(store: &Arc<dyn Store>) {

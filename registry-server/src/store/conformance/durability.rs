@@ -3,7 +3,7 @@
 use schema_core::Level;
 use tokio::task::JoinSet;
 
-use super::super::{ConfigRecord, ConfigScope, DeleteMode, Deleted, StoreErrorKind};
+use super::super::{ConfigRecord, DeleteMode, Deleted, Scope, StoreErrorKind};
 use super::*;
 
 pub(crate) async fn ping_succeeds(store: &Arc<dyn Store>) {
@@ -17,7 +17,7 @@ pub(crate) async fn a_closed_store_refuses_writes(store: &Arc<dyn Store>) {
 
     store.close().await;
 
-    let error = store.put_config(&ConfigScope::Global, ConfigRecord::default()).await.unwrap_err();
+    let error = store.put_config(&Scope::Global, None, Revision::default()).await.unwrap_err();
     assert_eq!(error.kind, StoreErrorKind::Unavailable);
     let error = store.ping().await.unwrap_err();
     assert_eq!(error.kind, StoreErrorKind::Unavailable);
@@ -26,14 +26,18 @@ pub(crate) async fn a_closed_store_refuses_writes(store: &Arc<dyn Store>) {
 
 pub(crate) async fn reopening_keeps_everything(place: &impl Place) {
     let (a, b) = (subject("a"), subject_in(".team", "b"));
-    let config = ConfigRecord { compatibility: Some(Level::ForwardTransitive), normalize: Some(true) };
+    let config = ConfigRecord {
+        compatibility: Some(Level::ForwardTransitive),
+        normalize: Some(true),
+        ..ConfigRecord::default()
+    };
     let store = place.open().await;
     register(&store, &a, "one").await;
     register(&store, &a, "two").await;
     register(&store, &b, "one").await;
-    store.put_config(&ConfigScope::Subject(a.clone()), config.clone()).await.unwrap();
-    store.put_config(&ConfigScope::Context(b.context.clone()), config.clone()).await.unwrap();
-    store.put_config(&ConfigScope::Global, config).await.unwrap();
+    put_config(&store, &Scope::Subject(a.clone()), config.clone()).await;
+    put_config(&store, &Scope::Context(b.context.clone()), config.clone()).await;
+    put_config(&store, &Scope::Global, config).await;
     let revision = store.revision(&a).await.unwrap();
     store.delete_version(&a, Version(2), DeleteMode::Soft, revision).await.unwrap();
     let before = [store.subject_snapshot(&a).await.unwrap(), store.subject_snapshot(&b).await.unwrap()];
@@ -47,10 +51,10 @@ pub(crate) async fn reopening_keeps_everything(place: &impl Place) {
         assert_eq!(after.revision, before.revision);
         assert_eq!(store.revision(key).await.unwrap(), before.revision);
         assert_eq!(after.versions, before.versions);
-        assert_eq!(after.config, before.config);
+        assert_eq!(after.settings, before.settings);
     }
     assert_eq!(&*store.schema(".", SchemaId(2)).await.unwrap().unwrap().text, "two");
-    assert_eq!(store.subjects(".", Deleted::Hide).await.unwrap(), [Arc::from("a")]);
+    assert_eq!(store.subjects(".", "", Deleted::Hide).await.unwrap(), [Arc::from("a")]);
     assert_eq!(register(&store, &a, "three").await, pair(3, 3));
     assert_eq!(register(&store, &b, "two").await, pair(2, 2));
     store.close().await;
@@ -99,7 +103,7 @@ pub(crate) async fn close_writes_what_was_accepted(place: &impl Place) {
             Ok(Inserted::Written { id, version }) => {
                 assert_eq!(versions(&store, &key).await, [(version.0, id.0, false)]);
             }
-            Ok(Inserted::Moved) => panic!("nobody else writes to `{}`", key.subject),
+            Ok(other) => panic!("nobody else writes to `{}`: {other:?}", key.subject),
             Err(error) => {
                 assert_eq!(error.kind, StoreErrorKind::Unavailable);
                 assert_eq!(versions(&store, &key).await, []);

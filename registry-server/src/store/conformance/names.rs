@@ -1,6 +1,6 @@
 //! Names of subjects and contexts.
 
-use super::super::{CONTEXT_BYTES_MAX, ConfigRecord, ConfigScope, Deleted, SUBJECT_BYTES_MAX, StoreErrorKind};
+use super::super::{CONTEXT_BYTES_MAX, ConfigRecord, Deleted, SUBJECT_BYTES_MAX, Scope, StoreErrorKind};
 use super::*;
 
 pub(crate) async fn sorts_subjects_by_utf16(store: &Arc<dyn Store>) {
@@ -9,7 +9,7 @@ pub(crate) async fn sorts_subjects_by_utf16(store: &Arc<dyn Store>) {
         register(store, &subject(name), "one").await;
     }
 
-    let listed = store.subjects(".", Deleted::Hide).await.unwrap();
+    let listed = store.subjects(".", "", Deleted::Hide).await.unwrap();
 
     assert_eq!(listed.iter().map(|name| &**name).collect::<Vec<_>>(), sorted);
 }
@@ -41,7 +41,7 @@ pub(crate) async fn takes_any_name(store: &Arc<dyn Store>) {
     for (name, number) in names.iter().zip(1..) {
         assert_eq!(versions(store, &subject(name)).await, [(1, number, false)], "`{name}`");
     }
-    assert_eq!(store.subjects(".", Deleted::Hide).await.unwrap().len(), names.len());
+    assert_eq!(store.subjects(".", "", Deleted::Hide).await.unwrap().len(), names.len());
 }
 
 pub(crate) async fn takes_the_longest_names_and_no_longer(store: &Arc<dyn Store>) {
@@ -49,7 +49,7 @@ pub(crate) async fn takes_the_longest_names_and_no_longer(store: &Arc<dyn Store>
         subject_in(&format!(".{}", "c".repeat(CONTEXT_BYTES_MAX - 1)), &"\u{e9}".repeat(SUBJECT_BYTES_MAX / 2));
     assert_eq!(register(store, &longest, "one").await, pair(1, 1));
     assert_eq!(versions(store, &longest).await, [(1, 1, false)]);
-    store.put_config(&ConfigScope::Subject(longest.clone()), ConfigRecord::default()).await.unwrap();
+    put_config(store, &Scope::Subject(longest.clone()), ConfigRecord::default()).await;
 
     let too_long = [
         subject(&"s".repeat(SUBJECT_BYTES_MAX + 1)),
@@ -58,8 +58,8 @@ pub(crate) async fn takes_the_longest_names_and_no_longer(store: &Arc<dyn Store>
     ];
     for key in too_long {
         let insert = store.insert_version(new_version(&key, "two", Revision::default())).await.unwrap_err();
-        let config = store.put_config(&ConfigScope::Subject(key), ConfigRecord::default()).await.unwrap_err();
+        let config = store.put_config(&Scope::Subject(key), None, Revision::default()).await.unwrap_err();
         assert_eq!((insert.kind, config.kind), (StoreErrorKind::Invalid, StoreErrorKind::Invalid));
     }
-    assert_eq!(store.subjects(".", Deleted::Include).await.unwrap(), Vec::<Arc<str>>::new());
+    assert_eq!(store.subjects(".", "", Deleted::Include).await.unwrap(), Vec::<Arc<str>>::new());
 }

@@ -8,7 +8,7 @@ use std::task::Poll;
 use schema_core::Level;
 use tokio::task::JoinSet;
 
-use super::super::{ConfigRecord, ConfigScope};
+use super::super::{ConfigRecord, Scope};
 use super::*;
 
 const RACERS: u32 = 64;
@@ -86,18 +86,18 @@ pub(crate) async fn a_config_wins_or_loses_against_a_register_but_never_both(sto
         let key = subject(&format!("s-{round}"));
         let decided_on = store.revision(&key).await.unwrap();
         let config = ConfigRecord { compatibility: Some(Level::Full), ..ConfigRecord::default() };
-        let scope = [ConfigScope::Global, ConfigScope::Subject(key.clone())][round % 2].clone();
+        let scope = [Scope::Global, Scope::Subject(key.clone())][round % 2].clone();
 
-        let (inserted, put) = tokio::join!(
+        let (inserted, ()) = tokio::join!(
             store.insert_version(new_version(&key, &format!("text {round}"), decided_on)),
-            store.put_config(&scope, config)
+            put_config(store, &scope, config)
         );
 
-        put.unwrap();
         let count = versions(store, &key).await.len();
         match inserted.unwrap() {
             Inserted::Written { .. } => assert_eq!(count, 1),
             Inserted::Moved => assert_eq!(count, 0),
+            other => panic!("nothing was imported: {other:?}"),
         }
         assert_ne!(store.revision(&key).await.unwrap(), decided_on);
     }
@@ -115,7 +115,7 @@ pub(crate) async fn a_caller_that_goes_away_breaks_nothing(store: &Arc<dyn Store
         .await;
     }
 
-    store.put_config(&ConfigScope::Global, ConfigRecord::default()).await.unwrap();
+    put_config(store, &Scope::Global, ConfigRecord::default()).await;
     for round in 0..50 {
         let key = subject(&format!("s-{round}"));
         assert!(versions(store, &key).await.len() <= 1);

@@ -2,7 +2,7 @@
 
 use schema_core::Level;
 
-use super::super::{ConfigRecord, ConfigScope, DeleteMode};
+use super::super::{ConfigRecord, DeleteMode, Scope};
 use super::*;
 
 /// A change that a decision about a subject must notice.
@@ -42,9 +42,9 @@ async fn make(store: &Arc<dyn Store>, key: &SubjectKey, change: Change) {
             drop(store.delete_version(key, Version(1), DeleteMode::Permanent, revision).await.unwrap());
         }
         Change::DeleteSubject => drop(store.delete_subject(key, DeleteMode::Permanent, revision).await.unwrap()),
-        Change::SubjectConfig => store.put_config(&ConfigScope::Subject(key.clone()), config).await.unwrap(),
-        Change::ContextConfig => store.put_config(&ConfigScope::Context(key.context.clone()), config).await.unwrap(),
-        Change::GlobalConfig => store.put_config(&ConfigScope::Global, config).await.unwrap(),
+        Change::SubjectConfig => put_config(store, &Scope::Subject(key.clone()), config).await,
+        Change::ContextConfig => put_config(store, &Scope::Context(key.context.clone()), config).await,
+        Change::GlobalConfig => put_config(store, &Scope::Global, config).await,
     }
 }
 
@@ -93,8 +93,8 @@ pub(crate) async fn a_change_elsewhere_leaves_the_revision(store: &Arc<dyn Store
 
     register(store, &subject("other"), "two").await;
     register(store, &subject_in(".team", "s"), "two").await;
-    store.put_config(&ConfigScope::Subject(subject("other")), ConfigRecord::default()).await.unwrap();
-    store.put_config(&ConfigScope::Context(Arc::from(".team")), ConfigRecord::default()).await.unwrap();
+    put_config(store, &Scope::Subject(subject("other")), ConfigRecord::default()).await;
+    put_config(store, &Scope::Context(Arc::from(".team")), ConfigRecord::default()).await;
     store.ping().await.unwrap();
 
     assert_eq!(store.revision(&key).await.unwrap(), before);
@@ -119,9 +119,9 @@ pub(crate) async fn revision_and_snapshot_agree(store: &Arc<dyn Store>) {
     let keys = [subject("a"), subject("b"), subject_in(".team", "a"), subject("never written")];
     for (number, key) in keys[..3].iter().enumerate() {
         register(store, key, &format!("text {number}")).await;
-        store.put_config(&ConfigScope::Subject(key.clone()), ConfigRecord::default()).await.unwrap();
-        store.put_config(&ConfigScope::Context(key.context.clone()), ConfigRecord::default()).await.unwrap();
-        store.put_config(&ConfigScope::Global, ConfigRecord::default()).await.unwrap();
+        put_config(store, &Scope::Subject(key.clone()), ConfigRecord::default()).await;
+        put_config(store, &Scope::Context(key.context.clone()), ConfigRecord::default()).await;
+        put_config(store, &Scope::Global, ConfigRecord::default()).await;
 
         for key in &keys {
             let snapshot = store.subject_snapshot(key).await.unwrap();

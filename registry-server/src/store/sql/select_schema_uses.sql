@@ -1,4 +1,4 @@
-SELECT r.last_change, v.subject, v.version, v.id, s.dedup_key, v.deleted, v.timestamp_ms
-FROM registry r
-LEFT JOIN versions v ON v.context = $1 AND v.id = $2
-LEFT JOIN schemas s ON s.context = v.context AND s.id = v.id
+SELECT v.version, v.id, k.dedup_key, v.deleted, v.timestamp_ms, v.subject
+FROM versions v
+JOIN schemas k ON k.context = v.context AND k.id = v.id
+WHERE v.context = $1 AND v.id = $2;

@@ -1,30 +1,46 @@
-//! Reads: each one a single statement on a read-only connection of a small pool.
+//! Reads on the read-only connections of a small pool: subjects and settings here, contents and lists in files of
+//! their own.
 //!
-//! A statement sees one moment; reads that need several things at once are written as one statement with outer joins.
+//! A statement sees one moment. What needs several statements is read between two looks at the revision: equal ones
+//! mean that nothing of it changed meanwhile, so that all of it is of one moment.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
-use schema_core::SchemaId;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqlitePoolOptions, SqliteRow};
-use sqlx::{Sqlite, SqlitePool};
+use sqlx::{Row, Sqlite, SqlitePool};
 
-use super::super::{
-    ConfigRecord, ConfigScope, ConfigScopes, Deleted, Revision, SchemaUse, StoreError, StoredSchema, SubjectKey,
-    SubjectSnapshot,
-};
+use super::super::{Revision, Scope, ScopeSnapshot, Scopes, Settings, StoreError, SubjectKey, SubjectSnapshot};
 use super::connect::Location;
-use super::failure::{corrupt, failed};
+use super::failure::{corrupt, failed, unavailable};
 use super::revisions::Revisions;
-use super::rows;
+use super::rows::{self, Narrowest};
+
+mod contents;
+mod lists;
 
 /// Each connection is a thread of its own; more than a few only compete for the processor.
 const READERS_MAX: u32 = 4;
 
 /// A read that finds no free connection for this long fails, so that the caller can answer 503 in time.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often a read starts again because what it reads has changed meanwhile. A commit takes longer than such a read,
+/// so that a second time in a row is rare.
+const TRIES_MAX: usize = 100;
+
+/// Columns of a row of `select_settings.sql`; other statements that are read together with it have fewer.
+const SETTINGS_COLUMNS: usize = 16;
+
+/// A statement that `Reader::rows` can run: followed by the one that tells how much of the database it has seen.
+macro_rules! read {
+    ($($file:literal),*) => {
+        sqlx::query(concat!($(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/sql/", $file)),)*
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/sql/select_last_change_sqlite.sql"))))
+    };
+}
+use read;
 
 /// The read-only side of a database.
 #[derive(Debug)]
@@ -54,112 +70,86 @@ impl Reader {
     }
 
     pub(super) async fn ping(&self) -> Result<(), StoreError> {
-        self.config(&ConfigScope::Global).await.map(drop)
+        self.rows("ping", read!()).await.map(drop)
     }
 
     pub(super) async fn subject_snapshot(&self, subject: &SubjectKey) -> Result<SubjectSnapshot, StoreError> {
         const OPERATION: &str = "read a subject";
-        let query =
-            sqlx::query(include_str!("../sql/select_subject.sql")).bind(&*subject.context).bind(&*subject.subject);
-        let (first, found) = self.rows(OPERATION, query).await?;
+        let (revision, found) = self
+            .at_one_moment(
+                OPERATION,
+                || self.revisions.of(subject),
+                || read!("select_settings.sql", "select_versions.sql").bind(&*subject.context).bind(&*subject.subject),
+            )
+            .await?;
 
+        let (settings, versions) = split_off_settings(&found);
         Ok(SubjectSnapshot {
-            revision: Revision {
-                global: rows::counter(OPERATION, &first, 1)?,
-                context: rows::counter(OPERATION, &first, 2)?,
-                subject: rows::counter(OPERATION, &first, 3)?,
-            },
-            config: ConfigScopes {
-                global: rows::config_record(OPERATION, &first, 4)?,
-                context: rows::config_record(OPERATION, &first, 7)?,
-                subject: rows::config_record(OPERATION, &first, 10)?,
-            },
-            versions: std::iter::once(&first)
-                .chain(&found)
-                .filter_map(|row| rows::version_entry(OPERATION, row, 13).transpose())
-                .collect::<Result<_, _>>()?,
+            revision,
+            settings: scopes(OPERATION, settings, Narrowest::Subject)?,
+            versions: versions.iter().map(|row| rows::version_entry(OPERATION, row)).collect::<Result<_, _>>()?,
         })
     }
 
-    /// Content never changes, so this need not wait for anything to be published.
-    pub(super) async fn schema(&self, context: &str, id: SchemaId) -> Result<Option<StoredSchema>, StoreError> {
-        const OPERATION: &str = "read a schema";
-        let row = sqlx::query(include_str!("../sql/select_schema.sql"))
-            .bind(context)
-            .bind(i64::from(id.0))
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(failed(OPERATION))?;
+    pub(super) async fn scope_snapshot(&self, scope: &Scope) -> Result<ScopeSnapshot, StoreError> {
+        const OPERATION: &str = "read the settings";
+        let (context, subject) = rows::scope_filter(scope);
+        let (revision, found) = self
+            .at_one_moment(
+                OPERATION,
+                || self.revisions.of_scope(scope),
+                || read!("select_settings.sql").bind(context).bind(subject),
+            )
+            .await?;
 
-        let Some(row) = row else { return Ok(None) };
-        Ok(Some(StoredSchema {
-            id,
-            schema_type: rows::schema_type(OPERATION, rows::column(OPERATION, &row, 0)?)?,
-            guid: rows::fixed(OPERATION, rows::column(OPERATION, &row, 1)?, "guid")?,
-            dedup_key: rows::fixed(OPERATION, rows::column(OPERATION, &row, 2)?, "dedup key")?,
-            text: Arc::from(rows::column::<&str>(OPERATION, &row, 3)?),
-        }))
+        Ok(ScopeSnapshot { revision, settings: scopes(OPERATION, &found, Narrowest::of(scope))? })
     }
 
-    pub(super) async fn schema_uses(&self, context: &str, id: SchemaId) -> Result<Vec<SchemaUse>, StoreError> {
-        const OPERATION: &str = "read the uses of a schema";
-        let query = sqlx::query(include_str!("../sql/select_schema_uses.sql")).bind(context).bind(i64::from(id.0));
-        let (first, found) = self.rows(OPERATION, query).await?;
-
-        let context: Arc<str> = Arc::from(context);
-        let mut uses = Vec::with_capacity(found.len() + 1);
-        for row in std::iter::once(&first).chain(&found) {
-            if let Some(entry) = rows::version_entry(OPERATION, row, 2)? {
-                let subject = Arc::from(rows::column::<&str>(OPERATION, row, 1)?);
-                uses.push(SchemaUse { subject: SubjectKey { context: Arc::clone(&context), subject }, entry });
-            }
-        }
-        uses.sort_by(|a, b| {
-            by_utf16(&a.subject.subject, &b.subject.subject).then(a.entry.version.cmp(&b.entry.version))
-        });
-        Ok(uses)
-    }
-
-    pub(super) async fn subjects(&self, context: &str, deleted: Deleted) -> Result<Vec<Arc<str>>, StoreError> {
-        const OPERATION: &str = "list the subjects";
-        let query = sqlx::query(include_str!("../sql/select_subjects.sql"))
-            .bind(context)
-            .bind(i64::from(deleted != Deleted::Only))
-            .bind(i64::from(deleted != Deleted::Hide));
-        let (first, found) = self.rows(OPERATION, query).await?;
-
-        let mut names: Vec<Arc<str>> = Vec::with_capacity(found.len() + 1);
-        for row in std::iter::once(&first).chain(&found) {
-            names.extend(rows::column::<Option<&str>>(OPERATION, row, 1)?.map(Arc::from));
-        }
-        names.sort_by(|a, b| by_utf16(a, b));
-        Ok(names)
-    }
-
-    pub(super) async fn config(&self, scope: &ConfigScope) -> Result<Option<ConfigRecord>, StoreError> {
-        const OPERATION: &str = "read a config";
-        let (kind, context, subject) = rows::scope_key(scope);
-        let query = sqlx::query(include_str!("../sql/select_config.sql")).bind(kind).bind(context).bind(subject);
-        let (first, _) = self.rows(OPERATION, query).await?;
-
-        rows::config_record(OPERATION, &first, 1)
-    }
-
-    /// Runs a statement whose first column is the last change it sees, in at least one row; the first row and the
-    /// others. Each statement is a transaction of its own.
-    async fn rows(
+    /// Runs statements until nothing that they look at has changed meanwhile; the revision that stood all the time.
+    async fn at_one_moment<'q>(
         &self,
         operation: &'static str,
-        query: ReadQuery<'_>,
-    ) -> Result<(SqliteRow, Vec<SqliteRow>), StoreError> {
-        let mut found = query.fetch_all(&self.pool).await.map_err(failed(operation))?.into_iter();
-        let first = found.next().ok_or_else(|| corrupt(operation, "the table `registry` is empty"))?;
-        self.revisions.published(rows::counter(operation, &first, 0)?).await?;
-        Ok((first, found.collect()))
+        revision: impl Fn() -> Revision,
+        query: impl Fn() -> ReadQuery<'q>,
+    ) -> Result<(Revision, Vec<SqliteRow>), StoreError> {
+        for _ in 0..TRIES_MAX {
+            let before = revision();
+            let found = self.rows(operation, query()).await?;
+            if revision() == before {
+                return Ok((before, found));
+            }
+        }
+        Err(unavailable(operation, format!("it changed {TRIES_MAX} times while it was read")))
+    }
+
+    /// Runs a statement made by `read!`. What was read is returned once it is published: nobody learns of a change that
+    /// others may still validate away.
+    async fn rows(&self, operation: &'static str, query: ReadQuery<'_>) -> Result<Vec<SqliteRow>, StoreError> {
+        let mut found = query.fetch_all(&self.pool).await.map_err(failed(operation))?;
+        let last = found.pop().ok_or_else(|| corrupt(operation, "the table `registry` is empty"))?;
+        self.revisions.published(rows::counter(operation, &last, 0)?).await?;
+        Ok(found)
     }
 }
 
-/// Databases sort by bytes; that differs where surrogate pairs meet U+E000 to U+FFFF.
-fn by_utf16(a: &str, b: &str) -> Ordering {
-    a.encode_utf16().cmp(b.encode_utf16())
+fn split_off_settings(found: &[SqliteRow]) -> (&[SqliteRow], &[SqliteRow]) {
+    let settings = found.iter().take_while(|row| row.len() == SETTINGS_COLUMNS).count();
+    found.split_at(settings)
+}
+
+/// The rows of `select_settings.sql`, without scopes that are narrower than `narrowest`.
+fn scopes(operation: &'static str, found: &[SqliteRow], narrowest: Narrowest) -> Result<Scopes<Settings>, StoreError> {
+    let mut scopes = Scopes::<Settings>::default();
+    for row in found {
+        let settings =
+            Settings { config: rows::config_record(operation, row, 1)?, mode: rows::mode(operation, row, 15)? };
+        match rows::column::<i64>(operation, row, 0)? {
+            0 => scopes.subject = settings,
+            1 => scopes.context = settings,
+            2 if narrowest < Narrowest::Global => scopes.default_context = settings,
+            3 => scopes.global = settings,
+            _ => {}
+        }
+    }
+    Ok(scopes)
 }

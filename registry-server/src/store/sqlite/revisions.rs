@@ -9,10 +9,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
+use schema_core::SchemaId;
 use sqlx::SqliteConnection;
 use tokio::sync::watch;
 
-use super::super::{Revision, StoreError, SubjectKey};
+use super::super::generations::Generations;
+use super::super::{DEFAULT_CONTEXT, Revision, Scope, StoreError, SubjectKey};
 use super::failure::{failed, unavailable};
 use super::rows::stored_u64;
 
@@ -25,6 +27,7 @@ const PUBLISH_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Revisions {
     counters: RwLock<Counters>,
+    generations: Generations,
     last_change: watch::Sender<u64>,
 }
 
@@ -48,6 +51,7 @@ enum Move {
     SubjectGone(SubjectKey),
     Context(Arc<str>, u64),
     Global(u64),
+    Uses(Arc<str>, SchemaId),
 }
 
 /// A place in [`Changes`] to go back to when a savepoint is rolled back.
@@ -87,19 +91,29 @@ impl Changes {
     pub(super) fn global(&mut self, change: u64) {
         self.moves.push(Move::Global(change));
     }
+
+    /// The uses of an id changed.
+    pub(super) fn uses(&mut self, context: &Arc<str>, id: SchemaId) {
+        self.moves.push(Move::Uses(Arc::clone(context), id));
+    }
 }
 
 impl Revisions {
     /// Reads all counters.
     pub(super) async fn load(connection: &mut SqliteConnection) -> Result<Self, StoreError> {
         let (counters, last_change) = Counters::load(connection).await?;
-        Ok(Self { counters: RwLock::new(counters), last_change: watch::Sender::new(last_change) })
+        Ok(Self {
+            counters: RwLock::new(counters),
+            generations: Generations::new(),
+            last_change: watch::Sender::new(last_change),
+        })
     }
 
     /// Reads all counters again: for when it is unknown whether a COMMIT took effect.
     pub(super) async fn reload(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
         let (counters, last_change) = Counters::load(connection).await?;
         *self.counters.write().unwrap_or_else(PoisonError::into_inner) = counters;
+        self.generations.raise_all();
         self.last_change.send_replace(last_change);
         Ok(())
     }
@@ -109,9 +123,23 @@ impl Revisions {
         let counters = self.counters.read().unwrap_or_else(PoisonError::into_inner);
         Revision {
             subject: counters.subjects.get(subject).copied().unwrap_or(0),
-            context: counters.contexts.get(&subject.context).copied().unwrap_or(0),
-            global: counters.global,
+            ..counters.of_context(&subject.context)
         }
+    }
+
+    /// The revision of everything that a decision about `scope` looks at.
+    pub(super) fn of_scope(&self, scope: &Scope) -> Revision {
+        let counters = || self.counters.read().unwrap_or_else(PoisonError::into_inner);
+        match scope {
+            Scope::Subject(subject) => self.of(subject),
+            Scope::Context(context) => counters().of_context(context),
+            Scope::Global => Revision { global: counters().global, ..Revision::default() },
+        }
+    }
+
+    /// The generation of an id's uses.
+    pub(super) fn uses_generation(&self, context: &str, id: SchemaId) -> u64 {
+        self.generations.of(context, id)
     }
 
     /// Takes over what a committed transaction changed.
@@ -123,7 +151,10 @@ impl Revisions {
         {
             let mut counters = self.counters.write().unwrap_or_else(PoisonError::into_inner);
             for step in changes.moves {
-                counters.apply(step);
+                match step {
+                    Move::Uses(context, id) => self.generations.raise(&context, id),
+                    step => counters.apply(step),
+                }
             }
         }
         self.last_change.send_replace(changes.last_change);
@@ -176,6 +207,11 @@ impl Counters {
         Ok((counters, stored_u64(OPERATION, last_change)?))
     }
 
+    fn of_context(&self, context: &str) -> Revision {
+        let of = |context: &str| self.contexts.get(context).copied().unwrap_or(0);
+        Revision { subject: 0, context: of(context), default_context: of(DEFAULT_CONTEXT), global: self.global }
+    }
+
     fn apply(&mut self, step: Move) {
         match step {
             Move::Subject(subject, change) => {
@@ -188,6 +224,7 @@ impl Counters {
                 self.contexts.insert(context, change);
             }
             Move::Global(change) => self.global = change,
+            Move::Uses(..) => {}
         }
     }
 }

@@ -1,3 +1,0 @@
-UPDATE versions SET deleted = 1
-WHERE context = $1 AND subject = $2 AND version = $3 AND deleted = 0
-RETURNING version, id

@@ -1,0 +1,1 @@
+DELETE FROM configs WHERE scope = $1 AND context = $2 AND subject = $3

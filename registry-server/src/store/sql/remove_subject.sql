@@ -1,1 +1,0 @@
-DELETE FROM subjects WHERE context = $1 AND subject = $2

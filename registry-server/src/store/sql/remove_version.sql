@@ -1,3 +1,0 @@
-DELETE FROM versions
-WHERE context = $1 AND subject = $2 AND version = $3 AND deleted = 1
-RETURNING version, id

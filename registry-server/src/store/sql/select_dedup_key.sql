@@ -1,0 +1,1 @@
+SELECT dedup_key FROM schemas WHERE context = $1 AND id = $2

@@ -1,0 +1,1 @@
+SELECT context, id FROM schemas WHERE guid = $1 ORDER BY context, id;

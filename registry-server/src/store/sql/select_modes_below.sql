@@ -1,0 +1,1 @@
+SELECT subject FROM modes WHERE scope = 'subject' AND context = $1

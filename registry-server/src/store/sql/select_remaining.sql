@@ -1,1 +1,0 @@
-SELECT count(*) FROM versions WHERE context = $1 AND subject = $2

@@ -1,0 +1,1 @@
+SELECT id FROM versions WHERE context = $1 AND subject = $2 AND version = $3

@@ -1,0 +1,1 @@
+UPDATE contexts SET is_listed = 0 WHERE context = $1
