@@ -2,6 +2,7 @@
 
 mod broker_restart;
 mod cluster;
+mod codecs;
 mod demo;
 mod faults;
 mod flights;

@@ -1,7 +1,9 @@
 //! Real services, started by the tests that need them.
 
+pub mod java;
 pub mod kafka;
 pub mod ports;
 pub mod postgres;
 pub mod proxy;
 pub mod python;
+mod run;

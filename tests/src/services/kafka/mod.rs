@@ -223,7 +223,7 @@ impl Kafka {
 }
 
 /// `java -cp LIBS/*`, with what makes a short-lived virtual machine cheap.
-fn java(jars: &Path) -> std::process::Command {
+pub(super) fn java(jars: &Path) -> std::process::Command {
     let mut command = std::process::Command::new("java");
     command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx512m", "-cp"]).arg(jars.join("*"));
     command
