@@ -89,6 +89,10 @@ impl Completion {
         Self { topic, partition, result: OnceLock::new(), waiting: Mutex::default() }
     }
 
+    pub(crate) fn topic(&self) -> &Arc<str> {
+        &self.topic
+    }
+
     /// Keeps the promise. Only the first call counts. `before` learns whether callbacks wait to be run, and acts
     /// before anybody sees the result: it hands the callbacks over, or gives the batch's memory back.
     pub(crate) fn complete(&self, result: BatchResult, before: impl FnOnce(Callbacks)) {

@@ -25,6 +25,7 @@ mod sender;
 
 pub mod delivery;
 pub mod error;
+pub mod metrics;
 
 mod backoff;
 mod error_code;
@@ -48,6 +49,7 @@ pub use config::{Acks, Compression, ConfigError, ProducerConfig};
 pub use connection::{ConnectionError, ConnectionErrorKind};
 pub use delivery::Delivery;
 pub use error::{Outcome, ProduceError, SendError};
+pub use metrics::ProducerMetrics;
 pub use partitioner::Partitioner;
 pub use producer::{CloseError, Producer};
 pub use record::{Header, Headers, ProducerRecord, RecordMetadata};

@@ -14,6 +14,7 @@ use kafka_protocol::messages::{MetadataRequest, MetadataResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::config::ProducerConfig;
 use crate::connection::{ConnectionError, Endpoint, Pool};
@@ -32,6 +33,8 @@ pub(crate) type Apply = Box<dyn Fn(&Cluster) + Send + Sync>;
 pub(crate) struct Cluster {
     /// Grows with every answer.
     version: u64,
+    /// When a broker last described it.
+    pub(crate) as_of: Option<Instant>,
     pub(crate) brokers: BTreeMap<i32, Endpoint>,
     pub(crate) topics: HashMap<Arc<str>, TopicState>,
 }
@@ -359,7 +362,8 @@ impl Refresher {
             if tried.contains(&endpoint) {
                 continue;
             }
-            match self.ask(&endpoint).await {
+            let span = tracing::debug_span!("metadata", %endpoint);
+            match self.ask(&endpoint).instrument(span).await {
                 Ok(answer) if answer.error_code == REBOOTSTRAP_REQUIRED => {
                     tracing::warn!(%endpoint, "the broker asks for a start from `bootstrap.servers`");
                     self.metadata.lock().cluster.brokers.clear();
@@ -399,6 +403,7 @@ impl Refresher {
     fn take_in(&self, answer: &MetadataResponse) -> bool {
         self.metadata.lock().last_failure = None;
         self.metadata.change(|cluster| {
+            cluster.as_of = Some(Instant::now());
             cluster.brokers = answer
                 .brokers
                 .iter()

@@ -13,6 +13,7 @@ use crate::config::{ConfigError, ProducerConfig};
 use crate::connection::{Tcp, Transport};
 use crate::delivery::{Callback, Delivery};
 use crate::error::{ProduceError, SendError};
+use crate::metrics::ProducerMetrics;
 use crate::record::{ProducerRecord, RecordMetadata};
 use crate::serializer::{Encoded, Preparation, Serializer};
 
@@ -190,6 +191,12 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         self.inner.core.finish(timeout).await
     }
 
+    /// What the producer has done and how it fares, by the names of Java's client. Reading it costs a short lock.
+    #[must_use]
+    pub fn metrics(&self) -> ProducerMetrics {
+        self.inner.core.metrics()
+    }
+
     /// Bytes of `buffer.memory` held by records on their way; 0 when everything has its answer.
     #[must_use]
     pub fn buffered_bytes(&self) -> usize {
@@ -209,6 +216,7 @@ impl<K: 'static, V: 'static> Producer<K, V> {
             SCRATCH.set(scratch);
         }
         result.map_err(|error| {
+            self.inner.core.count_refused();
             record.headers.truncate(own_headers);
             SendError { record, error }
         })

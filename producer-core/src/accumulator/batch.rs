@@ -125,6 +125,7 @@ impl OpenBatch {
     /// Ends the batch; its records never change from here on.
     pub(crate) fn seal(self) -> SealedBatch {
         SealedBatch {
+            plain_bytes: self.records.len(),
             body: Bytes::from(self.records),
             attributes: 0,
             count: self.count,
@@ -144,6 +145,8 @@ pub(crate) struct SealedBatch {
     pub(crate) body: Bytes,
     /// The codec, in bits 0-2.
     pub(crate) attributes: i16,
+    /// Of the records before compression.
+    pub(crate) plain_bytes: usize,
     pub(crate) count: i32,
     base_timestamp: i64,
     max_timestamp: i64,

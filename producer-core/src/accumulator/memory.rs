@@ -47,9 +47,14 @@ impl ByteBudget {
         self.bytes.available_permits()
     }
 
+    /// How many wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiters.load(Ordering::Relaxed)
+    }
+
     /// Whether somebody waits: then every open batch is due, whatever its linger.
     pub(crate) fn is_exhausted(&self) -> bool {
-        self.waiters.load(Ordering::Relaxed) > 0
+        self.waiting() > 0
     }
 
     /// Takes bytes without waiting; not ahead of those who wait.

@@ -130,11 +130,21 @@ pub(crate) enum Readiness {
     Wait(Option<Instant>),
 }
 
+/// What is counted of a batch that goes out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BatchFacts {
+    pub(crate) records: u32,
+    /// Of the records before compression.
+    pub(crate) plain_bytes: usize,
+    /// When its first record was appended; `None` if it was sent before.
+    pub(crate) waiting_since: Option<Instant>,
+}
+
 /// What [`Queue::take`] found.
 #[derive(Debug)]
 pub(crate) enum Take {
     /// A batch, now in flight.
-    Batch { entry: u64, image: BatchImage, topic_id: [u8; 16] },
+    Batch { entry: u64, image: BatchImage, topic_id: [u8; 16], facts: BatchFacts },
     /// The batch was sealed; these records are to be compressed first.
     Compress { entry: u64, records: Bytes },
     /// The batch does not fit into the room that the request has left.
@@ -163,6 +173,7 @@ pub(crate) enum Verdict {
 pub(crate) struct Settled {
     pub(crate) completion: Arc<Completion>,
     pub(crate) result: BatchResult,
+    pub(crate) records: u32,
     pub(crate) lease: Option<Lease>,
 }
 
@@ -311,7 +322,12 @@ impl Queue {
         let entry = &mut self.entries[index];
         entry.state = State::InFlight { node };
         entry.attempts += 1;
-        Take::Batch { entry: entry.id, image: entry.batch.image(entry.stamp), topic_id: self.topic_id }
+        let facts = BatchFacts {
+            records: entry.batch.count.cast_unsigned(),
+            plain_bytes: entry.batch.plain_bytes,
+            waiting_since: (entry.attempts == 1).then_some(entry.batch.created),
+        };
+        Take::Batch { entry: entry.id, image: entry.batch.image(entry.stamp), topic_id: self.topic_id, facts }
     }
 
     fn adopt(&mut self, identity: Option<Identity>) {
@@ -433,8 +449,9 @@ impl Queue {
             if matches!(self.entries[index].state, State::InFlight { .. }) {
                 // The socket may still be writing these bytes and the broker may still answer: keep them till then.
                 self.entries[index].is_settled = true;
-                let completion = self.entries[index].batch.completion.clone();
-                settled.push(Settled { completion, result: BatchResult::Failed(error), lease: None });
+                let batch = &self.entries[index].batch;
+                let (completion, records) = (batch.completion.clone(), batch.count.cast_unsigned());
+                settled.push(Settled { completion, result: BatchResult::Failed(error), records, lease: None });
                 index += 1;
             } else if let Some(entry) = self.entries.remove(index) {
                 self.leave_gap(&entry);
@@ -478,8 +495,9 @@ impl Entry {
 
     /// `None` if the records have had their answer.
     fn into_settled(self, result: BatchResult) -> Option<Settled> {
-        let SealedBatch { completion, lease, .. } = self.batch;
-        (!self.is_settled).then_some(Settled { completion, result, lease: Some(lease) })
+        let SealedBatch { completion, count, lease, .. } = self.batch;
+        let records = count.cast_unsigned();
+        (!self.is_settled).then_some(Settled { completion, result, records, lease: Some(lease) })
     }
 }
 

@@ -22,9 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 pub(crate) use self::pool::{Pool, ReconnectBackoff};
 #[allow(unused_imports, reason = "used by the optional reader and admin calls")]
 pub(crate) use self::reply_shape::{Field, NO_TAGS};
-#[cfg(any(test, feature = "testing"))]
-pub(crate) use self::transport::Connecting;
-pub(crate) use self::transport::{Endpoint, Stream, Tcp, Transport};
+pub(crate) use self::transport::{Connecting, Endpoint, Stream, Tcp, Transport};
 pub(crate) use self::versions::Api;
 
 use self::driver::{Driver, Outgoing, ReplyTo};

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::{Connection, ConnectionError, ConnectionOptions, Endpoint, Transport};
 
@@ -62,7 +63,8 @@ impl Pool {
         if let Some(not_before) = place.not_before {
             tokio::time::sleep_until(not_before).await;
         }
-        match Connection::open(&*self.transport, endpoint, &self.options).await {
+        let span = tracing::debug_span!("connect", %endpoint);
+        match Connection::open(&*self.transport, endpoint, &self.options).instrument(span).await {
             Ok(connection) => {
                 *place = Place { connection: Some(connection.clone()), ..Place::default() };
                 Ok(connection)

@@ -19,6 +19,7 @@ use crate::connection::{ConnectionOptions, Pool, ReconnectBackoff, Transport};
 use crate::delivery::{Callback, Delivery};
 use crate::error::ProduceError;
 use crate::metadata::{Cluster, Metadata, Refresher, Unknown};
+use crate::metrics::{Gauges, ProducerMetrics, Recorder};
 use crate::partitioner::murmur2_partition;
 use crate::sender::{Context, LastWords, Sender};
 
@@ -70,6 +71,8 @@ impl Core {
             problems: vec!["there is no Tokio runtime here: make the producer inside one".to_owned()],
         })?;
         let accumulator = Arc::new(Accumulator::new(&config, runtime.clone()));
+        let metrics = Recorder::new(&config.client_id);
+        let transport = metrics.meter(transport);
         let tasks = Arc::new(Mutex::new(Tasks::default()));
         let options = ConnectionOptions {
             client_id: config.client_id.as_str().into(),
@@ -90,7 +93,7 @@ impl Core {
                     start_senders(cluster, &context, &tasks, &runtime);
                 }
             })));
-            Context::new(&config, accumulator.clone(), metadata, pool())
+            Context::new(&config, accumulator.clone(), metadata, pool(), metrics)
         });
         // Metadata and producer ids do not queue behind batches: they have connections of their own.
         let refresher = Refresher::new(context.metadata.clone(), pool(), &config);
@@ -131,6 +134,22 @@ impl Core {
     pub(super) fn buffered_bytes(&self) -> usize {
         let memory = &self.context.accumulator.memory;
         memory.total() - memory.available()
+    }
+
+    pub(super) fn metrics(&self) -> ProducerMetrics {
+        let memory = &self.context.accumulator.memory;
+        let gauges = Gauges {
+            buffer_total_bytes: memory.total(),
+            buffer_available_bytes: memory.available(),
+            waiting: memory.waiting(),
+            metadata_as_of: self.context.metadata.subscribe().borrow().as_of,
+        };
+        self.context.metrics.snapshot(Instant::now(), &gauges)
+    }
+
+    /// Counts a record that is given back.
+    pub(super) fn count_refused(&self) {
+        self.context.metrics.record_refused(Instant::now());
     }
 
     pub(super) fn check_open(&self) -> Result<(), ProduceError> {
@@ -197,7 +216,9 @@ impl Core {
         if !is_topic_name(name) {
             return Err(ProduceError::InvalidTopic { topic: name.into() });
         }
+        let started = Instant::now();
         let known = self.context.metadata.wait_for(name, deadline.at()).await;
+        self.context.metrics.waited_for_metadata(started.elapsed());
         self.topic_or_why(name, known, deadline)
     }
 
@@ -244,19 +265,28 @@ impl Core {
         deadline: &mut Deadline,
     ) -> Result<Lease, ProduceError> {
         partition.mark();
+        let (started, metrics) = (Instant::now(), &self.context.metrics);
         let waiting = self.context.accumulator.lease(bytes);
-        match tokio::time::timeout_at(deadline.at(), waiting).await {
+        let leased = tokio::time::timeout_at(deadline.at(), waiting).await;
+        let now = Instant::now();
+        metrics.waited_for_room(now, now - started);
+        match leased {
             Ok(Ok(lease)) => Ok(lease),
             Ok(Err(_)) => Err(self.check_open().err().unwrap_or(ProduceError::Closed)),
-            Err(_) => Err(ProduceError::BufferFull { waited: deadline.waited(), limit: self.config.buffer_bytes }),
+            Err(_) => {
+                metrics.room_exhausted(now);
+                Err(ProduceError::BufferFull { waited: deadline.waited(), limit: self.config.buffer_bytes })
+            }
         }
     }
 
     pub(super) async fn flush(&self) {
+        let started = Instant::now();
         for completion in self.context.accumulator.flush() {
             completion.settled().await;
         }
         self.context.callbacks.drained().await;
+        self.context.metrics.flushed(started.elapsed());
     }
 
     /// Lets what was taken finish, with nobody waiting for it.

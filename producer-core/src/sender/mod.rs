@@ -18,6 +18,7 @@ use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 pub(crate) use self::callbacks::CallbackQueue;
 pub(crate) use self::idempotence::{Identities, IdentityState};
@@ -27,13 +28,14 @@ use self::request::{Addressed, BATCH_OVERHEAD_BYTES, REQUEST_OVERHEAD_BYTES};
 use self::response::{Action, MetadataUse, Replies, judge, judge_lost};
 use self::retry::{Attempt, decide};
 use crate::accumulator::Accumulator;
-use crate::accumulator::partition::{Partition, Readiness, Settled, Take};
+use crate::accumulator::partition::{Partition, Readiness, Settled, Take, Verdict};
 use crate::accumulator::ready::{NO_NODE, ReadySet};
 use crate::config::{Acks, ProducerConfig};
 use crate::connection::{Answer, CallError, Connection, ConnectionError, Endpoint, Pool};
-use crate::delivery::Callbacks;
+use crate::delivery::{BatchResult, Callbacks};
 use crate::error::{Outcome, ProduceError};
 use crate::metadata::{Cluster, LeaderHint, Metadata};
+use crate::metrics::{Recorder, SentBatch};
 
 /// What the senders share.
 pub(crate) struct Context {
@@ -42,6 +44,7 @@ pub(crate) struct Context {
     pub(crate) identities: Arc<Identities>,
     pub(crate) callbacks: Arc<CallbackQueue>,
     pub(crate) pool: Pool,
+    pub(crate) metrics: Recorder,
     acks: Acks,
     is_idempotent: bool,
     request_timeout: Duration,
@@ -63,6 +66,7 @@ impl Context {
         accumulator: Arc<Accumulator>,
         metadata: Arc<Metadata>,
         pool: Pool,
+        metrics: Recorder,
     ) -> Self {
         Self {
             accumulator,
@@ -70,6 +74,7 @@ impl Context {
             identities: Arc::default(),
             callbacks: Arc::default(),
             pool,
+            metrics,
             acks: config.acks,
             is_idempotent: config.enable_idempotence,
             request_timeout: config.request_timeout,
@@ -91,7 +96,10 @@ impl Context {
 
     /// Gives a batch's records their answer and its memory back.
     fn deliver(&self, settled: Settled) {
-        let Settled { completion, result, lease } = settled;
+        let Settled { completion, result, records, lease } = settled;
+        if !matches!(result, BatchResult::Acknowledged { .. }) {
+            self.metrics.records_failed(Instant::now(), completion.topic(), records);
+        }
         completion.complete(result, |callbacks| match callbacks {
             Callbacks::Waiting => self.callbacks.push(completion.clone(), lease),
             Callbacks::None => drop(lease),
@@ -140,11 +148,13 @@ struct InFlight {
     partition: Arc<Partition>,
     topic_id: [u8; 16],
     entry: u64,
+    records: u32,
 }
 
 /// What came of one request.
 struct Answered {
     batches: Vec<InFlight>,
+    sent_at: Instant,
     connection: Connection,
     version: i16,
     reply: Result<Bytes, CallError>,
@@ -306,10 +316,13 @@ impl Sender {
             let timeout_ms = i32::try_from(self.context.request_timeout.as_millis()).unwrap_or(i32::MAX);
             let body = request::encode(version, self.context.acks.wire(), timeout_ms, &mut addressed);
             let answer = if self.context.acks == Acks::None { Answer::None } else { Answer::Expected };
-            self.outstanding.push(Box::pin(async move {
+            let sent_at = Instant::now();
+            let span = tracing::debug_span!("produce", node = self.ready.node(), batches = batches.len(), version);
+            let sending = async move {
                 let reply = request::send(&connection, version, body, answer).await;
-                Answered { batches, connection, version, reply }
-            }));
+                Answered { batches, sent_at, connection, version, reply }
+            };
+            self.outstanding.push(Box::pin(sending.instrument(span)));
         }
     }
 
@@ -351,14 +364,22 @@ impl Sender {
 
     /// Takes at most one batch of each candidate, up to `max.request.size`, at least one.
     fn fill_request(&mut self) -> (Vec<InFlight>, Vec<Addressed>) {
-        let (mut batches, mut addressed) = (Vec::new(), Vec::new());
+        let (mut batches, mut addressed, mut counted) = (Vec::new(), Vec::new(), Vec::new());
         let (mut kept, mut room) = (VecDeque::new(), usize::MAX);
         let (now, rules) = (Instant::now(), self.context.accumulator.rules());
         let mut to_look_at = Vec::new();
         while let Some(partition) = self.candidates.pop_front() {
             self.is_candidate.remove(&key(&partition));
             match self.take(&partition, now, &rules, room) {
-                Take::Batch { entry, image, topic_id } => {
+                Take::Batch { entry, image, topic_id, facts } => {
+                    counted.push(SentBatch {
+                        topic: partition.topic.clone(),
+                        records: facts.records,
+                        bytes: image.bytes(),
+                        plain_bytes: facts.plain_bytes,
+                        compressed_bytes: image.body.len(),
+                        waiting_since: facts.waiting_since,
+                    });
                     let limit = self.context.request_bytes_max.saturating_sub(REQUEST_OVERHEAD_BYTES);
                     let taken = image.bytes() + BATCH_OVERHEAD_BYTES + partition.topic.len();
                     room = room.min(limit).saturating_sub(taken);
@@ -369,7 +390,7 @@ impl Sender {
                         image,
                     });
                     to_look_at.push(partition.clone());
-                    batches.push(InFlight { partition, topic_id, entry });
+                    batches.push(InFlight { partition, topic_id, entry, records: facts.records });
                 }
                 Take::Compress { entry, records } => {
                     self.context.accumulator.compress(&partition, entry, records);
@@ -387,6 +408,9 @@ impl Sender {
         for partition in kept {
             self.is_candidate.insert(key(&partition));
             self.candidates.push_back(partition);
+        }
+        if !counted.is_empty() {
+            self.context.metrics.request_sent(now, self.ready.node(), &counted);
         }
         // Those with a further batch stand at the end of the row now.
         to_look_at.iter().for_each(|partition| self.look(partition));
@@ -427,12 +451,18 @@ impl Sender {
     }
 
     fn take_answer(&mut self, answered: Answered) {
-        let Answered { batches, connection, version, reply } = answered;
+        let Answered { batches, sent_at, connection, version, reply } = answered;
         let replies = match reply {
             Ok(_) if self.context.acks == Acks::None => Ok(None),
             Ok(frame) => Replies::read(&connection, frame, version).map(Some),
             Err(lost) => Err(lost),
         };
+        let (now, metrics) = (Instant::now(), &self.context.metrics);
+        let throttle = replies.as_ref().ok().and_then(|replies| replies.as_ref()?.throttle());
+        match &replies {
+            Ok(_) => metrics.request_answered(now, self.ready.node(), now - sent_at, throttle),
+            Err(_) => metrics.request_lost(),
+        }
         let mut hints = Vec::new();
         for batch in &batches {
             let action = match &replies {
@@ -442,10 +472,8 @@ impl Sender {
             };
             self.act(batch, action);
         }
-        if let Ok(Some(replies)) = &replies
-            && let Some(pause) = replies.throttle()
-        {
-            self.muted_until = Some(Instant::now() + pause);
+        if let Some(pause) = throttle {
+            self.muted_until = Some(now + pause);
         }
         if !hints.is_empty() {
             self.context.metadata.apply_hints(&hints);
@@ -489,7 +517,11 @@ impl Sender {
             attempts: queue.attempts(batch.entry),
             is_maybe_written: queue.is_maybe_written(batch.entry),
         };
-        let verdict = decide(action, &attempt, &self.context.policy, Instant::now());
+        let now = Instant::now();
+        let verdict = decide(action, &attempt, &self.context.policy, now);
+        if matches!(verdict, Verdict::Retry { .. }) {
+            self.context.metrics.records_retried(now, &partition.topic, batch.records);
+        }
         let settled = queue.settle(batch.entry, verdict);
         drop(queue);
         if let Some(settled) = settled {

@@ -43,6 +43,7 @@ const ALLOWED: &[Allowed] = &[
             "metadata",
             "delivery",
             "sender",
+            "metrics",
             "connection",
             "record",
             "config",
@@ -59,6 +60,7 @@ const ALLOWED: &[Allowed] = &[
             "accumulator",
             "compression",
             "metadata",
+            "metrics",
             "connection",
             "delivery",
             "backoff",
@@ -70,6 +72,8 @@ const ALLOWED: &[Allowed] = &[
     ),
     allowed("producer-core", "compression", &["config", "error"]),
     allowed("producer-core", "metadata", &["connection", "backoff", "error_code", "config", "error"]),
+    // Sees the sockets go by, and is told the rest.
+    allowed("producer-core", "metrics", &["connection"]),
     allowed("producer-core", "delivery", &["record", "config", "error"]),
     allowed("producer-core", "connection", &["backoff", "config", "error"]),
     allowed(

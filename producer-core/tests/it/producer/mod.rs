@@ -2,5 +2,6 @@
 
 mod delivery;
 mod faults;
+mod metrics;
 mod shutdown;
 mod support;
