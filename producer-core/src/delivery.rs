@@ -1,6 +1,7 @@
 //! The promise: one [`Completion`] per batch, kept once, feeding futures and callbacks alike.
 //!
-//! Record `i` of a batch reads base offset + `i`. Knows nothing of requests or retries.
+//! Record `i` of a batch reads base offset + `i`. A batch that is split before it is acknowledged keeps its
+//! completion, and each part answers its own [`Share`] of the records. Knows nothing of requests or retries.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -33,6 +34,50 @@ pub(crate) enum BatchResult {
         /// For all the others.
         others: ProduceError,
     },
+    /// The batch was split; each part has a result of its own.
+    Split(Arc<[Part]>),
+}
+
+/// The answer to some records of a completion.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
+    share: Share,
+    result: BatchResult,
+}
+
+/// The records of a completion that one batch carries: all of them, unless it was split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Share {
+    /// Index of the first.
+    first: u32,
+    count: u32,
+    /// Records of the whole completion.
+    of: u32,
+}
+
+impl Share {
+    /// All records of a completion.
+    pub(crate) fn whole(count: u32) -> Self {
+        Self { first: 0, count, of: count }
+    }
+
+    /// The first `count` records, and the rest.
+    pub(crate) fn split_at(self, count: u32) -> (Self, Self) {
+        let count = count.min(self.count);
+        (Self { count, ..self }, Self { first: self.first + count, count: self.count - count, ..self })
+    }
+
+    pub(crate) fn count(self) -> u32 {
+        self.count
+    }
+
+    fn is_whole(self) -> bool {
+        self.count == self.of
+    }
+
+    fn has(self, index: u32) -> bool {
+        (self.first..self.first + self.count).contains(&index)
+    }
 }
 
 impl BatchResult {
@@ -41,6 +86,7 @@ impl BatchResult {
         match self {
             Self::Acknowledged { .. } => Outcome::Written,
             Self::Failed(error) | Self::Refused { others: error, .. } => error.outcome(),
+            Self::Split(parts) => parts.iter().map(|part| part.result.outcome()).fold(Outcome::NotWritten, Outcome::or),
         }
     }
 }
@@ -76,6 +122,24 @@ struct Waiting {
     /// Slots are reused, so this is as long as the most waiters at a time.
     wakers: Vec<Option<Waker>>,
     callbacks: Vec<(RecordPlace, Callback)>,
+    /// Answers of a split batch's parts, until all are there; at most one a record.
+    parts: Vec<Part>,
+}
+
+impl Waiting {
+    fn part_of(&self, index: u32) -> Option<&Part> {
+        self.parts.iter().find(|part| part.share.has(index))
+    }
+
+    /// Takes an answer in, and answers the result of the whole once it is known.
+    fn add(&mut self, share: Share, result: BatchResult) -> Option<BatchResult> {
+        if share.is_whole() {
+            return Some(result);
+        }
+        self.parts.push(Part { share, result });
+        let answered: u32 = self.parts.iter().map(|part| part.share.count).sum();
+        (answered >= share.of).then(|| BatchResult::Split(self.parts.clone().into()))
+    }
 }
 
 impl std::fmt::Debug for Waiting {
@@ -93,19 +157,27 @@ impl Completion {
         &self.topic
     }
 
-    /// Keeps the promise. Only the first call counts. `before` learns whether callbacks wait to be run, and acts
-    /// before anybody sees the result: it hands the callbacks over, or gives the batch's memory back.
-    pub(crate) fn complete(&self, result: BatchResult, before: impl FnOnce(Callbacks)) {
+    /// Keeps the promise to the records of `share`. Only the first call counts. `before` learns whether callbacks
+    /// wait to be run, and acts before anybody sees the result: it hands the callbacks over, or gives the batch's
+    /// memory back.
+    pub(crate) fn complete(&self, share: Share, result: BatchResult, before: impl FnOnce(Callbacks)) {
         let mut waiting = self.lock();
-        if self.result.get().is_some() {
+        if self.result.get().is_some() || waiting.part_of(share.first).is_some() {
             return;
         }
         // Invariant: whoever sees the result finds the callbacks handed over and the memory free, so that a flush
         // cannot look at the queue of callbacks between the two.
-        before(if waiting.callbacks.is_empty() { Callbacks::None } else { Callbacks::Waiting });
-        let wakers = std::mem::take(&mut waiting.wakers);
-        // Nobody else sets it: that takes the lock.
-        let _ = self.result.set(result);
+        let has_callback = waiting.callbacks.iter().any(|(place, _)| share.has(place.index));
+        before(if has_callback { Callbacks::Waiting } else { Callbacks::None });
+        let wakers = match waiting.add(share, result) {
+            Some(result) => {
+                // Nobody else sets it: that takes the lock.
+                let _ = self.result.set(result);
+                std::mem::take(&mut waiting.wakers)
+            }
+            // Those who wait for another part keep their places.
+            None => waiting.wakers.clone(),
+        };
         drop(waiting);
         wakers.into_iter().flatten().for_each(Waker::wake);
     }
@@ -115,10 +187,17 @@ impl Completion {
         self.lock().callbacks.push((place, callback));
     }
 
-    /// Runs the callbacks, in the order of their records. One that panics harms nobody.
+    /// Runs the callbacks of the records that have an answer, in their order. One that panics harms nobody.
     pub(crate) fn run_callbacks(&self) {
-        let callbacks = std::mem::take(&mut self.lock().callbacks);
-        for (place, callback) in callbacks {
+        let mut waiting = self.lock();
+        let callbacks = std::mem::take(&mut waiting.callbacks);
+        let (due, later): (Vec<_>, Vec<_>) = match self.result.get() {
+            Some(_) => (callbacks, Vec::new()),
+            None => callbacks.into_iter().partition(|(place, _)| waiting.part_of(place.index).is_some()),
+        };
+        waiting.callbacks = later;
+        drop(waiting);
+        for (place, callback) in due {
             let Some(result) = self.result_of(place) else { continue };
             if std::panic::catch_unwind(AssertUnwindSafe(|| callback(result))).is_err() {
                 tracing::error!(topic = &*self.topic, "a delivery callback panicked");
@@ -129,26 +208,40 @@ impl Completion {
     /// Waits until the promise is kept, whatever the result, and its callbacks are handed over.
     pub(crate) async fn settled(self: Arc<Self>) {
         let mut slot = WakerSlot { completion: self, index: None };
-        std::future::poll_fn(|context| slot.poll(context)).await;
+        std::future::poll_fn(|context| slot.poll(context, None)).await;
     }
 
     fn result_of(&self, place: RecordPlace) -> Option<Result<RecordMetadata, ProduceError>> {
-        let result = match self.result.get()? {
+        if let Some(result) = self.result.get() {
+            return Some(self.read(result, place, place.index));
+        }
+        let waiting = self.lock();
+        let part = waiting.part_of(place.index)?;
+        Some(self.read(&part.result, place, place.index - part.share.first))
+    }
+
+    /// What a result says of the record at `index` of its batch.
+    fn read(&self, result: &BatchResult, place: RecordPlace, index: u32) -> Result<RecordMetadata, ProduceError> {
+        match result {
             BatchResult::Acknowledged { base_offset, append_time } => Ok(RecordMetadata {
                 topic: self.topic.clone(),
                 partition: self.partition,
-                offset: base_offset.map(|base| base + i64::from(place.index)),
+                offset: base_offset.map(|base| base + i64::from(index)),
                 timestamp: append_time.unwrap_or(place.timestamp),
                 serialized_key_bytes: place.key_bytes.map(|bytes| bytes as usize),
                 serialized_value_bytes: place.value_bytes.map(|bytes| bytes as usize),
             }),
             BatchResult::Failed(error) => Err(error.clone()),
             BatchResult::Refused { records, others } => {
-                let own = records.iter().find(|(index, _)| *index == place.index);
+                let own = records.iter().find(|(refused, _)| *refused == index);
                 Err(own.map_or(others, |(_, error)| error).clone())
             }
-        };
-        Some(result)
+            BatchResult::Split(parts) => match parts.iter().find(|part| part.share.has(index)) {
+                Some(part) => self.read(&part.result, place, index - part.share.first),
+                // Invariant: the parts together are the whole.
+                None => Err(ProduceError::Closed),
+            },
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -164,13 +257,15 @@ struct WakerSlot {
 }
 
 impl WakerSlot {
-    fn poll(&mut self, context: &Context<'_>) -> Poll<()> {
+    /// Ready when the record at `record` has its answer, or without one when all have.
+    fn poll(&mut self, context: &Context<'_>, record: Option<u32>) -> Poll<()> {
         if self.completion.result.get().is_some() {
             return Poll::Ready(());
         }
         let mut waiting = self.completion.lock();
-        // The result is set before the wakers are taken, so either we see it now or we are woken.
-        if self.completion.result.get().is_some() {
+        // The result is set under this lock and before the wakers are called: either we see it now or we are woken.
+        let has_part = record.is_some_and(|record| waiting.part_of(record).is_some());
+        if has_part || self.completion.result.get().is_some() {
             return Poll::Ready(());
         }
         let waker = context.waker();
@@ -227,7 +322,8 @@ impl Future for Delivery {
     type Output = Result<RecordMetadata, ProduceError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        std::task::ready!(self.slot.poll(context));
+        let record = self.place.index;
+        std::task::ready!(self.slot.poll(context, Some(record)));
         let result = self.slot.completion.result_of(self.place);
         // `poll` is ready only once the result is set.
         Poll::Ready(result.unwrap_or(Err(ProduceError::Closed)))
@@ -256,7 +352,7 @@ mod tests {
         let third = Delivery::new(completion.clone(), place(2));
         assert!(third.try_result().is_none());
 
-        completion.complete(ACKNOWLEDGED, drop);
+        completion.complete(Share::whole(5), ACKNOWLEDGED, drop);
         let metadata = third.await.unwrap();
 
         assert_eq!((metadata.partition, metadata.offset, metadata.timestamp), (3, Some(42), 1000));
@@ -266,7 +362,11 @@ mod tests {
     #[tokio::test]
     async fn the_brokers_clock_wins_and_an_unknown_offset_stays_unknown() {
         let completion = completion();
-        completion.complete(BatchResult::Acknowledged { base_offset: None, append_time: Some(77) }, drop);
+        completion.complete(
+            Share::whole(5),
+            BatchResult::Acknowledged { base_offset: None, append_time: Some(77) },
+            drop,
+        );
 
         let metadata = Delivery::new(completion, place(2)).await.unwrap();
 
@@ -284,7 +384,7 @@ mod tests {
 
         let waiting = tokio::spawn(Delivery::new(completion.clone(), place(1)));
         tokio::task::yield_now().await;
-        completion.complete(ACKNOWLEDGED, drop);
+        completion.complete(Share::whole(5), ACKNOWLEDGED, drop);
 
         assert_eq!(waiting.await.unwrap().unwrap().offset, Some(41));
     }
@@ -305,7 +405,7 @@ mod tests {
             );
         }
 
-        completion.complete(ACKNOWLEDGED, drop);
+        completion.complete(Share::whole(5), ACKNOWLEDGED, drop);
         completion.run_callbacks();
 
         assert_eq!(ran.load(Ordering::SeqCst), 2);
@@ -320,7 +420,7 @@ mod tests {
             }
             let watched = completion.clone();
 
-            completion.complete(ACKNOWLEDGED, |found| {
+            completion.complete(Share::whole(5), ACKNOWLEDGED, |found| {
                 assert_eq!(found, callbacks);
                 assert!(watched.result.get().is_none());
             });
@@ -330,10 +430,47 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_parts_of_a_split_batch_answer_one_after_the_other() {
+        let completion = completion();
+        let ran = Arc::new(Mutex::new(Vec::new()));
+        for index in 0..5 {
+            let ran = ran.clone();
+            let callback = move |result: Result<RecordMetadata, ProduceError>| {
+                ran.lock().unwrap().push((index, result.map(|landed| landed.offset).ok()));
+            };
+            completion.call_back(place(index), Box::new(callback));
+        }
+        let waiting: Vec<_> =
+            (0..5).map(|index| tokio::spawn(Delivery::new(completion.clone(), place(index)))).collect();
+        let all = tokio::spawn(completion.clone().settled());
+        tokio::task::yield_now().await;
+        let (left, right) = Share::whole(5).split_at(2);
+        let (middle, right) = right.split_at(2);
+
+        completion.complete(right, ACKNOWLEDGED, |found| assert_eq!(found, Callbacks::Waiting));
+        completion.complete(right, BatchResult::Failed(ProduceError::Closed), |_| panic!("answered before"));
+        completion.run_callbacks();
+        assert_eq!(*ran.lock().unwrap(), [(4, Some(Some(40)))]);
+        assert!(Delivery::new(completion.clone(), place(1)).try_result().is_none() && !all.is_finished());
+
+        completion.complete(left, BatchResult::Failed(ProduceError::Closed), drop);
+        completion.complete(middle, BatchResult::Acknowledged { base_offset: Some(10), append_time: None }, drop);
+        completion.run_callbacks();
+
+        all.await.unwrap();
+        assert_eq!(ran.lock().unwrap()[1..], [(0, None), (1, None), (2, Some(Some(10))), (3, Some(Some(11)))]);
+        let mut offsets = Vec::new();
+        for delivery in waiting {
+            offsets.push(delivery.await.unwrap().ok().and_then(|landed| landed.offset));
+        }
+        assert_eq!(offsets, [None, None, Some(10), Some(11), Some(40)]);
+    }
+
+    #[tokio::test]
     async fn only_the_first_result_counts() {
         let completion = completion();
-        completion.complete(BatchResult::Failed(ProduceError::Closed), drop);
-        completion.complete(ACKNOWLEDGED, drop);
+        completion.complete(Share::whole(5), BatchResult::Failed(ProduceError::Closed), drop);
+        completion.complete(Share::whole(5), ACKNOWLEDGED, drop);
 
         assert!(Delivery::new(completion, place(0)).await.is_err());
     }

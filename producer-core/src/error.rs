@@ -12,10 +12,22 @@ use crate::connection::ConnectionError;
 pub enum Outcome {
     /// It is not, and will not be.
     NotWritten,
-    /// It is, though something after that failed.
+    /// It is in the log of the partition's leader, though something after that failed: it was not copied to as many
+    /// replicas as asked for, and is lost if the leader is.
     Written,
     /// It may be: the request left, and no answer told what became of it.
     Unknown,
+}
+
+impl Outcome {
+    /// What is known after two attempts.
+    pub(crate) fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Written, _) | (_, Self::Written) => Self::Written,
+            (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
+            (Self::NotWritten, Self::NotWritten) => Self::NotWritten,
+        }
+    }
 }
 
 /// Why a record was not sent, or not acknowledged. Cheap to clone: the records of a batch share it.
@@ -79,6 +91,18 @@ pub enum ProduceError {
         partition: i32,
         /// The topic's last partition.
         last: i32,
+    },
+    /// The topic was deleted and made again with fewer partitions, so the one that the record was for is gone.
+    #[error("`{topic}` partition {partition} is gone: the topic was made again with partitions 0 to {last}")]
+    PartitionGone {
+        /// Topic.
+        topic: Arc<str>,
+        /// The partition that the record was for.
+        partition: i32,
+        /// The topic's last partition now.
+        last: i32,
+        /// What is known of the record; if it was written, it went away with the partition.
+        outcome: Outcome,
     },
     /// A timestamp before 1970.
     #[error("timestamp {timestamp} is negative: expected milliseconds since the Unix epoch")]
@@ -194,6 +218,7 @@ impl ProduceError {
             | Self::Serialize { .. }
             | Self::InvalidTopic { .. }
             | Self::InvalidPartition { .. }
+            | Self::PartitionGone { .. }
             | Self::InvalidTimestamp { .. }
             | Self::RecordTooLarge { .. }
             | Self::Fatal { .. } => false,
@@ -205,6 +230,7 @@ impl ProduceError {
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::Aborted { outcome, .. }
+            | Self::PartitionGone { outcome, .. }
             | Self::Expired { outcome, .. }
             | Self::Broker { outcome, .. }
             | Self::Connection { outcome, .. } => *outcome,

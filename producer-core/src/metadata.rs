@@ -278,12 +278,14 @@ impl TopicState {
         if !is_same {
             return;
         }
-        // A broker that lags behind must not undo a newer election.
-        for (new, old) in self.partitions.iter_mut().zip(known) {
+        // A broker that lags behind must not undo a newer election, nor take partitions away: a topic only grows.
+        for (new, old) in self.partitions.iter_mut().zip(&known) {
             if old.leader_epoch > new.leader_epoch {
-                *new = old;
+                *new = *old;
             }
         }
+        let missing = known.into_iter().skip(self.partitions.len());
+        self.partitions.extend(missing);
     }
 }
 

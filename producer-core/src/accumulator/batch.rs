@@ -17,13 +17,15 @@
 //! Invariant: the bytes of a sealed batch's records never change. Only the header depends on producer id,
 //! epoch and sequence, and it is written into the request anew each time, so a retry is the same bytes.
 
+mod split;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::memory::Lease;
-use crate::delivery::Completion;
+use crate::delivery::{Completion, Share};
 use crate::record::Headers;
 
 /// Bytes before the records.
@@ -126,6 +128,7 @@ impl OpenBatch {
     pub(crate) fn seal(self) -> SealedBatch {
         SealedBatch {
             plain_bytes: self.records.len(),
+            share: Share::whole(self.count.cast_unsigned()),
             body: Bytes::from(self.records),
             attributes: 0,
             count: self.count,
@@ -152,6 +155,8 @@ pub(crate) struct SealedBatch {
     max_timestamp: i64,
     pub(crate) created: Instant,
     pub(crate) completion: Arc<Completion>,
+    /// The records of the completion that are in this batch.
+    pub(crate) share: Share,
     /// Held until the batch is settled; only its drop matters.
     pub(crate) lease: Lease,
 }
@@ -160,6 +165,11 @@ impl SealedBatch {
     /// Bytes on the wire.
     pub(crate) fn bytes(&self) -> usize {
         BATCH_HEADER_BYTES + self.body.len()
+    }
+
+    /// Bytes before compression, with the header.
+    pub(crate) fn plain_batch_bytes(&self) -> usize {
+        BATCH_HEADER_BYTES + self.plain_bytes
     }
 
     /// What a request needs; the body is shared, not copied.

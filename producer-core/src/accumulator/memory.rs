@@ -26,6 +26,11 @@ impl Lease {
     pub(crate) fn bytes(&self) -> usize {
         self.permit.num_permits()
     }
+
+    /// Takes `bytes` of this lease, all if there are no more; together the two are what this was.
+    pub(crate) fn split(&mut self, bytes: usize) -> Option<Self> {
+        self.permit.split(bytes.min(self.bytes())).map(|permit| Self { permit })
+    }
 }
 
 /// The producer is closing; nobody gets bytes any more.
@@ -131,6 +136,20 @@ mod tests {
 
         assert!(budget.try_lease(40).is_some());
         drop(held);
+        assert_eq!(budget.available(), 100);
+    }
+
+    #[test]
+    fn a_lease_in_two_parts_comes_back_whole() {
+        let budget = ByteBudget::new(100);
+        let mut lease = budget.try_lease(60).unwrap();
+
+        let part = lease.split(45).unwrap();
+        assert_eq!((lease.bytes(), part.bytes(), budget.available()), (15, 45, 40));
+        let rest = lease.split(1000).unwrap();
+        assert_eq!((lease.bytes(), rest.bytes()), (0, 15));
+
+        drop((lease, part, rest));
         assert_eq!(budget.available(), 100);
     }
 

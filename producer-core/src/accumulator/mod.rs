@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use self::batch::{BATCH_HEADER_BYTES, OpenBatch, RecordView};
 use self::memory::{ByteBudget, Lease};
-use self::partition::{Partition, Queue, Rules};
+use self::partition::{Partition, Queue, Rules, SizeBound};
 use self::ready::{NO_NODE, ReadySet};
 use crate::compression::Compressors;
 use crate::config::{Compression, IDEMPOTENT_IN_FLIGHT_MAX, ProducerConfig};
@@ -29,6 +29,7 @@ pub(crate) struct Topic {
     pub(crate) name: Arc<str>,
     pub(crate) partitions: Box<[Arc<Partition>]>,
     sticky: Arc<Sticky>,
+    bound: Arc<SizeBound>,
     with_leader: RwLock<Arc<[i32]>>,
 }
 
@@ -149,7 +150,7 @@ impl Accumulator {
             let Some(lease) = lease.take().or_else(|| self.memory.try_lease(needed)) else {
                 return Append::NeedsRoom(needed);
             };
-            self.begin_batch(partition, &mut queue, lease);
+            self.begin_batch(topic, partition, &mut queue, lease);
             size = queue.open.as_ref().and_then(|open| open.room_for(record));
         }
         let Some((open, size)) = queue.open.as_mut().zip(size) else {
@@ -180,7 +181,7 @@ impl Accumulator {
         Append::Done { completion, place }
     }
 
-    fn begin_batch(&self, partition: &Arc<Partition>, queue: &mut Queue, lease: Lease) {
+    fn begin_batch(&self, topic: &Topic, partition: &Arc<Partition>, queue: &mut Queue, lease: Lease) {
         if let Some(entry) = queue.seal_open()
             && self.rules.compression != Compression::None
             && let Some(records) = queue.start_compressing(entry)
@@ -188,7 +189,7 @@ impl Accumulator {
             self.compress(partition, entry, records);
         }
         let completion = Arc::new(Completion::new(partition.topic.clone(), partition.index));
-        let bytes_max = self.batch_bytes.max(BATCH_HEADER_BYTES);
+        let bytes_max = self.batch_bytes.min(topic.bound.plain_bytes()).max(BATCH_HEADER_BYTES);
         queue.open = Some(OpenBatch::new(completion, lease, bytes_max, Instant::now()));
     }
 
@@ -221,14 +222,15 @@ impl Accumulator {
         sets.entry(node).or_insert_with(|| Arc::new(ReadySet::new(node))).clone()
     }
 
-    /// Takes in what the metadata says of a topic: new partitions appear, batches follow their leaders.
+    /// Takes in what the metadata says of a topic: new partitions appear, batches follow their leaders. Answers the
+    /// partitions that are gone, because the topic was made again with fewer of them.
     ///
     /// `leaders` has one entry per partition, from 0.
-    pub(crate) fn apply(&self, name: &Arc<str>, topic_id: [u8; 16], leaders: &[Leader]) {
+    pub(crate) fn apply(&self, name: &Arc<str>, topic_id: [u8; 16], leaders: &[Leader]) -> Vec<Arc<Partition>> {
         let known = self.topic(name);
-        let topic = match known {
-            Some(known) if known.partitions.len() >= leaders.len() => known,
-            known => self.grow(name, topic_id, leaders, known.as_deref()),
+        let (topic, gone) = match known {
+            Some(known) if known.partitions.len() == leaders.len() => (known, Vec::new()),
+            known => self.resize(name, topic_id, leaders, known.as_deref()),
         };
         for (partition, leader) in topic.partitions.iter().zip(leaders) {
             self.lead(partition, topic_id, leader);
@@ -236,33 +238,45 @@ impl Accumulator {
         let with_leader =
             (0..).zip(leaders).filter(|(_, leader)| leader.node != NO_NODE).map(|(index, _)| index).collect();
         *topic.with_leader.write().unwrap_or_else(PoisonError::into_inner) = with_leader;
+        gone
     }
 
-    fn grow(&self, name: &Arc<str>, topic_id: [u8; 16], leaders: &[Leader], known: Option<&Topic>) -> Arc<Topic> {
+    fn resize(
+        &self,
+        name: &Arc<str>,
+        topic_id: [u8; 16],
+        leaders: &[Leader],
+        known: Option<&Topic>,
+    ) -> (Arc<Topic>, Vec<Arc<Partition>>) {
         // Under this lock `is_closing` is either seen here, or `close` sees the new partitions.
         let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
-        let kept = known.map_or(&[][..], |known| &known.partitions);
+        let known_partitions = known.map_or(&[][..], |known| &known.partitions);
+        let (kept, gone) = known_partitions.split_at(known_partitions.len().min(leaders.len()));
+        let bound = known.map(|known| known.bound.clone()).unwrap_or_default();
         let added = (0..).zip(leaders).skip(kept.len()).map(|(index, leader)| {
-            let mut queue = Queue::new(self.ready_set(leader.node), leader.epoch, topic_id);
+            let mut queue = Queue::new(self.ready_set(leader.node), leader.epoch, topic_id, bound.clone());
             queue.is_closed = self.is_closing.load(Ordering::Acquire);
             Arc::new(Partition::new(name.clone(), index, queue))
         });
-        if !kept.is_empty() {
+        if !known_partitions.is_empty() {
             tracing::info!(
                 topic = &**name,
-                from = kept.len(),
+                from = known_partitions.len(),
                 to = leaders.len(),
-                "the topic has more partitions now, keys may map to others"
+                "the topic has another number of partitions now, keys may map to others"
             );
         }
         let topic = Arc::new(Topic {
             name: name.clone(),
             partitions: kept.iter().cloned().chain(added).collect(),
             sticky: known.map(|known| known.sticky.clone()).unwrap_or_default(),
+            bound: bound.clone(),
             with_leader: RwLock::default(),
         });
         topics.insert(name.clone(), topic.clone());
-        topic
+        // Whoever still holds the old topic finds them closed, and looks again.
+        gone.iter().for_each(|partition| partition.queue().is_closed = true);
+        (topic, gone.to_vec())
     }
 
     fn lead(&self, partition: &Arc<Partition>, topic_id: [u8; 16], leader: &Leader) {

@@ -3,13 +3,13 @@
 //! ```text
 //!  append --> open --seal--> Waiting --take--> InFlight --Done--> gone, delivered
 //!                               ^                 |  \--Fail--> gone, failed
-//!                               +----- Retry -----+
+//!                               +-- Retry, Split -+
 //! ```
 //!
 //! Every decision is a function of the queue and `now`; nothing here waits, sends or reads a clock.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use super::batch::{BatchImage, OpenBatch, SealedBatch, Stamp};
 use super::memory::Lease;
 use super::ready::ReadySet;
 use crate::config::Compression;
-use crate::delivery::{BatchResult, Completion};
+use crate::delivery::{BatchResult, Completion, Share};
 use crate::error::{Outcome, ProduceError};
 
 /// One partition of one topic; lives as long as the producer.
@@ -30,6 +30,37 @@ pub(crate) struct Partition {
     pub(crate) index: i32,
     is_marked: AtomicBool,
     queue: Mutex<Queue>,
+}
+
+/// How large the batches of a topic may be, learnt from refusals (`MESSAGE_TOO_LARGE`); shared by its partitions.
+#[derive(Debug)]
+pub(crate) struct SizeBound {
+    /// The smallest batch that was refused, in bytes on the wire: whatever is as large will be refused as well.
+    refused_bytes: AtomicUsize,
+    /// Bytes that a new batch may reach before compression: half of what was refused last.
+    plain_bytes: AtomicUsize,
+}
+
+impl Default for SizeBound {
+    fn default() -> Self {
+        Self { refused_bytes: AtomicUsize::new(usize::MAX), plain_bytes: AtomicUsize::new(usize::MAX) }
+    }
+}
+
+impl SizeBound {
+    /// Bytes that a new batch may reach before compression.
+    pub(super) fn plain_bytes(&self) -> usize {
+        self.plain_bytes.load(Ordering::Relaxed)
+    }
+
+    fn is_too_large(&self, bytes: usize) -> bool {
+        bytes >= self.refused_bytes.load(Ordering::Relaxed)
+    }
+
+    fn refused(&self, batch: &SealedBatch) {
+        self.refused_bytes.fetch_min(batch.bytes(), Ordering::Relaxed);
+        self.plain_bytes.fetch_min(batch.plain_batch_bytes() / 2, Ordering::Relaxed);
+    }
 }
 
 impl Partition {
@@ -93,8 +124,13 @@ pub(crate) struct Queue {
     next_sequence: i32,
     /// The current writer has had a batch acknowledged here; until then one batch is in flight (KAFKA-15591).
     has_acknowledged: bool,
-    /// A sequence was lost or refused: start a new epoch once nothing is in flight.
+    /// A sequence is missing on the broker: start a new epoch once nothing is in flight.
     needs_new_epoch: bool,
+    /// The last sequence of a batch that left the queue while it may have been written. Until a later batch of the
+    /// same epoch is acknowledged (it was) or refused as out of order (it was not), nothing new is stamped:
+    /// batches that were sent before may be written too, so they are sent again unchanged.
+    unresolved: Option<i32>,
+    bound: Arc<SizeBound>,
     pub(super) is_closed: bool,
     /// What kept the last batch from being sent at all.
     pub(crate) obstacle: Option<Arc<str>>,
@@ -104,15 +140,25 @@ pub(crate) struct Queue {
 struct Entry {
     id: u64,
     batch: SealedBatch,
-    is_compressing: bool,
+    compression: Stage,
     state: State,
     stamp: Option<Stamp>,
     attempts: u32,
-    /// Some attempt may have been written.
-    is_maybe_written: bool,
+    /// What is known of the attempts that have had their answer.
+    outcome: Outcome,
     /// Expired while in flight: its records have their answer, the queue waits for the broker's.
     is_settled: bool,
     last_failure: Option<Arc<str>>,
+}
+
+/// How far the compression of a batch is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// To be started before the batch is sent.
+    Due,
+    Running,
+    /// Done, or none wanted.
+    Over,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,7 +209,9 @@ pub(crate) enum Verdict {
     /// Written.
     Done { base_offset: Option<i64>, append_time: Option<i64> },
     /// Send it again, the same bytes; with a new epoch if it is the oldest.
-    Retry { not_before: Option<Instant>, is_maybe_written: bool, needs_new_epoch: bool, reason: Arc<str> },
+    Retry { not_before: Option<Instant>, outcome: Outcome, needs_new_epoch: bool, reason: Arc<str> },
+    /// Cut it in two and send both; a single record is given up with `refused`.
+    Split { refused: BatchResult },
     /// Give it up.
     Fail(BatchResult),
 }
@@ -172,13 +220,14 @@ pub(crate) enum Verdict {
 #[derive(Debug)]
 pub(crate) struct Settled {
     pub(crate) completion: Arc<Completion>,
+    /// The records of the completion that get it.
+    pub(crate) share: Share,
     pub(crate) result: BatchResult,
-    pub(crate) records: u32,
     pub(crate) lease: Option<Lease>,
 }
 
 impl Queue {
-    pub(super) fn new(ready: Arc<ReadySet>, leader_epoch: i32, topic_id: [u8; 16]) -> Self {
+    pub(super) fn new(ready: Arc<ReadySet>, leader_epoch: i32, topic_id: [u8; 16], bound: Arc<SizeBound>) -> Self {
         Self {
             ready,
             leader_epoch,
@@ -191,6 +240,8 @@ impl Queue {
             next_sequence: 0,
             has_acknowledged: false,
             needs_new_epoch: false,
+            unresolved: None,
+            bound,
             is_closed: false,
             obstacle: None,
         }
@@ -212,11 +263,11 @@ impl Queue {
         self.entries.push_back(Entry {
             id,
             batch,
-            is_compressing: false,
+            compression: Stage::Over,
             state: State::Waiting { not_before: None },
             stamp: None,
             attempts: 0,
-            is_maybe_written: false,
+            outcome: Outcome::NotWritten,
             is_settled: false,
             last_failure: None,
         });
@@ -238,7 +289,7 @@ impl Queue {
             return wait(None);
         }
         match self.first_waiting() {
-            Some(entry) if entry.is_compressing => wait(None),
+            Some(entry) if entry.compression == Stage::Running => wait(None),
             Some(Entry { state: State::Waiting { not_before: Some(at) }, .. }) if *at > now => wait(Some(*at)),
             Some(_) => Readiness::Ready,
             None => match &self.open {
@@ -262,8 +313,8 @@ impl Queue {
                 State::Waiting { .. } => {}
             }
         }
-        let is_retrying = self.first_waiting().is_some_and(|entry| entry.attempts > 0);
-        let must_be_alone = is_retrying || !self.has_acknowledged || self.needs_new_epoch;
+        let is_retrying = self.first_waiting().is_some_and(|entry| entry.stamp.is_some());
+        let must_be_alone = is_retrying || !self.has_acknowledged || self.needs_new_epoch || self.unresolved.is_some();
         let limit = if rules.is_idempotent && must_be_alone { 1 } else { rules.in_flight_max };
         in_flight < limit
     }
@@ -284,7 +335,9 @@ impl Queue {
             return Take::Nothing;
         }
         if rules.is_idempotent {
-            if self.needs_new_epoch {
+            // Nothing that could still tell is left: the next batch must not depend on it.
+            let is_lost = self.unresolved.is_some() && self.first_waiting().is_none_or(|entry| entry.stamp.is_none());
+            if self.needs_new_epoch || is_lost {
                 return Take::NewEpoch(self.writer);
             }
             if identity.is_none() {
@@ -298,13 +351,23 @@ impl Queue {
         {
             return Take::Compress { entry, records };
         }
-        self.send_first_waiting(rules, identity, room)
-    }
-
-    fn send_first_waiting(&mut self, rules: &Rules, identity: Option<Identity>, room: usize) -> Take {
         let Some(index) = self.entries.iter().position(|entry| matches!(entry.state, State::Waiting { .. })) else {
             return Take::Nothing;
         };
+        // What may lie in the log goes again as it was, and so gets the answer that tells.
+        while self.entries[index].outcome == Outcome::NotWritten
+            && self.bound.is_too_large(self.entries[index].batch.bytes())
+            && self.split(index, self.entries[index].attempts, rules)
+        {}
+        let entry = &mut self.entries[index];
+        if entry.compression == Stage::Due {
+            entry.compression = Stage::Running;
+            return Take::Compress { entry: entry.id, records: entry.batch.body.clone() };
+        }
+        self.send(index, rules, identity, room)
+    }
+
+    fn send(&mut self, index: usize, rules: &Rules, identity: Option<Identity>, room: usize) -> Take {
         if self.entries[index].batch.bytes() > room {
             return Take::NoRoom;
         }
@@ -334,6 +397,7 @@ impl Queue {
         self.writer = identity;
         self.next_sequence = 0;
         self.has_acknowledged = false;
+        self.unresolved = None;
     }
 
     fn stamp(&mut self, index: usize) {
@@ -357,14 +421,15 @@ impl Queue {
     /// Marks a sealed batch as being compressed and answers its records.
     pub(super) fn start_compressing(&mut self, id: u64) -> Option<Bytes> {
         let entry = self.entries.iter_mut().find(|entry| entry.id == id)?;
-        entry.is_compressing = true;
+        entry.compression = Stage::Running;
         Some(entry.batch.body.clone())
     }
 
     /// Puts in the compressed records, or keeps the plain ones. Not sent yet, so nobody has seen the old bytes.
     pub(crate) fn finish_compressing(&mut self, id: u64, compressed: Option<(Bytes, i16)>) {
-        let Some(entry) = self.entries.iter_mut().find(|entry| entry.id == id && entry.is_compressing) else { return };
-        entry.is_compressing = false;
+        let is_it = |entry: &&mut Entry| entry.id == id && entry.compression == Stage::Running;
+        let Some(entry) = self.entries.iter_mut().find(is_it) else { return };
+        entry.compression = Stage::Over;
         if let Some((body, attributes)) = compressed {
             entry.batch.body = body;
             entry.batch.attributes = attributes;
@@ -377,52 +442,117 @@ impl Queue {
     }
 
     /// Acts on what became of an attempt.
-    pub(crate) fn settle(&mut self, id: u64, verdict: Verdict) -> Option<Settled> {
+    pub(crate) fn settle(&mut self, id: u64, verdict: Verdict, rules: &Rules) -> Option<Settled> {
         let index = self.entries.iter().position(|entry| entry.id == id)?;
         match verdict {
             Verdict::Done { base_offset, append_time } => {
                 let entry = self.entries.remove(index)?;
-                let is_current =
-                    entry.stamp.zip(self.writer).is_some_and(|(stamp, writer)| stamp.epoch == writer.epoch);
-                self.has_acknowledged |= is_current;
+                self.acknowledged(&entry);
                 entry.into_settled(BatchResult::Acknowledged { base_offset, append_time })
             }
-            Verdict::Retry { .. } if self.entries[index].is_settled => {
+            Verdict::Retry { outcome, .. } if self.entries[index].is_settled => {
                 let entry = self.entries.remove(index)?;
-                self.needs_new_epoch |= entry.stamp.is_some();
+                self.leave_gap(&entry, entry.outcome.or(outcome));
                 None
             }
-            Verdict::Retry { not_before, is_maybe_written, needs_new_epoch, reason } => {
+            Verdict::Retry { not_before, outcome, needs_new_epoch, reason } => {
                 // Later batches fail because of the earlier one; only the oldest shows what the broker lacks.
                 self.needs_new_epoch |= needs_new_epoch && index == 0;
                 let entry = &mut self.entries[index];
                 entry.state = State::Waiting { not_before };
-                entry.is_maybe_written |= is_maybe_written;
+                entry.outcome = entry.outcome.or(outcome);
                 entry.last_failure = Some(reason);
                 None
             }
-            Verdict::Fail(result) => {
-                let mut entry = self.entries.remove(index)?;
-                if result.outcome() == Outcome::NotWritten {
-                    entry.state = State::Waiting { not_before: None };
+            Verdict::Split { refused } => {
+                self.bound.refused(&self.entries[index].batch);
+                // The refusal costs no retry.
+                let attempts = self.entries[index].attempts.saturating_sub(1);
+                if !self.entries[index].is_settled && self.split(index, attempts, rules) {
+                    return None;
                 }
-                self.leave_gap(&entry);
-                entry.into_settled(result)
+                self.give_up(index, refused)
             }
+            Verdict::Fail(result) => self.give_up(index, result),
         }
     }
 
-    /// Whether an earlier attempt of the batch may have been written.
-    pub(crate) fn is_maybe_written(&self, id: u64) -> bool {
-        self.entries.iter().any(|entry| entry.id == id && entry.is_maybe_written)
+    fn give_up(&mut self, index: usize, result: BatchResult) -> Option<Settled> {
+        let entry = self.entries.remove(index)?;
+        self.leave_gap(&entry, result.outcome());
+        entry.into_settled(result)
     }
 
-    /// A batch leaves without having been acknowledged: gives its sequence back if that is safe, else starts over.
-    fn leave_gap(&mut self, entry: &Entry) {
+    fn acknowledged(&mut self, entry: &Entry) {
+        let Some((stamp, writer)) = entry.stamp.zip(self.writer) else { return };
+        if (stamp.producer_id, stamp.epoch) != (writer.producer_id, writer.epoch) {
+            return;
+        }
+        self.has_acknowledged = true;
+        // A broker takes sequences without a gap, so all before this one are there.
+        if self.unresolved.is_some_and(|gap| is_after(stamp.sequence, gap)) {
+            self.unresolved = None;
+        }
+    }
+
+    /// Puts two halves in the place of a batch, with its sequences; false if it has a single record.
+    fn split(&mut self, index: usize, attempts: u32, rules: &Rules) -> bool {
+        let Some(entry) = self.entries.remove(index) else { return false };
+        let Entry { id, batch, stamp, outcome, last_failure, .. } = entry;
+        let compression = if rules.compression == Compression::None { Stage::Over } else { Stage::Due };
+        let (left, right) = match batch.split() {
+            Ok([left, right]) => (left, right),
+            Err(batch) => {
+                let state = State::Waiting { not_before: None };
+                let compression = Stage::Over;
+                let whole = Entry {
+                    id,
+                    batch: *batch,
+                    compression,
+                    state,
+                    stamp,
+                    attempts,
+                    outcome,
+                    is_settled: false,
+                    last_failure,
+                };
+                self.entries.insert(index, whole);
+                return false;
+            }
+        };
+        let right_stamp = stamp.map(|stamp| Stamp { sequence: sequence_after(stamp.sequence, left.count), ..stamp });
+        for (offset, batch, stamp) in [(0, left, stamp), (1, right, right_stamp)] {
+            let half = Entry {
+                id: self.next_entry,
+                batch,
+                compression,
+                state: State::Waiting { not_before: None },
+                stamp,
+                attempts,
+                outcome,
+                is_settled: false,
+                last_failure: last_failure.clone(),
+            };
+            self.next_entry += 1;
+            self.entries.insert(index + offset, half);
+        }
+        true
+    }
+
+    /// What is known of the batch's earlier attempts.
+    pub(crate) fn outcome(&self, id: u64) -> Outcome {
+        self.entries.iter().find(|entry| entry.id == id).map_or(Outcome::NotWritten, |entry| entry.outcome)
+    }
+
+    /// A batch left without having been acknowledged: what that means for the sequences behind it.
+    fn leave_gap(&mut self, entry: &Entry, outcome: Outcome) {
         let Some(stamp) = entry.stamp else { return };
-        let is_last = sequence_after(stamp.sequence, entry.batch.count) == self.next_sequence;
-        let is_unseen = !entry.is_maybe_written && !matches!(entry.state, State::InFlight { .. });
-        if is_last && is_unseen && self.writer.is_some_and(|writer| writer.epoch == stamp.epoch) {
+        let next = sequence_after(stamp.sequence, entry.batch.count);
+        if outcome != Outcome::NotWritten {
+            let last = sequence_after(next, -1);
+            self.unresolved = Some(self.unresolved.filter(|gap| is_after(*gap, last)).unwrap_or(last));
+        } else if next == self.next_sequence {
+            // Nothing was stamped after it, and the broker never saw it: the sequence is free again.
             self.next_sequence = stamp.sequence;
         } else {
             self.needs_new_epoch = true;
@@ -450,11 +580,11 @@ impl Queue {
                 // The socket may still be writing these bytes and the broker may still answer: keep them till then.
                 self.entries[index].is_settled = true;
                 let batch = &self.entries[index].batch;
-                let (completion, records) = (batch.completion.clone(), batch.count.cast_unsigned());
-                settled.push(Settled { completion, result: BatchResult::Failed(error), records, lease: None });
+                let (completion, share) = (batch.completion.clone(), batch.share);
+                settled.push(Settled { completion, share, result: BatchResult::Failed(error), lease: None });
                 index += 1;
             } else if let Some(entry) = self.entries.remove(index) {
-                self.leave_gap(&entry);
+                self.leave_gap(&entry, entry.outcome);
                 settled.extend(entry.into_settled(BatchResult::Failed(error)));
             }
         }
@@ -467,16 +597,19 @@ impl Queue {
     pub(crate) fn abort(&mut self, settled: &mut Vec<Settled>, error: impl Fn(Outcome) -> ProduceError) {
         self.seal_open();
         for entry in self.entries.drain(..) {
-            let error = error(entry.outcome());
+            let error = error(entry.outcome_now());
             settled.extend(entry.into_settled(BatchResult::Failed(error)));
         }
     }
 }
 
 impl Entry {
-    fn outcome(&self) -> Outcome {
-        let is_maybe_written = self.is_maybe_written || matches!(self.state, State::InFlight { .. });
-        if is_maybe_written { Outcome::Unknown } else { Outcome::NotWritten }
+    /// What is known of all attempts.
+    fn outcome_now(&self) -> Outcome {
+        match self.state {
+            State::InFlight { .. } => self.outcome.or(Outcome::Unknown),
+            State::Waiting { .. } => self.outcome,
+        }
     }
 
     fn expired(&self, topic: &Arc<str>, partition: i32, now: Instant, obstacle: Option<&Arc<str>>) -> ProduceError {
@@ -489,21 +622,25 @@ impl Entry {
                 State::InFlight { .. } => "the broker has not answered yet".into(),
                 State::Waiting { .. } => "no connection to the leader, or no leader".into(),
             }),
-            outcome: self.outcome(),
+            outcome: self.outcome_now(),
         }
     }
 
     /// `None` if the records have had their answer.
     fn into_settled(self, result: BatchResult) -> Option<Settled> {
-        let SealedBatch { completion, count, lease, .. } = self.batch;
-        let records = count.cast_unsigned();
-        (!self.is_settled).then_some(Settled { completion, result, records, lease: Some(lease) })
+        let SealedBatch { completion, share, lease, .. } = self.batch;
+        (!self.is_settled).then_some(Settled { completion, share, result, lease: Some(lease) })
     }
 }
 
 /// Sequences wrap from 2^31 - 1 to 0.
 fn sequence_after(sequence: i32, count: i32) -> i32 {
     sequence.wrapping_add(count) & i32::MAX
+}
+
+/// Whether a sequence comes after another; those of five batches lie far closer than half of all sequences.
+fn is_after(sequence: i32, other: i32) -> bool {
+    (1..1 << 30).contains(&(sequence.wrapping_sub(other) & i32::MAX))
 }
 
 #[cfg(test)]

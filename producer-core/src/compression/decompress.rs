@@ -1,4 +1,4 @@
-//! The other direction, for the reader and the fake broker, with a bound on what comes out.
+//! The other direction, with a bound on what comes out.
 
 use std::io;
 

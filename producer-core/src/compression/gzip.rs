@@ -47,7 +47,6 @@ impl Encoder for GzipEncoder {
 }
 
 /// All members, one after the other, plain; `Ok(None)` if they would be more than `bytes_max`.
-#[cfg(any(feature = "reader", feature = "testing"))]
 pub(super) fn decode(compressed: &[u8], bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
     super::decompress::read_bounded(flate2::bufread::MultiGzDecoder::new(compressed), bytes_max)
 }

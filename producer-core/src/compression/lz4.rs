@@ -77,7 +77,6 @@ impl Encoder for Lz4Encoder {
 }
 
 /// The frame, plain; `Ok(None)` if it would be more than `bytes_max`.
-#[cfg(any(feature = "reader", feature = "testing"))]
 pub(super) fn decode(compressed: &[u8], bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
     super::decompress::read_bounded(lz4_flex::frame::FrameDecoder::new(compressed), bytes_max)
 }

@@ -1,7 +1,7 @@
 //! Codecs for the records of a batch. The header stays plain; its attributes name the codec.
 //!
-//! Both directions of a codec stand in its file: the producer compresses, the reader and the fake broker
-//! decompress. A decompressor trusts no length: what it allocates is bounded by its caller.
+//! Both directions of a codec stand in its file: the producer compresses, the reader, the fake broker and the
+//! producer's splitting of a batch decompress. A decompressor trusts no length: what it allocates is bounded by its caller.
 
 #[cfg(feature = "gzip")]
 mod gzip;
@@ -12,7 +12,6 @@ mod snappy;
 #[cfg(feature = "zstd")]
 mod zstd;
 
-#[cfg(any(feature = "reader", feature = "testing"))]
 mod decompress;
 
 use std::sync::{Mutex, PoisonError};
@@ -22,7 +21,8 @@ use bytes::Bytes;
 use crate::config::{Compression, ProducerConfig};
 
 #[cfg(any(feature = "reader", feature = "testing"))]
-pub(crate) use self::decompress::{DecompressError, decompress};
+pub(crate) use self::decompress::DecompressError;
+pub(crate) use self::decompress::decompress;
 
 /// The codec's number in a batch's attributes.
 fn wire_id(compression: Compression) -> i16 {

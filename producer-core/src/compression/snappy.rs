@@ -55,7 +55,6 @@ impl Encoder for SnappyEncoder {
 }
 
 /// The plain bytes; `Ok(None)` if they would be more than `bytes_max`.
-#[cfg(any(feature = "reader", feature = "testing"))]
 pub(super) fn decode(compressed: &[u8], bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
     let broken = |what| io::Error::new(io::ErrorKind::InvalidData, what);
     let mut plain = Vec::new();
@@ -77,7 +76,6 @@ pub(super) fn decode(compressed: &[u8], bytes_max: usize) -> io::Result<Option<V
 }
 
 /// Decompresses a block behind what is there; false if that would be more than `bytes_max`.
-#[cfg(any(feature = "reader", feature = "testing"))]
 fn append_block(block: &[u8], plain: &mut Vec<u8>, bytes_max: usize) -> io::Result<bool> {
     // The block says how long it will be, and is not believed beyond the bound.
     let start = plain.len();

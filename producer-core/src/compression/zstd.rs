@@ -27,11 +27,9 @@ impl Encoder for ZstdEncoder {
 }
 
 /// Bits of the largest window that is accepted: 128 MiB, what level 22 asks for, and the limit that brokers have.
-#[cfg(any(feature = "reader", feature = "testing"))]
 const WINDOW_BITS_MAX: u32 = 27;
 
 /// All frames, one after the other, plain; `Ok(None)` if they would be more than `bytes_max`.
-#[cfg(any(feature = "reader", feature = "testing"))]
 pub(super) fn decode(compressed: &[u8], bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
     let mut decoder = zstd::stream::read::Decoder::with_buffer(compressed)?;
     decoder.window_log_max(WINDOW_BITS_MAX)?;

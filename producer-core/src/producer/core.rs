@@ -88,8 +88,14 @@ impl Core {
             let (weak, accumulator_, tasks, runtime) =
                 (context.clone(), accumulator.clone(), tasks.clone(), runtime.clone());
             let metadata = Arc::new(Metadata::new(Box::new(move |cluster| {
-                apply(cluster, &accumulator_);
+                let gone = apply(cluster, &accumulator_);
                 if let Some(context) = weak.upgrade() {
+                    context.abort_in(&gone, |topic, partition, outcome| ProduceError::PartitionGone {
+                        topic: topic.clone(),
+                        partition,
+                        last: accumulator_.topic(topic).map_or(0, |topic| topic.partition_count()) - 1,
+                        outcome,
+                    });
                     start_senders(cluster, &context, &tasks, &runtime);
                 }
             })));
@@ -192,10 +198,19 @@ impl Core {
             };
             match accumulator.append(&topic, partition, record, choice, &mut lease, callback) {
                 Append::Done { completion, place } => return Ok(Delivery::new(completion, place)),
-                Append::Closed => return Err(self.check_open().err().unwrap_or(ProduceError::Closed)),
+                Append::Closed => {
+                    self.check_open()?;
+                    topic = self.after_change(&topic)?;
+                }
                 Append::NeedsRoom(bytes) => lease = Some(self.wait_for_room(bytes, partition, deadline).await?),
             }
         }
+    }
+
+    /// The topic that took the place of one whose partition is closed: it was made again with fewer partitions.
+    fn after_change(&self, old: &Arc<Topic>) -> Result<Arc<Topic>, ProduceError> {
+        let now = self.context.accumulator.topic(&old.name);
+        now.filter(|now| !Arc::ptr_eq(now, old)).ok_or(ProduceError::Closed)
     }
 
     fn choose(&self, topic: &Topic, given: Option<i32>, record: &RecordView<'_>) -> (i32, Choice) {
@@ -320,13 +335,16 @@ impl Core {
     }
 }
 
-fn apply(cluster: &Cluster, accumulator: &Accumulator) {
+/// Answers the partitions that are gone.
+fn apply(cluster: &Cluster, accumulator: &Accumulator) -> Vec<Arc<Partition>> {
+    let mut gone = Vec::new();
     for (name, topic) in &cluster.topics {
         if !topic.partitions.is_empty() {
             let leaders = topic.partitions.iter().map(|p| Leader { node: p.leader, epoch: p.leader_epoch });
-            accumulator.apply(name, topic.id, &leaders.collect::<Vec<_>>());
+            gone.extend(accumulator.apply(name, topic.id, &leaders.collect::<Vec<_>>()));
         }
     }
+    gone
 }
 
 /// Starts a sender for every broker that is new, and the one for partitions without a leader.

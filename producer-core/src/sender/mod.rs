@@ -4,6 +4,7 @@
 //! [`retry`] judge; this module only moves things between them and the connection.
 
 mod callbacks;
+mod error_table;
 mod idempotence;
 mod request;
 mod response;
@@ -96,11 +97,11 @@ impl Context {
 
     /// Gives a batch's records their answer and its memory back.
     fn deliver(&self, settled: Settled) {
-        let Settled { completion, result, records, lease } = settled;
+        let Settled { completion, share, result, lease } = settled;
         if !matches!(result, BatchResult::Acknowledged { .. }) {
-            self.metrics.records_failed(Instant::now(), completion.topic(), records);
+            self.metrics.records_failed(Instant::now(), completion.topic(), share.count());
         }
-        completion.complete(result, |callbacks| match callbacks {
+        completion.complete(share, result, |callbacks| match callbacks {
             Callbacks::Waiting => self.callbacks.push(completion.clone(), lease),
             Callbacks::None => drop(lease),
         });
@@ -122,8 +123,17 @@ impl Context {
 
     /// Fails everything on its way; answers how many batches that were.
     pub(crate) fn abort(&self, error: impl Fn(&Arc<str>, i32, Outcome) -> ProduceError) -> usize {
+        self.abort_in(&self.accumulator.partitions(), error)
+    }
+
+    /// Fails what is on its way to these partitions.
+    pub(crate) fn abort_in(
+        &self,
+        partitions: &[Arc<Partition>],
+        error: impl Fn(&Arc<str>, i32, Outcome) -> ProduceError,
+    ) -> usize {
         let mut settled = Vec::new();
-        for partition in self.accumulator.partitions() {
+        for partition in partitions {
             partition.queue().abort(&mut settled, |outcome| error(&partition.topic, partition.index, outcome));
         }
         let count = settled.len();
@@ -515,14 +525,14 @@ impl Sender {
             topic: &partition.topic,
             partition: partition.index,
             attempts: queue.attempts(batch.entry),
-            is_maybe_written: queue.is_maybe_written(batch.entry),
+            outcome: queue.outcome(batch.entry),
         };
         let now = Instant::now();
         let verdict = decide(action, &attempt, &self.context.policy, now);
         if matches!(verdict, Verdict::Retry { .. }) {
             self.context.metrics.records_retried(now, &partition.topic, batch.records);
         }
-        let settled = queue.settle(batch.entry, verdict);
+        let settled = queue.settle(batch.entry, verdict, &self.context.accumulator.rules());
         drop(queue);
         if let Some(settled) = settled {
             self.context.deliver(settled);

@@ -8,6 +8,7 @@ use kafka_protocol::messages::ProduceRequest;
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, ProduceResponse};
 use kafka_protocol::protocol::StrBytes;
 
+use super::error_table::{Treatment, treatment};
 use crate::connection::{CallError, Connection, ConnectionError, ConnectionErrorKind, Endpoint, Sent};
 use crate::delivery::BatchResult;
 use crate::error::{Outcome, ProduceError};
@@ -104,6 +105,8 @@ pub(crate) enum Action {
     Done { base_offset: Option<i64>, append_time: Option<i64> },
     /// Try again.
     Retry(Retry),
+    /// Cut the batch in two and try both; a single record fails.
+    Split(Failure),
     /// Give the batch up.
     Fail { failure: Failure, outcome: Outcome },
     /// Give the producer up.
@@ -116,8 +119,8 @@ pub(crate) struct Retry {
     pub(crate) failure: Failure,
     pub(crate) pause: Pause,
     pub(crate) metadata: MetadataUse,
-    /// What this attempt may have done.
-    pub(crate) is_maybe_written: bool,
+    /// What this attempt did.
+    pub(crate) outcome: Outcome,
     /// The broker's and our idea of the sequence differ.
     pub(crate) needs_new_epoch: bool,
 }
@@ -196,52 +199,32 @@ impl Failure {
 
 /// Judges a reply.
 pub(crate) fn judge(reply: &Reply, is_idempotent: bool) -> Action {
-    use MetadataUse::{Keep, Refresh};
-    let retry = |metadata, is_maybe_written| {
+    let retry = |metadata, outcome, needs_new_epoch| {
         let pause = if reply.names_leader { Pause::None } else { Pause::Backoff };
-        Action::Retry(Retry { failure: Failure::of(reply), pause, metadata, is_maybe_written, needs_new_epoch: false })
+        Action::Retry(Retry { failure: Failure::of(reply), pause, metadata, outcome, needs_new_epoch })
     };
     let fail = |outcome| Action::Fail { failure: Failure::of(reply), outcome };
-    match reply.code {
-        0 => Action::Done {
-            base_offset: (reply.base_offset >= 0).then_some(reply.base_offset),
+    let base_offset = (reply.base_offset >= 0).then_some(reply.base_offset);
+    match treatment(reply.code) {
+        // Only an answer without an error says where.
+        Treatment::Done => Action::Done {
+            base_offset: base_offset.filter(|_| reply.code == 0),
             append_time: (reply.log_append_time_ms >= 0).then_some(reply.log_append_time_ms),
         },
-        // DUPLICATE_SEQUENCE_NUMBER: written before, and the broker forgot where.
-        46 => Action::Done { base_offset: None, append_time: None },
-        // The broker knows a leader that we do not, or will soon.
-        3 | 5 | 6 | 8 | 9 | 72 | 74 | 75 | 100 | 103 => retry(Refresh, false),
-        // NETWORK_EXCEPTION, KAFKA_STORAGE_ERROR: it may have got as far as the log.
-        13 | 56 => retry(Refresh, true),
-        // REQUEST_TIMED_OUT, NOT_ENOUGH_REPLICAS_AFTER_APPEND: it is in the leader's log.
-        7 | 20 => retry(Keep, true),
-        // CORRUPT_MESSAGE (a damaged frame), coordinator moves, too few replicas, quotas.
-        2 | 14 | 15 | 16 | 19 | 51 | 78 | 89 => retry(Keep, false),
-        // OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH, UNKNOWN_PRODUCER_ID (KIP-360).
-        45 | 47 | 59 if is_idempotent => Action::Retry(Retry {
-            failure: Failure::of(reply),
-            pause: Pause::Backoff,
-            metadata: Keep,
-            is_maybe_written: false,
-            needs_new_epoch: true,
-        }),
-        31 | 35 | 53 | 90 => Action::Fatal(fatal_reason(reply)),
-        // MESSAGE_TOO_LARGE and all that is wrong with the batch, the topic or our rights to it.
-        10 | 17 | 18 | 21 | 29 | 32 | 43 | 44 | 45 | 47 | 48 | 49 | 54 | 59 | 76 | 87 => fail(Outcome::NotWritten),
-        // UNKNOWN_SERVER_ERROR, and codes from brokers newer than this table.
-        _ => fail(Outcome::Unknown),
+        Treatment::Refresh(outcome) => retry(MetadataUse::Refresh, outcome, false),
+        // A broker that timed out on its replicas names the offset in its own log.
+        Treatment::Retry(Outcome::Unknown) if base_offset.is_some() => {
+            retry(MetadataUse::Keep, Outcome::Written, false)
+        }
+        Treatment::Retry(outcome) => retry(MetadataUse::Keep, outcome, false),
+        Treatment::NewEpoch if is_idempotent => retry(MetadataUse::Keep, Outcome::NotWritten, true),
+        Treatment::NewEpoch => fail(Outcome::NotWritten),
+        Treatment::Split => Action::Split(Failure::of(reply)),
+        Treatment::Refuse(outcome) => fail(outcome),
+        Treatment::Fatal(advice) => {
+            Action::Fatal(format!("{} ({}): {advice}", error_code::name(reply.code), reply.code).into())
+        }
     }
-}
-
-fn fatal_reason(reply: &Reply) -> Arc<str> {
-    let name = error_code::name(reply.code);
-    let advice = match reply.code {
-        31 => "grant this client IdempotentWrite on the cluster",
-        35 => "the broker does not take this version of the request",
-        90 => "another producer took over",
-        _ => "the cluster does not let this client go on",
-    };
-    format!("{name} ({}): {advice}", reply.code).into()
 }
 
 /// Judges a call without a reply.
@@ -253,7 +236,7 @@ pub(crate) fn judge_lost(lost: &CallError) -> Action {
         failure: Failure::Connection(lost.error.clone()),
         pause: Pause::Backoff,
         metadata: MetadataUse::Refresh,
-        is_maybe_written: lost.sent == Sent::Maybe,
+        outcome: if lost.sent == Sent::Maybe { Outcome::Unknown } else { Outcome::NotWritten },
         needs_new_epoch: false,
     })
 }
@@ -262,77 +245,53 @@ pub(crate) fn judge_lost(lost: &CallError) -> Action {
 mod tests {
     use super::*;
 
-    fn check(code: i16, expected: &str) {
-        let reply = Reply { code, base_offset: 7, log_append_time_ms: -1, ..Reply::default() };
-        let found = match judge(&reply, true) {
-            Action::Done { base_offset: Some(7), append_time: None } => "done",
-            Action::Done { base_offset: None, .. } => "done somewhere",
-            Action::Done { .. } => "done?",
-            Action::Retry(Retry { needs_new_epoch: true, .. }) => "new epoch",
-            Action::Retry(Retry { metadata: MetadataUse::Refresh, is_maybe_written: false, .. }) => "refresh",
-            Action::Retry(Retry { metadata: MetadataUse::Refresh, .. }) => "refresh, maybe written",
-            Action::Retry(Retry { is_maybe_written: true, .. }) => "retry, maybe written",
-            Action::Retry(_) => "retry",
-            Action::Fail { outcome: Outcome::NotWritten, .. } => "fail",
-            Action::Fail { .. } => "fail, unknown",
-            Action::Fatal(_) => "fatal",
-        };
-
-        assert_eq!(found, expected, "{} ({code})", error_code::name(code));
+    fn reply(code: i16) -> Reply {
+        Reply { code, base_offset: -1, log_append_time_ms: -1, ..Reply::default() }
     }
 
     #[test]
-    fn each_code_has_its_action() {
-        let done = [(0, "done"), (46, "done somewhere")];
-        let retried = [
-            (2, "retry"),
-            (3, "refresh"),
-            (5, "refresh"),
-            (6, "refresh"),
-            (7, "retry, maybe written"),
-            (9, "refresh"),
-            (13, "refresh, maybe written"),
-            (14, "retry"),
-            (15, "retry"),
-            (16, "retry"),
-            (19, "retry"),
-            (20, "retry, maybe written"),
-            (51, "retry"),
-            (56, "refresh, maybe written"),
-            (72, "refresh"),
-            (74, "refresh"),
-            (75, "refresh"),
-            (78, "retry"),
-            (89, "retry"),
-            (100, "refresh"),
-            (103, "refresh"),
-        ];
-        let bumped = [45, 47, 59].map(|code| (code, "new epoch"));
-        let failed = [10, 17, 18, 21, 29, 32, 43, 44, 54, 76, 87].map(|code| (code, "fail"));
-        let rest = [
-            (-1, "fail, unknown"),
-            (31, "fatal"),
-            (35, "fatal"),
-            (53, "fatal"),
-            (90, "fatal"),
-            (9999, "fail, unknown"),
-        ];
+    fn a_written_batch_has_the_offset_and_the_time_of_the_answer() {
+        let written = Reply { base_offset: 7, log_append_time_ms: 1000, ..reply(0) };
+        let duplicate = Reply { base_offset: 7, ..reply(46) };
 
-        for (code, expected) in done.into_iter().chain(retried).chain(bumped).chain(failed).chain(rest) {
-            check(code, expected);
+        assert!(matches!(judge(&written, true), Action::Done { base_offset: Some(7), append_time: Some(1000) }));
+        assert!(matches!(judge(&duplicate, true), Action::Done { base_offset: None, append_time: None }));
+    }
+
+    #[test]
+    fn a_timeout_with_an_offset_is_in_the_leaders_log() {
+        for (base_offset, expected) in [(-1, Outcome::Unknown), (7, Outcome::Written)] {
+            let Action::Retry(retry) = judge(&Reply { base_offset, ..reply(7) }, true) else { panic!() };
+
+            assert_eq!(retry.outcome, expected);
         }
     }
 
     #[test]
+    fn a_sequence_that_the_broker_does_not_expect_is_a_failure_without_idempotence() {
+        for code in [45, 47, 49, 59] {
+            assert!(matches!(judge(&reply(code), true), Action::Retry(Retry { needs_new_epoch: true, .. })));
+            assert!(matches!(judge(&reply(code), false), Action::Fail { outcome: Outcome::NotWritten, .. }));
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_producer_says_what_to_do() {
+        let Action::Fatal(reason) = judge(&reply(31), true) else { panic!() };
+
+        assert_eq!(&*reason, "CLUSTER_AUTHORIZATION_FAILED (31): grant this client IdempotentWrite on the cluster");
+    }
+
+    #[test]
     fn a_named_leader_needs_no_pause() {
-        let reply = Reply { code: 6, names_leader: true, ..Reply::default() };
+        let reply = Reply { names_leader: true, ..reply(6) };
 
         assert!(matches!(judge(&reply, true), Action::Retry(Retry { pause: Pause::None, .. })));
     }
 
     #[test]
     fn only_named_records_get_their_reason() {
-        let reply = Reply { code: 87, record_errors: vec![(2, Some("no key".into()))], ..Reply::default() };
+        let reply = Reply { record_errors: vec![(2, Some("no key".into()))], ..reply(87) };
         let Action::Fail { failure, outcome } = judge(&reply, true) else { panic!("87 fails") };
 
         let BatchResult::Refused { records, others } = failure.into_result(&"t".into(), 0, outcome, false) else {

@@ -24,8 +24,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) partition: i32,
     /// How often it was sent, this time included.
     pub(crate) attempts: u32,
-    /// An earlier attempt may have been written.
-    pub(crate) is_maybe_written: bool,
+    /// What is known of the attempts before.
+    pub(crate) outcome: Outcome,
 }
 
 /// Turns an action into what the queue does. `delivery.timeout.ms` is the queue's own affair.
@@ -34,8 +34,16 @@ pub(crate) fn decide(action: Action, attempt: &Attempt<'_>, policy: &Policy, now
         Action::Done { base_offset, append_time } => Verdict::Done { base_offset, append_time },
         Action::Fatal(reason) => Verdict::Fail(crate::delivery::BatchResult::Failed(ProduceError::Fatal { reason })),
         Action::Fail { failure, outcome } => {
-            let outcome = if attempt.is_maybe_written { Outcome::Unknown } else { outcome };
-            Verdict::Fail(failure.into_result(attempt.topic, attempt.partition, outcome, false))
+            Verdict::Fail(failure.into_result(attempt.topic, attempt.partition, attempt.outcome.or(outcome), false))
+        }
+        Action::Split(failure) => {
+            let refused = failure.into_result(attempt.topic, attempt.partition, attempt.outcome, false);
+            // The size is judged before the sequence, so the batch may lie in the log from an earlier attempt, and
+            // halves of it would not be known as such.
+            match attempt.outcome {
+                Outcome::NotWritten => Verdict::Split { refused },
+                Outcome::Unknown | Outcome::Written => Verdict::Fail(refused),
+            }
         }
         Action::Retry(retry) => retry_or_fail(retry, attempt, policy, now),
     }
@@ -43,8 +51,7 @@ pub(crate) fn decide(action: Action, attempt: &Attempt<'_>, policy: &Policy, now
 
 fn retry_or_fail(retry: Retry, attempt: &Attempt<'_>, policy: &Policy, now: Instant) -> Verdict {
     if attempt.attempts > policy.retries {
-        let is_maybe_written = attempt.is_maybe_written || retry.is_maybe_written;
-        let outcome = if is_maybe_written { Outcome::Unknown } else { Outcome::NotWritten };
+        let outcome = attempt.outcome.or(retry.outcome);
         return Verdict::Fail(retry.failure.into_result(attempt.topic, attempt.partition, outcome, true));
     }
     let pause = match retry.pause {
@@ -53,7 +60,7 @@ fn retry_or_fail(retry: Retry, attempt: &Attempt<'_>, policy: &Policy, now: Inst
     };
     Verdict::Retry {
         not_before: pause.map(|pause| now + pause),
-        is_maybe_written: retry.is_maybe_written,
+        outcome: retry.outcome,
         needs_new_epoch: retry.needs_new_epoch,
         reason: retry.failure.reason(),
     }
@@ -68,17 +75,17 @@ mod tests {
     const POLICY: Policy =
         Policy { retries: 2, backoff: Duration::from_millis(100), backoff_max: Duration::from_secs(1) };
 
-    fn decide_code(code: i16, attempts: u32, is_maybe_written: bool) -> (Instant, Verdict) {
+    fn decide_code(code: i16, attempts: u32, outcome: Outcome) -> (Instant, Verdict) {
         let (topic, now) = ("t".into(), Instant::now());
-        let attempt = Attempt { topic: &topic, partition: 1, attempts, is_maybe_written };
-        let reply = Reply { code, ..Reply::default() };
+        let attempt = Attempt { topic: &topic, partition: 1, attempts, outcome };
+        let reply = Reply { code, base_offset: -1, ..Reply::default() };
         (now, decide(judge(&reply, true), &attempt, &POLICY, now))
     }
 
     #[test]
     fn a_retry_waits_longer_each_time() {
         for (attempts, least) in [(1, 80), (2, 160)] {
-            let (now, verdict) = decide_code(6, attempts, false);
+            let (now, verdict) = decide_code(6, attempts, Outcome::NotWritten);
 
             let Verdict::Retry { not_before: Some(at), .. } = verdict else { panic!("{verdict:?}") };
             let pause = (at - now).as_millis();
@@ -88,14 +95,26 @@ mod tests {
 
     #[test]
     fn used_up_retries_fail_with_the_last_reason_and_what_may_have_happened() {
-        for (code, was_maybe_written, outcome) in
-            [(6, false, Outcome::NotWritten), (6, true, Outcome::Unknown), (7, false, Outcome::Unknown)]
+        use Outcome::{NotWritten, Unknown, Written};
+        for (code, before, outcome) in
+            [(6, NotWritten, NotWritten), (6, Unknown, Unknown), (7, NotWritten, Unknown), (20, Unknown, Written)]
         {
-            let (_, verdict) = decide_code(code, 3, was_maybe_written);
+            let (_, verdict) = decide_code(code, 3, before);
 
             let Verdict::Fail(BatchResult::Failed(error)) = verdict else { panic!("{verdict:?}") };
             assert_eq!(error.outcome(), outcome, "{error}");
             assert!(error.is_retriable());
+        }
+    }
+
+    #[test]
+    fn a_batch_that_may_be_written_is_not_split() {
+        assert!(matches!(decide_code(10, 1, Outcome::NotWritten).1, Verdict::Split { .. }));
+        for before in [Outcome::Unknown, Outcome::Written] {
+            let (_, verdict) = decide_code(10, 2, before);
+
+            let Verdict::Fail(BatchResult::Failed(error)) = verdict else { panic!("{verdict:?}") };
+            assert_eq!(error.outcome(), before);
         }
     }
 }

@@ -37,6 +37,10 @@ impl Owned {
 }
 
 fn ours(records: &[Owned], stamp: Option<Stamp>) -> Bytes {
+    bytes_of(&sealed(records), stamp)
+}
+
+fn sealed(records: &[Owned]) -> SealedBatch {
     let mut batch = open(1 << 19);
     for record in records {
         let size = batch.room_for(&record.view()).unwrap();
@@ -45,7 +49,11 @@ fn ours(records: &[Owned], stamp: Option<Stamp>) -> Bytes {
         assert_eq!(batch.records.len() - before, size.total);
         assert!(BATCH_HEADER_BYTES + size.total <= record.view().batch_bytes_max());
     }
-    let image = batch.seal().image(stamp);
+    batch.seal()
+}
+
+fn bytes_of(batch: &SealedBatch, stamp: Option<Stamp>) -> Bytes {
+    let image = batch.image(stamp);
     let mut bytes = BytesMut::from(&image.header[..]);
     bytes.extend_from_slice(&image.body);
     bytes.freeze()
@@ -150,7 +158,33 @@ fn any_records() -> impl Strategy<Value = Vec<Owned>> {
     proptest::collection::vec(one, 1..30)
 }
 
+#[test]
+fn a_split_cuts_near_the_middle_and_a_single_record_stays_whole() {
+    let records: Vec<_> = (0..9).map(|at| record(at, Some("k"), Some("v"))).collect();
+
+    let [left, right] = sealed(&records).split().unwrap();
+
+    assert_eq!((left.count, right.count), (5, 4));
+    assert_eq!((left.share, right.share), Share::whole(9).split_at(5));
+    assert_eq!(left.lease.bytes() + right.lease.bytes(), 1 << 19);
+    assert_eq!(sealed(&records[..1]).split().unwrap_err().count, 1);
+    let [large_first, small] =
+        sealed(&[record(0, None, Some(&"x".repeat(500))), record(1, None, None)]).split().unwrap();
+    assert_eq!((large_first.count, small.count), (1, 1));
+}
+
 proptest! {
+    #[test]
+    fn each_half_is_what_its_records_alone_would_make(records in any_records()) {
+        prop_assume!(records.len() > 1);
+
+        let [left, right] = sealed(&records).split().unwrap();
+
+        let (of_left, of_right) = records.split_at(left.count as usize);
+        prop_assert_eq!(bytes_of(&left, None), ours(of_left, None));
+        prop_assert_eq!(bytes_of(&right, None), ours(of_right, None));
+    }
+
     #[test]
     fn any_batch_reads_back_as_written(records in any_records()) {
         let mut bytes = ours(&records, Some(Stamp { producer_id: 7, epoch: 1, sequence: 5 }));

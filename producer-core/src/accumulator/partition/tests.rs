@@ -28,7 +28,7 @@ struct Case {
 
 impl Case {
     fn new() -> Self {
-        let queue = Queue::new(Arc::new(ReadySet::new(NODE)), 0, [0; 16]);
+        let queue = Queue::new(Arc::new(ReadySet::new(NODE)), 0, [0; 16], Arc::default());
         Self { queue, start: Instant::now(), topic: "t".into(), budget: ByteBudget::new(1 << 20) }
     }
 
@@ -71,13 +71,16 @@ impl Case {
 
     fn acknowledge(&mut self, entry: u64) {
         let done = Verdict::Done { base_offset: Some(0), append_time: None };
-        assert!(self.queue.settle(entry, done).is_some());
+        assert!(self.queue.settle(entry, done, &RULES).is_some());
     }
 
     fn retry(&mut self, entry: u64, needs_new_epoch: bool) {
-        let verdict =
-            Verdict::Retry { not_before: None, is_maybe_written: false, needs_new_epoch, reason: "refused".into() };
-        assert!(self.queue.settle(entry, verdict).is_none());
+        self.retry_after(entry, needs_new_epoch, Outcome::NotWritten);
+    }
+
+    fn retry_after(&mut self, entry: u64, needs_new_epoch: bool, outcome: Outcome) {
+        let verdict = Verdict::Retry { not_before: None, outcome, needs_new_epoch, reason: "refused".into() };
+        assert!(self.queue.settle(entry, verdict, &RULES).is_none());
     }
 
     /// Brings the queue past the gate of the first acknowledgement.
@@ -170,8 +173,8 @@ fn a_retry_keeps_its_pause() {
     let (entry, _, _) = case.take(FIRST, 0).unwrap();
     let not_before = Some(case.at(100));
     let verdict =
-        Verdict::Retry { not_before, is_maybe_written: false, needs_new_epoch: false, reason: "refused".into() };
-    case.queue.settle(entry, verdict);
+        Verdict::Retry { not_before, outcome: Outcome::NotWritten, needs_new_epoch: false, reason: "refused".into() };
+    case.queue.settle(entry, verdict, &RULES);
 
     assert_eq!(case.readiness(99), Readiness::Wait(not_before));
     assert_eq!(case.readiness(100), Readiness::Ready);
@@ -238,7 +241,7 @@ fn a_batch_that_expires_in_flight_keeps_its_place_and_memory_until_the_answer() 
     assert!(case.expire(5000).is_empty(), "answered once");
 
     let done = Verdict::Done { base_offset: Some(0), append_time: None };
-    assert!(case.queue.settle(sent.0, done).is_none());
+    assert!(case.queue.settle(sent.0, done, &RULES).is_none());
     assert_eq!(case.budget.available(), 1 << 20);
     case.seal(1);
     assert_eq!(case.take(FIRST, 0).unwrap().2, 6, "it was written after all, so nothing is missing");
@@ -251,29 +254,137 @@ fn a_batch_that_expires_in_flight_and_fails_starts_an_epoch() {
     let sent = case.take(FIRST, 0).unwrap();
     drop(case.expire(2000));
 
-    case.retry(sent.0, false);
+    case.retry_after(sent.0, false, Outcome::Unknown);
+    case.seal(1);
+
+    assert!(matches!(case.queue.take(case.start, &RULES, Some(FIRST), ROOM), Take::NewEpoch(Some(FIRST))));
+}
+
+fn error(outcome: Outcome) -> ProduceError {
+    let (topic, name) = ("t".into(), "INVALID_RECORD");
+    ProduceError::Broker { topic, partition: 0, code: 87, name, message: None, retriable: false, outcome }
+}
+
+/// Three batches sent, with sequences 1 to 5, 6 to 8 and 9; the first expires, and the connection is lost.
+fn one_of_three_expired() -> (Case, Vec<(u64, i16, i32)>) {
+    let mut case = Case::new().past_the_first();
+    [5, 3, 1].into_iter().for_each(|records| case.seal(records));
+    let sent: Vec<_> = (0..3).map(|_| case.take(FIRST, 0).unwrap()).collect();
+    let expired = case.queue.entries[0].batch.created - Duration::from_secs(10);
+    case.queue.entries[0].batch.created = expired;
+    assert_eq!(case.expire(0).iter().map(outcome_of).collect::<Vec<_>>(), [Outcome::Unknown]);
+    sent.iter().for_each(|(entry, _, _)| case.retry_after(*entry, false, Outcome::Unknown));
+    (case, sent)
+}
+
+#[test]
+fn after_an_unknown_end_what_was_sent_goes_again_unchanged_and_alone() {
+    let (mut case, sent) = one_of_three_expired();
+    case.seal(7);
+
+    assert_eq!(case.take(FIRST, 0), Some(sent[1]), "it may be written: another sequence would write it twice");
+    assert!(case.take(FIRST, 0).is_none());
+    case.acknowledge(sent[1].0);
+
+    assert_eq!(case.take(FIRST, 0), Some(sent[2]), "its predecessor was taken, so the lost one had been written");
+    case.acknowledge(sent[2].0);
+    let (_, epoch, sequence) = case.take(FIRST, 0).unwrap();
+    assert_eq!((epoch, sequence), (0, 10), "nothing is missing");
+}
+
+#[test]
+fn after_an_unknown_end_a_gap_shows_that_nothing_was_written() {
+    let (mut case, sent) = one_of_three_expired();
+
+    assert_eq!(case.take(FIRST, 0), Some(sent[1]));
+    case.retry(sent[1].0, true);
+    assert!(matches!(case.queue.take(case.start, &RULES, Some(FIRST), ROOM), Take::NewEpoch(Some(FIRST))));
+    let second = Identity { epoch: 1, ..FIRST };
+    case.queue.begin_epoch(second);
+
+    assert_eq!(case.take(second, 0), Some((sent[1].0, 1, 0)));
+    case.acknowledge(sent[1].0);
+    assert_eq!(case.take(second, 0), Some((sent[2].0, 1, 3)));
+}
+
+#[test]
+fn after_an_unknown_end_with_nothing_to_tell_a_new_epoch_begins() {
+    let mut case = Case::new().past_the_first();
+    case.seal(5);
+    let sent = case.take(FIRST, 0).unwrap();
+    let failed = case.queue.settle(sent.0, Verdict::Fail(BatchResult::Failed(error(Outcome::Unknown))), &RULES);
+    assert!(failed.is_some());
+    assert_eq!(case.readiness(0), Readiness::Wait(None));
+
     case.seal(1);
 
     assert!(matches!(case.queue.take(case.start, &RULES, Some(FIRST), ROOM), Take::NewEpoch(Some(FIRST))));
 }
 
 #[test]
+fn halves_of_a_batch_take_its_place_its_sequences_and_its_memory() {
+    let mut case = Case::new().past_the_first();
+    [10, 4].into_iter().for_each(|records| case.seal(records));
+    let sent: Vec<_> = (0..2).map(|_| case.take(FIRST, 0).unwrap()).collect();
+    let leased = case.budget.available();
+
+    let refused = || BatchResult::Failed(error(Outcome::NotWritten));
+    assert!(case.queue.settle(sent[0].0, Verdict::Split { refused: refused() }, &RULES).is_none());
+    case.retry(sent[1].0, true);
+
+    assert_eq!(case.budget.available(), leased);
+    let left = case.take(FIRST, 0).unwrap();
+    assert_eq!((left.1, left.2), (0, 1));
+    case.acknowledge(left.0);
+    let right = case.take(FIRST, 0).unwrap();
+    assert_eq!(right.2, 6);
+    case.acknowledge(right.0);
+    assert_eq!(case.take(FIRST, 0), Some(sent[1]), "the next batch has its own sequence still");
+    case.acknowledge(sent[1].0);
+    assert_eq!(case.budget.available(), 1 << 20);
+}
+
+#[test]
+fn what_is_as_large_as_a_refused_batch_is_split_before_it_is_sent() {
+    let mut case = Case::new().past_the_first();
+    case.seal(8);
+    let sent = case.take(FIRST, 0).unwrap();
+    case.seal(8);
+    case.seal(7);
+    let refused = BatchResult::Failed(error(Outcome::NotWritten));
+    assert!(case.queue.settle(sent.0, Verdict::Split { refused }, &RULES).is_none());
+
+    let mut counts = Vec::new();
+    while let Take::Batch { entry, image, .. } = case.queue.take(case.start, &RULES, Some(FIRST), ROOM) {
+        counts.push(i32::from_be_bytes(image.header[57..61].try_into().unwrap()));
+        case.acknowledge(entry);
+    }
+
+    assert_eq!(counts, [4, 4, 4, 4, 7]);
+}
+
+#[test]
+fn a_single_record_that_is_too_large_fails_alone() {
+    let mut case = Case::new().past_the_first();
+    case.seal(1);
+    let sent = case.take(FIRST, 0).unwrap();
+
+    let refused = BatchResult::Failed(error(Outcome::NotWritten));
+    let settled = case.queue.settle(sent.0, Verdict::Split { refused }, &RULES).unwrap();
+
+    assert_eq!(outcome_of(&settled), Outcome::NotWritten);
+    case.seal(1);
+    assert_eq!(case.take(FIRST, 0).unwrap().2, 1, "its sequence is free again");
+}
+
+#[test]
 fn a_refused_batch_gives_its_sequence_back_if_nothing_follows() {
-    let error = |outcome| ProduceError::Broker {
-        topic: "t".into(),
-        partition: 0,
-        code: 87,
-        name: "INVALID_RECORD",
-        message: None,
-        retriable: false,
-        outcome,
-    };
     for (outcome, is_given_back) in [(Outcome::NotWritten, true), (Outcome::Unknown, false)] {
         let mut case = Case::new().past_the_first();
         case.seal(5);
         let sent = case.take(FIRST, 0).unwrap();
 
-        let refused = case.queue.settle(sent.0, Verdict::Fail(BatchResult::Failed(error(outcome))));
+        let refused = case.queue.settle(sent.0, Verdict::Fail(BatchResult::Failed(error(outcome))), &RULES);
         assert!(refused.is_some());
         case.seal(1);
 

@@ -1,4 +1,8 @@
 //! The producer against the fake broker in memory, on a stopped clock: what happens, and exactly when.
 
 mod broker_faults;
+mod memory;
+mod sequences;
 mod support;
+mod too_large;
+mod topics;

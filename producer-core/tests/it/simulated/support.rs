@@ -2,7 +2,7 @@
 
 use producer_core::serializer::StringSerializer;
 use producer_core::testing::{Api, FakeBroker, FakeBrokerConfig, Fault, FaultAction};
-use producer_core::{Delivery, Producer, ProducerConfig, ProducerRecord, RecordMetadata};
+use producer_core::{Delivery, ProduceError, Producer, ProducerConfig, ProducerRecord, RecordMetadata};
 use tokio::time::Instant;
 
 /// The topic of every test.
@@ -55,6 +55,11 @@ pub(super) async fn landed(deliveries: Vec<Delivery>) -> Vec<RecordMetadata> {
         landed.push(delivery.await.unwrap());
     }
     landed
+}
+
+/// Waits for all of them, whatever they say.
+pub(super) async fn answered(deliveries: Vec<Delivery>) -> Vec<Result<RecordMetadata, ProduceError>> {
+    futures_util::future::join_all(deliveries).await
 }
 
 /// The numbers in a partition, in the order of the log.

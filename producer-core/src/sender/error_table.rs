@@ -1,0 +1,199 @@
+//! Every error code that a produce reply may carry, and what it asks for: one row each.
+//!
+//! Pure data; `response.rs` turns a row into an action. What a code means is Kafka's
+//! (<https://kafka.apache.org/protocol#protocol_error_codes>), what follows from it is Java's way, where no reason
+//! for another is given.
+
+use crate::error::Outcome::{self, NotWritten, Unknown, Written};
+
+/// What a code asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Treatment {
+    /// Nothing: the batch is in the log.
+    Done,
+    /// To be sent again, once the metadata has been asked for: another broker leads, or will soon.
+    Refresh(Outcome),
+    /// To be sent again.
+    Retry(Outcome),
+    /// To be sent again; if it is the oldest, with a new epoch, since the broker expects another sequence.
+    /// Without idempotence it fails.
+    NewEpoch,
+    /// To be cut in two.
+    Split,
+    /// The batch, the topic or our rights to it are at fault: it fails.
+    Refuse(Outcome),
+    /// No record of this producer will fare better.
+    Fatal(&'static str),
+}
+
+use Treatment::{Done, Fatal, NewEpoch, Refresh, Refuse, Retry, Split};
+
+/// The row of a code; a code that a newer broker invented fails the batch, which may be written.
+pub(super) fn treatment(code: i16) -> Treatment {
+    TABLE.iter().find(|(listed, _)| *listed == code).map_or(Refuse(Unknown), |(_, treatment)| *treatment)
+}
+
+const TABLE: &[(i16, Treatment)] = &[
+    (0, Done),
+    // UNKNOWN_SERVER_ERROR: a bug or a broken batch on the other side; again would end alike.
+    (-1, Refuse(Unknown)),
+    // CORRUPT_MESSAGE: a wrong checksum, so damaged on the way.
+    (2, Retry(NotWritten)),
+    // UNKNOWN_TOPIC_OR_PARTITION: just created, or deleted.
+    (3, Refresh(NotWritten)),
+    // LEADER_NOT_AVAILABLE, NOT_LEADER_OR_FOLLOWER
+    (5, Refresh(NotWritten)),
+    (6, Refresh(NotWritten)),
+    // REQUEST_TIMED_OUT: the replicas did not follow in time. `response.rs` says written if there is an offset.
+    (7, Retry(Unknown)),
+    // BROKER_NOT_AVAILABLE, REPLICA_NOT_AVAILABLE
+    (8, Refresh(NotWritten)),
+    (9, Refresh(NotWritten)),
+    // MESSAGE_TOO_LARGE
+    (10, Split),
+    // NETWORK_EXCEPTION: between brokers; it may have got as far as the log.
+    (13, Refresh(Unknown)),
+    // COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR
+    (14, Retry(NotWritten)),
+    (15, Retry(NotWritten)),
+    (16, Retry(NotWritten)),
+    // INVALID_TOPIC_EXCEPTION
+    (17, Refuse(NotWritten)),
+    // RECORD_LIST_TOO_LARGE: larger than a segment of the log, as Java does not split that.
+    (18, Refuse(NotWritten)),
+    // NOT_ENOUGH_REPLICAS
+    (19, Retry(NotWritten)),
+    // NOT_ENOUGH_REPLICAS_AFTER_APPEND: in the leader's log; with idempotence the retry finds it there.
+    (20, Retry(Written)),
+    // INVALID_REQUIRED_ACKS
+    (21, Refuse(NotWritten)),
+    // TOPIC_AUTHORIZATION_FAILED: this topic only, and until somebody grants it.
+    (29, Refuse(NotWritten)),
+    (31, Fatal("grant this client IdempotentWrite on the cluster")),
+    // INVALID_TIMESTAMP
+    (32, Refuse(NotWritten)),
+    (35, Fatal("the broker does not take this version of the request")),
+    // INVALID_REQUEST, UNSUPPORTED_FOR_MESSAGE_FORMAT, POLICY_VIOLATION
+    (42, Refuse(NotWritten)),
+    (43, Refuse(NotWritten)),
+    (44, Refuse(NotWritten)),
+    // OUT_OF_ORDER_SEQUENCE_NUMBER
+    (45, NewEpoch),
+    // DUPLICATE_SEQUENCE_NUMBER: written before, and the broker forgot where.
+    (46, Done),
+    // INVALID_PRODUCER_EPOCH
+    (47, NewEpoch),
+    // INVALID_TXN_STATE: the producer id belongs to a transactional producer.
+    (48, Fatal("another, transactional producer uses this producer id")),
+    // INVALID_PRODUCER_ID_MAPPING
+    (49, NewEpoch),
+    // INVALID_TRANSACTION_TIMEOUT
+    (50, Fatal("the cluster does not take the transaction timeout")),
+    // CONCURRENT_TRANSACTIONS
+    (51, Retry(NotWritten)),
+    (53, Fatal("grant this client its transactional id")),
+    // SECURITY_DISABLED
+    (54, Refuse(NotWritten)),
+    // KAFKA_STORAGE_ERROR: a disk failed, perhaps after the append; the leader moves.
+    (56, Refresh(Unknown)),
+    // SASL_AUTHENTICATION_FAILED
+    (58, Refuse(NotWritten)),
+    // UNKNOWN_PRODUCER_ID: retention deleted our batches, and the broker forgot us with them.
+    (59, NewEpoch),
+    // LISTENER_NOT_FOUND, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH
+    (72, Refresh(NotWritten)),
+    (74, Refresh(NotWritten)),
+    (75, Refresh(NotWritten)),
+    // UNSUPPORTED_COMPRESSION_TYPE
+    (76, Refuse(NotWritten)),
+    // OFFSET_NOT_AVAILABLE
+    (78, Retry(NotWritten)),
+    // INVALID_RECORD
+    (87, Refuse(NotWritten)),
+    // THROTTLING_QUOTA_EXCEEDED
+    (89, Retry(NotWritten)),
+    (90, Fatal("another producer took over")),
+    // UNKNOWN_TOPIC_ID, INCONSISTENT_TOPIC_ID: the topic was deleted or made again.
+    (100, Refresh(NotWritten)),
+    (103, Refresh(NotWritten)),
+    // TRANSACTION_ABORTABLE
+    (120, Refuse(NotWritten)),
+    // REBOOTSTRAP_REQUIRED
+    (129, Refresh(NotWritten)),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One test a row, named by what it shows.
+    macro_rules! rows {
+        ($($name:ident: $code:literal => $treatment:pat,)*) => {
+            $(#[test] fn $name() { assert!(matches!(treatment($code), $treatment), "{:?}", treatment($code)); })*
+
+            #[test]
+            fn every_row_has_its_test_and_every_code_its_name() {
+                let tested = [$($code),*];
+                for (code, _) in TABLE {
+                    assert!(tested.contains(code), "{code}");
+                    assert!(*code == 0 || crate::error_code::name(*code) != "UNLISTED_ERROR", "{code}");
+                    assert_eq!(TABLE.iter().filter(|(other, _)| other == code).count(), 1, "{code}");
+                }
+            }
+        };
+    }
+
+    rows! {
+        no_error_is_done: 0 => Done,
+        unknown_server_error_fails_and_may_be_written: -1 => Refuse(Unknown),
+        corrupt_message_is_sent_again: 2 => Retry(NotWritten),
+        unknown_topic_or_partition_asks_for_metadata: 3 => Refresh(NotWritten),
+        leader_not_available_asks_for_metadata: 5 => Refresh(NotWritten),
+        not_leader_or_follower_asks_for_metadata: 6 => Refresh(NotWritten),
+        request_timed_out_may_be_written: 7 => Retry(Unknown),
+        broker_not_available_asks_for_metadata: 8 => Refresh(NotWritten),
+        replica_not_available_asks_for_metadata: 9 => Refresh(NotWritten),
+        message_too_large_is_split: 10 => Split,
+        network_exception_may_be_written: 13 => Refresh(Unknown),
+        coordinator_load_in_progress_is_sent_again: 14 => Retry(NotWritten),
+        coordinator_not_available_is_sent_again: 15 => Retry(NotWritten),
+        not_coordinator_is_sent_again: 16 => Retry(NotWritten),
+        invalid_topic_fails: 17 => Refuse(NotWritten),
+        record_list_too_large_fails: 18 => Refuse(NotWritten),
+        not_enough_replicas_is_sent_again: 19 => Retry(NotWritten),
+        not_enough_replicas_after_append_is_written_and_sent_again: 20 => Retry(Written),
+        invalid_required_acks_fails: 21 => Refuse(NotWritten),
+        topic_authorization_failed_fails_this_batch: 29 => Refuse(NotWritten),
+        cluster_authorization_failed_ends_the_producer: 31 => Fatal(_),
+        invalid_timestamp_fails: 32 => Refuse(NotWritten),
+        unsupported_version_ends_the_producer: 35 => Fatal(_),
+        invalid_request_fails: 42 => Refuse(NotWritten),
+        unsupported_for_message_format_fails: 43 => Refuse(NotWritten),
+        policy_violation_fails: 44 => Refuse(NotWritten),
+        out_of_order_sequence_number_wants_a_new_epoch: 45 => NewEpoch,
+        duplicate_sequence_number_is_done: 46 => Done,
+        invalid_producer_epoch_wants_a_new_epoch: 47 => NewEpoch,
+        invalid_txn_state_ends_the_producer: 48 => Fatal(_),
+        invalid_producer_id_mapping_wants_a_new_epoch: 49 => NewEpoch,
+        invalid_transaction_timeout_ends_the_producer: 50 => Fatal(_),
+        concurrent_transactions_is_sent_again: 51 => Retry(NotWritten),
+        transactional_id_authorization_failed_ends_the_producer: 53 => Fatal(_),
+        security_disabled_fails: 54 => Refuse(NotWritten),
+        kafka_storage_error_may_be_written: 56 => Refresh(Unknown),
+        sasl_authentication_failed_fails: 58 => Refuse(NotWritten),
+        unknown_producer_id_wants_a_new_epoch: 59 => NewEpoch,
+        listener_not_found_asks_for_metadata: 72 => Refresh(NotWritten),
+        fenced_leader_epoch_asks_for_metadata: 74 => Refresh(NotWritten),
+        unknown_leader_epoch_asks_for_metadata: 75 => Refresh(NotWritten),
+        unsupported_compression_type_fails: 76 => Refuse(NotWritten),
+        offset_not_available_is_sent_again: 78 => Retry(NotWritten),
+        invalid_record_fails: 87 => Refuse(NotWritten),
+        throttling_quota_exceeded_is_sent_again: 89 => Retry(NotWritten),
+        producer_fenced_ends_the_producer: 90 => Fatal(_),
+        unknown_topic_id_asks_for_metadata: 100 => Refresh(NotWritten),
+        inconsistent_topic_id_asks_for_metadata: 103 => Refresh(NotWritten),
+        transaction_abortable_fails: 120 => Refuse(NotWritten),
+        rebootstrap_required_asks_for_metadata: 129 => Refresh(NotWritten),
+        a_code_that_is_not_listed_fails_and_may_be_written: 9999 => Refuse(Unknown),
+    }
+}

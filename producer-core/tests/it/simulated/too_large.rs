@@ -1,0 +1,153 @@
+//! Batches that the broker finds too large: split until they fit, one by one in order; a single record fails alone.
+
+use producer_core::testing::{Api, FakeBroker, FakeBrokerConfig, FaultAction};
+use producer_core::{Compression, Delivery, Outcome, ProduceError, ProducerRecord};
+
+use super::support::{TOPIC, cluster_with, landed, numbers, produce, producer, warm};
+
+fn broker(batch_bytes_max: usize) -> FakeBroker {
+    let mut config = FakeBrokerConfig::default();
+    config.batch_bytes_max = batch_bytes_max;
+    cluster_with(config, 1)
+}
+
+/// A number in so many digits, so that it does not compress to nothing.
+fn wide(number: usize, bytes: usize) -> ProducerRecord<String, String> {
+    let mut value = String::with_capacity(bytes);
+    let mut state = number as u64 + 1;
+    while value.len() < bytes - 6 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        value.push(char::from(b'!' + (state >> 33) as u8 % 90));
+    }
+    ProducerRecord::to(TOPIC).partition(0).key(number.to_string()).value(value).header("h", "1").header("h", "2")
+}
+
+fn keys(broker: &FakeBroker) -> Vec<usize> {
+    let records = broker.records(TOPIC, 0).unwrap();
+    assert!(records[1..].iter().all(|record| record.headers.len() == 2));
+    records
+        .iter()
+        .filter_map(|record| record.key.clone())
+        .map(|key| String::from_utf8_lossy(&key).parse().unwrap())
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn batches_are_split_until_each_half_fits() {
+    for compression in [Compression::None, Compression::Lz4, Compression::Zstd, Compression::Snappy, Compression::Gzip]
+    {
+        for is_idempotent in [true, false] {
+            let broker = broker(5000);
+            let producer = producer(&broker, |config| {
+                config.batch_bytes = 50_000;
+                config.compression = compression;
+                config.enable_idempotence = is_idempotent;
+                config.in_flight_max = if is_idempotent { 5 } else { 1 };
+            });
+            warm(&broker, &producer, 1).await;
+
+            let mut deliveries = Vec::new();
+            for number in 1..=300 {
+                deliveries.push(producer.send(wide(number, 1000)).await.unwrap());
+            }
+            let landed = landed(deliveries).await;
+
+            let name = format!("{compression:?}, idempotence {is_idempotent}");
+            assert_eq!(keys(&broker), (1..=300).collect::<Vec<_>>(), "{name}");
+            assert!(landed.iter().zip(1..).all(|(landed, offset)| landed.offset == Some(offset)), "{name}");
+            assert_eq!(producer.buffered_bytes(), 0, "{name}");
+            // Six batches as they were first, then what fits, and few in vain.
+            let requests = broker.request_count(Api::Produce);
+            assert!(requests < 150, "{name}: {requests}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_size_that_passes_is_kept_for_later_batches() {
+    let broker = broker(5000);
+    let producer = producer(&broker, |config| config.batch_bytes = 50_000);
+    warm(&broker, &producer, 1).await;
+    let mut deliveries = Vec::new();
+    for number in 1..=100 {
+        deliveries.push(producer.send(wide(number, 1000)).await.unwrap());
+    }
+    landed(deliveries).await;
+    let batches = broker.batches(TOPIC, 0).unwrap().len() as u64;
+    let requests = broker.request_count(Api::Produce);
+
+    let mut deliveries = Vec::new();
+    for number in 101..=400 {
+        deliveries.push(producer.send(wide(number, 1000)).await.unwrap());
+    }
+    landed(deliveries).await;
+
+    let sent = broker.request_count(Api::Produce) - requests;
+    let stored = broker.batches(TOPIC, 0).unwrap().len() as u64 - batches;
+    assert_eq!(sent, stored, "no batch is refused any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_record_that_fits_nowhere_fails_alone() {
+    let broker = broker(3000);
+    let producer = producer(&broker, |config| config.batch_bytes = 50_000);
+    warm(&broker, &producer, 1).await;
+    let mut deliveries: Vec<(usize, Delivery)> = Vec::new();
+    for number in 1..=100 {
+        let bytes = if number == 37 { 4000 } else { 100 };
+        deliveries.push((number, producer.send(wide(number, bytes)).await.unwrap()));
+    }
+
+    for (number, delivery) in deliveries {
+        match delivery.await {
+            Ok(_) => assert_ne!(number, 37),
+            Err(error) => {
+                assert_eq!(number, 37, "{error}");
+                assert!(matches!(error, ProduceError::Broker { code: 10, .. }), "{error}");
+                assert_eq!(error.outcome(), Outcome::NotWritten);
+            }
+        }
+    }
+
+    assert_eq!(keys(&broker), (1..=100).filter(|number| *number != 37).collect::<Vec<_>>());
+    assert_eq!(producer.buffered_bytes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_may_lie_in_the_log_is_not_split() {
+    let broker = broker(1_000_000);
+    let producer = producer(&broker, |_| {});
+    warm(&broker, &producer, 1).await;
+    broker.inject(produce(FaultAction::DropAfterApplying));
+    broker.inject(produce(FaultAction::Error(10)).skip(1));
+
+    let deliveries = super::support::send(&producer, 0, 1..5).await;
+    for delivery in deliveries {
+        let error = delivery.await.unwrap_err();
+        assert_eq!(error.outcome(), Outcome::Unknown, "{error}");
+    }
+    landed(super::support::send(&producer, 0, 5..9).await).await;
+
+    assert_eq!(numbers(&broker, 0), (0..9).collect::<Vec<_>>(), "halves would have been written a second time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn callbacks_of_a_split_batch_run_once_and_in_order() {
+    let broker = broker(3000);
+    let producer = producer(&broker, |config| config.batch_bytes = 50_000);
+    warm(&broker, &producer, 1).await;
+    let ran = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    for number in 1..=100 {
+        let ran = ran.clone();
+        let callback = move |result: Result<producer_core::RecordMetadata, ProduceError>| {
+            ran.lock().unwrap().push((number, result.unwrap().offset));
+        };
+        producer.send_with_callback(wide(number, 200), callback).await.unwrap();
+    }
+
+    producer.flush().await;
+
+    let expected: Vec<_> = (1..=100).map(|number| (number, Some(number as i64))).collect();
+    assert_eq!(*ran.lock().unwrap(), expected);
+    assert_eq!(producer.buffered_bytes(), 0);
+}

@@ -1,0 +1,163 @@
+//! Topics that come, grow, go, and come back as others.
+
+use std::time::Duration;
+
+use producer_core::testing::{Api, Fault, FaultAction};
+use producer_core::{Outcome, ProduceError, ProducerRecord};
+use tokio::time::Instant;
+
+use super::support::{TOPIC, answered, cluster, landed, ms, numbers, produce, producer, send, to, warm};
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_made_again_with_fewer_partitions_fails_the_records_of_those_that_are_gone() {
+    let broker = cluster(1, 3);
+    let producer = producer(&broker, |_| {});
+    warm(&broker, &producer, 3).await;
+    broker.delete_topic(TOPIC).unwrap();
+    broker.create_topic(TOPIC, 1).unwrap();
+    let before = Instant::now();
+
+    let kept = send(&producer, 0, 1..5).await;
+    let gone = answered(send(&producer, 2, 1..5).await).await;
+
+    for answer in gone {
+        let error = answer.unwrap_err();
+        assert!(matches!(error, ProduceError::PartitionGone { partition: 2, last: 0, .. }), "{error}");
+        assert_eq!(error.outcome(), Outcome::NotWritten);
+    }
+    assert!(ms(before) < 1000, "not at the delivery timeout: {} ms", ms(before));
+    landed(kept).await;
+    assert_eq!(numbers(&broker, 0), (1..5).collect::<Vec<_>>());
+    let refused = producer.send(to(2, 5)).await.unwrap_err();
+    assert!(matches!(refused.error, ProduceError::InvalidPartition { last: 0, .. }), "{refused}");
+    assert_eq!(producer.buffered_bytes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_made_again_starts_its_sequences_anew() {
+    let broker = cluster(2, 2);
+    let producer = producer(&broker, |_| {});
+    warm(&broker, &producer, 2).await;
+    landed(send(&producer, 0, 1..100).await).await;
+    broker.delete_topic(TOPIC).unwrap();
+    broker.create_topic(TOPIC, 2).unwrap();
+
+    landed(send(&producer, 0, 0..100).await).await;
+    landed(send(&producer, 1, 0..100).await).await;
+
+    for partition in [0, 1] {
+        assert_eq!(numbers(&broker, partition), (0..100).collect::<Vec<_>>());
+        assert_eq!(broker.batches(TOPIC, partition).unwrap()[0].base_sequence, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_that_goes_away_is_named_when_its_records_expire() {
+    let broker = cluster(1, 1);
+    let producer = producer(&broker, |_| {});
+    warm(&broker, &producer, 1).await;
+    broker.delete_topic(TOPIC).unwrap();
+    let before = Instant::now();
+
+    let error = producer.send_and_wait(to(0, 1)).await.unwrap_err();
+
+    assert!((120_000..121_000).contains(&ms(before)), "{} ms", ms(before));
+    assert!(error.to_string().contains("UNKNOWN_TOPIC"), "{error}");
+    assert_eq!(error.outcome(), Outcome::NotWritten);
+    assert!(broker.request_count(Api::Produce) < 160, "at most one a second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_that_does_not_exist_is_named_after_max_block() {
+    let broker = cluster(1, 1);
+    let producer = producer(&broker, |config| config.max_block = Duration::from_secs(7));
+    let before = Instant::now();
+
+    let refused = producer.send(ProducerRecord::to("fligths").value("x".to_owned())).await.unwrap_err();
+
+    assert!((7000..7350).contains(&ms(before)), "{} ms", ms(before));
+    let text = refused.to_string();
+    assert!(text.contains("`fligths`") && text.contains("create it, or check the name"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn partitions_that_are_added_take_records() {
+    let broker = cluster(2, 2);
+    let producer = producer(&broker, |_| {});
+    warm(&broker, &producer, 2).await;
+    broker.add_partitions(TOPIC, 4).unwrap();
+
+    landed(send(&producer, 3, 0..10).await).await;
+
+    assert_eq!(numbers(&broker, 3), (0..10).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn metadata_that_lacks_a_known_topic_for_a_while_starts_no_sequence_anew() {
+    let broker = cluster(1, 1);
+    let producer = producer(&broker, |_| {});
+    warm(&broker, &producer, 1).await;
+    // A lagging broker: the leader has moved, so metadata is asked for, and does not know the topic.
+    broker.inject(produce(FaultAction::Error(6)));
+    broker.inject(Fault::new(Api::Metadata, FaultAction::Error(3)).topic(TOPIC).times(3));
+
+    landed(send(&producer, 0, 1..50).await).await;
+
+    assert_eq!(numbers(&broker, 0), (0..50).collect::<Vec<_>>());
+    let last = broker.batches(TOPIC, 0).unwrap().pop().unwrap();
+    assert!(last.producer_epoch == 0 && last.base_sequence > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_partition_without_a_leader_is_waited_for() {
+    let broker = cluster(2, 2);
+    let producer = producer(&broker, |_| {});
+    warm(&broker, &producer, 2).await;
+    broker.stop_node(1).await.unwrap();
+    let waiting = send(&producer, 0, 1..50).await;
+    let others = send(&producer, 1, 1..50).await;
+    landed(others).await;
+
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    broker.move_leader(TOPIC, 0, 2).unwrap();
+    let before = Instant::now();
+    landed(waiting).await;
+
+    assert!(ms(before) <= 1300, "one metadata pause: {} ms", ms(before));
+    assert_eq!(numbers(&broker, 0), (0..50).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_is_named_is_followed_at_once() {
+    let broker = cluster(3, 1);
+    let producer = producer(&broker, |config| config.linger = Duration::ZERO);
+    warm(&broker, &producer, 1).await;
+    for node in [2, 3, 1, 2] {
+        // The connection to a new leader costs no time here, and neither does anything else.
+        broker.move_leader(TOPIC, 0, node).unwrap();
+        let (before, asked) = (Instant::now(), broker.request_count(Api::Metadata));
+
+        let next = numbers(&broker, 0).len();
+        landed(send(&producer, 0, [next]).await).await;
+
+        assert_eq!(ms(before), 0, "no pause before the new leader");
+        assert!(broker.request_count(Api::Metadata) <= asked + 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_is_not_named_is_found_through_metadata() {
+    let mut config = producer_core::testing::FakeBrokerConfig::default();
+    config.nodes = 3;
+    config.max_versions = vec![(Api::Produce, 9)];
+    let broker = super::support::cluster_with(config, 1);
+    let producer = producer(&broker, |_| {});
+    warm(&broker, &producer, 1).await;
+    broker.move_leader(TOPIC, 0, 2).unwrap();
+    let before = Instant::now();
+
+    landed(send(&producer, 0, 1..10).await).await;
+
+    assert!((85..=250).contains(&ms(before)), "linger and one pause: {} ms", ms(before));
+    assert_eq!(numbers(&broker, 0), (0..10).collect::<Vec<_>>());
+}
