@@ -65,7 +65,11 @@ pub struct Limits {
     pub schema_fields: usize,
     /// `limits.union_branches`: branches of one union. Default 500.
     pub union_branches: usize,
-    /// `limits.expanded_bytes`: bytes of a schema's text. Default 4 MiB.
+    /// `limits.references`: references of one schema, those of references included. Default 100.
+    pub references: usize,
+    /// `limits.reference_depth`: how deep references may lead. Default 20.
+    pub reference_depth: usize,
+    /// `limits.expanded_bytes`: bytes of a schema's text, those of its references included. Default 4 MiB.
     pub expanded_bytes: usize,
     /// `limits.versions_compared`: versions that a transitive check looks at. Default 1,000.
     pub versions_compared: usize,
@@ -151,6 +155,8 @@ impl Default for Limits {
             schema_nesting: schema.schema_nesting,
             schema_fields: schema.schema_fields,
             union_branches: schema.union_branches,
+            references: 100,
+            reference_depth: 20,
             expanded_bytes: schema.expanded_bytes,
             versions_compared: 1000,
             connections: 10_000,
@@ -250,6 +256,8 @@ impl ServerConfig {
             ("limits.schema_nesting", self.limits.schema_nesting),
             ("limits.schema_fields", self.limits.schema_fields),
             ("limits.union_branches", self.limits.union_branches),
+            ("limits.references", self.limits.references),
+            ("limits.reference_depth", self.limits.reference_depth),
             ("limits.expanded_bytes", self.limits.expanded_bytes),
             ("limits.versions_compared", self.limits.versions_compared),
             ("limits.connections", self.limits.connections),

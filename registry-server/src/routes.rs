@@ -4,13 +4,14 @@
 
 use actix_web::http::Method;
 
-use crate::http::{Route, compatibility, health, root, schemas, subject_config, subjects, versions};
+use crate::http::{Route, compatibility, guids, health, root, schemas, subject_config, subjects, versions};
 
 /// All routes. A literal segment is tried before one in braces by standing further up.
 pub(crate) static ROUTES: &[Route] = &[
     Route { path: &[], methods: &[(Method::GET, root::get), (Method::POST, root::post)] },
     Route { path: &["subjects"], methods: &[(Method::GET, subjects::list)] },
     Route { path: &["subjects", "{subject}"], methods: &[(Method::POST, subjects::lookup)] },
+    Route { path: &["subjects", "{subject}", "metadata"], methods: &[(Method::GET, versions::find_by_metadata)] },
     Route {
         path: &["subjects", "{subject}", "versions"],
         methods: &[(Method::GET, versions::list), (Method::POST, versions::register)],
@@ -20,11 +21,21 @@ pub(crate) static ROUTES: &[Route] = &[
         path: &["subjects", "{subject}", "versions", "{version}", "schema"],
         methods: &[(Method::GET, versions::get_schema)],
     },
+    Route {
+        path: &["subjects", "{subject}", "versions", "{version}", "referencedby"],
+        methods: &[(Method::GET, versions::referenced_by)],
+    },
+    Route {
+        path: &["subjects", "{subject}", "versions", "{version}", "tags"],
+        methods: &[(Method::POST, versions::tag)],
+    },
     Route { path: &["schemas", "types"], methods: &[(Method::GET, schemas::types)] },
     Route { path: &["schemas", "ids", "{id}"], methods: &[(Method::GET, schemas::get)] },
     Route { path: &["schemas", "ids", "{id}", "schema"], methods: &[(Method::GET, schemas::get_schema)] },
     Route { path: &["schemas", "ids", "{id}", "subjects"], methods: &[(Method::GET, schemas::subjects)] },
     Route { path: &["schemas", "ids", "{id}", "versions"], methods: &[(Method::GET, schemas::versions)] },
+    Route { path: &["schemas", "guids", "{guid}"], methods: &[(Method::GET, guids::get)] },
+    Route { path: &["schemas", "guids", "{guid}", "ids"], methods: &[(Method::GET, guids::ids)] },
     Route {
         path: &["compatibility", "subjects", "{subject}", "versions"],
         methods: &[(Method::POST, compatibility::check_all)],

@@ -138,6 +138,8 @@ fn address_of(database: &Database) -> &str {
 fn registry_config(config: &ServerConfig) -> RegistryConfig {
     RegistryConfig {
         limits: config.schema_limits(),
+        references: config.limits.references,
+        reference_depth: config.limits.reference_depth,
         versions_compared: config.limits.versions_compared,
         cache_bytes: config.cache.bytes,
     }

@@ -365,6 +365,15 @@ pub struct SubjectVersion {
     pub version: u32,
 }
 
+/// An id of a content: an element of `/schemas/guids/{guid}/ids`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ContextId {
+    /// The context, with its dot.
+    pub context: String,
+    /// The id there.
+    pub id: u32,
+}
+
 /// The answer of a compatibility check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompatibilityResponse {

@@ -1,13 +1,15 @@
 //! A case per endpoint of the registry, errors included. `endpoint_coverage` fails on a route without one.
 
 mod cases;
+mod content_cases;
 
 use registry_server::{Server, ServerConfig};
 use serde_json::Value;
 
 use crate::raw_http::{Answer, Connection};
 
-pub(crate) use cases::CASES;
+use cases::CASES;
+use content_cases::CONTENT_CASES;
 
 /// What clients send.
 const JSON: (&str, &str) = ("Content-Type", "application/vnd.schemaregistry.v1+json");
@@ -24,6 +26,11 @@ const RECORD_BROKEN: &str =
 pub(crate) struct Case {
     pub(crate) endpoint: &'static str,
     pub(crate) run: fn(&mut Api),
+}
+
+/// Every case there is.
+pub(crate) fn cases() -> impl Iterator<Item = &'static Case> {
+    CASES.iter().chain(CONTENT_CASES)
 }
 
 /// An empty registry and a connection to it.

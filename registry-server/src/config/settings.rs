@@ -35,6 +35,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("limits.schema_nesting", |c, v| put(&mut c.limits.schema_nesting, number(v))),
     setting("limits.schema_fields", |c, v| put(&mut c.limits.schema_fields, number(v))),
     setting("limits.union_branches", |c, v| put(&mut c.limits.union_branches, number(v))),
+    setting("limits.references", |c, v| put(&mut c.limits.references, number(v))),
+    setting("limits.reference_depth", |c, v| put(&mut c.limits.reference_depth, number(v))),
     setting("limits.expanded_bytes", |c, v| put(&mut c.limits.expanded_bytes, number(v))),
     setting("limits.versions_compared", |c, v| put(&mut c.limits.versions_compared, number(v))),
     setting("limits.connections", |c, v| put(&mut c.limits.connections, number(v))),

@@ -63,12 +63,22 @@ fn api_error(error: RegistryError, incompatible: ErrorCode) -> ApiError {
             ApiError::incompatible_schema_as_409(&subject, &messages)
         }
         RegistryError::Incompatible { subject, messages } => ApiError::incompatible_schema(&subject, &messages),
+        RegistryError::InvalidRuleSet { reason } => ApiError::invalid_rule_set(&reason),
+        RegistryError::VersionNotNext => ApiError::version_is_not_next(),
+        RegistryError::ReadOnlyMode { subject, context } => ApiError::read_only_mode(&subject, &context),
+        RegistryError::NotImportMode { subject, context } => ApiError::not_import_mode(&subject, &context),
+        RegistryError::NotReadWriteMode { subject, context } => ApiError::not_read_write_mode(&subject, &context),
+        RegistryError::IdTaken { id, context } => ApiError::overwrite_not_permitted(id, &context),
+        RegistryError::ReferenceExists { subject, version } => ApiError::reference_exists(&subject, version.0),
+        RegistryError::GuidNotFound { guid } => ApiError::schema_with_id_not_found(guid),
         RegistryError::InvalidLevel => ApiError::invalid_level(),
         RegistryError::ConfigNotSet { subject } => ApiError::subject_level_not_set(&subject),
         RegistryError::NotSupported { what } => ApiError::not_supported_yet(&what),
         RegistryError::Crowded { .. } => ApiError::unavailable("too many writers of this subject"),
         RegistryError::Unavailable(_) => ApiError::unavailable("the storage is not reachable"),
-        RegistryError::Store(_) | RegistryError::Corrupt { .. } => ApiError::store_failed(),
+        RegistryError::Store(_) | RegistryError::Corrupt { .. } | RegistryError::CorruptConfig { .. } => {
+            ApiError::store_failed()
+        }
         RegistryError::Aborted => ApiError::internal(),
     }
 }

@@ -22,6 +22,7 @@ use serde::de::DeserializeOwned;
 use crate::registry::Registry;
 
 pub(crate) mod compatibility;
+pub(crate) mod guids;
 pub(crate) mod health;
 pub(crate) mod root;
 pub(crate) mod schemas;
@@ -38,6 +39,7 @@ mod path;
 mod reply;
 mod route;
 mod schema_body;
+mod view;
 
 pub(crate) use body::BodyLimits;
 pub(crate) use reply::Reply;

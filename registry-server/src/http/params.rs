@@ -29,6 +29,18 @@ impl<'a> Query<'a> {
         Ok(None)
     }
 
+    /// Every value of a name, in order.
+    pub(super) fn texts(self, name: &str) -> Result<Vec<Cow<'a, str>>, HttpError> {
+        let mut texts = Vec::new();
+        for pair in self.0.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            if decoded(key)? == name {
+                texts.push(decoded(value)?);
+            }
+        }
+        Ok(texts)
+    }
+
     /// Whether a name is set to true.
     pub(super) fn flag(self, name: &str) -> Result<bool, HttpError> {
         Ok(self.text(name)?.is_some_and(|value| value.eq_ignore_ascii_case("true")))

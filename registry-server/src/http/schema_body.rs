@@ -1,19 +1,64 @@
 //! The body that register, lookup and the compatibility checks share.
 
-use schema_core::SchemaType;
-use schema_core::wire::RegisterRequest;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::registry::{RegistryError, SchemaInput};
+use schema_core::tags::{Entity, TagChange};
+use schema_core::wire::{RegisterRequest, SchemaTags};
+use schema_core::{SchemaId, SchemaType};
+
+use crate::registry::{Check, RegistryError, SchemaInput, Terms, WantedVersion};
 
 /// Schema types that Confluent knows and this server does not read yet.
 const TYPES_TO_COME: [&str; 2] = ["JSON", "PROTOBUF"];
 
-/// What the request has to say to the rules, or what of it cannot be served yet. Nothing is dropped silently.
+/// What the request has to say to the rules.
 pub(super) fn input(request: RegisterRequest, normalize: bool) -> Result<SchemaInput, RegistryError> {
-    if let Some(what) = unsupported(&request) {
-        return Err(RegistryError::NotSupported { what: what.to_owned() });
+    Ok(SchemaInput {
+        schema_type: schema_type(request.schema_type.as_deref())?,
+        text: request.schema,
+        references: request.references,
+        metadata: request.metadata,
+        rule_set: request.rule_set,
+        normalize,
+    })
+}
+
+/// What a register asks for beside the schema.
+pub(super) fn terms(request: &RegisterRequest, check: Check) -> Result<Terms, RegistryError> {
+    Ok(Terms {
+        check,
+        id: request.id.and_then(|id| u32::try_from(id).ok()).map(SchemaId),
+        version: match request.version {
+            None | Some(0) => WantedVersion::Any,
+            Some(-1) => WantedVersion::Latest,
+            Some(number) => WantedVersion::Number(number),
+        },
+        tags: tag_changes(&request.schema_tags_to_add, &request.schema_tags_to_remove)?,
+        takes_tags_over: request.propagate_schema_tags == Some(true),
+    })
+}
+
+/// What becomes of the tags of each entity.
+pub(super) fn tag_changes(to_add: &[SchemaTags], to_remove: &[SchemaTags]) -> Result<Vec<TagChange>, RegistryError> {
+    let mut changes: BTreeMap<Entity, TagChange> = BTreeMap::new();
+    let change = |tags: &SchemaTags| {
+        let entity = Entity::try_from(tags.schema_entity.clone().unwrap_or_default());
+        let entity = entity.map_err(|error| RegistryError::InvalidSchema {
+            schema_type: SchemaType::Avro,
+            reason: error.to_string(),
+        })?;
+        let unchanged = TagChange { entity: entity.clone(), add: BTreeSet::new(), remove: BTreeSet::new() };
+        Ok::<_, RegistryError>((entity, unchanged))
+    };
+    for tags in to_add {
+        let (entity, unchanged) = change(tags)?;
+        changes.entry(entity).or_insert(unchanged).add.extend(tags.tags.iter().cloned());
     }
-    Ok(SchemaInput { schema_type: schema_type(request.schema_type.as_deref())?, text: request.schema, normalize })
+    for tags in to_remove {
+        let (entity, unchanged) = change(tags)?;
+        changes.entry(entity).or_insert(unchanged).remove.extend(tags.tags.iter().cloned());
+    }
+    Ok(changes.into_values().collect())
 }
 
 fn schema_type(name: Option<&str>) -> Result<SchemaType, RegistryError> {
@@ -24,18 +69,4 @@ fn schema_type(name: Option<&str>) -> Result<SchemaType, RegistryError> {
         }
         RegistryError::UnknownSchemaType { name: name.to_owned() }
     })
-}
-
-fn unsupported(request: &RegisterRequest) -> Option<&'static str> {
-    let given = [
-        (!request.references.is_empty(), "`references`"),
-        (request.metadata.is_some(), "`metadata`"),
-        (request.rule_set.is_some(), "`ruleSet`"),
-        (!matches!(request.version, None | Some(0)), "an explicit `version`"),
-        (!matches!(request.id, None | Some(-1)), "an explicit `id`"),
-        (!request.schema_tags_to_add.is_empty(), "`schemaTagsToAdd`"),
-        (!request.schema_tags_to_remove.is_empty(), "`schemaTagsToRemove`"),
-        (request.propagate_schema_tags == Some(true), "`propagateSchemaTags`"),
-    ];
-    given.into_iter().find(|(is_given, _)| *is_given).map(|(_, what)| what)
 }

@@ -1,15 +1,15 @@
 //! `/schemas`: by id, and the types there are.
 
-use std::sync::Arc;
-
 use actix_web::web::Bytes;
 use futures_util::future::LocalBoxFuture;
+use schema_core::SchemaId;
 use schema_core::error_code::ApiError;
 use schema_core::wire::{SchemaByIdResponse, SubjectVersion};
 
-use crate::registry::{self, Deleted, RegistryError, SchemaInUse, Subject, qualified};
+use crate::registry::{self, Deleted, RegistryError, SchemaUse, Subject, qualified};
 
 use super::error::HttpError;
+use super::view::{Shown, View};
 use super::{Answer, Call, json, params};
 
 /// `GET /schemas/types`: the types that can be registered.
@@ -22,35 +22,46 @@ pub(crate) fn types<'a>(_call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
 pub(crate) fn get<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
     Box::pin(async {
         let id = params::id(call.argument(0))?;
-        if call.query.flag("fetchMaxId")? {
-            return Err(RegistryError::NotSupported { what: "`fetchMaxId`".to_owned() }.into());
-        }
         let subject = subject(call)?;
-        let schema = find(call, id).await?.ok_or(RegistryError::IdNotFound { id })?;
-        let index = schema.index_for(subject.as_ref());
-        schema.answer(index, |used| {
-            let stored = &schema.content.stored;
-            json(&SchemaByIdResponse {
-                subject: Some(qualified(&used.subject).to_string()),
-                version: Some(used.entry.version.0),
-                guid: Some(guid(stored.guid)),
-                schema_type: Some(stored.schema_type.as_str().to_owned()),
-                schema: stored.text.to_string(),
-                ts: Some(used.entry.timestamp_ms),
-                deleted: Some(used.entry.deleted),
-                ..SchemaByIdResponse::default()
-            })
-        })
+        let found = call.registry.schema_by_id(id, subject.as_ref()).await?;
+        let (schema, index) = found.ok_or(RegistryError::IdNotFound { id })?;
+        let view = View::of(call)?;
+        let fetches_max_id = call.query.flag("fetchMaxId")?;
+        if view == View::PLAIN && !fetches_max_id {
+            let shown = || view.show_schema(&schema.content.schema);
+            return schema.answer(index, |used| json(&response(used, shown(), None)));
+        }
+        let used = &schema.uses[index];
+        let max_id = if fetches_max_id { call.registry.max_id(&used.subject).await? } else { None };
+        json(&response(used, view.show(call, &schema.content).await?, max_id))
     })
+}
+
+fn response(used: &SchemaUse, shown: Shown, max_id: Option<SchemaId>) -> SchemaByIdResponse {
+    SchemaByIdResponse {
+        subject: Some(qualified(&used.subject).to_string()),
+        version: Some(used.entry.version.0),
+        guid: shown.guid,
+        schema_type: shown.schema_type,
+        schema: shown.text,
+        references: shown.references,
+        metadata: shown.metadata,
+        rule_set: shown.rule_set,
+        schema_tags: shown.tags,
+        max_id: max_id.map(|id| id.0),
+        ts: Some(used.entry.timestamp_ms),
+        deleted: Some(used.entry.deleted),
+    }
 }
 
 /// `GET /schemas/ids/{id}/schema`: the schema's text itself.
 pub(crate) fn get_schema<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
     Box::pin(async {
         let id = params::id(call.argument(0))?;
-        subject(call)?;
-        let schema = find(call, id).await?.ok_or(RegistryError::IdNotFound { id })?;
-        Ok(Bytes::copy_from_slice(schema.content.stored.text.as_bytes()))
+        let found = call.registry.schema_by_id(id, subject(call)?.as_ref()).await?;
+        let (schema, _) = found.ok_or(RegistryError::IdNotFound { id })?;
+        let text = View::of(call)?.text(call, &schema.content).await?;
+        Ok(Bytes::copy_from_slice(text.as_bytes()))
     })
 }
 
@@ -76,16 +87,12 @@ pub(crate) fn versions<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
 async fn uses(call: &Call<'_>) -> Result<Vec<SubjectVersion>, HttpError> {
     let id = params::id(call.argument(0))?;
     let deleted = call.query.deleted()?;
-    subject(call)?;
-    let schema = find(call, id).await?.ok_or_else(ApiError::schema_not_found)?;
+    let schema = call.registry.schema_in_context(id, subject(call)?.as_ref()).await?;
+    let schema = schema.ok_or_else(ApiError::schema_not_found)?;
     let visible = schema.uses.iter().filter(|used| !used.entry.deleted || deleted != Deleted::Hide);
     let visible = visible
         .map(|used| SubjectVersion { subject: qualified(&used.subject).to_string(), version: used.entry.version.0 });
     Ok(visible.collect())
-}
-
-async fn find(call: &Call<'_>, id: i32) -> Result<Option<Arc<SchemaInUse>>, HttpError> {
-    Ok(call.registry.schema_by_id(id).await?)
 }
 
 /// The subject whose version the answer should show; an empty one is none.
@@ -94,9 +101,4 @@ fn subject(call: &Call<'_>) -> Result<Option<Subject>, HttpError> {
         Some(name) if !name.is_empty() => Ok(Some(Subject::parse(&name))),
         _ => Ok(None),
     }
-}
-
-/// A GUID as clients see it.
-pub(super) fn guid(bytes: [u8; 16]) -> String {
-    uuid::Uuid::from_bytes(bytes).to_string()
 }

@@ -5,7 +5,7 @@ use schema_core::wire::{LookupResponse, RegisterRequest};
 
 use crate::registry::{Found, RegistryError, Subject};
 
-use super::schemas::guid;
+use super::view::View;
 use super::{Answer, Call, json, schema_body};
 
 /// `GET /subjects`: names, sorted.
@@ -35,14 +35,16 @@ pub(crate) fn lookup<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
 }
 
 fn response(subject: &Subject, found: &Found) -> LookupResponse {
-    let stored = &found.content.stored;
+    let shown = View::PLAIN.show_schema(&found.content.schema);
     LookupResponse {
         subject: subject.name().to_owned(),
         version: found.entry.version.0,
         id: found.entry.id.0,
-        guid: Some(guid(stored.guid)),
-        schema_type: Some(stored.schema_type.as_str().to_owned()),
-        schema: stored.text.to_string(),
-        ..LookupResponse::default()
+        guid: shown.guid,
+        schema_type: shown.schema_type,
+        references: shown.references,
+        metadata: shown.metadata,
+        rule_set: shown.rule_set,
+        schema: shown.text,
     }
 }

@@ -2,13 +2,13 @@
 
 use actix_web::web::Bytes;
 use futures_util::future::LocalBoxFuture;
-use schema_core::wire::{RegisterRequest, RegisterResponse, VersionResponse};
+use schema_core::wire::{RegisterRequest, RegisterResponse, TagSchemaRequest, VersionResponse};
 
 use crate::clock;
-use crate::registry::{Check, Deleted, Found, Registered, Subject};
+use crate::registry::{Check, Deleted, Found, Registered, Subject, VersionChange};
 
 use super::error::HttpError;
-use super::schemas::guid;
+use super::view::{Shown, View};
 use super::{Answer, Call, json, params, schema_body};
 
 /// `POST /subjects/{subject}/versions`: registers a schema.
@@ -16,22 +16,45 @@ pub(crate) fn register<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
     Box::pin(async {
         let request: RegisterRequest = call.read("register").await?;
         let subject = Subject::parse_to_write(call.argument(0))?;
-        let input = schema_body::input(request, call.query.flag("normalize")?)?;
         let check = if call.query.flag("force")? { Check::Nothing } else { Check::Compatibility };
-        let registered = call.registry.register(&subject, &input, check, clock::now_ms()).await?;
+        let terms = schema_body::terms(&request, check)?;
+        let input = schema_body::input(request, call.query.flag("normalize")?)?;
+        let registered = call.registry.register(&subject, &input, &terms, clock::now_ms()).await?;
+        json(&register_response(&registered))
+    })
+}
+
+/// `POST /subjects/{subject}/versions/{version}/tags`: a new version, made of this one with other tags, metadata or
+/// rules.
+pub(crate) fn tag<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
+    Box::pin(async {
+        let request: TagSchemaRequest = call.read("modifyTags").await?;
+        let selector = params::version(call.argument(1))?;
+        let subject = Subject::parse(call.argument(0));
+        let change = VersionChange {
+            tags: schema_body::tag_changes(&request.tags_to_add, &request.tags_to_remove)?,
+            version: request.new_version,
+            metadata: request.metadata,
+            rule_set: request.rule_set,
+            rules_to_merge: request.rules_to_merge,
+            rules_to_remove: request.rules_to_remove,
+        };
+        let registered = call.registry.change_version(&subject, selector, change, clock::now_ms()).await?;
         json(&register_response(&registered))
     })
 }
 
 fn register_response(registered: &Registered) -> RegisterResponse {
-    let canonical = &registered.canonical;
+    let shown = View::PLAIN.show_schema(&registered.schema);
     RegisterResponse {
         id: registered.id.0,
         version: Some(registered.version.0),
-        guid: Some(guid(canonical.guid)),
-        schema_type: Some(canonical.schema_type.as_str().to_owned()),
-        schema: Some(canonical.text.to_string()),
-        ..RegisterResponse::default()
+        guid: shown.guid,
+        schema_type: shown.schema_type,
+        references: shown.references,
+        metadata: shown.metadata,
+        rule_set: shown.rule_set,
+        schema: Some(shown.text),
     }
 }
 
@@ -61,26 +84,56 @@ pub(crate) fn list<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
 pub(crate) fn get<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
     Box::pin(async {
         let (subject, found) = find(call).await?;
-        let stored = &found.content.stored;
-        json(&VersionResponse {
-            subject: subject.name().to_owned(),
-            version: found.entry.version.0,
-            id: found.entry.id.0,
-            guid: Some(guid(stored.guid)),
-            schema_type: Some(stored.schema_type.as_str().to_owned()),
-            schema: stored.text.to_string(),
-            ts: Some(found.entry.timestamp_ms),
-            deleted: Some(found.entry.deleted),
-            ..VersionResponse::default()
-        })
+        json(&version_response(&subject, &found, View::of(call)?.show(call, &found.content).await?))
     })
+}
+
+/// `GET /subjects/{subject}/metadata`: the newest version whose metadata has these properties.
+pub(crate) fn find_by_metadata<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
+    Box::pin(async {
+        let subject = Subject::parse(call.argument(0));
+        let (keys, values) = (call.query.texts("key")?, call.query.texts("value")?);
+        let properties = keys.into_iter().zip(values).map(|(key, value)| (key.into_owned(), value.into_owned()));
+        let properties: Vec<_> = properties.collect();
+        let found = call.registry.version_with_metadata(&subject, &properties, call.query.deleted()?).await?;
+        json(&version_response(&subject, &found, View::of(call)?.show(call, &found.content).await?))
+    })
+}
+
+/// `GET /subjects/{subject}/versions/{version}/referencedby`: the ids of schemas that refer to it.
+pub(crate) fn referenced_by<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
+    Box::pin(async {
+        let page = call.query.page()?;
+        let selector = params::version(call.argument(1))?;
+        let subject = Subject::parse(call.argument(0));
+        let ids = call.registry.referrers(&subject, selector, call.query.deleted()?).await?;
+        json(&page.of(ids.into_iter().map(|id| id.0)))
+    })
+}
+
+pub(super) fn version_response(subject: &Subject, found: &Found, shown: Shown) -> VersionResponse {
+    VersionResponse {
+        subject: subject.name().to_owned(),
+        version: found.entry.version.0,
+        id: found.entry.id.0,
+        guid: shown.guid,
+        schema_type: shown.schema_type,
+        references: shown.references,
+        metadata: shown.metadata,
+        rule_set: shown.rule_set,
+        schema: shown.text,
+        schema_tags: shown.tags,
+        ts: Some(found.entry.timestamp_ms),
+        deleted: Some(found.entry.deleted),
+    }
 }
 
 /// `GET /subjects/{subject}/versions/{version}/schema`: the schema's text itself.
 pub(crate) fn get_schema<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
     Box::pin(async {
         let (_, found) = find(call).await?;
-        Ok(Bytes::copy_from_slice(found.content.stored.text.as_bytes()))
+        let text = View::of(call)?.text(call, &found.content).await?;
+        Ok(Bytes::copy_from_slice(text.as_bytes()))
     })
 }
 

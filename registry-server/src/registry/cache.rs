@@ -2,8 +2,9 @@
 //!
 //! | cache | key | why it holds |
 //! |---|---|---|
-//! | contents | context and id | the content of an id never changes |
-//! | texts | hash of the text as sent | reading a text depends on nothing else |
+//! | contents | context and id | compared with what a version has: an id changes only by a purge and an import |
+//! | texts | hash of the text as sent and of those it refers to | reading a text depends on nothing else |
+//! | likenesses | context, id and form | as contents; an id that has changed is another schema to all who ask |
 //! | subjects | subject and revision | a revision stands for one state; the store is asked for it first |
 //! | uses | context, id and its generation | the store raises it with each commit that changes the id's uses |
 //!
@@ -16,12 +17,15 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use moka::future::Cache;
-use schema_core::SchemaId;
 use schema_core::format::Strictness;
+use schema_core::{SchemaId, Version};
+use tokio::sync::OnceCell;
 
 use crate::store::{DedupKey, Revision, SchemaUse, StoredSchema, SubjectKey, SubjectSnapshot, VersionEntry};
 
-use super::canonical::{Canonical, Form, TextKey};
+use super::canonical::{Canonical, Form, Schema, TextKey};
+use super::references::References;
+use super::same::{AlikeIndex, Likeness, LikenessKey};
 use super::{Registry, RegistryError, Subject};
 
 /// Finished answers kept per id: one per use, for the first uses. Beyond them an answer is made anew each time.
@@ -33,12 +37,16 @@ const PARSED_FACTOR: usize = 12;
 /// What an entry costs beside its contents, about.
 const ENTRY_BYTES: usize = 256;
 
+/// What a likeness costs, keys and the cache's own share included, about.
+const LIKENESS_BYTES: u32 = 256;
+
 /// All caches of a registry.
 pub(super) struct Caches {
     contents: Cache<(Arc<str>, SchemaId), Arc<Content>>,
     texts: Cache<TextKey, Arc<Canonical>>,
     subjects: Cache<(SubjectKey, Revision), Arc<CachedSubject>>,
     uses: Cache<(Arc<str>, SchemaId, u64), Arc<SchemaInUse>>,
+    likenesses: Cache<LikenessKey, Likeness>,
 }
 
 /// The content of an id, with the schema read from it once somebody compares.
@@ -46,6 +54,8 @@ pub(super) struct Caches {
 pub struct Content {
     /// As stored.
     pub stored: StoredSchema,
+    /// As clients see it.
+    pub schema: Schema,
     canonical: OnceLock<Arc<Canonical>>,
     normal_key: OnceLock<DedupKey>,
 }
@@ -68,6 +78,8 @@ pub(super) struct CachedSubject {
     pub(super) snapshot: SubjectSnapshot,
     /// Content to its newest live version.
     live: HashMap<DedupKey, usize>,
+    alike: OnceCell<AlikeIndex>,
+    alike_in_normal_form: OnceCell<AlikeIndex>,
 }
 
 impl Caches {
@@ -77,7 +89,7 @@ impl Caches {
         Self {
             contents: Cache::builder()
                 .max_capacity(share(20))
-                .weigher(|_, content: &Arc<Content>| weight(content.stored.text.len() * PARSED_FACTOR))
+                .weigher(|_, content: &Arc<Content>| weight(content.bytes()))
                 .build(),
             texts: Cache::builder()
                 .max_capacity(share(25))
@@ -86,21 +98,31 @@ impl Caches {
             subjects: Cache::builder()
                 .max_capacity(share(20))
                 .weigher(|_, subject: &Arc<CachedSubject>| {
-                    weight(subject.snapshot.versions.len() * (size_of::<VersionEntry>() + 64))
+                    // Each version may stand in three indexes.
+                    weight(subject.snapshot.versions.len() * (size_of::<VersionEntry>() + 3 * 64))
                 })
                 .build(),
             uses: Cache::builder()
-                .max_capacity(share(35))
+                .max_capacity(share(30))
                 .weigher(|_, schema: &Arc<SchemaInUse>| {
-                    let answer_bytes = schema.content.stored.text.len() + ENTRY_BYTES;
+                    let answer_bytes = schema.content.bytes() / PARSED_FACTOR + ENTRY_BYTES;
                     weight(schema.uses.len() * 128 + schema.answers.len() * answer_bytes)
                 })
                 .build(),
+            likenesses: Cache::builder().max_capacity(share(5)).weigher(|_, _| LIKENESS_BYTES).build(),
         }
     }
 
     pub(super) async fn text(&self, key: &TextKey) -> Option<Arc<Canonical>> {
         self.texts.get(key).await
+    }
+
+    pub(super) async fn likeness(&self, key: &LikenessKey) -> Option<Likeness> {
+        self.likenesses.get(key).await
+    }
+
+    pub(super) async fn remember_likeness(&self, key: LikenessKey, likeness: Likeness) {
+        self.likenesses.insert(key, likeness).await;
     }
 
     pub(super) async fn remember_text(&self, key: TextKey, canonical: Arc<Canonical>) {
@@ -115,6 +137,7 @@ impl fmt::Debug for Caches {
             .field("texts", &self.texts.entry_count())
             .field("subjects", &self.subjects.entry_count())
             .field("uses", &self.uses.entry_count())
+            .field("likenesses", &self.likenesses.entry_count())
             .finish()
     }
 }
@@ -135,7 +158,7 @@ impl Registry {
             return Ok(Some(known));
         }
         let Some(stored) = self.store.schema(context, id).await? else { return Ok(None) };
-        let content = Arc::new(Content::new(stored));
+        let content = Arc::new(Content::new(stored)?);
         // Who was faster wins, so that all share one parsed schema.
         let entry = self.caches.contents.entry(key).or_insert(content).await;
         Ok(Some(entry.into_value()))
@@ -148,8 +171,14 @@ impl Registry {
         entry: &VersionEntry,
     ) -> Result<Arc<Content>, RegistryError> {
         let id = entry.id;
-        let content = self.content(context, id).await?;
-        content.ok_or_else(|| RegistryError::Corrupt { id: id.0, reason: "it is missing".to_owned() })
+        let missing = || RegistryError::Corrupt { id: id.0, reason: "it is missing".to_owned() };
+        let content = self.content(context, id).await?.ok_or_else(missing)?;
+        if content.stored.dedup_key == entry.dedup_key {
+            return Ok(content);
+        }
+        // An import has given the id again, after all of it had been purged.
+        self.caches.contents.invalidate(&(Arc::clone(context), id)).await;
+        self.content(context, id).await?.ok_or_else(missing)
     }
 
     /// An id's content and uses; `None` when nothing has the id.
@@ -165,11 +194,9 @@ impl Registry {
             return Ok(Some(known));
         }
         let load = async {
-            let Some(content) = self.content(context, id).await? else { return Err(RegistryError::SchemaNotFound) };
             let uses = self.store.schema_uses(context, id).await?;
-            if uses.is_empty() {
-                return Err(RegistryError::SchemaNotFound);
-            }
+            let Some(used) = uses.first() else { return Err(RegistryError::SchemaNotFound) };
+            let content = self.content_of(context, &used.entry).await?;
             Ok(Arc::new(SchemaInUse::new(content, uses)))
         };
         match self.caches.uses.try_get_with(key, load).await {
@@ -200,27 +227,30 @@ impl Registry {
         if let Some(known) = content.canonical.get() {
             return Ok(Arc::clone(known));
         }
-        let stored = &content.stored;
-        let canonical = self
-            .canonical(stored.schema_type, &stored.text, Form::Canonical, Strictness::Stored)
-            .await
-            .map_err(|error| corrupt(stored.id, error))?;
+        let read = self.read_stored(content, Form::Canonical).await;
+        let canonical = read.map_err(|error| corrupt(content.stored.id, error))?;
         Ok(Arc::clone(content.canonical.get_or_init(|| canonical)))
     }
 
-    /// The identity of a content's normal form.
+    /// The key of the text of a content's normal form.
     pub(super) async fn normal_key(&self, content: &Content) -> Result<DedupKey, RegistryError> {
         if let Some(known) = content.normal_key.get() {
             return Ok(*known);
         }
-        let stored = &content.stored;
         // A stored schema without a normal form is its own.
-        let key = match self.canonical(stored.schema_type, &stored.text, Form::Normal, Strictness::Stored).await {
-            Ok(canonical) => canonical.dedup_key,
-            Err(RegistryError::InvalidSchema { .. }) => stored.dedup_key,
+        let key = match self.read_stored(content, Form::Normal).await {
+            Ok(canonical) => canonical.text_key(),
+            Err(RegistryError::InvalidSchema { .. }) => self.parsed(content).await?.text_key(),
             Err(error) => return Err(error),
         };
         Ok(*content.normal_key.get_or_init(|| key))
+    }
+
+    async fn read_stored(&self, content: &Content, form: Form) -> Result<Arc<Canonical>, RegistryError> {
+        let stored = &content.stored;
+        let closure = self.closure(stored.schema_type, &stored.references).await?;
+        let references = References { closure, ..References::default() };
+        self.canonical(stored.schema_type, &stored.text, &references, form, Strictness::Stored).await
     }
 }
 
@@ -232,8 +262,15 @@ fn corrupt(id: SchemaId, error: RegistryError) -> RegistryError {
 }
 
 impl Content {
-    fn new(stored: StoredSchema) -> Self {
-        Self { stored, canonical: OnceLock::new(), normal_key: OnceLock::new() }
+    fn new(stored: StoredSchema) -> Result<Self, RegistryError> {
+        let schema = Schema::from_stored(&stored)?;
+        Ok(Self { stored, schema, canonical: OnceLock::new(), normal_key: OnceLock::new() })
+    }
+
+    /// What it takes with its parsed schema, about.
+    fn bytes(&self) -> usize {
+        let beside = [&self.stored.metadata, &self.stored.rule_set].into_iter().flatten().map(|json| 4 * json.len());
+        self.stored.text.len() * PARSED_FACTOR + beside.sum::<usize>() + self.stored.references.len() * ENTRY_BYTES
     }
 }
 
@@ -246,11 +283,15 @@ impl SchemaInUse {
     /// The use that answers for a subject: its newest, or the first subject's where it has none.
     #[must_use]
     pub fn index_for(&self, subject: Option<&Subject>) -> usize {
-        let own = subject.and_then(|subject| self.uses.iter().rposition(|used| used.subject == subject.key));
-        own.unwrap_or_else(|| {
+        self.own_use(subject).unwrap_or_else(|| {
             let first = &self.uses[0].subject;
             self.uses.iter().take_while(|used| used.subject == *first).count() - 1
         })
+    }
+
+    /// The newest use of a subject.
+    pub(super) fn own_use(&self, subject: Option<&Subject>) -> Option<usize> {
+        subject.and_then(|subject| self.uses.iter().rposition(|used| used.subject == subject.key))
     }
 
     /// The finished answer for a use, made at most once.
@@ -271,7 +312,21 @@ impl CachedSubject {
     fn new(context: Arc<str>, snapshot: SubjectSnapshot) -> Self {
         let live = snapshot.versions.iter().enumerate().filter(|(_, entry)| !entry.deleted);
         let live = live.map(|(index, entry)| (entry.dedup_key, index)).collect();
-        Self { context, snapshot, live }
+        Self { context, snapshot, live, alike: OnceCell::new(), alike_in_normal_form: OnceCell::new() }
+    }
+
+    /// The index of versions by what they mean in a form.
+    pub(super) fn alike(&self, form: Form) -> &OnceCell<AlikeIndex> {
+        match form {
+            Form::Canonical => &self.alike,
+            Form::Normal => &self.alike_in_normal_form,
+        }
+    }
+
+    /// A version by its number, in whatever state.
+    pub(super) fn version(&self, version: Version) -> Option<&VersionEntry> {
+        let versions = &self.snapshot.versions;
+        versions.binary_search_by_key(&version, |entry| entry.version).ok().map(|index| &versions[index])
     }
 
     /// The newest live version with this content.

@@ -2,14 +2,17 @@
 
 use std::sync::{Arc, OnceLock};
 
-use schema_core::fingerprint::{Content, DedupKey as ContentKey, Guid};
+use schema_core::fingerprint::{Content as Hashed, DedupKey as ContentKey, Guid};
 use schema_core::format::{Limits, ParsedSchema, Strictness, format_of};
-use schema_core::{ParseError, SchemaType, Source};
+use schema_core::wire::{Metadata, RuleSet, SchemaReference};
+use schema_core::{ParseError, Reference, SchemaId, SchemaType, Source};
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use crate::store::DedupKey;
+use crate::store::{DedupKey, NewReference, StoredReference, StoredSchema};
 
-use super::{INLINE_BYTES_MAX, Registry, RegistryError};
+use super::references::{References, plain};
+use super::{INLINE_BYTES_MAX, Registry, RegistryError, rule_set};
 
 /// A schema as a client sends it.
 #[derive(Debug, Clone)]
@@ -18,35 +21,154 @@ pub struct SchemaInput {
     pub schema_type: SchemaType,
     /// Its text; blank or absent where a register means "as before".
     pub text: Option<String>,
+    /// What it uses by name; nothing is checked yet.
+    pub references: Vec<SchemaReference>,
+    /// Its metadata; an empty one is not the same as none.
+    pub metadata: Option<Metadata>,
+    /// Its rules.
+    pub rule_set: Option<RuleSet>,
     /// Whether it is brought into normal form, whatever the config says.
     pub normalize: bool,
 }
 
-/// A schema that was read, with everything that follows from its text.
-#[derive(Debug)]
-pub struct Canonical {
+impl SchemaInput {
+    /// The text, unless it is absent or blank.
+    pub(super) fn given_text(&self) -> Option<&str> {
+        self.text.as_deref().filter(|text| !text.trim().is_empty())
+    }
+}
+
+/// A schema as clients see it.
+#[derive(Debug, Clone)]
+pub struct Schema {
     /// Its type.
     pub schema_type: SchemaType,
-    /// The text that is stored.
+    /// Its canonical text.
     pub text: Arc<str>,
-    /// The content's hash as shown to clients.
+    /// The content's hash.
     pub guid: [u8; 16],
-    /// The content's identity.
-    pub(super) dedup_key: DedupKey,
+    /// As sent, versions as numbers.
+    pub references: Arc<[StoredReference]>,
+    /// Its metadata.
+    pub metadata: Option<Arc<Metadata>>,
+    /// Its rules.
+    pub rule_set: Option<Arc<RuleSet>>,
+}
+
+impl Schema {
+    /// What clients see of a stored content.
+    pub(super) fn from_stored(stored: &StoredSchema) -> Result<Self, RegistryError> {
+        Ok(Self {
+            schema_type: stored.schema_type,
+            text: Arc::clone(&stored.text),
+            guid: stored.guid,
+            references: Arc::clone(&stored.references),
+            metadata: stored_json(stored, stored.metadata.as_deref())?,
+            rule_set: stored_json(stored, stored.rule_set.as_deref())?,
+        })
+    }
+}
+
+fn stored_json<T: DeserializeOwned>(
+    stored: &StoredSchema,
+    json: Option<&str>,
+) -> Result<Option<Arc<T>>, RegistryError> {
+    let read = json.map(serde_json::from_str).transpose();
+    let read = read.map_err(|error| RegistryError::Corrupt { id: stored.id.0, reason: error.to_string() })?;
+    Ok(read.map(Arc::new))
+}
+
+/// A text that was read, with everything that follows from it and the texts it refers to.
+#[derive(Debug)]
+pub(super) struct Canonical {
+    pub(super) schema_type: SchemaType,
+    /// The text that is stored.
+    pub(super) text: Arc<str>,
     /// The schema, for comparisons.
     pub(super) parsed: Box<dyn ParsedSchema>,
-    sameness_key: OnceLock<[u8; 32]>,
+    /// GUID and dedup key of the text with nothing beside it.
+    bare: ([u8; 16], DedupKey),
+    sameness_key: OnceLock<DedupKey>,
 }
 
 impl Canonical {
     /// Equal for two schemas that a subject takes for one, though their texts differ; made at the first use.
-    pub(super) fn sameness_key(&self) -> [u8; 32] {
+    pub(super) fn sameness_key(&self) -> DedupKey {
         *self.sameness_key.get_or_init(|| Sha256::digest(self.parsed.sameness_text()).into())
+    }
+
+    /// Equal for two schemas of one text, whatever stands beside it.
+    pub(super) fn text_key(&self) -> DedupKey {
+        self.bare.1
+    }
+}
+
+/// A schema with everything that would be stored with it.
+#[derive(Debug, Clone)]
+pub(super) struct Candidate {
+    pub(super) canonical: Arc<Canonical>,
+    pub(super) schema: Schema,
+    /// The content's identity.
+    pub(super) dedup_key: DedupKey,
+    /// For each reference, the id of the content that was read.
+    target_ids: Vec<SchemaId>,
+    /// Whether it was sent with an empty rule set, which stands against rules that it would inherit.
+    pub(super) drops_rules: bool,
+    /// A reference whose target is soft-deleted.
+    pub(super) deleted_target: Option<StoredReference>,
+}
+
+impl Candidate {
+    pub(super) fn new(
+        canonical: Arc<Canonical>,
+        references: References,
+        metadata: Option<Metadata>,
+        rule_set: Option<RuleSet>,
+    ) -> Self {
+        let target_ids = references.own.iter().map(|new| new.target_id).collect();
+        let schema = Schema {
+            schema_type: canonical.schema_type,
+            text: Arc::clone(&canonical.text),
+            guid: canonical.bare.0,
+            references: references.own.into_iter().map(|new| new.reference).collect(),
+            metadata: None,
+            rule_set: None,
+        };
+        let dedup_key = canonical.bare.1;
+        let drops_rules = rule_set.as_ref().is_some_and(RuleSet::is_empty);
+        let rule_set = rule_set.filter(|_| !drops_rules).map(rule_set::completed);
+        let bare = Self { canonical, schema, dedup_key, target_ids, drops_rules, deleted_target: references.deleted };
+        bare.with(metadata.map(Arc::new), rule_set.map(Arc::new))
+    }
+
+    /// The same schema with other things beside it.
+    pub(super) fn with(mut self, metadata: Option<Arc<Metadata>>, rule_set: Option<Arc<RuleSet>>) -> Self {
+        (self.schema.guid, self.dedup_key) = self.canonical.bare;
+        (self.schema.metadata, self.schema.rule_set) = (metadata, rule_set);
+        let schema = &self.schema;
+        if !schema.references.is_empty() || schema.metadata.is_some() || schema.rule_set.is_some() {
+            let references: Vec<Reference> = schema.references.iter().map(plain).collect();
+            let hashed = Hashed {
+                schema_type: schema.schema_type,
+                text: &schema.text,
+                references: &references,
+                metadata: schema.metadata.as_deref(),
+                rule_set: schema.rule_set.as_deref(),
+            };
+            (self.schema.guid, self.dedup_key) = (Guid::of(&hashed).0, ContentKey::of(&hashed).0);
+        }
+        self
+    }
+
+    /// The references with the contents that were looked at.
+    pub(super) fn new_references(&self) -> Vec<NewReference> {
+        let references = self.schema.references.iter().zip(&self.target_ids);
+        references.map(|(reference, id)| NewReference { reference: reference.clone(), target_id: *id }).collect()
     }
 }
 
 /// In which form a text counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Form {
     /// As Confluent prints it.
     Canonical,
@@ -64,14 +186,27 @@ impl Form {
 /// What a text is remembered by. Everything that the result depends on is hashed.
 pub(super) type TextKey = [u8; 32];
 
-impl SchemaInput {
-    /// The text, unless it is absent or blank.
-    pub(super) fn given_text(&self) -> Option<&str> {
-        self.text.as_deref().filter(|text| !text.trim().is_empty())
-    }
-}
-
 impl Registry {
+    /// The schema that a client sends, with what it sends beside it.
+    ///
+    /// # Errors
+    /// [`RegistryError::InvalidSchema`] when the text or a reference is none.
+    pub(super) async fn candidate(
+        &self,
+        context: &Arc<str>,
+        input: &SchemaInput,
+        text: &str,
+        form: Form,
+        strictness: Strictness,
+    ) -> Result<Candidate, RegistryError> {
+        let mut references = self.resolve(input.schema_type, context, &input.references).await?;
+        if form == Form::Normal {
+            references = references.normalized();
+        }
+        let canonical = self.canonical(input.schema_type, text, &references, form, strictness).await?;
+        Ok(Candidate::new(canonical, references, input.metadata.clone(), input.rule_set.clone()))
+    }
+
     /// Reads a text, or remembers having read it.
     ///
     /// # Errors
@@ -80,51 +215,65 @@ impl Registry {
         &self,
         schema_type: SchemaType,
         text: &str,
+        references: &References,
         form: Form,
         strictness: Strictness,
     ) -> Result<Arc<Canonical>, RegistryError> {
-        let key = text_key(schema_type, text, form, strictness);
+        let key = text_key(schema_type, text, references, form, strictness);
         if let Some(known) = self.caches.text(&key).await {
             return Ok(known);
         }
-        let source = Source { schema_type, text: text.to_owned(), references: Vec::new() };
+        let source = Source { schema_type, text: text.to_owned(), references: references.texts() };
         let limits = self.config.limits.clone();
-        let read = move || read(&source, form, strictness, &limits);
-        let canonical = Arc::new(if text.len() > INLINE_BYTES_MAX { off_worker(read).await?? } else { read()? });
+        let read = move || read(source, form, strictness, &limits);
+        let is_long = text.len() + references.bytes() > INLINE_BYTES_MAX;
+        let canonical = Arc::new(if is_long { off_worker(read).await?? } else { read()? });
         self.caches.remember_text(key, Arc::clone(&canonical)).await;
         Ok(canonical)
     }
 }
 
-fn text_key(schema_type: SchemaType, text: &str, form: Form, strictness: Strictness) -> TextKey {
+/// The contents behind the references are hashed too: a version can get another content after it was purged.
+fn text_key(
+    schema_type: SchemaType,
+    text: &str,
+    references: &References,
+    form: Form,
+    strictness: Strictness,
+) -> TextKey {
     let mut hash = Sha256::new();
     hash.update(schema_type.as_str());
     hash.update([0, u8::from(form == Form::Normal), u8::from(strictness == Strictness::New)]);
+    hash.update((references.closure.len() as u64).to_be_bytes());
+    for named in &references.closure {
+        hash.update((named.reference.name.len() as u64).to_be_bytes());
+        hash.update(&*named.reference.name);
+        hash.update(named.content.stored.dedup_key);
+    }
     hash.update(text);
     hash.finalize().into()
 }
 
-fn read(source: &Source, form: Form, strictness: Strictness, limits: &Limits) -> Result<Canonical, RegistryError> {
+fn read(mut source: Source, form: Form, strictness: Strictness, limits: &Limits) -> Result<Canonical, RegistryError> {
     let schema_type = source.schema_type;
     let Some(format) = format_of(schema_type) else {
         return Err(RegistryError::UnknownSchemaType { name: schema_type.as_str().to_owned() });
     };
     let invalid = |error: ParseError| RegistryError::InvalidSchema { schema_type, reason: error.to_string() };
-    let mut parsed = format.parse(source, strictness, limits).map_err(invalid)?;
+    let mut parsed = format.parse(&source, strictness, limits).map_err(invalid)?;
     let text = match form {
         Form::Canonical => parsed.canonical_text(),
         Form::Normal => {
-            let text = parsed.normalized_text().map_err(invalid)?;
             // The normal form can differ in meaning, for instance by a default that it drops; what is stored is
             // what is compared.
-            let normal = Source { schema_type, text: text.clone(), references: Vec::new() };
-            parsed = format.parse(&normal, Strictness::Stored, limits).map_err(invalid)?;
-            text
+            source.text = parsed.normalized_text().map_err(invalid)?;
+            parsed = format.parse(&source, Strictness::Stored, limits).map_err(invalid)?;
+            source.text
         }
     };
-    let content = Content { schema_type, text: &text, references: &[], metadata: None, rule_set: None };
-    let (guid, dedup_key) = (Guid::of(&content).0, ContentKey::of(&content).0);
-    Ok(Canonical { schema_type, text: text.into(), guid, dedup_key, parsed, sameness_key: OnceLock::new() })
+    let hashed = Hashed { schema_type, text: &text, references: &[], metadata: None, rule_set: None };
+    let bare = (Guid::of(&hashed).0, ContentKey::of(&hashed).0);
+    Ok(Canonical { schema_type, text: text.into(), parsed, bare, sameness_key: OnceLock::new() })
 }
 
 /// Runs a long computation on the blocking threads of this worker.

@@ -4,14 +4,15 @@
 use std::sync::Arc;
 
 use schema_core::Level;
-use schema_core::compatibility::{Earlier, check_one};
+use schema_core::compatibility::{Demands, Earlier, check_one};
 use schema_core::format::Strictness;
+use schema_core::wire::Metadata;
 
 use crate::store::VersionEntry;
 
 use super::cache::CachedSubject;
-use super::canonical::{Canonical, Form, SchemaInput, off_worker};
-use super::{INLINE_BYTES_MAX, Registry, RegistryError, Selector, Subject};
+use super::canonical::{Candidate, Form, SchemaInput, off_worker};
+use super::{INLINE_BYTES_MAX, Registry, RegistryError, Selector, Subject, reserved_fields};
 
 impl Registry {
     /// Checks a schema against one version (`Some`), or as a register would (`None`). Answers the entries that
@@ -28,57 +29,101 @@ impl Registry {
         let Some(text) = input.given_text() else { return Err(RegistryError::EmptySchema) };
         let current = self.subject(subject).await?;
         let form = Form::of(input.normalize || current.normalizes());
-        let new = self.canonical(input.schema_type, text, form, Strictness::New).await?;
-        let level = current.level();
+        let strictness = if current.validates_new_schemas() { Strictness::New } else { Strictness::Stored };
+        let new = self.candidate(&current.context, input, text, form, strictness).await?;
+        let latest = match current.live_newest_first().next() {
+            Some(entry) => Some(self.content_of(&current.context, entry).await?),
+            None => None,
+        };
+        // The group that it belongs to may be inherited.
+        let new = current.inherit(new, latest.as_deref(), false)?;
         match against {
             None => self.check_against_history(&current, &new).await,
-            Some(Selector::Latest) => self.check_each(&current, level, &new, current.live_newest_first().take(1)).await,
+            Some(Selector::Latest) => self.check_each(&current, &new, current.live_newest_first().take(1)).await,
             Some(Selector::Number(version)) => {
                 let Some(entry) = current.live_newest_first().find(|entry| entry.version == version) else {
                     return Err(RegistryError::VersionNotFound { version: i64::from(version.0) });
                 };
-                self.check_each(&current, level, &new, [entry]).await
+                self.check_each(&current, &new, [entry]).await
             }
         }
     }
 
-    /// Checks against the versions that the level in force asks for.
+    /// Checks against the versions that the level in force asks for, and the names that metadata reserves.
     pub(super) async fn check_against_history(
         &self,
         current: &CachedSubject,
-        new: &Arc<Canonical>,
+        new: &Candidate,
     ) -> Result<Vec<String>, RegistryError> {
-        let level = current.level();
-        let count = if level.is_transitive() { usize::MAX } else { 1 };
+        let demands = current.demands();
+        if demands.validates_fields {
+            let latest = match current.live_newest_first().next() {
+                Some(entry) => Some(self.content_of(&current.context, entry).await?),
+                None => None,
+            };
+            let previous = latest.as_ref().and_then(|content| content.schema.metadata.as_deref());
+            let mut messages =
+                reserved_fields::breaches(&*new.canonical.parsed, new.schema.metadata.as_deref(), previous);
+            if !messages.is_empty() {
+                messages.push(demands.entry());
+                return Ok(messages);
+            }
+        }
+        if demands.level == Level::None {
+            return Ok(Vec::new());
+        }
+        let versions = self.same_group(current, new).await?;
+        let count = if demands.level.is_transitive() { versions.len() } else { 1 };
         let limit = self.config.versions_compared;
-        if count > limit && current.live_newest_first().nth(limit).is_some() {
+        if count > limit {
             let reason = format!(
                 "the subject has more than {limit} versions to compare with (setting `limits.versions_compared`)"
             );
-            return Err(RegistryError::InvalidSchema { schema_type: new.schema_type, reason });
+            return Err(RegistryError::InvalidSchema { schema_type: new.schema.schema_type, reason });
         }
-        self.check_each(current, level, new, current.live_newest_first().take(count)).await
+        self.check_each(current, new, versions.into_iter().take(count)).await
+    }
+
+    /// Live versions, the newest first, that share the new schema's value of the property that separates them.
+    async fn same_group<'c>(
+        &self,
+        current: &'c CachedSubject,
+        new: &Candidate,
+    ) -> Result<Vec<&'c VersionEntry>, RegistryError> {
+        let live = current.live_newest_first();
+        let Some(property) = current.compatibility_group() else { return Ok(live.collect()) };
+        let group =
+            |metadata: Option<&Metadata>| metadata.and_then(|metadata| metadata.properties.get(&*property)).cloned();
+        let wanted = group(new.schema.metadata.as_deref());
+        let mut same = Vec::new();
+        for entry in live {
+            let content = self.content_of(&current.context, entry).await?;
+            if group(content.schema.metadata.as_deref()) == wanted {
+                same.push(entry);
+            }
+        }
+        Ok(same)
     }
 
     /// Compares with one version after the other; the first that fails is the one that is reported.
     async fn check_each(
         &self,
         current: &CachedSubject,
-        level: Level,
-        new: &Arc<Canonical>,
+        new: &Candidate,
         versions: impl IntoIterator<Item = &VersionEntry>,
     ) -> Result<Vec<String>, RegistryError> {
-        if level == Level::None {
+        let demands = current.demands();
+        if demands.level == Level::None {
             return Ok(Vec::new());
         }
         for entry in versions {
             let content = self.content_of(&current.context, entry).await?;
             let old = self.parsed(&content).await?;
-            let bytes = new.text.len() + old.text.len();
-            let (new, version) = (Arc::clone(new), entry.version);
+            let bytes = new.canonical.text.len() + old.text.len();
+            let (new, version) = (Arc::clone(&new.canonical), entry.version);
             let compare = move || {
                 let earlier = Earlier { version, schema: &*old.parsed };
-                check_one(level, &*new.parsed, earlier).err().map(|breach| breach.messages)
+                check_one(demands, &*new.parsed, earlier).err().map(|breach| breach.messages)
             };
             let messages = if bytes > INLINE_BYTES_MAX { off_worker(compare).await? } else { compare() };
             if let Some(messages) = messages {
@@ -86,5 +131,11 @@ impl Registry {
             }
         }
         Ok(Vec::new())
+    }
+}
+
+impl CachedSubject {
+    fn demands(&self) -> Demands {
+        Demands { level: self.level(), validates_fields: self.validates_fields() }
     }
 }

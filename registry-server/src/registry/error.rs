@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use schema_core::SchemaType;
+use schema_core::{SchemaType, Version};
 
 use crate::store::StoreError;
 
@@ -62,6 +62,61 @@ pub enum RegistryError {
         /// The entries that clients see.
         messages: Vec<String>,
     },
+    /// A rule set breaks a rule of rule sets.
+    #[error("the rule set is not valid: {reason}")]
+    InvalidRuleSet {
+        /// Which rule, and what is wrong with it.
+        reason: String,
+    },
+    /// The version that was demanded is not the next one.
+    #[error("the version is not one more than the version before")]
+    VersionNotNext,
+    /// No id may be given here.
+    #[error("`{subject}` is not in import mode")]
+    NotImportMode {
+        /// The subject.
+        subject: String,
+        /// Its context as messages write it.
+        context: String,
+    },
+    /// An id must be given here.
+    #[error("`{subject}` is not in read-write mode")]
+    NotReadWriteMode {
+        /// The subject.
+        subject: String,
+        /// Its context as messages write it.
+        context: String,
+    },
+    /// Nothing new may be written here.
+    #[error("`{subject}` is in read-only mode")]
+    ReadOnlyMode {
+        /// The subject.
+        subject: String,
+        /// Its context as messages write it.
+        context: String,
+    },
+    /// The id that an import gives holds another content.
+    #[error("id {id} holds another schema")]
+    IdTaken {
+        /// The id.
+        id: u32,
+        /// The context as messages write it.
+        context: String,
+    },
+    /// Something refers to a version that would go.
+    #[error("version {version} of `{subject}` is referred to")]
+    ReferenceExists {
+        /// The subject.
+        subject: String,
+        /// The version.
+        version: Version,
+    },
+    /// No schema has this GUID.
+    #[error("schema {guid} not found")]
+    GuidNotFound {
+        /// The GUID as written.
+        guid: String,
+    },
     /// There is no such compatibility level.
     #[error("no such compatibility level")]
     InvalidLevel,
@@ -94,6 +149,12 @@ pub enum RegistryError {
     Corrupt {
         /// Its id.
         id: u32,
+        /// Why.
+        reason: String,
+    },
+    /// A stored config cannot be read: a person must look.
+    #[error("a stored config cannot be read: {reason}")]
+    CorruptConfig {
         /// Why.
         reason: String,
     },

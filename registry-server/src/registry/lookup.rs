@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use schema_core::Version;
 use schema_core::format::Strictness;
+use schema_core::tags::EntityTags;
+use schema_core::{Guid, SchemaId, Version};
 
-use crate::store::{DEFAULT_CONTEXT, VersionEntry};
+use crate::store::{DEFAULT_CONTEXT, SubjectKey, VersionEntry};
 
 use super::cache::{CachedSubject, Content, SchemaInUse};
-use super::canonical::{Canonical, Form, SchemaInput};
+use super::canonical::{Form, SchemaInput};
+use super::same::is_visible;
 use super::{Deleted, Found, Registry, RegistryError, Selector, Subject, default_context, schema_id};
 
 impl Registry {
@@ -27,46 +29,12 @@ impl Registry {
         let form = Form::of(input.normalize || current.normalizes());
         // A text that is no schema is told before a subject that is not there.
         let wanted = match input.given_text() {
-            Some(text) => Some(self.canonical(input.schema_type, text, form, Strictness::Stored).await?),
+            Some(text) => Some(self.candidate(&current.context, input, text, form, Strictness::Stored).await?),
             None => None,
         };
         current.must_have_versions(subject, deleted)?;
         let Some(wanted) = wanted else { return Err(RegistryError::SchemaNotFound) };
-
-        let exact = current.live_with(&wanted.dedup_key);
-        let exact = exact.or_else(|| current.visible(deleted).rev().find(|entry| entry.dedup_key == wanted.dedup_key));
-        match exact {
-            Some(entry) => self.found(&current.context, entry).await.map(Some),
-            None => self.find_same(&current.context, current.visible(deleted).rev(), &wanted, form).await,
-        }
-        .and_then(|found| found.ok_or(RegistryError::SchemaNotFound))
-    }
-
-    /// The first of these versions that has the same schema in another text.
-    pub(super) async fn find_same(
-        &self,
-        context: &Arc<str>,
-        newest_first: impl Iterator<Item = &VersionEntry>,
-        wanted: &Canonical,
-        form: Form,
-    ) -> Result<Option<Found>, RegistryError> {
-        for entry in newest_first {
-            let content = self.content_of(context, entry).await?;
-            let has_normal_form = form == Form::Normal && self.normal_key(&content).await? == wanted.dedup_key;
-            if has_normal_form || self.is_same(&content, wanted).await? {
-                return Ok(Some(Found { entry: entry.clone(), content }));
-            }
-        }
-        Ok(None)
-    }
-
-    /// What is stored and cannot be read (any more) is the same as nothing.
-    async fn is_same(&self, content: &Content, wanted: &Canonical) -> Result<bool, RegistryError> {
-        match self.parsed(content).await {
-            Ok(stored) => Ok(stored.sameness_key() == wanted.sameness_key()),
-            Err(RegistryError::Corrupt { .. }) => Ok(false),
-            Err(error) => Err(error),
-        }
+        self.find(&current, &wanted, form, deleted).await?.ok_or(RegistryError::SchemaNotFound)
     }
 
     /// One version of a subject.
@@ -109,15 +77,154 @@ impl Registry {
         Ok(self.store.subjects(DEFAULT_CONTEXT, "", deleted).await?)
     }
 
-    /// The content of an id with everything that uses it; `None` when nothing has the id.
+    /// The content of an id with everything that uses it, and the place of the use that answers for a subject; `None`
+    /// when there is none.
+    ///
+    /// A qualified subject must use the id. A bare one is looked for in the default context, then in the others; where
+    /// nobody of that name uses the id, the default context answers, since deserializers always send a subject.
     ///
     /// # Errors
     /// The store's.
-    pub async fn schema_by_id(&self, id: i32) -> Result<Option<Arc<SchemaInUse>>, RegistryError> {
+    pub async fn schema_by_id(
+        &self,
+        id: i32,
+        subject: Option<&Subject>,
+    ) -> Result<Option<(Arc<SchemaInUse>, usize)>, RegistryError> {
+        let Some(id) = schema_id(id) else { return Ok(None) };
+        let context = subject.map_or_else(default_context, |subject| Arc::clone(&subject.key.context));
+        let first = self.schema_in_use(&context, id).await?;
+        let first = first.map(|schema| (Arc::clone(&schema), schema.own_use(subject), schema.index_for(None)));
+        let named = subject.filter(|subject| !subject.key.subject.is_empty());
+        let Some(subject) = named else { return Ok(first.map(|(schema, _, index)| (schema, index))) };
+        if let Some((schema, Some(own), _)) = first {
+            return Ok(Some((schema, own)));
+        }
+        if *context != *DEFAULT_CONTEXT {
+            return Ok(None);
+        }
+        let contexts = match (self.store.contexts_of_id(id).await, &first) {
+            (Ok(contexts), _) => contexts,
+            // What is known is answered also while the store is away.
+            (Err(_), Some(_)) => Vec::new(),
+            (Err(error), None) => return Err(error.into()),
+        };
+        for context in contexts {
+            let other = Subject::from(SubjectKey { context: Arc::clone(&context), ..subject.key.clone() });
+            if let Some(schema) = self.schema_in_use(&context, id).await?
+                && let Some(own) = schema.own_use(Some(&other))
+            {
+                return Ok(Some((schema, own)));
+            }
+        }
+        Ok(first.map(|(schema, _, index)| (schema, index)))
+    }
+
+    /// The content of an id with everything that uses it, in the context that a subject stands in.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn schema_in_context(
+        &self,
+        id: i32,
+        subject: Option<&Subject>,
+    ) -> Result<Option<Arc<SchemaInUse>>, RegistryError> {
+        let context = subject.map_or_else(default_context, |subject| Arc::clone(&subject.key.context));
         match schema_id(id) {
-            Some(id) => self.schema_in_use(&default_context(), id).await,
+            Some(id) => self.schema_in_use(&context, id).await,
             None => Ok(None),
         }
+    }
+
+    /// The highest id given in a subject's context.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn max_id(&self, subject: &SubjectKey) -> Result<Option<SchemaId>, RegistryError> {
+        Ok(self.store.last_id(&subject.context).await?)
+    }
+
+    /// The content of a GUID, as the first context has it; `None` when nothing has the GUID.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn schema_by_guid(&self, guid: &str) -> Result<Option<Arc<SchemaInUse>>, RegistryError> {
+        for (context, id) in self.ids_by_guid(guid).await? {
+            if let Some(schema) = self.schema_in_use(&context, id).await? {
+                return Ok(Some(schema));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The ids of a GUID, by context; none for a text that is no GUID.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn ids_by_guid(&self, guid: &str) -> Result<Vec<(Arc<str>, SchemaId)>, RegistryError> {
+        match guid.parse::<Guid>() {
+            Ok(guid) => Ok(self.store.ids_by_guid(guid.0).await?),
+            Err(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// The newest version whose metadata has all these properties.
+    ///
+    /// # Errors
+    /// [`RegistryError::SubjectNotFound`], or [`RegistryError::SchemaNotFound`] when no version has them.
+    pub async fn version_with_metadata(
+        &self,
+        subject: &Subject,
+        properties: &[(String, String)],
+        deleted: Deleted,
+    ) -> Result<Found, RegistryError> {
+        let current = self.subject(subject).await?;
+        current.must_have_versions(subject, deleted)?;
+        for entry in current.visible(deleted).rev() {
+            let content = self.content_of(&current.context, entry).await?;
+            let Some(metadata) = &content.schema.metadata else { continue };
+            if properties.iter().all(|(key, value)| metadata.properties.get(key) == Some(value)) {
+                return Ok(Found { entry: entry.clone(), content });
+            }
+        }
+        Err(RegistryError::SchemaNotFound)
+    }
+
+    /// The ids of the schemas that refer to a version, ascending; without `deleted` those that are in use.
+    ///
+    /// # Errors
+    /// [`RegistryError::SubjectNotFound`] or [`RegistryError::VersionNotFound`].
+    pub async fn referrers(
+        &self,
+        subject: &Subject,
+        selector: Selector,
+        deleted: Deleted,
+    ) -> Result<Vec<SchemaId>, RegistryError> {
+        let version = self.version(subject, selector, deleted).await?.entry.version;
+        let referrers = self.store.referrers(&subject.key, version).await?.into_iter();
+        let shown = referrers.filter(|referrer| match deleted {
+            Deleted::Hide => referrer.is_live,
+            Deleted::Include => true,
+            Deleted::Only => !referrer.is_live,
+        });
+        let mut ids: Vec<_> = shown.map(|referrer| referrer.id).collect();
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    /// A content's text with everything in it that it takes from references.
+    ///
+    /// # Errors
+    /// The store's, or [`RegistryError::Corrupt`].
+    pub async fn resolved_text(&self, content: &Content) -> Result<String, RegistryError> {
+        Ok(self.parsed(content).await?.parsed.resolved_text())
+    }
+
+    /// The tags in a content's text.
+    ///
+    /// # Errors
+    /// As [`Self::resolved_text`].
+    pub async fn tags(&self, content: &Content) -> Result<Vec<EntityTags>, RegistryError> {
+        Ok(self.parsed(content).await?.parsed.tags())
     }
 
     async fn found(&self, context: &Arc<str>, entry: &VersionEntry) -> Result<Found, RegistryError> {
@@ -128,11 +235,7 @@ impl Registry {
 impl CachedSubject {
     /// The versions that a call may see, ascending.
     pub(super) fn visible(&self, deleted: Deleted) -> impl DoubleEndedIterator<Item = &VersionEntry> {
-        self.snapshot.versions.iter().filter(move |entry| match deleted {
-            Deleted::Hide => !entry.deleted,
-            Deleted::Include => true,
-            Deleted::Only => entry.deleted,
-        })
+        self.snapshot.versions.iter().filter(move |entry| is_visible(entry, deleted))
     }
 
     fn must_have_versions(&self, subject: &Subject, deleted: Deleted) -> Result<(), RegistryError> {

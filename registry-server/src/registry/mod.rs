@@ -13,24 +13,33 @@ use crate::store::{Store, VersionEntry};
 
 mod cache;
 mod canonical;
+mod change_version;
 mod check_compatibility;
+mod decide;
 mod error;
+mod inherit;
 mod lookup;
+mod metadata;
 mod queue;
+mod references;
 mod register;
+mod reserved_fields;
+mod rule_set;
+mod same;
 mod subject;
 mod subject_config;
 #[cfg(test)]
 mod tests;
 
 pub use cache::{Content, SchemaInUse};
-pub use canonical::{Canonical, SchemaInput};
+pub use canonical::{Schema, SchemaInput};
+pub use change_version::VersionChange;
 pub use error::RegistryError;
-pub use register::{Check, Registered};
+pub use register::{Check, Registered, Terms, WantedVersion};
 pub use subject::{Subject, qualified};
 pub use subject_config::{ConfigChange, ConfigView, Inherit};
 
-pub use crate::store::Deleted;
+pub use crate::store::{Deleted, SchemaUse};
 
 use cache::Caches;
 use queue::Queues;
@@ -45,6 +54,10 @@ const INLINE_BYTES_MAX: usize = 64 << 10;
 pub struct RegistryConfig {
     /// Bounds on each schema.
     pub limits: Limits,
+    /// How many references a schema may have, those of references included.
+    pub references: usize,
+    /// How deep references may lead.
+    pub reference_depth: usize,
     /// How many versions a transitive check looks at.
     pub versions_compared: usize,
     /// Memory of all caches together, in bytes, about.
@@ -107,7 +120,7 @@ pub fn schema_types() -> impl Iterator<Item = &'static str> {
     schema_core::format::formats().iter().map(|format| format.schema_type().as_str())
 }
 
-/// An id as a client writes it, or `None` for a number that no id can have.
+/// An id as a client writes it, or `None` for a number that no id can have. Ids begin at 1, but an import may bring 0.
 fn schema_id(id: i32) -> Option<SchemaId> {
-    u32::try_from(id).ok().filter(|&id| id > 0).map(SchemaId)
+    u32::try_from(id).ok().map(SchemaId)
 }

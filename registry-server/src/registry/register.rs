@@ -1,14 +1,16 @@
-//! Registering: known already, or compatible and then written on the state that was looked at.
+//! Registering: known already, or fit to be written and then written on the state that was looked at.
+//!
+//! What is decided on one state of the subject stands in `decide.rs`.
 
 use std::sync::Arc;
 
-use schema_core::format::Strictness;
+use schema_core::tags::TagChange;
 use schema_core::{SchemaId, Version};
 
 use crate::store::{Inserted, NewId, NewNumber, NewVersion};
 
 use super::cache::CachedSubject;
-use super::canonical::{Canonical, Form, SchemaInput};
+use super::canonical::{Candidate, Schema, SchemaInput};
 use super::{Registry, RegistryError, Subject};
 
 /// How often a register decides again because something it had looked at moved. In one process the queue keeps
@@ -16,12 +18,49 @@ use super::{Registry, RegistryError, Subject};
 pub(super) const TRIES_MAX: usize = 8;
 
 /// What a register checks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Check {
     /// The subject's compatibility level.
+    #[default]
     Compatibility,
     /// Nothing (`force=true`).
     Nothing,
+}
+
+/// The version that a register wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WantedVersion {
+    /// The one that has the schema already, else the next.
+    #[default]
+    Any,
+    /// The latest, if it has the schema, else the next.
+    Latest,
+    /// The next, though another may have the schema.
+    Next,
+    /// This one: the next, or in an import any.
+    Number(i32),
+}
+
+/// What a register asks for beside the schema.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
+    /// What is checked.
+    pub check: Check,
+    /// The id that the schema must get (an import).
+    pub id: Option<SchemaId>,
+    /// The version that the schema must become.
+    pub version: WantedVersion,
+    /// Tags to add to the schema and to remove from it.
+    pub tags: Vec<TagChange>,
+    /// Whether the tags of the version before are taken over.
+    pub takes_tags_over: bool,
+}
+
+impl Terms {
+    /// Whether the text is not registered as it was sent.
+    pub(super) fn change_text(&self) -> bool {
+        !self.tags.is_empty() || self.takes_tags_over
+    }
 }
 
 /// A schema with its place.
@@ -32,23 +71,30 @@ pub struct Registered {
     /// Version in the subject.
     pub version: Version,
     /// The content.
-    pub canonical: Arc<Canonical>,
+    pub schema: Schema,
 }
 
 /// What a register comes to on one state of the subject.
-enum Decision {
-    /// The content is a live version already.
+pub(super) enum Decision {
+    /// A live version has the schema already.
     Known(Registered),
     /// It may be written.
-    Write(Arc<Canonical>),
+    Write(Box<Plan>),
+}
+
+/// What is to be written.
+pub(super) struct Plan {
+    pub(super) candidate: Candidate,
+    pub(super) id: NewId,
+    pub(super) version: NewNumber,
 }
 
 impl Registry {
     /// Registers a schema under a subject; `now_ms` is the time of the request since the Unix epoch.
     ///
     /// # Errors
-    /// The schema is bad or incompatible; or [`RegistryError::Crowded`] and [`RegistryError::Unavailable`], after which
-    /// the same call may succeed.
+    /// The schema is bad or incompatible, the mode forbids it, or the terms cannot be met; or
+    /// [`RegistryError::Crowded`] and [`RegistryError::Unavailable`], after which the same call may succeed.
     ///
     /// # Cancel safety
     /// Dropping the future may leave the schema registered or not; the call can be repeated.
@@ -56,93 +102,68 @@ impl Registry {
         &self,
         subject: &Subject,
         input: &SchemaInput,
-        check: Check,
+        terms: &Terms,
         now_ms: i64,
     ) -> Result<Registered, RegistryError> {
-        // Producers register at every start, so most calls end here, without a turn.
+        // Producers register at every start, so most calls end here, without a turn and in any mode.
         let current = self.subject(subject).await?;
-        let new = self.new_schema(&current, input).await?;
-        if let Some(known) = known(&current, &new) {
+        if let Some(known) = self.known(&current, input, terms).await? {
             return Ok(known);
         }
 
         let _turn = self.queues.enter(subject).await?;
         for _ in 0..TRIES_MAX {
             let current = self.subject(subject).await?;
-            let new = match self.decide(subject, &current, input, check).await? {
+            let plan = match self.decide(subject, &current, input, terms).await? {
                 Decision::Known(known) => return Ok(known),
-                Decision::Write(new) => new,
+                Decision::Write(plan) => plan,
             };
-            if let Inserted::Written { id, version } = self.write(subject, &current, &new, now_ms).await? {
-                return Ok(Registered { id, version, canonical: new });
+            if let Some(registered) = self.write(subject, &current, *plan, now_ms).await? {
+                return Ok(registered);
             }
         }
         Err(RegistryError::Crowded { subject: subject.name().to_owned() })
     }
 
-    async fn decide(
-        &self,
-        subject: &Subject,
-        current: &CachedSubject,
-        input: &SchemaInput,
-        check: Check,
-    ) -> Result<Decision, RegistryError> {
-        let new = self.new_schema(current, input).await?;
-        if let Some(known) = known(current, &new) {
-            return Ok(Decision::Known(known));
-        }
-        if let Some(same) = self.find_same(&current.context, current.live_newest_first(), &new, Form::Canonical).await?
-        {
-            let canonical = self.parsed(&same.content).await?;
-            return Ok(Decision::Known(Registered { id: same.entry.id, version: same.entry.version, canonical }));
-        }
-        if check == Check::Compatibility {
-            let messages = self.check_against_history(current, &new).await?;
-            if !messages.is_empty() {
-                return Err(RegistryError::Incompatible { subject: subject.name().to_owned(), messages });
-            }
-        }
-        Ok(Decision::Write(new))
-    }
-
-    /// The schema in the form that the request or the subject's config asks for. A blank text stands for the one
-    /// before it.
-    async fn new_schema(&self, current: &CachedSubject, input: &SchemaInput) -> Result<Arc<Canonical>, RegistryError> {
-        let form = Form::of(input.normalize || current.normalizes());
-        if let Some(text) = input.given_text() {
-            return self.canonical(input.schema_type, text, form, Strictness::New).await;
-        }
-        let Some(latest) = current.live_newest_first().next() else { return Err(RegistryError::EmptySchema) };
-        let content = self.content_of(&current.context, latest).await?;
-        self.canonical(content.stored.schema_type, &content.stored.text, form, Strictness::Stored).await
-    }
-
+    /// Writes what was decided; `None` when something has moved since.
     async fn write(
         &self,
         subject: &Subject,
         current: &CachedSubject,
-        new: &Arc<Canonical>,
+        plan: Plan,
         now_ms: i64,
-    ) -> Result<Inserted, RegistryError> {
-        let version = NewVersion {
+    ) -> Result<Option<Registered>, RegistryError> {
+        let Plan { candidate, id, version } = plan;
+        let schema = candidate.schema.clone();
+        let new = NewVersion {
             subject: subject.key.clone(),
             decided_on: current.snapshot.revision,
-            schema_type: new.schema_type,
-            text: Arc::clone(&new.text),
-            dedup_key: new.dedup_key,
-            guid: new.guid,
-            references: Vec::new(),
-            metadata: None,
-            rule_set: None,
-            id: NewId::Next,
-            version: NewNumber::Next,
+            schema_type: schema.schema_type,
+            text: Arc::clone(&schema.text),
+            dedup_key: candidate.dedup_key,
+            guid: schema.guid,
+            references: candidate.new_references(),
+            metadata: schema.metadata.as_deref().map(stored_json).transpose()?,
+            rule_set: schema.rule_set.as_deref().map(stored_json).transpose()?,
+            id,
+            version,
             timestamp_ms: now_ms,
         };
-        Ok(self.store.insert_version(version).await?)
+        match (self.store.insert_version(new).await?, id) {
+            (Inserted::Written { id, version }, _) => Ok(Some(Registered { id, version, schema })),
+            (Inserted::IdTaken, NewId::Given(id)) => {
+                Err(RegistryError::IdTaken { id: id.0, context: subject.context_name() })
+            }
+            (Inserted::Referenced { version }, _) => {
+                Err(RegistryError::ReferenceExists { subject: subject.name().to_owned(), version })
+            }
+            (Inserted::Moved | Inserted::IdTaken, _) => Ok(None),
+        }
     }
 }
 
-fn known(current: &CachedSubject, new: &Arc<Canonical>) -> Option<Registered> {
-    let entry = current.live_with(&new.dedup_key)?;
-    Some(Registered { id: entry.id, version: entry.version, canonical: Arc::clone(new) })
+/// What stands beside a schema, as the store keeps it.
+fn stored_json(value: &impl serde::Serialize) -> Result<Arc<str>, RegistryError> {
+    // Maps with texts for keys always have a JSON text.
+    serde_json::to_string(value).map(Arc::from).map_err(|_| RegistryError::Aborted)
 }

@@ -62,6 +62,12 @@ impl Subject {
     pub fn name(&self) -> &str {
         &self.qualified
     }
+
+    /// The context in messages: `:.team:`, and nothing for the default one.
+    pub(super) fn context_name(&self) -> String {
+        let context = &*self.key.context;
+        if context == DEFAULT_CONTEXT { String::new() } else { format!(":{context}:") }
+    }
 }
 
 impl From<SubjectKey> for Subject {

@@ -49,7 +49,7 @@ impl CachedSubject {
         self.in_force(|record| record.normalize).unwrap_or(false)
     }
 
-    fn in_force<T>(&self, setting: impl Fn(&ConfigRecord) -> Option<T>) -> Option<T> {
+    pub(super) fn in_force<T>(&self, setting: impl Fn(&ConfigRecord) -> Option<T>) -> Option<T> {
         let settings = &self.snapshot.settings;
         let narrowest_first = [&settings.subject, &settings.context, &settings.global];
         narrowest_first.into_iter().filter_map(|settings| settings.config.as_ref()).find_map(setting)

@@ -13,7 +13,7 @@ use crate::store::{
     SubjectKey, SubjectSnapshot,
 };
 
-use super::{Check, Deleted, Registry, RegistryConfig, RegistryError, SchemaInput, Selector, Subject};
+use super::{Deleted, Registry, RegistryConfig, RegistryError, SchemaInput, Selector, Subject, Terms};
 
 #[derive(Debug)]
 struct OddStore {
@@ -179,7 +179,8 @@ async fn registry() -> (Registry, Arc<OddStore>) {
         schema_reads: AtomicUsize::new(0),
     });
     let limits = schema_core::format::Limits::default();
-    let config = RegistryConfig { limits, versions_compared: 3, cache_bytes: 1 << 20 };
+    let config =
+        RegistryConfig { limits, references: 4, reference_depth: 2, versions_compared: 3, cache_bytes: 1 << 20 };
     (Registry::new(Arc::clone(&store) as Arc<dyn Store>, config), store)
 }
 
@@ -188,7 +189,14 @@ fn subject(name: &str) -> Subject {
 }
 
 fn input(text: &str) -> SchemaInput {
-    SchemaInput { schema_type: SchemaType::Avro, text: Some(text.to_owned()), normalize: false }
+    SchemaInput {
+        schema_type: SchemaType::Avro,
+        text: Some(text.to_owned()),
+        references: Vec::new(),
+        metadata: None,
+        rule_set: None,
+        normalize: false,
+    }
 }
 
 /// A record whose optional fields are the letters of `fields`.
@@ -198,7 +206,7 @@ fn record(fields: &str) -> SchemaInput {
 }
 
 async fn register(registry: &Registry, name: &str, schema: &SchemaInput) -> Result<(u32, u32), RegistryError> {
-    let registered = registry.register(&subject(name), schema, Check::Compatibility, 7).await?;
+    let registered = registry.register(&subject(name), schema, &Terms::default(), 7).await?;
     Ok((registered.id.0, registered.version.0))
 }
 
@@ -207,18 +215,18 @@ async fn what_was_read_before_is_served_while_the_store_is_down() {
     let (registry, store) = registry().await;
     register(&registry, "s", &record("a")).await.unwrap();
     register(&registry, "s", &record("ab")).await.unwrap();
-    registry.schema_by_id(1).await.unwrap().unwrap();
+    registry.schema_by_id(1, None).await.unwrap().unwrap();
 
     store.is_down.store(true, Ordering::SeqCst);
 
-    assert!(registry.schema_by_id(1).await.unwrap().is_some());
-    assert!(matches!(registry.schema_by_id(2).await, Err(RegistryError::Unavailable(_))));
+    assert!(registry.schema_by_id(1, None).await.unwrap().is_some());
+    assert!(matches!(registry.schema_by_id(2, None).await, Err(RegistryError::Unavailable(_))));
     assert!(matches!(register(&registry, "s", &record("abc")).await, Err(RegistryError::Unavailable(_))));
     assert!(matches!(registry.ping().await, Err(RegistryError::Unavailable(_))));
 
     store.is_down.store(false, Ordering::SeqCst);
     assert_eq!(register(&registry, "s", &record("abc")).await.unwrap(), (3, 3));
-    assert!(registry.schema_by_id(2).await.unwrap().is_some());
+    assert!(registry.schema_by_id(2, None).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -250,7 +258,7 @@ async fn many_who_miss_an_id_at_once_cause_one_read() {
     let (registry, store) = registry().await;
     register(&registry, "s", &record("a")).await.unwrap();
 
-    let answers = join_all((0..50).map(|_| registry.schema_by_id(1))).await;
+    let answers = join_all((0..50).map(|_| registry.schema_by_id(1, None))).await;
 
     assert!(answers.into_iter().all(|answer| answer.unwrap().is_some()));
     assert_eq!(store.schema_reads.load(Ordering::SeqCst), 1);
@@ -273,11 +281,11 @@ async fn a_use_that_comes_later_is_seen_at_once() {
     let (registry, _store) = registry().await;
     register(&registry, "s", &record("a")).await.unwrap();
     for name in ["r", "q", "p"] {
-        registry.schema_by_id(1).await.unwrap();
+        registry.schema_by_id(1, None).await.unwrap();
         register(&registry, name, &record("a")).await.unwrap();
 
-        let schema = registry.schema_by_id(1).await.unwrap().unwrap();
-        assert_eq!(&*schema.uses[schema.index_for(None)].subject.subject, name);
+        let (schema, index) = registry.schema_by_id(1, None).await.unwrap().unwrap();
+        assert_eq!(&*schema.uses[index].subject.subject, name);
     }
 }
 

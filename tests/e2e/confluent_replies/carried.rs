@@ -92,7 +92,6 @@ fn has_query(path: &str) -> bool {
     query.split('&').all(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         match name {
-            "fetchMaxId" => !value.eq_ignore_ascii_case("true"),
             "subject" | "subjectPrefix" => !starts_qualified(value),
             _ => true,
         }
@@ -116,13 +115,6 @@ fn has_body(step: &Step, segments: &[String]) -> bool {
             (true, "compatibility" | "normalize") => true,
             // Unknown there and here.
             (true, name) => !CONFIG_FIELDS.contains(&name),
-            (false, "references" | "schemaTagsToAdd" | "schemaTagsToRemove") => {
-                value.as_array().is_some_and(Vec::is_empty)
-            }
-            (false, "metadata" | "ruleSet") => false,
-            (false, "id") => *value == -1,
-            (false, "version") => *value == 0,
-            (false, "propagateSchemaTags") => *value == false,
             (false, "schemaType") => *value != "JSON" && *value != "PROTOBUF",
             (false, _) => true,
         }

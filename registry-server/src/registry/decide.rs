@@ -1,0 +1,269 @@
+//! What a register comes to on one state of its subject: known, refused, or fit to be written.
+//!
+//! In an import (an id is given, and the mode takes it) the client's word is law: text, id and version are stored as
+//! they come. Otherwise the schema gets what it inherits, must be new, must be the next version, and must be compatible.
+
+use std::collections::BTreeSet;
+
+use schema_core::Version;
+use schema_core::format::Strictness;
+use schema_core::tags::TagChange;
+use schema_core::wire::SchemaReference;
+
+use crate::store::{Deleted, Mode, NewId, NewNumber, VersionEntry};
+
+use super::cache::{CachedSubject, Content};
+use super::canonical::{Candidate, Form, SchemaInput};
+use super::references::{not_found, plain};
+use super::register::{Check, Decision, Plan, Registered, Terms, WantedVersion};
+use super::{Found, Registry, RegistryError, Subject, metadata, rule_set};
+
+impl Registry {
+    /// The live version that has the schema as it was sent, if the terms do not ask for another. Looks at no mode.
+    pub(super) async fn known(
+        &self,
+        current: &CachedSubject,
+        input: &SchemaInput,
+        terms: &Terms,
+    ) -> Result<Option<Registered>, RegistryError> {
+        let Some(text) = input.given_text() else { return Ok(None) };
+        if terms.change_text() || current.adds_metadata_or_rules() {
+            return Ok(None);
+        }
+        let form = form(current, input, terms);
+        let context = &current.context;
+        match self.candidate(context, input, text, form, strictness(current, terms)).await {
+            Ok(candidate) => self.fitting(current, &candidate, form, terms).await,
+            // A schema that would be refused today may have been taken before.
+            Err(error @ RegistryError::InvalidSchema { .. }) => {
+                match self.candidate(context, input, text, form, Strictness::Stored).await {
+                    Ok(candidate) => self.fitting(current, &candidate, form, terms).await?.ok_or(error).map(Some),
+                    Err(_) => Err(error),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn fitting(
+        &self,
+        current: &CachedSubject,
+        candidate: &Candidate,
+        form: Form,
+        terms: &Terms,
+    ) -> Result<Option<Registered>, RegistryError> {
+        let Some(id) = terms.id else {
+            if terms.version != WantedVersion::Any {
+                return Ok(None);
+            }
+            if let Some(entry) = current.live_with(&candidate.dedup_key) {
+                return Ok(Some(registered(entry, candidate)));
+            }
+            let found = self.find_alike(current, candidate, form, Deleted::Hide).await?;
+            return Ok(found.map(Registered::from));
+        };
+        let is_wanted = |version: Version| match terms.version {
+            WantedVersion::Any => true,
+            WantedVersion::Number(number) => i64::from(number) == i64::from(version.0),
+            WantedVersion::Latest | WantedVersion::Next => false,
+        };
+        let mut live = current.live_newest_first().filter(|entry| entry.id == id && is_wanted(entry.version));
+        Ok(live.find(|entry| entry.dedup_key == candidate.dedup_key).map(|entry| registered(entry, candidate)))
+    }
+
+    /// Decides on `current`, in the subject's turn.
+    pub(super) async fn decide(
+        &self,
+        subject: &Subject,
+        current: &CachedSubject,
+        input: &SchemaInput,
+        terms: &Terms,
+    ) -> Result<Decision, RegistryError> {
+        let latest = match current.live_newest_first().next() {
+            Some(entry) => Some(self.content_of(&current.context, entry).await?),
+            None => None,
+        };
+        let input = whole(input, latest.as_deref())?;
+        let form = form(current, &input, terms);
+        let text = input.given_text().unwrap_or_default();
+        let mut candidate = self.candidate(&current.context, &input, text, form, strictness(current, terms)).await?;
+        must_take(subject, current, terms)?;
+        if let Some(id) = terms.id {
+            // The terms may be met by now.
+            if let Some(known) = self.fitting(current, &candidate, form, terms).await? {
+                return Ok(Decision::Known(known));
+            }
+            self.must_have_targets(current, &candidate).await?;
+            let version = match terms.version {
+                WantedVersion::Number(number) => NewNumber::Given(version(number)?),
+                _ => NewNumber::Next,
+            };
+            return Ok(Decision::Write(Box::new(Plan { candidate, id: NewId::Given(id), version })));
+        }
+
+        if terms.change_text() {
+            candidate = self.with_tags(current, &input, candidate, latest.as_deref(), terms).await?;
+        }
+        let next = current.next_version();
+        if let Some(own) = candidate.schema.rule_set.as_deref().filter(|_| current.validates_rules()) {
+            rule_set::check(own)?;
+        }
+        let is_numbered = terms.version != WantedVersion::Any;
+        let candidate = current.inherit(candidate, latest.as_deref(), is_numbered)?;
+        if let Some(known) = self.same(current, &candidate, form, terms).await? {
+            return Ok(Decision::Known(known));
+        }
+        must_be_next(wanted_number(&input, terms), next)?;
+        self.must_have_targets(current, &candidate).await?;
+        if terms.check == Check::Compatibility {
+            let messages = self.check_against_history(current, &candidate).await?;
+            if !messages.is_empty() {
+                return Err(RegistryError::Incompatible { subject: subject.name().to_owned(), messages });
+            }
+        }
+        Ok(Decision::Write(Box::new(Plan { candidate, id: NewId::Next, version: NewNumber::Next })))
+    }
+
+    /// The live version that has the schema with what it inherits, as far as the terms allow for one.
+    async fn same(
+        &self,
+        current: &CachedSubject,
+        candidate: &Candidate,
+        form: Form,
+        terms: &Terms,
+    ) -> Result<Option<Registered>, RegistryError> {
+        match terms.version {
+            WantedVersion::Any => {
+                if let Some(entry) = current.live_with(&candidate.dedup_key) {
+                    return Ok(Some(registered(entry, candidate)));
+                }
+                let found = self.find_alike(current, candidate, form, Deleted::Hide).await?;
+                Ok(found.map(Registered::from))
+            }
+            WantedVersion::Latest => {
+                let found = self.find(current, candidate, form, Deleted::Hide).await?;
+                let latest = current.live_newest_first().next().map(|entry| entry.version);
+                Ok(found.filter(|found| Some(found.entry.version) == latest).map(Registered::from))
+            }
+            WantedVersion::Next | WantedVersion::Number(_) => Ok(None),
+        }
+    }
+
+    /// The candidate with the tags that the terms ask for.
+    async fn with_tags(
+        &self,
+        current: &CachedSubject,
+        input: &SchemaInput,
+        candidate: Candidate,
+        latest: Option<&Content>,
+        terms: &Terms,
+    ) -> Result<Candidate, RegistryError> {
+        let mut changes = Vec::new();
+        if let Some(latest) = latest.filter(|_| terms.takes_tags_over) {
+            let kept = self.parsed(latest).await?.parsed.tags().into_iter().map(|tagged| TagChange {
+                entity: tagged.entity,
+                add: tagged.tags,
+                remove: BTreeSet::new(),
+            });
+            // What the new schema has no more loses its tags with it.
+            changes.extend(
+                kept.filter(|change| candidate.canonical.parsed.with_tags(std::slice::from_ref(change)).is_ok()),
+            );
+        }
+        changes.extend(terms.tags.iter().cloned());
+        let schema_type = candidate.schema.schema_type;
+        let text = candidate.canonical.parsed.with_tags(&changes);
+        let text = text.map_err(|error| RegistryError::InvalidSchema { schema_type, reason: error.to_string() })?;
+        self.candidate(&current.context, input, &text, Form::Canonical, Strictness::Stored).await
+    }
+
+    /// New content may not lean on what is soft-deleted. Content that the context has already does so anyway.
+    async fn must_have_targets(&self, current: &CachedSubject, candidate: &Candidate) -> Result<(), RegistryError> {
+        let Some(deleted) = &candidate.deleted_target else { return Ok(()) };
+        for (context, id) in self.store.ids_by_guid(candidate.schema.guid).await? {
+            if context == current.context
+                && let Some(content) = self.content(&context, id).await?
+                && content.stored.dedup_key == candidate.dedup_key
+            {
+                return Ok(());
+            }
+        }
+        let version = i32::try_from(deleted.version.0).unwrap_or(i32::MAX);
+        let reason = not_found(&deleted.subject, version);
+        Err(RegistryError::InvalidSchema { schema_type: candidate.schema.schema_type, reason })
+    }
+}
+
+impl From<Found> for Registered {
+    fn from(found: Found) -> Self {
+        Self { id: found.entry.id, version: found.entry.version, schema: found.content.schema.clone() }
+    }
+}
+
+fn registered(entry: &VersionEntry, candidate: &Candidate) -> Registered {
+    Registered { id: entry.id, version: entry.version, schema: candidate.schema.clone() }
+}
+
+/// The input, or what the latest version has where it gives no text.
+fn whole(input: &SchemaInput, latest: Option<&Content>) -> Result<SchemaInput, RegistryError> {
+    if input.given_text().is_some() {
+        return Ok(input.clone());
+    }
+    let Some(latest) = latest else { return Err(RegistryError::EmptySchema) };
+    let references = latest.schema.references.iter();
+    Ok(SchemaInput {
+        schema_type: latest.schema.schema_type,
+        text: Some(latest.schema.text.to_string()),
+        references: references.map(|reference| SchemaReference::from(plain(reference))).collect(),
+        ..input.clone()
+    })
+}
+
+/// An import is stored as it comes.
+fn form(current: &CachedSubject, input: &SchemaInput, terms: &Terms) -> Form {
+    let is_import = terms.id.is_some() && takes_ids(current.mode());
+    Form::of(!is_import && (input.normalize || current.normalizes()))
+}
+
+fn strictness(current: &CachedSubject, terms: &Terms) -> Strictness {
+    if terms.id.is_some() || !current.validates_new_schemas() { Strictness::Stored } else { Strictness::New }
+}
+
+fn takes_ids(mode: Mode) -> bool {
+    matches!(mode, Mode::Import | Mode::Forward)
+}
+
+fn must_take(subject: &Subject, current: &CachedSubject, terms: &Terms) -> Result<(), RegistryError> {
+    let (name, context) = (subject.name().to_owned(), subject.context_name());
+    match current.mode() {
+        Mode::ReadOnly | Mode::ReadOnlyOverride => Err(RegistryError::ReadOnlyMode { subject: name, context }),
+        mode if terms.id.is_some() && !takes_ids(mode) => Err(RegistryError::NotImportMode { subject: name, context }),
+        mode if terms.id.is_none() && mode != Mode::ReadWrite => {
+            Err(RegistryError::NotReadWriteMode { subject: name, context })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The number that the new version must get, by the request or by the metadata that it brings.
+fn wanted_number(input: &SchemaInput, terms: &Terms) -> Option<Option<i32>> {
+    match terms.version {
+        WantedVersion::Number(number) => Some(Some(number)),
+        WantedVersion::Any => input.metadata.as_ref().and_then(metadata::claimed_version),
+        WantedVersion::Latest | WantedVersion::Next => None,
+    }
+}
+
+/// Who demands a number has seen the one before: writers that race for it do not overwrite each other.
+fn must_be_next(wanted: Option<Option<i32>>, next: Version) -> Result<(), RegistryError> {
+    match wanted {
+        Some(number) if number.is_none_or(|number| i64::from(number) != i64::from(next.0)) => {
+            Err(RegistryError::VersionNotNext)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn version(number: i32) -> Result<Version, RegistryError> {
+    u32::try_from(number).ok().filter(|&number| number > 0).map(Version).ok_or(RegistryError::VersionNotNext)
+}

@@ -1,0 +1,120 @@
+//! What a new version takes over: metadata and rules of the version before it, and those of the config.
+
+use std::sync::Arc;
+
+use schema_core::Version;
+use schema_core::wire::{Metadata, RuleSet};
+use serde::de::DeserializeOwned;
+
+use crate::store::{ConfigRecord, Mode, Scopes};
+
+use super::cache::{CachedSubject, Content};
+use super::canonical::Candidate;
+use super::{RegistryError, metadata, rule_set};
+
+impl CachedSubject {
+    /// The mode in force: of the narrowest scope that has one.
+    pub(super) fn mode(&self) -> Mode {
+        let Scopes { subject, context, global, .. } = &self.snapshot.settings;
+        [subject, context, global].into_iter().find_map(|settings| settings.mode).unwrap_or(Mode::ReadWrite)
+    }
+
+    /// Whether new schemas are looked at more strictly than stored ones.
+    pub(super) fn validates_new_schemas(&self) -> bool {
+        self.in_force(|record| record.validate_new_schemas).unwrap_or(true)
+    }
+
+    /// Whether rule sets are checked.
+    pub(super) fn validates_rules(&self) -> bool {
+        self.in_force(|record| record.validate_rules).unwrap_or(true)
+    }
+
+    /// Whether reserved fields are guarded.
+    pub(super) fn validates_fields(&self) -> bool {
+        self.in_force(|record| record.validate_fields).unwrap_or(false)
+    }
+
+    /// The metadata property whose value separates versions that are not compared.
+    pub(super) fn compatibility_group(&self) -> Option<Arc<str>> {
+        self.in_force(|record| record.compatibility_group.clone())
+    }
+
+    /// Whether the config lays metadata or rules under or over what clients send.
+    pub(super) fn adds_metadata_or_rules(&self) -> bool {
+        let is_set = |record: &ConfigRecord| {
+            let fields = [
+                &record.default_metadata,
+                &record.override_metadata,
+                &record.default_rule_set,
+                &record.override_rule_set,
+            ];
+            fields.into_iter().any(Option::is_some).then_some(())
+        };
+        self.in_force(is_set).is_some()
+    }
+
+    /// The candidate with the metadata and the rules that it gets: its own, else those of the latest version, over the
+    /// config's defaults and under the config's overrides. Metadata that carries a version's number gets `next`; with
+    /// `is_numbered` it carries one in any case.
+    ///
+    /// # Errors
+    /// [`RegistryError::CorruptConfig`].
+    pub(super) fn inherit(
+        &self,
+        candidate: Candidate,
+        latest: Option<&Content>,
+        is_numbered: bool,
+    ) -> Result<Candidate, RegistryError> {
+        let own = candidate.schema.metadata.clone();
+        let mut metadata = layered(
+            in_force::<Metadata>(self, |record| record.default_metadata.clone())?,
+            own.or_else(|| latest.and_then(|latest| latest.schema.metadata.clone())),
+            in_force(self, |record| record.override_metadata.clone())?,
+            metadata::merged,
+        );
+        let claims_number = metadata.as_deref().is_some_and(|metadata| metadata::claimed_version(metadata).is_some());
+        if is_numbered || claims_number {
+            metadata = Some(Arc::new(metadata::numbered(metadata.as_deref(), self.next_version())));
+        }
+
+        let own = candidate.schema.rule_set.clone();
+        let inherited = latest.filter(|_| !candidate.drops_rules).and_then(|latest| latest.schema.rule_set.clone());
+        let rules = layered(
+            in_force::<RuleSet>(self, |record| record.default_rule_set.clone())?,
+            own.or(inherited),
+            in_force(self, |record| record.override_rule_set.clone())?,
+            rule_set::merged,
+        );
+        Ok(candidate.with(metadata, rules))
+    }
+
+    /// One more than the highest version, soft-deleted ones included.
+    pub(super) fn next_version(&self) -> Version {
+        let last = self.snapshot.versions.last().map_or(0, |entry| entry.version.0);
+        // The store refuses what is too high for the wire.
+        Version(last.saturating_add(1))
+    }
+}
+
+/// What the config has in JSON.
+fn in_force<T: DeserializeOwned>(
+    current: &CachedSubject,
+    setting: impl Fn(&ConfigRecord) -> Option<Arc<str>>,
+) -> Result<Option<T>, RegistryError> {
+    let Some(text) = current.in_force(setting) else { return Ok(None) };
+    let read = serde_json::from_str(&text).map(Some);
+    read.map_err(|error| RegistryError::CorruptConfig { reason: error.to_string() })
+}
+
+/// `specific` between what lies under and over it; untouched where there is neither.
+fn layered<T: Clone>(
+    under: Option<T>,
+    specific: Option<Arc<T>>,
+    over: Option<T>,
+    merged: fn(Option<T>, Option<T>) -> Option<T>,
+) -> Option<Arc<T>> {
+    if under.is_none() && over.is_none() {
+        return specific;
+    }
+    merged(merged(under, specific.as_deref().cloned()), over).map(Arc::new)
+}

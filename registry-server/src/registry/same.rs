@@ -1,0 +1,140 @@
+//! Which version of a subject has a schema: by its content, else by what it means.
+//!
+//! Texts that differ in what carries no meaning are one schema to a subject. Each version's likeness is worked out
+//! once, and a subject keeps an index of them for as long as it stays as it is.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use schema_core::SchemaId;
+
+use crate::store::{DedupKey, Deleted, StoredReference, VersionEntry};
+
+use super::cache::{CachedSubject, Content};
+use super::canonical::{Candidate, Form};
+use super::{Found, Registry, RegistryError, metadata, references};
+
+/// What makes schemas alike; equal keys are one schema. `None` for what cannot be read (any more).
+pub(super) type Likeness = Option<[u8; 32]>;
+
+/// Whose likeness it is: a content of a context, in a form.
+pub(super) type LikenessKey = (Arc<str>, SchemaId, DedupKey, Form);
+
+/// Versions of a subject, as places in its list, by likeness, ascending.
+pub(super) type AlikeIndex = HashMap<[u8; 32], Vec<usize>>;
+
+impl Registry {
+    /// The newest version that a call may see and that has this schema. Metadata and rules that the candidate lacks may
+    /// be anything.
+    pub(super) async fn find(
+        &self,
+        current: &CachedSubject,
+        wanted: &Candidate,
+        form: Form,
+        deleted: Deleted,
+    ) -> Result<Option<Found>, RegistryError> {
+        let live = (deleted != Deleted::Only).then(|| current.live_with(&wanted.dedup_key)).flatten();
+        let exact = || current.visible(deleted).rev().find(|entry| entry.dedup_key == wanted.dedup_key);
+        if let Some(entry) = live.or_else(exact) {
+            let content = self.content_of(&current.context, entry).await?;
+            return Ok(Some(Found { entry: entry.clone(), content }));
+        }
+        self.find_alike(current, wanted, form, deleted).await
+    }
+
+    /// As [`Self::find`], for a content that is not there as it stands.
+    pub(super) async fn find_alike(
+        &self,
+        current: &CachedSubject,
+        wanted: &Candidate,
+        form: Form,
+        deleted: Deleted,
+    ) -> Result<Option<Found>, RegistryError> {
+        let mut places = self.alike(current, Form::Canonical, &wanted.canonical.sameness_key()).await?.to_vec();
+        if form == Form::Normal {
+            places.extend(self.alike(current, Form::Normal, &wanted.canonical.text_key()).await?);
+            places.sort_unstable();
+            places.dedup();
+        }
+        for place in places.into_iter().rev() {
+            let entry = &current.snapshot.versions[place];
+            if !is_visible(entry, deleted) {
+                continue;
+            }
+            let content = self.content_of(&current.context, entry).await?;
+            if is_met(wanted, &content, form) {
+                return Ok(Some(Found { entry: entry.clone(), content }));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn alike<'c>(
+        &self,
+        current: &'c CachedSubject,
+        form: Form,
+        likeness: &[u8; 32],
+    ) -> Result<&'c [usize], RegistryError> {
+        let index = current.alike(form).get_or_try_init(|| self.index(current, form)).await?;
+        Ok(index.get(likeness).map_or(&[], Vec::as_slice))
+    }
+
+    async fn index(&self, current: &CachedSubject, form: Form) -> Result<AlikeIndex, RegistryError> {
+        let mut index = AlikeIndex::with_capacity(current.snapshot.versions.len());
+        for (place, entry) in current.snapshot.versions.iter().enumerate() {
+            if let Some(likeness) = self.likeness(current, entry, form).await? {
+                index.entry(likeness).or_default().push(place);
+            }
+        }
+        Ok(index)
+    }
+
+    async fn likeness(
+        &self,
+        current: &CachedSubject,
+        entry: &VersionEntry,
+        form: Form,
+    ) -> Result<Likeness, RegistryError> {
+        let key = (Arc::clone(&current.context), entry.id, entry.dedup_key, form);
+        if let Some(known) = self.caches.likeness(&key).await {
+            return Ok(known);
+        }
+        let content = self.content_of(&current.context, entry).await?;
+        let read = match form {
+            Form::Canonical => self.parsed(&content).await.map(|canonical| canonical.sameness_key()),
+            Form::Normal => self.normal_key(&content).await,
+        };
+        let likeness = match read {
+            Ok(key) => Some(key),
+            Err(RegistryError::Corrupt { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        self.caches.remember_likeness(key, likeness).await;
+        Ok(likeness)
+    }
+}
+
+pub(super) fn is_visible(entry: &VersionEntry, deleted: Deleted) -> bool {
+    match deleted {
+        Deleted::Hide => !entry.deleted,
+        Deleted::Include => true,
+        Deleted::Only => entry.deleted,
+    }
+}
+
+/// Whether what stands beside the schema fits, too. A schema that has everything in itself equals one that refers to it.
+fn is_met(wanted: &Candidate, stored: &Content, form: Form) -> bool {
+    let schema = &wanted.schema;
+    let same_references = || match form {
+        Form::Canonical => references::say_the_same(schema.references.iter(), stored.schema.references.iter()),
+        Form::Normal => {
+            let mut sorted: Vec<&StoredReference> = stored.schema.references.iter().collect();
+            references::sort_normally(&mut sorted);
+            references::say_the_same(schema.references.iter(), sorted.into_iter())
+        }
+    };
+    (schema.references.is_empty() || same_references())
+        && metadata::is_met(schema.metadata.as_deref(), stored.schema.metadata.as_deref())
+        && !(wanted.drops_rules && stored.schema.rule_set.is_some())
+        && schema.rule_set.as_ref().is_none_or(|rules| stored.schema.rule_set.as_ref() == Some(rules))
+}

@@ -1,0 +1,196 @@
+//! The cases of what stands beside a schema: references, metadata, rules, tags, and the GUID over all of it.
+
+use serde_json::{Value, json};
+
+use super::{Api, Case, RECORD_1, RECORD_2};
+
+/// The case of each of these routes.
+pub(crate) const CONTENT_CASES: &[Case] = &[
+    Case { endpoint: "GET /subjects/{subject}/metadata", run: a_version_is_found_by_its_metadata },
+    Case { endpoint: "GET /subjects/{subject}/versions/{version}/referencedby", run: referrers_are_listed },
+    Case { endpoint: "POST /subjects/{subject}/versions/{version}/tags", run: tags_make_a_new_version },
+    Case { endpoint: "GET /schemas/guids/{guid}", run: a_schema_is_got_by_guid },
+    Case { endpoint: "GET /schemas/guids/{guid}/ids", run: the_ids_of_a_guid_are_listed },
+];
+
+/// The GUIDs of a schema that refers to another, and of one with metadata, as a Confluent server gave them.
+const USER: &str = r#"{"type":"record","name":"U","fields":[{"name":"b","type":"com.x.Base"}]}"#;
+const USER_GUID: &str = "b1150bc3-13ef-5539-8518-0d7a11dca60c";
+const BASE: &str = r#"{"type":"record","name":"Base","namespace":"com.x","fields":[]}"#;
+const NUMBERED_INT_GUID: &str = "75b38dc3-3cb5-df5a-463e-26bc6ac19a23";
+
+fn base_reference(version: i32) -> Value {
+    json!([{"name": "com.x.Base", "subject": "base", "version": version}])
+}
+
+fn user(version: i32) -> Value {
+    json!({"schema": USER, "references": base_reference(version)})
+}
+
+fn post(api: &mut Api, path: &str, body: &Value) -> Value {
+    let answer = api.send("POST", path, Some(&body.to_string()));
+    assert_eq!(answer.status, 200, "{path} {body}: {}", answer.text());
+    answer.json()
+}
+
+fn get(api: &mut Api, path: &str) -> Value {
+    let answer = api.send("GET", path, None);
+    assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+    answer.json()
+}
+
+fn refused(api: &mut Api, path: &str, body: &Value, code: u64, words: &str) {
+    api.expect_error("POST", path, Some(&body.to_string()), code, words);
+}
+
+fn referrers_are_listed(api: &mut Api) {
+    api.register("base", BASE);
+    refused(api, "/subjects/use/versions", &json!({"schema": USER}), 42201, "Undefined schema: com.x.Base");
+    for (reference, words) in [
+        (json!({"name": "n", "subject": "base"}), "Invalid reference: {name='n', subject='base', version=null}"),
+        (json!({"name": null, "subject": "base", "version": 1}), "Invalid reference: {name='null', subject='base'"),
+        (json!({"name": "n", "subject": "base", "version": 0}), "Invalid reference"),
+        (json!({"name": "", "subject": "base", "version": 1}), "the name is empty"),
+        (
+            json!({"name": "n", "subject": "base", "version": 2}),
+            "No schema reference found for subject \"base\" and version 2",
+        ),
+        (json!({"name": "n", "subject": "nobody", "version": -1}), "No schema reference found for subject \"nobody\""),
+    ] {
+        let body = json!({"schema": "\"int\"", "references": [reference]});
+        refused(api, "/subjects/use/versions", &body, 42201, words);
+        refused(api, "/subjects/base", &body, 42201, words);
+    }
+
+    // -1 is the latest, and stored as its number; references come back as they were sent.
+    let registered = post(api, "/subjects/use/versions", &user(-1));
+    assert_eq!(registered["guid"], USER_GUID);
+    assert_eq!((&registered["id"], &registered["references"]), (&json!(2), &base_reference(1)));
+    assert_eq!(post(api, "/subjects/use/versions", &user(1))["version"], 1);
+    assert_eq!(post(api, "/subjects/use", &user(-1))["references"], base_reference(1));
+    for path in ["/subjects/use/versions/1", "/schemas/ids/2"] {
+        let plain = get(api, path);
+        assert_eq!((&plain["schema"], &plain["references"]), (&json!(USER), &base_reference(1)));
+        let resolved = get(api, &format!("{path}?format=resolved&referenceFormat=qualified"));
+        assert!(resolved["schema"].as_str().unwrap().contains(r#""name":"Base""#), "{resolved}");
+        assert_eq!(resolved["references"], base_reference(1));
+        assert!(get(api, &format!("{path}/schema?format=resolved"))["fields"][0]["type"].is_object());
+    }
+    // One that has the type in itself is the same schema to the subject.
+    let inlined = get(api, "/subjects/use/versions/1?format=resolved")["schema"].clone();
+    assert_eq!(post(api, "/subjects/use/versions", &json!({"schema": inlined}))["id"], 2);
+
+    api.expect("GET", "/subjects/base/versions/latest/referencedby", None, json!([2]));
+    post(api, "/subjects/other/versions", &json!({"schema": "\"int\"", "references": base_reference(1)}));
+    api.expect("GET", "/subjects/base/versions/1/referencedby", None, json!([2, 3]));
+    api.expect("GET", "/subjects/base/versions/1/referencedby?offset=1&limit=5", None, json!([3]));
+    api.expect("GET", "/subjects/use/versions/1/referencedby", None, json!([]));
+    api.expect_error("GET", "/subjects/base/versions/2/referencedby", None, 40402, "Version 2 not found.");
+    api.expect_error("GET", "/subjects/nobody/versions/1/referencedby", None, 40401, "Subject 'nobody' not found.");
+    api.expect_error("GET", "/subjects/base/versions/0/referencedby", None, 42202, "is not a valid version id");
+
+    // A change of the referenced type is a change of the schema that refers to it.
+    let wider = json!({"schema": r#"{"type":"record","name":"com.x.Base","fields":[{"name":"a","type":"int"}]}"#});
+    post(api, "/subjects/base/versions?force=true", &wider);
+    refused(api, "/subjects/use/versions", &user(2), 40901, "READER_FIELD_MISSING_DEFAULT_VALUE");
+    let check = post(api, "/compatibility/subjects/use/versions/latest?verbose=true", &user(2));
+    assert_eq!(check["is_compatible"], false, "{check}");
+}
+
+fn a_version_is_found_by_its_metadata(api: &mut Api) {
+    let path = "/subjects/s/metadata";
+    api.expect_error("GET", path, None, 40401, "Subject 's' not found.");
+    api.register("s", RECORD_1);
+    api.expect_error("GET", path, None, 40403, "Schema not found");
+
+    // Metadata makes another content of one text; what sends none gets that of the version before.
+    let metadata = json!({"tags": {"R.a": ["PII"]}, "properties": {"owner": "me", "n": "1"}, "sensitive": ["owner"]});
+    let with_metadata = post(api, "/subjects/s/versions", &json!({"schema": RECORD_1, "metadata": metadata}));
+    assert_eq!((&with_metadata["id"], &with_metadata["metadata"]), (&json!(2), &metadata));
+    assert_eq!(post(api, "/subjects/s/versions", &json!({"schema": RECORD_2}))["metadata"], metadata);
+    let other = json!({"schema": RECORD_2, "metadata": {"properties": {"owner": "you"}}});
+    assert_eq!(post(api, "/subjects/s/versions", &other)["version"], 4);
+    let empty = post(api, "/subjects/s/versions", &json!({"schema": RECORD_2, "metadata": {}}));
+    assert_eq!((&empty["version"], &empty["metadata"]), (&json!(5), &json!({})));
+
+    assert_eq!(get(api, path)["version"], 5);
+    assert_eq!(get(api, &format!("{path}?key=owner&value=me"))["version"], 3);
+    assert_eq!(get(api, &format!("{path}?key=owner&value=me&key=n&value=1"))["version"], 3);
+    assert_eq!(get(api, &format!("{path}?key=owner&value=you"))["version"], 4);
+    api.expect_error("GET", &format!("{path}?key=owner&value=you&key=n&value=1"), None, 40403, "Schema not found");
+
+    // A lookup without metadata finds any, one with metadata finds that alone.
+    let lookup = |api: &mut Api, body: &Value| post(api, "/subjects/s", body)["version"].clone();
+    assert_eq!(lookup(api, &json!({"schema": RECORD_1, "metadata": metadata})), 2);
+    assert_eq!(lookup(api, &json!({"schema": RECORD_2})), 5);
+    assert_eq!(lookup(api, &other), 4);
+    refused(api, "/subjects/s", &json!({"schema": RECORD_1, "metadata": {}}), 40403, "Schema not found");
+}
+
+fn tags_make_a_new_version(api: &mut Api) {
+    let path = "/subjects/s/versions/latest/tags";
+    refused(api, path, &json!({}), 40401, "Subject 's' not found.");
+    api.register("s", "\"int\"");
+    let numbered = post(api, path, &json!({}));
+    assert_eq!((&numbered["version"], &numbered["guid"]), (&json!(2), &json!(NUMBERED_INT_GUID)));
+    assert_eq!(numbered["metadata"], json!({"properties": {"confluent:version": "2"}}));
+
+    api.register("t", RECORD_1);
+    let path = "/subjects/t/versions/1/tags";
+    let entity = json!({"entityType": "sr_field", "entityPath": "R.a"});
+    let add = json!({"newVersion": 2, "tagsToAdd": [{"schemaEntity": entity, "tags": ["PII", "GDPR"]}]});
+    let tagged = post(api, path, &add);
+    assert!(tagged["schema"].as_str().unwrap().contains(r#""confluent:tags":["GDPR","PII"]"#), "{tagged}");
+    let found = get(api, "/subjects/t/versions/2?findTags=true");
+    assert_eq!(found["schemaTags"], json!([{"schemaEntity": entity, "tags": ["GDPR", "PII"]}]));
+    refused(api, path, &add, 42201, "Version is not one more than previous version");
+    let unknown =
+        json!({"tagsToAdd": [{"schemaEntity": {"entityType": "sr_record", "entityPath": "X"}, "tags": ["T"]}]});
+    refused(api, path, &unknown, 42201, "the schema has no record `X`");
+    let nameless = json!({"tagsToAdd": [{"tags": ["T"]}]});
+    refused(api, path, &nameless, 42201, "Invalid entity");
+    api.expect_error("POST", "/subjects/t/versions/0/tags", Some("{}"), 42202, "is not a valid version id");
+    api.expect_error("POST", "/subjects/t/versions/9/tags", Some("{}"), 40402, "Version 9 not found.");
+
+    let rules = json!({"domainRules": [{"name": "r", "type": "CEL"}, {"name": "q", "type": "CEL"}]});
+    let merged = post(
+        api,
+        path,
+        &json!({"ruleSet": rules, "rulesToMerge": {"domainRules": [{"name": "q", "type": "X"}]}, "rulesToRemove": ["r"]}),
+    );
+    let complete = json!({"name": "q", "type": "X", "kind": "TRANSFORM", "mode": "WRITEREAD", "disabled": false});
+    assert_eq!(merged["ruleSet"], json!({"domainRules": [complete]}), "rules are kept for the clients that run them");
+    refused(api, path, &json!({"ruleSet": {"domainRules": [{"name": "r"}]}}), 42210, "the rule `r` has no type");
+
+    // Tags of the version before are taken over where the new schema has their entity.
+    let next = json!({"schema": RECORD_2, "propagateSchemaTags": true});
+    post(api, "/subjects/p/versions", &json!({"schema": RECORD_1, "schemaTagsToAdd": add["tagsToAdd"]}));
+    let next = post(api, "/subjects/p/versions", &next);
+    assert!(next["schema"].as_str().unwrap().contains(r#""confluent:tags":["GDPR","PII"]"#), "{next}");
+}
+
+fn a_schema_is_got_by_guid(api: &mut Api) {
+    api.register("base", BASE);
+    post(api, "/subjects/use/versions", &user(1));
+
+    let answer = json!({
+        "guid": USER_GUID, "schemaType": "AVRO", "schema": USER, "references": base_reference(1), "deleted": false
+    });
+    api.expect("GET", &format!("/schemas/guids/{USER_GUID}"), None, answer.clone());
+    api.expect("GET", &format!("/schemas/guids/{}", USER_GUID.to_uppercase()), None, answer);
+    let unknown = USER_GUID.replace('b', "0");
+    for guid in ["x", &unknown] {
+        let message = format!("Schema {guid} not found");
+        api.expect_error("GET", &format!("/schemas/guids/{guid}"), None, 40403, &message);
+    }
+}
+
+fn the_ids_of_a_guid_are_listed(api: &mut Api) {
+    api.register("other", "\"int\"");
+    let guid = post(api, "/subjects/s/versions", &json!({"schema": RECORD_1}))["guid"].as_str().unwrap().to_owned();
+    post(api, "/subjects/:.c:s/versions", &json!({"schema": RECORD_1}));
+
+    let ids = json!([{"context": ".", "id": 2}, {"context": ".c", "id": 1}]);
+    api.expect("GET", &format!("/schemas/guids/{guid}/ids"), None, ids);
+    api.expect("GET", &format!("/schemas/guids/{USER_GUID}/ids"), None, json!([]));
+}
