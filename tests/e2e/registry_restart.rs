@@ -49,12 +49,14 @@ fn data_survives_a_restart_and_ids_go_on() {
 
 #[test]
 fn the_level_of_the_settings_counts_at_the_first_start_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    for level in [Level::Full, Level::None] {
-        let (runtime, server) = start(folder.path(), |config| config.compatibility = level);
-        let answer = Connection::open(server.address).send("GET", "/config", &[], None).json();
-        assert_eq!(answer["compatibilityLevel"], "FULL");
-        runtime.block_on(server.stop());
+    for first in [Level::Full, Level::Backward] {
+        let folder = tempfile::tempdir().unwrap();
+        for level in [first, Level::None] {
+            let (runtime, server) = start(folder.path(), |config| config.compatibility = level);
+            let answer = Connection::open(server.address).send("GET", "/config", &[], None).json();
+            assert_eq!(answer["compatibilityLevel"], first.as_str(), "started with {level:?}");
+            runtime.block_on(server.stop());
+        }
     }
 }
 

@@ -118,13 +118,14 @@ impl Registry {
     /// # Errors
     /// The store's.
     pub async fn seed_level(&self, level: Level) -> Result<(), RegistryError> {
-        let (revision, settings) = self.settings(&default_scope()).await?;
-        let is_new = settings.config.is_none() && self.subjects(super::Deleted::Include).await?.is_empty();
-        // The default level needs no record: without one it is in force.
-        if is_new && level != Level::default() {
+        let (revision, _) = self.settings(&default_scope()).await?;
+        // A start leaves a mark, so that the next one finds the registry used, even if nothing else was written.
+        if revision == Revision::default() && self.subjects(super::Deleted::Include).await?.is_empty() {
+            // The default level needs no record: without one it is in force.
             let record = ConfigRecord { compatibility: Some(level), ..ConfigRecord::default() };
-            // Who was faster has set something: then the registry is not new.
-            self.store.put_config(&default_scope(), Some(record), revision).await?;
+            let record = (level != Level::default()).then_some(record);
+            // Who was faster has left the mark.
+            self.store.put_config(&default_scope(), record, revision).await?;
         }
         Ok(())
     }
