@@ -17,10 +17,16 @@ use super::{
 
 pub(super) mod configs;
 pub(super) mod content;
+pub(super) mod contexts;
 pub(super) mod deletes;
 pub(super) mod durability;
+pub(super) mod generations;
+pub(super) mod imports;
+pub(super) mod lists;
+pub(super) mod modes;
 pub(super) mod names;
 pub(super) mod races;
+pub(super) mod references;
 pub(super) mod revisions;
 
 /// A fresh place for one database.
@@ -38,17 +44,46 @@ macro_rules! conformance {
         $crate::store::conformance::conformance! { $place =>
             content: reads_back_what_was_written, keeps_texts_byte_for_byte, gives_one_content_one_id_in_all_subjects,
                 gives_each_context_ids_of_its_own, gives_ids_without_gaps, gives_the_old_id_to_an_old_content,
-                lists_uses_by_subject_and_version, knows_nothing_of_what_was_never_written;
+                lists_uses_by_subject_and_version, keeps_metadata_and_rule_sets, knows_nothing_of_what_was_never_written;
             names: sorts_subjects_by_utf16, takes_any_name, takes_the_longest_names_and_no_longer;
             revisions: every_change_moves_the_revision, a_change_elsewhere_leaves_the_revision,
-                a_stale_revision_writes_nothing, a_refused_insert_costs_no_id, revision_and_snapshot_agree;
+                a_stale_revision_writes_nothing, a_refused_insert_costs_no_id, revision_and_snapshot_agree,
+                the_default_context_moves_the_revision_of_all;
             configs: a_config_reads_back_at_every_scope, a_config_replaces_the_one_before,
-                a_config_alone_is_no_subject, an_empty_config_is_a_config;
+                a_config_alone_is_no_subject, an_empty_config_is_a_config, every_setting_of_a_config_reads_back,
+                a_config_that_is_removed_is_not_set;
             deletes: a_soft_deleted_version_keeps_its_number, soft_deleted_subjects_are_listed_on_request,
                 a_permanent_delete_wants_a_soft_one_first, a_permanent_delete_frees_numbers_but_no_ids,
                 a_content_in_use_elsewhere_stays, a_subject_that_is_gone_takes_its_config_along,
                 a_delete_without_effect_moves_nothing, a_stale_delete_is_refused,
-                a_revision_does_not_come_back_after_a_delete;
+                a_revision_does_not_come_back_after_a_delete,
+                the_last_version_that_is_removed_leaves_the_config, a_content_that_returns_takes_its_older_places;
+            references: references_come_back_in_their_order, referrers_are_the_direct_ones_of_all_contexts,
+                a_reference_to_what_has_changed_writes_nothing,
+                a_known_content_with_a_target_that_is_gone_writes_nothing, live_referrers_block_a_soft_delete,
+                soft_deleted_referrers_block_a_permanent_delete, a_subject_may_go_with_what_refers_to_it_from_inside,
+                a_subject_stays_while_what_refers_to_it_is_used_elsewhere,
+                a_permanent_delete_is_blocked_by_what_lives_on_inside,
+                an_older_version_that_is_referred_to_stays_when_its_content_returns,
+                a_delete_and_a_register_that_refers_exclude_each_other;
+            imports: an_import_keeps_its_id_and_its_number, a_given_id_alone_gets_the_next_number,
+                a_given_id_of_another_content_is_taken, one_content_may_have_two_ids_and_the_last_is_preferred,
+                another_id_is_preferred_when_the_preferred_one_goes, a_removal_leaves_the_preferred_id_when_it_stays,
+                a_taken_number_is_replaced, a_taken_number_that_is_referred_to_stays,
+                numbers_beyond_31_bits_are_refused;
+            modes: a_mode_reads_back_at_every_scope, what_is_narrower_than_a_scope_is_not_shown,
+                a_mode_that_is_removed_is_not_set, a_stale_change_of_settings_is_refused,
+                import_wants_no_live_version_in_its_scope, import_takes_soft_deleted_remains_of_its_scope_along,
+                import_takes_remains_along_that_refer_to_each_other,
+                import_leaves_remains_that_something_outside_refers_to,
+                modes_below_a_context_are_removed_and_no_others;
+            contexts: a_context_is_listed_from_its_first_version, a_context_with_versions_stays,
+                a_deleted_context_keeps_its_settings_and_its_last_id, subjects_and_ids_are_found_across_contexts,
+                the_last_id_counts_by_context;
+            lists: subjects_are_listed_by_prefix, versions_are_listed_by_their_state,
+                versions_are_listed_with_their_content_and_by_prefix, aliases_are_listed_as_long_as_they_are_set,
+                lists_agree_with_the_versions_after_any_change, a_thousand_subjects_are_listed_whole;
+            generations: every_change_of_an_ids_uses_moves_its_generation, what_writes_nothing_moves_no_generation;
             races: writes_to_different_subjects_all_land, racers_of_one_subject_get_one_version_each,
                 racers_with_one_content_agree, a_config_wins_or_loses_against_a_register_but_never_both,
                 a_caller_that_goes_away_breaks_nothing, readers_see_whole_subjects_while_writes_run;

@@ -85,3 +85,44 @@ pub(crate) async fn an_empty_config_is_a_config(store: &Arc<dyn Store>) {
         assert_eq!(config_of(store, &scope).await, Some(ConfigRecord::default()), "{scope:?}");
     }
 }
+
+pub(crate) async fn every_setting_of_a_config_reads_back(store: &Arc<dyn Store>) {
+    let text = |text: &str| Some(Arc::from(text));
+    let config = ConfigRecord {
+        compatibility: Some(Level::FullTransitive),
+        compatibility_policy: text("LENIENT"),
+        compatibility_group: text("major"),
+        normalize: Some(false),
+        validate_fields: Some(true),
+        validate_new_schemas: Some(false),
+        validate_rules: Some(true),
+        alias: text(":.team:target"),
+        alias_for_deks: text("keys"),
+        default_metadata: text(r#"{"properties":{"owner":"\u00e9 ' \""}}"#),
+        override_metadata: text("{}"),
+        default_rule_set: text(r#"{"domainRules":[]}"#),
+        override_rule_set: text("{\"a\":1}"),
+    };
+    for scope in scopes() {
+        put_config(store, &scope, config.clone()).await;
+        assert_eq!(config_of(store, &scope).await.as_ref(), Some(&config), "{scope:?}");
+
+        put_config(store, &scope, ConfigRecord::default()).await;
+        assert_eq!(config_of(store, &scope).await, Some(ConfigRecord::default()), "{scope:?}");
+    }
+}
+
+pub(crate) async fn a_config_that_is_removed_is_not_set(store: &Arc<dyn Store>) {
+    register(store, &subject("s"), "one").await;
+    for scope in scopes() {
+        put_config(store, &scope, record(Some(Level::Full), None)).await;
+        let before = store.scope_snapshot(&scope).await.unwrap().revision;
+
+        put_config(store, &scope, None).await;
+
+        assert_eq!(config_of(store, &scope).await, None, "{scope:?}");
+        assert_ne!(store.scope_snapshot(&scope).await.unwrap().revision, before, "{scope:?}");
+        put_config(store, &scope, None).await;
+    }
+    assert_eq!(versions(store, &subject("s")).await, [(1, 1, false)]);
+}

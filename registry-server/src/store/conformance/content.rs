@@ -115,6 +115,23 @@ pub(crate) async fn lists_uses_by_subject_and_version(store: &Arc<dyn Store>) {
     assert_eq!(found, expected);
 }
 
+pub(crate) async fn keeps_metadata_and_rule_sets(store: &Arc<dyn Store>) {
+    let key = subject("s");
+    let texts =
+        [(None, None), (Some("{}"), None), (None, Some("{\"a\":[]}")), (Some("{\"b\":\"\u{1f600}\"}"), Some(""))];
+    for ((metadata, rule_set), number) in texts.into_iter().zip(1..) {
+        let new = NewVersion {
+            metadata: metadata.map(Arc::from),
+            rule_set: rule_set.map(Arc::from),
+            ..new_version(&key, &format!("text {number}"), store.revision(&key).await.unwrap())
+        };
+        store.insert_version(new).await.unwrap();
+
+        let stored = store.schema(".", SchemaId(number)).await.unwrap().unwrap();
+        assert_eq!((stored.metadata.as_deref(), stored.rule_set.as_deref()), (metadata, rule_set));
+    }
+}
+
 pub(crate) async fn knows_nothing_of_what_was_never_written(store: &Arc<dyn Store>) {
     let snapshot = store.subject_snapshot(&subject("s")).await.unwrap();
 

@@ -153,3 +153,34 @@ pub(crate) async fn a_revision_does_not_come_back_after_a_delete(store: &Arc<dyn
     distinct.dedup();
     assert_eq!(distinct.len(), seen.len());
 }
+
+/// One version after the other is not the subject as a whole.
+pub(crate) async fn the_last_version_that_is_removed_leaves_the_config(store: &Arc<dyn Store>) {
+    let key = subject("s");
+    let scope = Scope::Subject(key.clone());
+    let config = ConfigRecord { compatibility: Some(Level::Full), ..ConfigRecord::default() };
+    register(store, &key, "one").await;
+    put_config(store, &scope, config.clone()).await;
+
+    delete_version(store, &key, 1, DeleteMode::Soft).await;
+    assert_eq!(delete_version(store, &key, 1, DeleteMode::Permanent).await, done(&[1]));
+
+    assert_eq!(config_of(store, &scope).await, Some(config));
+    assert_eq!(listed(store, Deleted::Include).await, Vec::<String>::new());
+    assert_eq!(register(store, &key, "one").await, pair(2, 1));
+}
+
+pub(crate) async fn a_content_that_returns_takes_its_older_places(store: &Arc<dyn Store>) {
+    let key = subject("s");
+    register(store, &key, "one").await;
+    register(store, &key, "two").await;
+    delete_subject(store, &key, DeleteMode::Soft).await;
+
+    assert_eq!(register(store, &key, "one").await, pair(1, 3));
+
+    assert_eq!(versions(store, &key).await, [(2, 2, true), (3, 1, false)]);
+    assert_eq!(listed(store, Deleted::Hide).await, ["s"]);
+    assert_eq!(delete_subject(store, &key, DeleteMode::Soft).await, done(&[3]));
+    assert_eq!(listed(store, Deleted::Only).await, ["s"]);
+    assert_eq!(delete_subject(store, &key, DeleteMode::Permanent).await, done(&[2, 3]));
+}

@@ -2,7 +2,7 @@
 
 use schema_core::Level;
 
-use super::super::{ConfigRecord, DeleteMode, Scope};
+use super::super::{ConfigRecord, DeleteMode, ImportDemand, Mode, ModePut, Scope};
 use super::*;
 
 /// A change that a decision about a subject must notice.
@@ -16,9 +16,16 @@ enum Change {
     SubjectConfig,
     ContextConfig,
     GlobalConfig,
+    RemoveConfig,
+    SubjectMode,
+    ContextMode,
+    GlobalMode,
+    RemoveMode,
+    ModesBelow,
+    Purge,
 }
 
-const CHANGES: [Change; 8] = [
+const CHANGES: [Change; 15] = [
     Change::Insert,
     Change::SoftDeleteVersion,
     Change::SoftDeleteSubject,
@@ -27,6 +34,13 @@ const CHANGES: [Change; 8] = [
     Change::SubjectConfig,
     Change::ContextConfig,
     Change::GlobalConfig,
+    Change::RemoveConfig,
+    Change::SubjectMode,
+    Change::ContextMode,
+    Change::GlobalMode,
+    Change::RemoveMode,
+    Change::ModesBelow,
+    Change::Purge,
 ];
 
 async fn make(store: &Arc<dyn Store>, key: &SubjectKey, change: Change) {
@@ -45,6 +59,48 @@ async fn make(store: &Arc<dyn Store>, key: &SubjectKey, change: Change) {
         Change::SubjectConfig => put_config(store, &Scope::Subject(key.clone()), config).await,
         Change::ContextConfig => put_config(store, &Scope::Context(key.context.clone()), config).await,
         Change::GlobalConfig => put_config(store, &Scope::Global, config).await,
+        Change::RemoveConfig => put_config(store, &Scope::Subject(key.clone()), None).await,
+        Change::SubjectMode => put_mode(store, &Scope::Subject(key.clone()), Some(Mode::ReadOnly)).await,
+        Change::ContextMode => put_mode(store, &Scope::Context(key.context.clone()), Some(Mode::ReadOnly)).await,
+        Change::GlobalMode => put_mode(store, &Scope::Global, Some(Mode::ReadOnly)).await,
+        Change::RemoveMode => put_mode(store, &Scope::Subject(key.clone()), None).await,
+        Change::ModesBelow => {
+            put_mode(store, &Scope::Subject(key.clone()), Some(Mode::ReadOnly)).await;
+            store.delete_modes_below(&key.context).await.unwrap();
+        }
+        Change::Purge => {
+            drop(store.delete_subject(key, DeleteMode::Soft, revision).await.unwrap());
+            let scope = Scope::Subject(key.clone());
+            let revision = store.revision(key).await.unwrap();
+            let put = store.put_mode(&scope, Some(Mode::Import), revision, ImportDemand::NoLiveSubject).await.unwrap();
+            assert_eq!(put, ModePut::Done);
+        }
+    }
+}
+
+async fn put_mode(store: &Arc<dyn Store>, scope: &Scope, mode: Option<Mode>) {
+    let revision = store.scope_snapshot(scope).await.unwrap().revision;
+    let put = store.put_mode(scope, mode, revision, ImportDemand::Nothing).await.unwrap();
+    assert_eq!(put, ModePut::Done);
+}
+
+/// The settings of the default context count in the decisions of all contexts.
+pub(crate) async fn the_default_context_moves_the_revision_of_all(store: &Arc<dyn Store>) {
+    let (near, far) = (subject("s"), subject_in(".team", "s"));
+    register(store, &near, "one").await;
+    register(store, &far, "one").await;
+    let before = [store.revision(&near).await.unwrap(), store.revision(&far).await.unwrap()];
+
+    put_config(store, &Scope::Context(Arc::from(".")), ConfigRecord::default()).await;
+
+    let after = [store.revision(&near).await.unwrap(), store.revision(&far).await.unwrap()];
+    assert_eq!(after[0].context, after[0].default_context);
+    for ((key, before), after) in [near, far].iter().zip(before).zip(after) {
+        assert_ne!(before, after);
+        assert_eq!(after.subject, before.subject);
+        assert_eq!(store.subject_snapshot(key).await.unwrap().revision, after);
+        let inserted = store.insert_version(new_version(key, "two", before)).await.unwrap();
+        assert_eq!(inserted, Inserted::Moved);
     }
 }
 

@@ -1,0 +1,163 @@
+//! Versions that bring their ids and numbers, and contents that have two ids.
+
+use super::super::{DeleteMode, NewReference, StoredReference};
+use super::*;
+
+async fn import(store: &Arc<dyn Store>, key: &SubjectKey, text: &str, id: u32, version: u32) -> Inserted {
+    let revision = store.revision(key).await.unwrap();
+    let (id, version) = (NewId::Given(SchemaId(id)), NewNumber::Given(Version(version)));
+    store.insert_version(NewVersion { id, version, ..new_version(key, text, revision) }).await.unwrap()
+}
+
+fn written(id: u32, version: u32) -> Inserted {
+    Inserted::Written { id: SchemaId(id), version: Version(version) }
+}
+
+async fn remove_subject(store: &Arc<dyn Store>, key: &SubjectKey) {
+    for mode in [DeleteMode::Soft, DeleteMode::Permanent] {
+        let revision = store.revision(key).await.unwrap();
+        store.delete_subject(key, mode, revision).await.unwrap();
+    }
+}
+
+pub(crate) async fn an_import_keeps_its_id_and_its_number(store: &Arc<dyn Store>) {
+    let key = subject("s");
+
+    assert_eq!(import(store, &key, "seven", 70, 7).await, written(70, 7));
+    assert_eq!(import(store, &key, "three", 30, 3).await, written(30, 3));
+    assert_eq!(import(store, &key, "zero", 0, 5).await, written(0, 5));
+
+    assert_eq!(versions(store, &key).await, [(3, 30, false), (5, 0, false), (7, 70, false)]);
+    assert_eq!(&*store.schema(".", SchemaId(0)).await.unwrap().unwrap().text, "zero");
+    // What follows goes on behind the highest, of ids and of numbers.
+    assert_eq!(register(store, &key, "next").await, pair(71, 8));
+    assert_eq!(store.last_id(".").await.unwrap(), Some(SchemaId(71)));
+}
+
+pub(crate) async fn a_given_id_alone_gets_the_next_number(store: &Arc<dyn Store>) {
+    let key = subject("s");
+    register(store, &key, "one").await;
+    let revision = store.revision(&key).await.unwrap();
+
+    let new = NewVersion { id: NewId::Given(SchemaId(9)), ..new_version(&key, "two", revision) };
+    assert_eq!(store.insert_version(new).await.unwrap(), written(9, 2));
+    let revision = store.revision(&key).await.unwrap();
+    let new = NewVersion { version: NewNumber::Given(Version(9)), ..new_version(&key, "three", revision) };
+    assert_eq!(store.insert_version(new).await.unwrap(), written(10, 9));
+}
+
+pub(crate) async fn a_given_id_of_another_content_is_taken(store: &Arc<dyn Store>) {
+    let key = subject("s");
+    register(store, &key, "one").await;
+    let before = store.subject_snapshot(&key).await.unwrap();
+
+    assert_eq!(import(store, &key, "two", 1, 2).await, Inserted::IdTaken);
+    assert_eq!(import(store, &key, "two", 1, 1).await, Inserted::IdTaken);
+
+    let after = store.subject_snapshot(&key).await.unwrap();
+    assert_eq!((after.revision, after.versions), (before.revision, before.versions));
+    assert_eq!(import(store, &subject_in(".team", "s"), "two", 1, 1).await, written(1, 1));
+}
+
+pub(crate) async fn one_content_may_have_two_ids_and_the_last_is_preferred(store: &Arc<dyn Store>) {
+    let key = subject("s");
+
+    assert_eq!(import(store, &key, "one", 10, 1).await, written(10, 1));
+    assert_eq!(import(store, &key, "one", 20, 2).await, written(20, 2));
+    assert_eq!(register(store, &subject("a"), "one").await, pair(20, 1));
+    assert_eq!(import(store, &subject("b"), "one", 10, 1).await, written(10, 1));
+    assert_eq!(register(store, &subject("c"), "one").await, pair(10, 1));
+
+    let mut ids = store.ids_by_guid(guid("one")).await.unwrap();
+    ids.sort_unstable();
+    assert_eq!(ids, [(Arc::from("."), SchemaId(10)), (Arc::from("."), SchemaId(20))]);
+    assert_eq!(store.last_id(".").await.unwrap(), Some(SchemaId(20)));
+}
+
+pub(crate) async fn another_id_is_preferred_when_the_preferred_one_goes(store: &Arc<dyn Store>) {
+    for (id, name) in [(10, "ten"), (30, "thirty"), (20, "twenty")] {
+        assert_eq!(import(store, &subject(name), "one", id, 1).await, written(id, 1));
+    }
+
+    remove_subject(store, &subject("twenty")).await;
+    assert_eq!(register(store, &subject("a"), "one").await, pair(30, 1));
+    remove_subject(store, &subject("a")).await;
+    remove_subject(store, &subject("thirty")).await;
+    assert_eq!(register(store, &subject("b"), "one").await, pair(10, 1));
+    remove_subject(store, &subject("b")).await;
+    remove_subject(store, &subject("ten")).await;
+
+    assert_eq!(register(store, &subject("c"), "one").await, pair(31, 1));
+}
+
+pub(crate) async fn a_removal_leaves_the_preferred_id_when_it_stays(store: &Arc<dyn Store>) {
+    import(store, &subject("a"), "one", 10, 1).await;
+    import(store, &subject("b"), "one", 20, 1).await;
+
+    remove_subject(store, &subject("a")).await;
+
+    assert_eq!(register(store, &subject("c"), "one").await, pair(20, 1));
+}
+
+pub(crate) async fn a_taken_number_is_replaced(store: &Arc<dyn Store>) {
+    let key = subject("s");
+    import(store, &key, "one", 1, 1).await;
+    import(store, &key, "two", 2, 2).await;
+    let revision = store.revision(&key).await.unwrap();
+    store.delete_version(&key, Version(2), DeleteMode::Soft, revision).await.unwrap();
+
+    assert_eq!(import(store, &key, "other", 3, 1).await, written(3, 1));
+    // The same again, and a soft-deleted one that comes back to life.
+    assert_eq!(import(store, &key, "other", 3, 1).await, written(3, 1));
+    assert_eq!(import(store, &key, "two", 2, 2).await, written(2, 2));
+
+    assert_eq!(versions(store, &key).await, [(1, 3, false), (2, 2, false)]);
+    assert_eq!(store.schema(".", SchemaId(1)).await.unwrap(), None, "nothing uses it any more");
+    assert_eq!(store.subjects(".", "", super::super::Deleted::Only).await.unwrap(), Vec::<Arc<str>>::new());
+}
+
+pub(crate) async fn a_taken_number_that_is_referred_to_stays(store: &Arc<dyn Store>) {
+    let (base, key) = (subject("base"), subject("s"));
+    import(store, &base, "one", 1, 1).await;
+    let reference = StoredReference {
+        name: Arc::from("base"),
+        subject: Arc::from("base"),
+        target: base.clone(),
+        version: Version(1),
+    };
+    let references = vec![NewReference { reference, target_id: SchemaId(1) }];
+    let new = new_version(&key, "refers", store.revision(&key).await.unwrap());
+    store.insert_version(NewVersion { references, ..new }).await.unwrap();
+
+    assert_eq!(import(store, &base, "other", 5, 1).await, Inserted::Referenced { version: Version(1) });
+    // Its own content may be written again.
+    assert_eq!(import(store, &base, "one", 1, 1).await, written(1, 1));
+
+    assert_eq!(versions(store, &base).await, [(1, 1, false)]);
+    assert_eq!(store.schema(".", SchemaId(5)).await.unwrap(), None);
+}
+
+pub(crate) async fn numbers_beyond_31_bits_are_refused(store: &Arc<dyn Store>) {
+    const LAST: u32 = i32::MAX.unsigned_abs();
+    let key = subject("s");
+    for (id, version) in [(LAST + 1, 1), (1, LAST + 1), (1, 0), (u32::MAX, u32::MAX)] {
+        let new = NewVersion {
+            id: NewId::Given(SchemaId(id)),
+            version: NewNumber::Given(Version(version)),
+            ..new_version(&key, "one", Revision::default())
+        };
+        let error = store.insert_version(new).await.unwrap_err();
+        assert_eq!(error.kind, super::super::StoreErrorKind::Invalid, "id {id}, version {version}");
+    }
+
+    assert_eq!(import(store, &key, "one", LAST, LAST).await, written(LAST, LAST));
+    let revision = store.revision(&key).await.unwrap();
+    for new in [
+        NewVersion { version: NewNumber::Given(Version(1)), ..new_version(&key, "two", revision) },
+        NewVersion { id: NewId::Given(SchemaId(1)), ..new_version(&key, "two", revision) },
+    ] {
+        let error = store.insert_version(new).await.unwrap_err();
+        assert_eq!(error.kind, super::super::StoreErrorKind::Invalid, "the last number has been given");
+    }
+    assert_eq!(versions(store, &key).await, [(LAST, LAST, false)]);
+}

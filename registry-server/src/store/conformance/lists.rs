@@ -1,0 +1,194 @@
+//! Lists over many subjects: prefixes, pages, states, aliases.
+
+use tokio::task::JoinSet;
+
+use super::super::{DeleteMode, Deleted, Latest, SchemaUse, Shown};
+use super::*;
+
+async fn soft_delete(store: &Arc<dyn Store>, key: &SubjectKey, version: u32) {
+    let revision = store.revision(key).await.unwrap();
+    store.delete_version(key, Version(version), DeleteMode::Soft, revision).await.unwrap();
+}
+
+fn places(uses: &[SchemaUse]) -> Vec<(String, u32)> {
+    uses.iter().map(|found| (found.subject.subject.to_string(), found.entry.version.0)).collect()
+}
+
+fn place(name: &str, version: u32) -> (String, u32) {
+    (name.to_owned(), version)
+}
+
+/// `a` with versions 1 to 3, `b` with a soft-deleted 2, `c` soft-deleted whole.
+async fn three_subjects(store: &Arc<dyn Store>) {
+    for name in ["c", "a", "b"] {
+        for text in ["one", "two", "three"] {
+            register(store, &subject(name), text).await;
+        }
+    }
+    soft_delete(store, &subject("b"), 3).await;
+    for version in 1..=3 {
+        soft_delete(store, &subject("c"), version).await;
+    }
+    register(store, &subject_in(".team", "a"), "one").await;
+}
+
+pub(crate) async fn subjects_are_listed_by_prefix(store: &Arc<dyn Store>) {
+    for name in ["a", "ab", "abc", "b", "A", "a\u{10ffff}", "a\u{10ffff}z", "", "\u{e000}x", "\u{1f600}x"] {
+        register(store, &subject(name), "one").await;
+    }
+
+    for (prefix, expected) in [
+        ("a", &["a", "ab", "abc", "a\u{10ffff}", "a\u{10ffff}z"][..]),
+        ("ab", &["ab", "abc"]),
+        ("a\u{10ffff}", &["a\u{10ffff}", "a\u{10ffff}z"]),
+        ("\u{1f600}", &["\u{1f600}x"]),
+        ("c", &[]),
+        ("%", &[]),
+        ("", &["", "A", "a", "ab", "abc", "a\u{10ffff}", "a\u{10ffff}z", "b", "\u{1f600}x", "\u{e000}x"]),
+    ] {
+        let listed = store.subjects(".", prefix, Deleted::Hide).await.unwrap();
+        assert_eq!(listed.iter().map(|name| &**name).collect::<Vec<_>>(), expected, "{prefix:?}");
+    }
+}
+
+pub(crate) async fn versions_are_listed_by_their_state(store: &Arc<dyn Store>) {
+    three_subjects(store).await;
+    let all = |deleted| Shown { deleted, latest: Latest::All };
+    let latest = |deleted| Shown { deleted, latest: Latest::Only };
+    let a = [place("a", 1), place("a", 2), place("a", 3)];
+    let b = [place("b", 1), place("b", 2), place("b", 3)];
+    let c = [place("c", 1), place("c", 2), place("c", 3)];
+
+    for (shown, expected) in [
+        (all(Deleted::Hide), [&a[..], &b[..2]].concat()),
+        (all(Deleted::Include), [&a[..], &b[..], &c[..]].concat()),
+        (all(Deleted::Only), [&b[2..], &c[..]].concat()),
+        (latest(Deleted::Hide), [&a[2..], &b[1..2]].concat()),
+        (latest(Deleted::Include), [&a[2..], &b[2..], &c[2..]].concat()),
+        (latest(Deleted::Only), [&b[2..], &c[2..]].concat()),
+    ] {
+        let found = store.versions_in(".", "", shown, None, 100).await.unwrap();
+        assert_eq!(places(&found), expected, "{shown:?}");
+        // The same, one a page.
+        let mut paged: Vec<SchemaUse> = Vec::new();
+        while let page = {
+            let after = paged.last().map(|last| (&*last.subject.subject, last.entry.version));
+            store.versions_in(".", "", shown, after, 1).await.unwrap()
+        } && !page.is_empty()
+        {
+            paged.extend(page);
+        }
+        assert_eq!(paged, found, "{shown:?}");
+    }
+}
+
+pub(crate) async fn versions_are_listed_with_their_content_and_by_prefix(store: &Arc<dyn Store>) {
+    three_subjects(store).await;
+
+    let found = store.versions_in(".", "b", Shown::default(), None, 1).await.unwrap();
+    let entry = store.subject_snapshot(&subject("b")).await.unwrap().versions.remove(0);
+    assert_eq!(found, [SchemaUse { subject: subject("b"), entry }]);
+    // A place before the prefix does not lead out of it.
+    let found = store.versions_in(".", "b", Shown::default(), Some(("a", Version(2))), 100).await.unwrap();
+    assert_eq!(places(&found), [place("b", 1), place("b", 2)]);
+    let found = store.versions_in(".", "a", Shown::default(), Some(("b", Version(1))), 100).await.unwrap();
+    assert_eq!(places(&found), []);
+    let found = store.versions_in(".team", "", Shown::default(), None, 100).await.unwrap();
+    assert_eq!(places(&found), [place("a", 1)]);
+    assert_eq!(store.versions_in(".none", "", Shown::default(), None, 100).await.unwrap(), []);
+    assert_eq!(store.versions_in(".", "", Shown::default(), None, 0).await.unwrap(), []);
+}
+
+pub(crate) async fn aliases_are_listed_as_long_as_they_are_set(store: &Arc<dyn Store>) {
+    let alias = |name: &str| ConfigRecord { alias: Some(Arc::from(name)), ..ConfigRecord::default() };
+    let (b, a) = (subject("b"), subject_in(".team", "a"));
+    put_config(store, &Scope::Subject(a.clone()), alias("target")).await;
+    put_config(store, &Scope::Subject(b.clone()), alias("a")).await;
+    put_config(store, &Scope::Subject(subject("c")), ConfigRecord::default()).await;
+    assert_eq!(store.aliases().await.unwrap(), [(b.clone(), Arc::from("a")), (a.clone(), Arc::from("target"))]);
+
+    put_config(store, &Scope::Subject(a), ConfigRecord::default()).await;
+    put_config(store, &Scope::Subject(b), None).await;
+    assert_eq!(store.aliases().await.unwrap(), []);
+}
+
+/// Every way to change versions leaves the lists of subjects right.
+pub(crate) async fn lists_agree_with_the_versions_after_any_change(store: &Arc<dyn Store>) {
+    // A small generator of its own, so that every run does the same.
+    let mut state = 7_u32;
+    let mut next = |bound: u32| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) % bound
+    };
+    let names = ["a", "b", "c"];
+    for _ in 0..150 {
+        let key = subject(names[next(3) as usize]);
+        let text = format!("text {}", next(4));
+        let revision = store.revision(&key).await.unwrap();
+        let version = Version(next(4) + 1);
+        let mode = [DeleteMode::Soft, DeleteMode::Permanent][next(2) as usize];
+        match next(5) {
+            0 => drop(register(store, &key, &text).await),
+            1 => drop(store.delete_version(&key, version, mode, revision).await.unwrap()),
+            2 => drop(store.delete_subject(&key, mode, revision).await.unwrap()),
+            3 => {
+                let new = NewVersion { version: NewNumber::Given(version), ..new_version(&key, &text, revision) };
+                store.insert_version(new).await.unwrap();
+            }
+            _ => {
+                let new = NewVersion {
+                    version: NewNumber::Given(version),
+                    id: NewId::Given(SchemaId(100 + next(3))),
+                    ..new_version(&key, &text, revision)
+                };
+                store.insert_version(new).await.unwrap();
+            }
+        }
+
+        let mut expected = [Vec::new(), Vec::new(), Vec::new()];
+        let mut all = Vec::new();
+        for name in names {
+            let found = versions(store, &subject(name)).await;
+            let live = found.iter().any(|version| !version.2);
+            for (list, is_listed) in expected.iter_mut().zip([live, !found.is_empty(), !live && !found.is_empty()]) {
+                list.extend(is_listed.then(|| Arc::<str>::from(name)));
+            }
+            all.extend(found.iter().map(|version| place(name, version.0)));
+        }
+        for (deleted, expected) in [Deleted::Hide, Deleted::Include, Deleted::Only].into_iter().zip(expected) {
+            assert_eq!(store.subjects(".", "", deleted).await.unwrap(), expected, "{deleted:?}");
+        }
+        let shown = Shown { deleted: Deleted::Include, latest: Latest::All };
+        assert_eq!(places(&store.versions_in(".", "", shown, None, 100).await.unwrap()), all);
+    }
+}
+
+pub(crate) async fn a_thousand_subjects_are_listed_whole(store: &Arc<dyn Store>) {
+    const SUBJECTS: u32 = 1_000;
+    let mut tasks = JoinSet::new();
+    for number in 0..SUBJECTS {
+        let store = Arc::clone(store);
+        tasks.spawn(async move {
+            // A queue has an end: who finds it full comes again.
+            register(&store, &subject(&format!("s-{number:04}")), &format!("text {number}")).await
+        });
+        if tasks.len() >= 100 {
+            tasks.join_next().await.unwrap().unwrap();
+        }
+    }
+    tasks.join_all().await;
+
+    let expected: Vec<String> = (0..SUBJECTS).map(|number| format!("s-{number:04}")).collect();
+    let listed = store.subjects(".", "", Deleted::Hide).await.unwrap();
+    assert!(listed.iter().map(|name| &**name).eq(expected.iter().map(String::as_str)));
+    assert_eq!(store.subjects(".", "s-09", Deleted::Hide).await.unwrap().len(), 100);
+    let mut found: Vec<SchemaUse> = Vec::new();
+    while let page = {
+        let after = found.last().map(|last| (&*last.subject.subject, last.entry.version));
+        store.versions_in(".", "", Shown::default(), after, 300).await.unwrap()
+    } && !page.is_empty()
+    {
+        found.extend(page);
+    }
+    assert!(found.iter().map(|use_of| &*use_of.subject.subject).eq(expected.iter().map(String::as_str)));
+}
