@@ -15,6 +15,8 @@ use crate::store::{
 
 use super::{Deleted, Registry, RegistryConfig, RegistryError, SchemaInput, Selector, Subject, Terms};
 
+mod content;
+
 #[derive(Debug)]
 struct OddStore {
     inner: Arc<dyn Store>,

@@ -60,7 +60,7 @@ macro_rules! conformance {
                 the_last_version_that_is_removed_leaves_the_config, a_content_that_returns_takes_its_older_places;
             references: references_come_back_in_their_order, referrers_are_the_direct_ones_of_all_contexts,
                 a_reference_to_what_has_changed_writes_nothing,
-                a_known_content_with_a_target_that_is_gone_writes_nothing, live_referrers_block_a_soft_delete,
+                a_known_content_is_taken_though_its_target_is_soft_deleted, live_referrers_block_a_soft_delete,
                 soft_deleted_referrers_block_a_permanent_delete, a_subject_may_go_with_what_refers_to_it_from_inside,
                 a_subject_stays_while_what_refers_to_it_is_used_elsewhere,
                 a_permanent_delete_is_blocked_by_what_lives_on_inside,

@@ -118,17 +118,18 @@ pub(crate) async fn a_reference_to_what_has_changed_writes_nothing(store: &Arc<d
     assert_eq!(register(store, &key, "two").await, pair(2, 1));
 }
 
-/// The content is there already, with its references; a further use of it is checked all the same.
-pub(crate) async fn a_known_content_with_a_target_that_is_gone_writes_nothing(store: &Arc<dyn Store>) {
+/// Its references stand already, and so do their targets: soft-deleted at most. Clients register again what they had.
+pub(crate) async fn a_known_content_is_taken_though_its_target_is_soft_deleted(store: &Arc<dyn Store>) {
     let base = subject("base");
     let target = register(store, &base, "one").await;
-    refer(store, &subject("first"), "refers", &base, 1).await;
+    let id = refer(store, &subject("first"), "refers", &base, 1).await;
     delete_subject(store, &subject("first"), DeleteMode::Soft).await;
     assert_eq!(delete_version(store, &base, 1, DeleteMode::Soft).await, done(&[1]));
 
     let second = insert(store, &subject("second"), "refers", [reference("base", &base, target)]).await;
 
-    assert_eq!(second, Inserted::Moved);
+    assert_eq!(second, Inserted::Written { id, version: Version(1) });
+    assert_eq!(delete_version(store, &base, 1, DeleteMode::Permanent).await, referenced(1));
 }
 
 pub(crate) async fn live_referrers_block_a_soft_delete(store: &Arc<dyn Store>) {

@@ -280,13 +280,17 @@ impl Write for Insert {
 
     async fn apply(&self, connection: &mut SqliteConnection, changes: &mut Changes) -> Result<Inserted, StoreError> {
         let state = self.state(&mut *connection).await?;
-        if state.revision != self.new.decided_on || !self.targets_stand(&mut *connection).await? {
+        if state.revision != self.new.decided_on {
             return Ok(Inserted::Moved);
         }
         let plan = match self.plan(&mut *connection, &state).await? {
             Ok(plan) => plan,
             Err(refused) => return Ok(refused),
         };
+        // What the context has already keeps its targets in place, soft-deleted or not.
+        if plan.content == Content::New && !self.targets_stand(&mut *connection).await? {
+            return Ok(Inserted::Moved);
+        }
 
         self.write(&mut *connection, &plan).await?;
         self.tidy(connection, changes, &plan).await?;

@@ -1,0 +1,309 @@
+//! What stands beside a schema: references, metadata, rules; and what an import brings.
+
+use schema_core::wire::{Metadata, RuleSet, SchemaReference};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::store::{ConfigRecord, ImportDemand, Mode, Put, Scope};
+
+use super::super::{SchemaInput, Terms, WantedVersion};
+use super::*;
+
+fn of_json<T: DeserializeOwned>(json: Value) -> T {
+    serde_json::from_value(json).unwrap()
+}
+
+/// A schema with what stands beside it, as a request has it.
+fn schema(text: &str, beside: Value) -> SchemaInput {
+    let mut beside = beside;
+    let references: Vec<SchemaReference> = of_json(beside.get_mut("references").map_or(json!([]), Value::take));
+    let metadata: Option<Metadata> = beside.get_mut("metadata").map(|json| of_json(json.take()));
+    let rule_set: Option<RuleSet> = beside.get_mut("ruleSet").map(|json| of_json(json.take()));
+    SchemaInput { references, metadata, rule_set, ..input(text) }
+}
+
+fn referring(name: &str, references: Value) -> SchemaInput {
+    let text = format!(r#"{{"type":"record","name":"{name}","fields":[]}}"#);
+    schema(&text, json!({"references": references}))
+}
+
+async fn register_on(
+    registry: &Registry,
+    name: &str,
+    schema: &SchemaInput,
+    terms: Terms,
+) -> Result<super::super::Registered, RegistryError> {
+    registry.register(&subject(name), schema, &terms, 7).await
+}
+
+async fn put_config(store: &OddStore, name: &str, config: ConfigRecord) {
+    let scope = Scope::Subject(subject(name).key);
+    let revision = store.scope_snapshot(&scope).await.unwrap().revision;
+    assert_eq!(store.put_config(&scope, Some(config), revision).await.unwrap(), Put::Done);
+}
+
+async fn put_mode(store: &OddStore, name: &str, mode: Mode) {
+    let scope = Scope::Subject(subject(name).key);
+    let revision = store.scope_snapshot(&scope).await.unwrap().revision;
+    store.put_mode(&scope, Some(mode), revision, ImportDemand::Nothing).await.unwrap();
+}
+
+async fn delete(store: &OddStore, name: &str, version: u32, mode: DeleteMode) -> Removed {
+    let key = subject(name).key;
+    let revision = store.revision(&key).await.unwrap();
+    store.delete_version(&key, Version(version), mode, revision).await.unwrap()
+}
+
+fn reason(error: RegistryError) -> String {
+    let RegistryError::InvalidSchema { reason, .. } = error else { panic!("{error:?}") };
+    reason
+}
+
+#[tokio::test]
+async fn references_are_bounded_in_number_and_depth() {
+    let (registry, _store) = registry().await;
+    for at in 0..6 {
+        register(&registry, &format!("s{at}"), &referring(&format!("R{at}"), json!([]))).await.unwrap();
+    }
+    let to = |names: &[u32]| {
+        let all = names.iter().map(|at| json!({"name": format!("R{at}"), "subject": format!("s{at}"), "version": -1}));
+        json!(all.collect::<Vec<_>>())
+    };
+    assert!(register(&registry, "wide", &referring("W", to(&[0, 1, 2, 3]))).await.is_ok());
+    let refused = register(&registry, "wide", &referring("W", to(&[0, 1, 2, 3, 4]))).await.unwrap_err();
+    assert!(reason(refused).contains("`limits.references`"));
+    // Those of a reference count, too; of one name only the first.
+    let through = json!([{"name": "W", "subject": "wide", "version": 1}]);
+    let refused = register(&registry, "through", &referring("T", through)).await.unwrap_err();
+    assert!(reason(refused).starts_with("5 references"));
+
+    register(&registry, "s1", &referring("D1", to(&[0]))).await.unwrap_err();
+    register(&registry, "d1", &referring("D1", to(&[0]))).await.unwrap();
+    let two_deep = json!([{"name": "D1", "subject": "d1", "version": 1}]);
+    register(&registry, "d2", &referring("D2", two_deep)).await.unwrap();
+    let three_deep = json!([{"name": "D2", "subject": "d2", "version": 1}]);
+    let refused = register(&registry, "d3", &referring("D3", three_deep)).await.unwrap_err();
+    assert!(reason(refused).contains("`limits.reference_depth`"));
+}
+
+#[tokio::test]
+async fn new_content_may_not_refer_to_what_is_soft_deleted_and_old_content_may() {
+    let (registry, store) = registry().await;
+    let to_base = json!([{"name": "B", "subject": "base", "version": 1}]);
+    register(&registry, "base", &referring("B", json!([]))).await.unwrap();
+    let user = referring("U", to_base.clone());
+    assert_eq!(register(&registry, "use", &user).await.unwrap(), (2, 1));
+    delete(&store, "use", 1, DeleteMode::Soft).await;
+    delete(&store, "base", 1, DeleteMode::Soft).await;
+
+    let refused = register(&registry, "use", &referring("V", to_base)).await.unwrap_err();
+    assert_eq!(reason(refused), "No schema reference found for subject \"base\" and version 1");
+    assert_eq!(register(&registry, "use", &user).await.unwrap(), (2, 2), "its reference stands already");
+    assert_eq!(register(&registry, "other", &user).await.unwrap(), (2, 1));
+    let purge = delete(&store, "base", 1, DeleteMode::Permanent).await;
+    assert_eq!(purge, Removed::Referenced { version: Version(1) });
+}
+
+#[tokio::test]
+async fn a_version_that_comes_again_with_another_content_is_read_anew() {
+    let (registry, store) = registry().await;
+    let to_base = json!([{"name": "B", "subject": "base", "version": 1}]);
+    let user = schema(r#"{"type":"array","items":"B"}"#, json!({"references": to_base}));
+    register(&registry, "base", &input(r#"{"type":"enum","name":"B","symbols":["X"]}"#)).await.unwrap();
+    let check = |schema: SchemaInput| async {
+        let subject = subject("s");
+        let schema = schema;
+        registry.check_compatibility(&subject, None, &schema).await.unwrap()
+    };
+    register(&registry, "s", &input(r#"{"type":"array","items":{"type":"enum","name":"B","symbols":["X"]}}"#))
+        .await
+        .unwrap();
+    assert!(check(user.clone()).await.is_empty());
+
+    for mode in [DeleteMode::Soft, DeleteMode::Permanent] {
+        delete(&store, "base", 1, mode).await;
+    }
+    register(&registry, "base", &input(r#"{"type":"enum","name":"B","symbols":["Y"]}"#)).await.unwrap();
+
+    assert!(check(user).await[0].contains("MISSING_ENUM_SYMBOLS"));
+}
+
+#[tokio::test]
+async fn a_version_carries_the_number_that_was_demanded_for_it() {
+    let (registry, _store) = registry().await;
+    let on = |version| Terms { version, ..Terms::default() };
+    let number = |registered: &super::super::Registered| {
+        let properties = registered.schema.metadata.as_ref().map(|metadata| metadata.properties.clone());
+        (registered.version.0, properties.and_then(|properties| properties.get("confluent:version").cloned()))
+    };
+
+    let refused = register_on(&registry, "s", &record("a"), on(WantedVersion::Number(2))).await.unwrap_err();
+    assert!(matches!(refused, RegistryError::VersionNotNext));
+    let first = register_on(&registry, "s", &record("a"), on(WantedVersion::Number(1))).await.unwrap();
+    assert_eq!(number(&first), (1, Some("1".to_owned())));
+    let refused = register_on(&registry, "s", &record("a"), on(WantedVersion::Number(1))).await.unwrap_err();
+    assert!(matches!(refused, RegistryError::VersionNotNext), "a taken number is refused for the same schema, too");
+    // It is inherited and counts on; by itself it makes no other schema.
+    assert_eq!(number(&register_on(&registry, "s", &record("a"), Terms::default()).await.unwrap()).0, 1);
+    assert_eq!(
+        number(&register_on(&registry, "s", &record("ab"), Terms::default()).await.unwrap()),
+        (2, Some("2".to_owned()))
+    );
+    // Against the latest alone: the first version does not count.
+    assert_eq!(number(&register_on(&registry, "s", &record("ab"), on(WantedVersion::Latest)).await.unwrap()).0, 2);
+    assert_eq!(number(&register_on(&registry, "s", &record("a"), on(WantedVersion::Latest)).await.unwrap()).0, 3);
+    // Metadata that claims a number demands it.
+    let claim = |number: &str| {
+        let metadata = json!({"metadata": {"properties": {"confluent:version": number, "x": "y"}}});
+        schema(record("abc").text.as_deref().unwrap(), metadata)
+    };
+    for wrong in ["3", "5", "x"] {
+        let refused = register_on(&registry, "s", &claim(wrong), Terms::default()).await.unwrap_err();
+        assert!(matches!(refused, RegistryError::VersionNotNext), "{wrong}");
+    }
+    assert_eq!(number(&register_on(&registry, "s", &claim("4"), Terms::default()).await.unwrap()).0, 4);
+}
+
+#[tokio::test]
+async fn metadata_and_rules_come_from_request_version_before_and_config() {
+    let (registry, store) = registry().await;
+    let register = async |beside: Value, fields: &str| {
+        let input = schema(record(fields).text.as_deref().unwrap(), beside);
+        register_on(&registry, "s", &input, Terms::default()).await.unwrap().schema
+    };
+    let rule = |name: &str| json!({"name": name, "type": "CEL"});
+    let shown = |schema: &super::super::Schema| {
+        let properties = schema.metadata.as_ref().map(|metadata| json!(metadata.properties));
+        let rules = schema
+            .rule_set
+            .as_ref()
+            .map(|rules| rules.domain_rules.iter().filter_map(|rule| rule.name.clone()).collect::<Vec<_>>());
+        (properties, rules)
+    };
+
+    let first =
+        register(json!({"metadata": {"properties": {"a": "1"}}, "ruleSet": {"domainRules": [rule("r")]}}), "a").await;
+    assert_eq!(shown(&first), (Some(json!({"a": "1"})), Some(vec!["r".to_owned()])));
+    assert_eq!(shown(&register(json!({}), "ab").await), shown(&first), "both are inherited");
+    let dropped = register(json!({"ruleSet": {}}), "ab").await;
+    assert_eq!(shown(&dropped), (Some(json!({"a": "1"})), None), "no rules stand against inherited ones");
+
+    let json = |json: Value| Some(Arc::from(json.to_string()));
+    let config = ConfigRecord {
+        default_metadata: json(json!({"properties": {"a": "default", "d": "default"}})),
+        override_metadata: json(json!({"properties": {"o": "override"}})),
+        default_rule_set: json(json!({"domainRules": [rule("q")]})),
+        override_rule_set: json(json!({"domainRules": [rule("z")]})),
+        ..ConfigRecord::default()
+    };
+    put_config(&store, "s", config).await;
+    let merged = register(json!({"metadata": {"properties": {"a": "2", "o": "mine"}}}), "abc").await;
+    let expected = json!({"a": "2", "d": "default", "o": "override"});
+    assert_eq!(shown(&merged), (Some(expected), Some(vec!["q".to_owned(), "z".to_owned()])));
+}
+
+#[tokio::test]
+async fn a_group_and_reserved_names_bound_what_is_compared() {
+    let (registry, store) = registry().await;
+    let major = |text: &str, major: &str| schema(text, json!({"metadata": {"properties": {"major": major}}}));
+    let config = ConfigRecord { compatibility_group: Some("major".into()), ..ConfigRecord::default() };
+    put_config(&store, "s", config).await;
+    register(&registry, "s", &major("\"int\"", "1")).await.unwrap();
+    register(&registry, "s", &major("\"string\"", "2")).await.unwrap();
+    assert!(matches!(register(&registry, "s", &major("\"int\"", "2")).await, Err(RegistryError::Incompatible { .. })));
+    register(&registry, "s", &major("\"long\"", "1")).await.unwrap();
+
+    let config = ConfigRecord { validate_fields: Some(true), ..ConfigRecord::default() };
+    put_config(&store, "r", config).await;
+    let reserving = |fields: &str, names: &str| {
+        let metadata = json!({"metadata": {"properties": {"confluent:reserved": names}}});
+        schema(record(fields).text.as_deref().unwrap(), metadata)
+    };
+    let messages = |error: RegistryError| match error {
+        RegistryError::Incompatible { messages, .. } => messages,
+        other => panic!("{other:?}"),
+    };
+    let conflict = messages(register(&registry, "r", &reserving("ab", "b, x")).await.unwrap_err());
+    assert!(conflict[0].contains("conflicts with the reserved field b"), "{conflict:?}");
+    assert_eq!(conflict[1], "{validateFields: 'true', compatibility: 'BACKWARD'}");
+    register(&registry, "r", &reserving("a", "b, x")).await.unwrap();
+    let removed = messages(register(&registry, "r", &reserving("ac", "x")).await.unwrap_err());
+    assert!(removed[0].contains("reserved field b removed"), "{removed:?}");
+    register(&registry, "r", &reserving("ac", "b,x,y")).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_import_brings_ids_and_versions_as_they_are() {
+    let (registry, store) = registry().await;
+    let import = |id: u32, version| Terms { id: Some(SchemaId(id)), version, ..Terms::default() };
+    let pair = |registered: super::super::Registered| (registered.id.0, registered.version.0);
+    let refused = register_on(&registry, "s", &record("a"), import(10, WantedVersion::Any)).await.unwrap_err();
+    assert!(matches!(refused, RegistryError::NotImportMode { .. }));
+    put_mode(&store, "s", Mode::Import).await;
+
+    let number = WantedVersion::Number;
+    assert_eq!(pair(register_on(&registry, "s", &record("a"), import(10, number(3))).await.unwrap()), (10, 3));
+    assert_eq!(pair(register_on(&registry, "s", &input("\"int\""), import(12, number(1))).await.unwrap()), (12, 1));
+    for version in [number(3), WantedVersion::Any] {
+        assert_eq!(pair(register_on(&registry, "s", &record("a"), import(10, version)).await.unwrap()), (10, 3));
+    }
+    let refused = register_on(&registry, "s", &record("b"), import(10, number(5))).await.unwrap_err();
+    assert!(matches!(refused, RegistryError::IdTaken { id: 10, .. }));
+    assert_eq!(pair(register_on(&registry, "s", &record("a"), import(0, WantedVersion::Any)).await.unwrap()), (0, 4));
+    let refused = register_on(&registry, "s", &record("z"), Terms::default()).await.unwrap_err();
+    assert!(matches!(refused, RegistryError::NotReadWriteMode { .. }));
+    assert_eq!(register(&registry, "s", &record("a")).await.unwrap(), (0, 4), "what is known is answered in any mode");
+    // A version is replaced by another schema with its number.
+    assert_eq!(pair(register_on(&registry, "s", &record("q"), import(13, number(3))).await.unwrap()), (13, 3));
+
+    put_mode(&store, "s", Mode::ReadOnly).await;
+    assert_eq!(register(&registry, "s", &record("q")).await.unwrap(), (13, 3));
+    let refused = register(&registry, "s", &record("z")).await.unwrap_err();
+    assert!(matches!(refused, RegistryError::ReadOnlyMode { .. }));
+
+    put_mode(&store, "s", Mode::ReadWrite).await;
+    assert_eq!(register(&registry, "s", &record("aq")).await.unwrap(), (14, 5), "after the highest that was given");
+}
+
+#[tokio::test]
+async fn an_id_that_is_imported_again_after_a_purge_has_its_new_content() {
+    let (registry, store) = registry().await;
+    let import = Terms { id: Some(SchemaId(10)), ..Terms::default() };
+    put_mode(&store, "s", Mode::Import).await;
+    register_on(&registry, "s", &record("a"), import.clone()).await.unwrap();
+    registry.schema_by_id(10, None).await.unwrap().unwrap();
+    for mode in [DeleteMode::Soft, DeleteMode::Permanent] {
+        delete(&store, "s", 1, mode).await;
+    }
+    assert!(registry.schema_by_id(10, None).await.unwrap().is_none());
+
+    let again = register_on(&registry, "s", &record("b"), import).await.unwrap();
+
+    let (schema, _) = registry.schema_by_id(10, None).await.unwrap().unwrap();
+    assert_eq!(schema.content.schema.text, again.schema.text);
+    let found = registry.lookup(&subject("s"), &record("b"), Deleted::Hide).await.unwrap();
+    assert_eq!(found.content.schema.text, again.schema.text);
+}
+
+#[tokio::test]
+async fn alike_versions_are_found_by_their_index_also_after_deletes() {
+    let (registry, store) = registry().await;
+    let text = |first: &str, second: &str| input(&format!(r#"{{"type":"int","{first}":1,"{second}":1}}"#));
+    for (fields, version) in [("xy", 1), ("pq", 2)] {
+        let (first, second) = fields.split_at(1);
+        assert_eq!(register(&registry, "s", &text(first, second)).await.unwrap().1, version);
+        assert_eq!(register(&registry, "s", &text(second, first)).await.unwrap().1, version);
+    }
+
+    delete(&store, "s", 1, DeleteMode::Soft).await;
+    let lookup = async |deleted| {
+        registry.lookup(&subject("s"), &text("y", "x"), deleted).await.map(|found| found.entry.version.0)
+    };
+    assert!(matches!(lookup(Deleted::Hide).await, Err(RegistryError::SchemaNotFound)));
+    assert_eq!(lookup(Deleted::Include).await.unwrap(), 1);
+    assert_eq!(register(&registry, "s", &text("y", "x")).await.unwrap().1, 3, "a deleted version is no live one");
+    assert_eq!(register(&registry, "s", &text("x", "y")).await.unwrap().1, 3);
+    delete(&store, "s", 3, DeleteMode::Soft).await;
+    delete(&store, "s", 3, DeleteMode::Permanent).await;
+    assert_eq!(lookup(Deleted::Include).await.unwrap(), 1);
+}
