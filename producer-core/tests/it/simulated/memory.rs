@@ -1,5 +1,6 @@
 //! `buffer.memory`: exact to the byte, first come first served, and back to nothing.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ async fn senders_at_the_bound_are_served_in_turn_and_never_exceed_it() {
     warm(&broker, &producer, 4).await;
     broker.inject(produce(FaultAction::Delay(Duration::from_millis(20))).times(u32::MAX));
     let order = Arc::new(Mutex::new(Vec::new()));
-    let peak = Arc::new(Mutex::new(0));
+    let peak = Arc::new(AtomicUsize::new(0));
 
     let mut tasks = Vec::new();
     for number in 0..2000_usize {
@@ -31,18 +32,16 @@ async fn senders_at_the_bound_are_served_in_turn_and_never_exceed_it() {
             let record = ProducerRecord::to(TOPIC).partition(number as i32 % 4).value("x".repeat(4000));
             let delivery = producer.send(record).await.unwrap();
             order.lock().unwrap().push(number);
-            let mut peak = peak.lock().unwrap();
-            *peak = producer.buffered_bytes().max(*peak);
-            drop(peak);
-            delivery
+            peak.fetch_max(producer.buffered_bytes(), Ordering::SeqCst);
+            delivery.await
         }));
     }
     for task in tasks {
-        task.await.unwrap().await.unwrap();
+        task.await.unwrap().unwrap();
     }
 
     assert!(order.lock().unwrap().is_sorted(), "first come, first served");
-    let peak = *peak.lock().unwrap();
+    let peak = peak.load(Ordering::SeqCst);
     assert!(peak > 60 * 1024 && peak <= 64 * 1024, "{peak}");
     assert_eq!(producer.buffered_bytes(), 0);
 }
