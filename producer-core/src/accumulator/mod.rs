@@ -6,6 +6,7 @@ pub(crate) mod batch;
 pub(crate) mod memory;
 pub(crate) mod partition;
 pub(crate) mod ready;
+mod size_bound;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,8 +17,9 @@ use tokio::time::Instant;
 
 use self::batch::{BATCH_HEADER_BYTES, OpenBatch, RecordView};
 use self::memory::{ByteBudget, Lease};
-use self::partition::{Partition, Queue, Rules, SizeBound};
+use self::partition::{Partition, Queue, Rules};
 use self::ready::{NO_NODE, ReadySet};
+use self::size_bound::SizeBound;
 use crate::compression::Compressors;
 use crate::config::{Compression, IDEMPOTENT_IN_FLIGHT_MAX, ProducerConfig};
 use crate::delivery::{Callback, Completion, RecordPlace};

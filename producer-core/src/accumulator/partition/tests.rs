@@ -3,6 +3,7 @@
 use super::*;
 use crate::accumulator::batch::RecordView;
 use crate::accumulator::memory::ByteBudget;
+use crate::error::ProduceError;
 use crate::record::Headers;
 
 const NODE: i32 = 1;

@@ -1,0 +1,214 @@
+//! What becomes of a batch that was sent or waited too long, and of the sequences behind it.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{Entry, Queue, Rules, Settled, Stage, State, Verdict, sequence_after};
+use crate::accumulator::batch::{SealedBatch, Stamp};
+use crate::config::Compression;
+use crate::delivery::BatchResult;
+use crate::error::{Outcome, ProduceError};
+
+impl Queue {
+    /// How often the batch was sent.
+    pub(crate) fn attempts(&self, id: u64) -> u32 {
+        self.entries.iter().find(|entry| entry.id == id).map_or(0, |entry| entry.attempts)
+    }
+
+    /// Acts on what became of an attempt.
+    pub(crate) fn settle(&mut self, id: u64, verdict: Verdict, rules: &Rules) -> Option<Settled> {
+        let index = self.entries.iter().position(|entry| entry.id == id)?;
+        match verdict {
+            Verdict::Done { base_offset, append_time } => {
+                let entry = self.entries.remove(index)?;
+                self.acknowledged(&entry);
+                entry.into_settled(BatchResult::Acknowledged { base_offset, append_time })
+            }
+            Verdict::Retry { outcome, .. } if self.entries[index].is_settled => {
+                let entry = self.entries.remove(index)?;
+                self.leave_gap(&entry, entry.outcome.or(outcome));
+                None
+            }
+            Verdict::Retry { not_before, outcome, needs_new_epoch, reason } => {
+                // Later batches fail because of the earlier one; only the oldest shows what the broker lacks.
+                self.needs_new_epoch |= needs_new_epoch && index == 0;
+                let entry = &mut self.entries[index];
+                entry.state = State::Waiting { not_before };
+                entry.outcome = entry.outcome.or(outcome);
+                entry.last_failure = Some(reason);
+                None
+            }
+            Verdict::Split { refused } => {
+                self.bound.refused(&self.entries[index].batch);
+                // The refusal costs no retry.
+                let attempts = self.entries[index].attempts.saturating_sub(1);
+                if !self.entries[index].is_settled && self.split(index, attempts, rules) {
+                    return None;
+                }
+                self.give_up(index, refused)
+            }
+            Verdict::Fail(result) => self.give_up(index, result),
+        }
+    }
+
+    fn give_up(&mut self, index: usize, result: BatchResult) -> Option<Settled> {
+        let entry = self.entries.remove(index)?;
+        self.leave_gap(&entry, result.outcome());
+        entry.into_settled(result)
+    }
+
+    fn acknowledged(&mut self, entry: &Entry) {
+        let Some((stamp, writer)) = entry.stamp.zip(self.writer) else { return };
+        if (stamp.producer_id, stamp.epoch) != (writer.producer_id, writer.epoch) {
+            return;
+        }
+        self.has_acknowledged = true;
+        // A broker takes sequences without a gap, so all before this one are there.
+        if self.unresolved.is_some_and(|gap| is_after(stamp.sequence, gap)) {
+            self.unresolved = None;
+        }
+    }
+
+    /// Puts two halves in the place of a batch, with its sequences; false if it has a single record.
+    pub(super) fn split(&mut self, index: usize, attempts: u32, rules: &Rules) -> bool {
+        let Some(entry) = self.entries.remove(index) else { return false };
+        let Entry { id, batch, stamp, outcome, last_failure, .. } = entry;
+        let compression = if rules.compression == Compression::None { Stage::Over } else { Stage::Due };
+        let (left, right) = match batch.split() {
+            Ok([left, right]) => (left, right),
+            Err(batch) => {
+                let state = State::Waiting { not_before: None };
+                let compression = Stage::Over;
+                let whole = Entry {
+                    id,
+                    batch: *batch,
+                    compression,
+                    state,
+                    stamp,
+                    attempts,
+                    outcome,
+                    is_settled: false,
+                    last_failure,
+                };
+                self.entries.insert(index, whole);
+                return false;
+            }
+        };
+        let right_stamp = stamp.map(|stamp| Stamp { sequence: sequence_after(stamp.sequence, left.count), ..stamp });
+        for (offset, batch, stamp) in [(0, left, stamp), (1, right, right_stamp)] {
+            let half = Entry {
+                id: self.next_entry,
+                batch,
+                compression,
+                state: State::Waiting { not_before: None },
+                stamp,
+                attempts,
+                outcome,
+                is_settled: false,
+                last_failure: last_failure.clone(),
+            };
+            self.next_entry += 1;
+            self.entries.insert(index + offset, half);
+        }
+        true
+    }
+
+    /// What is known of the batch's earlier attempts.
+    pub(crate) fn outcome(&self, id: u64) -> Outcome {
+        self.entries.iter().find(|entry| entry.id == id).map_or(Outcome::NotWritten, |entry| entry.outcome)
+    }
+
+    /// A batch left without having been acknowledged: what that means for the sequences behind it.
+    fn leave_gap(&mut self, entry: &Entry, outcome: Outcome) {
+        let Some(stamp) = entry.stamp else { return };
+        let next = sequence_after(stamp.sequence, entry.batch.count);
+        if outcome != Outcome::NotWritten {
+            let last = sequence_after(next, -1);
+            self.unresolved = Some(self.unresolved.filter(|gap| is_after(*gap, last)).unwrap_or(last));
+        } else if next == self.next_sequence {
+            // Nothing was stamped after it, and the broker never saw it: the sequence is free again.
+            self.next_sequence = stamp.sequence;
+        } else {
+            self.needs_new_epoch = true;
+        }
+    }
+
+    /// Fails what is older than `delivery.timeout.ms`.
+    pub(crate) fn expire(
+        &mut self,
+        topic: &Arc<str>,
+        partition: i32,
+        now: Instant,
+        rules: &Rules,
+        settled: &mut Vec<Settled>,
+    ) {
+        let is_old = |created: Instant| created + rules.delivery_timeout <= now;
+        let mut index = 0;
+        while index < self.entries.len() {
+            if self.entries[index].is_settled || !is_old(self.entries[index].batch.created) {
+                index += 1;
+                continue;
+            }
+            let error = self.entries[index].expired(topic, partition, now, self.obstacle.as_ref());
+            if matches!(self.entries[index].state, State::InFlight { .. }) {
+                // The socket may still be writing these bytes and the broker may still answer: keep them till then.
+                self.entries[index].is_settled = true;
+                let batch = &self.entries[index].batch;
+                let (completion, share) = (batch.completion.clone(), batch.share);
+                settled.push(Settled { completion, share, result: BatchResult::Failed(error), lease: None });
+                index += 1;
+            } else if let Some(entry) = self.entries.remove(index) {
+                self.leave_gap(&entry, entry.outcome);
+                settled.extend(entry.into_settled(BatchResult::Failed(error)));
+            }
+        }
+        if self.open.as_ref().is_some_and(|open| is_old(open.created())) && self.seal_open().is_some() {
+            self.expire(topic, partition, now, rules, settled);
+        }
+    }
+
+    /// Fails everything, with `error` told whether the batch may have been written.
+    pub(crate) fn abort(&mut self, settled: &mut Vec<Settled>, error: impl Fn(Outcome) -> ProduceError) {
+        self.seal_open();
+        for entry in self.entries.drain(..) {
+            let error = error(entry.outcome_now());
+            settled.extend(entry.into_settled(BatchResult::Failed(error)));
+        }
+    }
+}
+
+impl Entry {
+    /// What is known of all attempts.
+    fn outcome_now(&self) -> Outcome {
+        match self.state {
+            State::InFlight { .. } => self.outcome.or(Outcome::Unknown),
+            State::Waiting { .. } => self.outcome,
+        }
+    }
+
+    fn expired(&self, topic: &Arc<str>, partition: i32, now: Instant, obstacle: Option<&Arc<str>>) -> ProduceError {
+        ProduceError::Expired {
+            topic: topic.clone(),
+            partition,
+            elapsed: now - self.batch.created,
+            attempts: self.attempts,
+            last: self.last_failure.as_ref().or(obstacle).cloned().unwrap_or_else(|| match self.state {
+                State::InFlight { .. } => "the broker has not answered yet".into(),
+                State::Waiting { .. } => "no connection to the leader, or no leader".into(),
+            }),
+            outcome: self.outcome_now(),
+        }
+    }
+
+    /// `None` if the records have had their answer.
+    fn into_settled(self, result: BatchResult) -> Option<Settled> {
+        let SealedBatch { completion, share, lease, .. } = self.batch;
+        (!self.is_settled).then_some(Settled { completion, share, result, lease: Some(lease) })
+    }
+}
+
+/// Whether a sequence comes after another; those of five batches lie far closer than half of all sequences.
+fn is_after(sequence: i32, other: i32) -> bool {
+    (1..1 << 30).contains(&(sequence.wrapping_sub(other) & i32::MAX))
+}
