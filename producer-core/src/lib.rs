@@ -45,7 +45,7 @@ pub mod testing;
 #[doc(hidden)]
 pub mod bench_access;
 
-pub use config::{Acks, Compression, ConfigError, ProducerConfig};
+pub use config::{Acks, Compression, ConfigError, DnsLookup, MetadataRecovery, ProducerConfig};
 pub use connection::{ConnectionError, ConnectionErrorKind};
 pub use delivery::Delivery;
 pub use error::{Outcome, ProduceError, SendError};

@@ -1,7 +1,7 @@
 //! What does not depend on the types of keys and values: finding the partition, appending, the tasks, the end.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -66,10 +66,13 @@ impl fmt::Debug for Core {
 }
 
 impl Core {
-    pub(super) fn start(config: ProducerConfig, transport: Arc<dyn Transport>) -> Result<Arc<Self>, ConfigError> {
+    pub(super) fn start(mut config: ProducerConfig, transport: Arc<dyn Transport>) -> Result<Arc<Self>, ConfigError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| ConfigError {
             problems: vec!["there is no Tokio runtime here: make the producer inside one".to_owned()],
         })?;
+        if config.client_id.is_empty() {
+            config.client_id = next_client_id();
+        }
         let accumulator = Arc::new(Accumulator::new(&config, runtime.clone()));
         let metrics = Recorder::new(&config.client_id);
         let transport = metrics.meter(transport);
@@ -333,6 +336,12 @@ impl Core {
         self.context.pool.clear();
         if in_time || batches == 0 { Ok(()) } else { Err(CloseError { batches, timeout }) }
     }
+}
+
+/// `producer-1`, `producer-2`, ..., as Java names those that have no name.
+fn next_client_id() -> String {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    format!("producer-{}", MADE.fetch_add(1, Ordering::Relaxed) + 1)
 }
 
 /// Answers the partitions that are gone.

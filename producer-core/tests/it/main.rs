@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod admin;
+mod config;
 mod fake_broker;
 mod null_broker;
 mod producer;

@@ -7,6 +7,7 @@ mod demo;
 mod faults;
 mod flights;
 mod foreign_round_trip;
+mod java_settings;
 mod producer;
 mod reader_and_admin;
 mod readme_programs;

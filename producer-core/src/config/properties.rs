@@ -1,0 +1,171 @@
+//! Reading Java's properties: what is given, what follows from it, what a user should be told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::elsewhere::{BLOCK_ON_BUFFER_FULL, OLD_NAMES, WITHOUT_EFFECT};
+use super::settings::{KEYS, Key, ProducerConfig};
+use super::value::FOREVER_MS;
+use super::{Acks, ConfigError};
+
+/// What came of reading a properties file.
+pub(super) struct Read {
+    pub(super) config: Result<ProducerConfig, ConfigError>,
+    /// What works, but perhaps not as its writer thinks.
+    pub(super) warnings: Vec<String>,
+}
+
+/// See [`ProducerConfig::from_properties`].
+pub(super) fn read<'a>(properties: impl IntoIterator<Item = (&'a str, &'a str)>) -> Read {
+    let given = properties.into_iter().map(|(key, value)| (key.trim(), value.trim())).collect();
+    let mut reading = Reading { given, ..Reading::default() };
+    reading.take_all();
+    reading.take_what_follows();
+    if let Err(found) = reading.config.validate() {
+        reading.problems.extend(found.problems);
+    }
+    let Reading { config, problems, warnings, .. } = reading;
+    Read { config: if problems.is_empty() { Ok(config) } else { Err(ConfigError { problems }) }, warnings }
+}
+
+#[derive(Default)]
+struct Reading<'a> {
+    given: BTreeMap<&'a str, &'a str>,
+    /// Today's names of what was given.
+    explicit: BTreeSet<&'static str>,
+    config: ProducerConfig,
+    problems: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl Reading<'_> {
+    fn take_all(&mut self) {
+        for (key, value) in self.given.clone() {
+            if let Some(row) = row(key) {
+                self.set(row, key, value);
+            } else if let Some(old) = OLD_NAMES.iter().find(|old| old.name == key) {
+                self.take_old(key, value, old.now);
+            } else {
+                self.take_special(key, value);
+            }
+        }
+    }
+
+    fn set(&mut self, row: &'static Key, key: &str, value: &str) {
+        self.explicit.insert(row.name);
+        if (row.set)(&mut self.config, value).is_none() {
+            self.problems.push(format!("`{key}` is `{value}`: expected {}", row.values));
+        }
+    }
+
+    fn take_old(&mut self, key: &str, value: &str, now: &'static str) {
+        if self.given.contains_key(now) {
+            self.warnings.push(format!("`{key}` is an old name of `{now}`, which is set too: `{key}` is ignored"));
+        } else if let Some(row) = row(now) {
+            self.warnings.push(format!("`{key}` is an old name: it sets `{now}`"));
+            self.set(row, key, value);
+        }
+    }
+
+    fn take_special(&mut self, key: &str, value: &str) {
+        match key {
+            BLOCK_ON_BUFFER_FULL => self.take_block_on_buffer_full(value),
+            "security.protocol" if value.eq_ignore_ascii_case("PLAINTEXT") => {}
+            "security.protocol" => {
+                self.problems.push(format!("`{key}` is `{value}`: expected `PLAINTEXT`, the only one supported"));
+            }
+            "transactional.id" => {
+                self.problems.push(format!("`{key}` is `{value}`: there are no transactions here, leave it out"));
+            }
+            "partitioner.class" => {
+                let hint = "a Java class has no meaning here, leave it out and set `ProducerConfig::partitioner`";
+                self.problems.push(format!("`{key}` is `{value}`: {hint}"));
+            }
+            _ => self.warn_without_effect(key),
+        }
+    }
+
+    fn take_block_on_buffer_full(&mut self, value: &str) {
+        let key = BLOCK_ON_BUFFER_FULL;
+        match &*value.to_ascii_lowercase() {
+            "true" if self.given.contains_key("max.block.ms") => {
+                self.warnings.push(format!("`{key}` is an old setting, and `max.block.ms` is set: `{key}` is ignored"));
+            }
+            "true" => {
+                self.warnings.push(format!("`{key}` is an old setting: it sets `max.block.ms` to {FOREVER_MS}"));
+                if let Some(row) = row("max.block.ms") {
+                    self.set(row, key, &FOREVER_MS.to_string());
+                }
+            }
+            "false" => self.warnings.push(format!(
+                "`{key}` is an old setting: `send` waits for room as long as `max.block.ms` says, then fails"
+            )),
+            _ => self.problems.push(format!("`{key}` is `{value}`: expected `true` or `false`")),
+        }
+    }
+
+    fn warn_without_effect(&mut self, key: &str) {
+        let known = WITHOUT_EFFECT.iter().find(|known| known.covers(key));
+        let warning = match known {
+            Some(known) if known.is_silent => return,
+            Some(known) => format!("producer property `{key}` has no effect here: {}", known.reason),
+            None => match nearest(key) {
+                Some(near) => format!("unknown producer property `{key}` is ignored, did you mean `{near}`?"),
+                None => format!("unknown producer property `{key}` is ignored"),
+            },
+        };
+        self.warnings.push(warning);
+    }
+
+    /// What Java derives from settings that were left out.
+    fn take_what_follows(&mut self) {
+        let config = &mut self.config;
+        if !self.explicit.contains("enable.idempotence") {
+            let against = match (config.acks, config.retries) {
+                (Acks::None | Acks::Leader, _) => Some("`acks` is not `all`"),
+                (Acks::All, 0) => Some("`retries` is 0"),
+                _ => None,
+            };
+            if let Some(against) = against {
+                config.enable_idempotence = false;
+                self.warnings.push(format!("idempotence is off because {against}: retries may write a record twice"));
+            }
+        }
+        let shortest = config.linger.saturating_add(config.request_timeout);
+        if !self.explicit.contains("delivery.timeout.ms") && config.delivery_timeout < shortest {
+            config.delivery_timeout = shortest;
+            self.warnings.push(format!(
+                "`delivery.timeout.ms` is raised to {}, `linger.ms` + `request.timeout.ms`",
+                shortest.as_millis()
+            ));
+        }
+        if self.explicit.contains("reconnect.backoff.ms") && !self.explicit.contains("reconnect.backoff.max.ms") {
+            config.reconnect_backoff_max = config.reconnect_backoff;
+        }
+    }
+}
+
+fn row(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|row| row.name == name)
+}
+
+/// The known name that a typing error would explain: at most a third of the letters differ.
+fn nearest(key: &str) -> Option<&'static str> {
+    let known = KEYS.iter().map(|row| row.name).chain(OLD_NAMES.iter().map(|old| old.name));
+    let (distance, name) = known.map(|name| (distance(key, name), name)).min()?;
+    (distance <= (key.len() / 3).clamp(1, 5)).then_some(name)
+}
+
+/// Edit distance (Levenshtein).
+fn distance(from: &str, to: &str) -> usize {
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in to.bytes().enumerate() {
+            let replaced = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[to.len()]
+}

@@ -1,0 +1,75 @@
+//! `docs/producer-config.md`, made from the tables.
+
+use std::fmt::Write as _;
+
+use super::elsewhere::{BLOCK_ON_BUFFER_FULL, OLD_NAMES, WITHOUT_EFFECT};
+use super::settings::{KEYS, ProducerConfig};
+
+const INTRODUCTION: &str = "\
+# Settings of the producer
+
+This page is made from the table in `producer-core/src/config/settings.rs`, which is the only source; a test
+compares the two.
+
+Names, units and defaults are those of Java's client 4.x, so that one properties file serves both. In Rust each is
+a field of `ProducerConfig`; `ProducerConfig::from_properties` reads them by name. All settings are checked together
+when a producer is made, and every problem is told at once. A key that is not known is warned about, with the known
+one that is nearest to it.
+
+";
+
+const NO_EFFECT: &str = "
+## Settings without effect
+
+Keys of Java's client, or of librdkafka, that may stand in a file and do nothing here. All but the serializers are
+warned about.
+
+| key | why |
+|---|---|
+";
+
+const REFUSED: &str = "
+## Settings that are refused
+
+`security.protocol` other than `PLAINTEXT`, and any `transactional.id`: whoever sets them counts on what they promise.
+";
+
+const OLD: &str = "
+## Old names
+
+Each is warned about, with what it sets. If both are given, today's name counts.
+
+| key | of | sets |
+|---|---|---|
+";
+
+/// The page.
+pub(super) fn page() -> String {
+    let mut page = INTRODUCTION.to_owned();
+    let defaults = ProducerConfig::default();
+    page.push_str("| key | default | values | field | meaning |\n|---|---|---|---|---|\n");
+    for row in KEYS {
+        let default = Some((row.print)(&defaults)).filter(|default| !default.is_empty());
+        let default = default.map(|default| format!("`{default}`")).unwrap_or_default();
+        let (values, meaning) = (row.values.to_string(), row.meaning.trim());
+        line(&mut page, &[&format!("`{}`", row.name), &default, &values, &format!("`{}`", row.field), meaning]);
+    }
+    page.push_str(NO_EFFECT);
+    for known in WITHOUT_EFFECT {
+        let group = if known.name.ends_with('.') { "*" } else { "" };
+        line(&mut page, &[&format!("`{}{group}`", known.name), known.reason]);
+    }
+    page.push_str(REFUSED);
+    page.push_str(OLD);
+    for old in OLD_NAMES {
+        line(&mut page, &[&format!("`{}`", old.name), old.origin, &format!("`{}`", old.now)]);
+    }
+    let forever = "`true`: `max.block.ms`, to for ever; `false`: nothing, since `send` fails after `max.block.ms`";
+    line(&mut page, &[&format!("`{BLOCK_ON_BUFFER_FULL}`"), "Java before 0.9 (KIP-19)", forever]);
+    page
+}
+
+fn line(page: &mut String, cells: &[&str]) {
+    // Writing to a string does not fail.
+    let _ = writeln!(page, "| {} |", cells.join(" | "));
+}
