@@ -23,7 +23,7 @@ use tokio::sync::OnceCell;
 
 use crate::store::{DedupKey, Revision, SchemaUse, StoredSchema, SubjectKey, SubjectSnapshot, VersionEntry};
 
-use super::canonical::{Canonical, Form, Schema, TextKey};
+use super::canonical::{Candidate, Canonical, Form, Schema, TextKey};
 use super::references::References;
 use super::same::{AlikeIndex, Likeness, LikenessKey};
 use super::{Registry, RegistryError, Subject};
@@ -222,6 +222,22 @@ impl Registry {
         self.caches.subjects.try_get_with(key, load).await.map_err(|error: Arc<RegistryError>| error.into())
     }
 
+    /// Takes note of a version that was appended to a subject and of nothing else that changed.
+    pub(super) async fn note_appended(
+        &self,
+        subject: &Subject,
+        before: &CachedSubject,
+        counter: u64,
+        entry: VersionEntry,
+        candidate: &Candidate,
+    ) {
+        let after = before.appended(counter, entry, candidate);
+        let revision = after.snapshot.revision;
+        self.caches.subjects.insert((subject.key.clone(), revision), Arc::new(after)).await;
+        // Nobody asks for it any more.
+        self.caches.subjects.invalidate(&(subject.key.clone(), before.snapshot.revision)).await;
+    }
+
     /// The schema behind a content, for comparisons; read at the first use.
     pub(super) async fn parsed(&self, content: &Content) -> Result<Arc<Canonical>, RegistryError> {
         if let Some(known) = content.canonical.get() {
@@ -315,6 +331,28 @@ impl CachedSubject {
         Self { context, snapshot, live, alike: OnceCell::new(), alike_in_normal_form: OnceCell::new() }
     }
 
+    /// The subject with one version more, behind all others, and nothing else changed. Made by copying memory: a
+    /// subject with many versions is not read again for each that comes.
+    fn appended(&self, counter: u64, entry: VersionEntry, candidate: &Candidate) -> Self {
+        let mut snapshot = self.snapshot.clone();
+        snapshot.revision.subject = counter;
+        let mut live = self.live.clone();
+        live.insert(entry.dedup_key, snapshot.versions.len());
+        snapshot.versions.push(entry);
+        let alike = self.alike.get().cloned().map(|mut index| {
+            index.push(Some(candidate.canonical.sameness_key()));
+            index
+        });
+        let alike_in_normal_form = OnceCell::new();
+        Self {
+            context: Arc::clone(&self.context),
+            snapshot,
+            live,
+            alike: OnceCell::new_with(alike),
+            alike_in_normal_form,
+        }
+    }
+
     /// The index of versions by what they mean in a form.
     pub(super) fn alike(&self, form: Form) -> &OnceCell<AlikeIndex> {
         match form {
@@ -335,7 +373,7 @@ impl CachedSubject {
     }
 
     /// Live versions, the newest first.
-    pub(super) fn live_newest_first(&self) -> impl Iterator<Item = &VersionEntry> {
+    pub(super) fn live_newest_first(&self) -> impl Iterator<Item = &VersionEntry> + Clone {
         self.snapshot.versions.iter().rev().filter(|entry| !entry.deleted)
     }
 }

@@ -72,16 +72,31 @@ impl Registry {
         if demands.level == Level::None {
             return Ok(Vec::new());
         }
-        let versions = self.same_group(current, new).await?;
-        let count = if demands.level.is_transitive() { versions.len() } else { 1 };
+        let Some(property) = current.compatibility_group() else {
+            return self.check_versions(current, new, current.live_newest_first()).await;
+        };
+        let versions = self.same_group(current, new, &property).await?;
+        self.check_versions(current, new, versions.into_iter()).await
+    }
+
+    /// Checks against as many of these versions as the level asks for.
+    async fn check_versions(
+        &self,
+        current: &CachedSubject,
+        new: &Candidate,
+        newest_first: impl Iterator<Item = &VersionEntry> + Clone,
+    ) -> Result<Vec<String>, RegistryError> {
+        if !current.level().is_transitive() {
+            return self.check_each(current, new, newest_first.take(1)).await;
+        }
         let limit = self.config.versions_compared;
-        if count > limit {
+        if newest_first.clone().nth(limit).is_some() {
             let reason = format!(
                 "the subject has more than {limit} versions to compare with (setting `limits.versions_compared`)"
             );
             return Err(RegistryError::InvalidSchema { schema_type: new.schema.schema_type, reason });
         }
-        self.check_each(current, new, versions.into_iter().take(count)).await
+        self.check_each(current, new, newest_first).await
     }
 
     /// Live versions, the newest first, that share the new schema's value of the property that separates them.
@@ -89,14 +104,13 @@ impl Registry {
         &self,
         current: &'c CachedSubject,
         new: &Candidate,
+        property: &str,
     ) -> Result<Vec<&'c VersionEntry>, RegistryError> {
-        let live = current.live_newest_first();
-        let Some(property) = current.compatibility_group() else { return Ok(live.collect()) };
         let group =
-            |metadata: Option<&Metadata>| metadata.and_then(|metadata| metadata.properties.get(&*property)).cloned();
+            |metadata: Option<&Metadata>| metadata.and_then(|metadata| metadata.properties.get(property)).cloned();
         let wanted = group(new.schema.metadata.as_deref());
         let mut same = Vec::new();
-        for entry in live {
+        for entry in current.live_newest_first() {
             let content = self.content_of(&current.context, entry).await?;
             if group(content.schema.metadata.as_deref()) == wanted {
                 same.push(entry);

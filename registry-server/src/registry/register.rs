@@ -7,7 +7,7 @@ use std::sync::Arc;
 use schema_core::tags::TagChange;
 use schema_core::{SchemaId, Version};
 
-use crate::store::{Inserted, NewId, NewNumber, NewVersion};
+use crate::store::{Inserted, NewId, NewNumber, NewVersion, VersionEntry};
 
 use super::cache::CachedSubject;
 use super::canonical::{Candidate, Schema, SchemaInput};
@@ -150,7 +150,14 @@ impl Registry {
             timestamp_ms: now_ms,
         };
         match (self.store.insert_version(new).await?, id) {
-            (Inserted::Written { id, version }, _) => Ok(Some(Registered { id, version, schema })),
+            (Inserted::Written { id, version, appended }, _) => {
+                if let Some(counter) = appended {
+                    let dedup_key = candidate.dedup_key;
+                    let entry = VersionEntry { version, id, dedup_key, deleted: false, timestamp_ms: now_ms };
+                    self.note_appended(subject, current, counter, entry, &candidate).await;
+                }
+                Ok(Some(Registered { id, version, schema }))
+            }
             (Inserted::IdTaken, NewId::Given(id)) => {
                 Err(RegistryError::IdTaken { id: id.0, context: subject.context_name() })
             }

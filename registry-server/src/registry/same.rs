@@ -20,8 +20,29 @@ pub(super) type Likeness = Option<[u8; 32]>;
 /// Whose likeness it is: a content of a context, in a form.
 pub(super) type LikenessKey = (Arc<str>, SchemaId, DedupKey, Form);
 
-/// Versions of a subject, as places in its list, by likeness, ascending.
-pub(super) type AlikeIndex = HashMap<[u8; 32], Vec<usize>>;
+/// Versions of a subject, as places in its list, by likeness.
+///
+/// A flat table and a flat list, so that the index of a subject with one version more is made by copying memory.
+#[derive(Debug, Clone, Default)]
+pub(super) struct AlikeIndex {
+    /// The newest version of each likeness.
+    newest: HashMap<[u8; 32], usize>,
+    /// For each version, the one before it that is alike.
+    before: Vec<Option<usize>>,
+}
+
+impl AlikeIndex {
+    /// Adds the next version.
+    pub(super) fn push(&mut self, likeness: Likeness) {
+        let place = self.before.len();
+        self.before.push(likeness.and_then(|likeness| self.newest.insert(likeness, place)));
+    }
+
+    /// The versions of a likeness, the newest first.
+    fn newest_first(&self, likeness: &[u8; 32]) -> impl Iterator<Item = usize> {
+        std::iter::successors(self.newest.get(likeness).copied(), |place| self.before[*place])
+    }
+}
 
 impl Registry {
     /// The newest version that a call may see and that has this schema. Metadata and rules that the candidate lacks may
@@ -50,13 +71,14 @@ impl Registry {
         form: Form,
         deleted: Deleted,
     ) -> Result<Option<Found>, RegistryError> {
-        let mut places = self.alike(current, Form::Canonical, &wanted.canonical.sameness_key()).await?.to_vec();
+        let meaning = wanted.canonical.sameness_key();
+        let mut places: Vec<usize> = self.alike(current, Form::Canonical).await?.newest_first(&meaning).collect();
         if form == Form::Normal {
-            places.extend(self.alike(current, Form::Normal, &wanted.canonical.text_key()).await?);
-            places.sort_unstable();
+            places.extend(self.alike(current, Form::Normal).await?.newest_first(&wanted.canonical.text_key()));
+            places.sort_unstable_by(|a, b| b.cmp(a));
             places.dedup();
         }
-        for place in places.into_iter().rev() {
+        for place in places {
             let entry = &current.snapshot.versions[place];
             if !is_visible(entry, deleted) {
                 continue;
@@ -69,24 +91,15 @@ impl Registry {
         Ok(None)
     }
 
-    async fn alike<'c>(
-        &self,
-        current: &'c CachedSubject,
-        form: Form,
-        likeness: &[u8; 32],
-    ) -> Result<&'c [usize], RegistryError> {
-        let index = current.alike(form).get_or_try_init(|| self.index(current, form)).await?;
-        Ok(index.get(likeness).map_or(&[], Vec::as_slice))
-    }
-
-    async fn index(&self, current: &CachedSubject, form: Form) -> Result<AlikeIndex, RegistryError> {
-        let mut index = AlikeIndex::with_capacity(current.snapshot.versions.len());
-        for (place, entry) in current.snapshot.versions.iter().enumerate() {
-            if let Some(likeness) = self.likeness(current, entry, form).await? {
-                index.entry(likeness).or_default().push(place);
+    async fn alike<'c>(&self, current: &'c CachedSubject, form: Form) -> Result<&'c AlikeIndex, RegistryError> {
+        let index = async {
+            let mut index = AlikeIndex::default();
+            for entry in &current.snapshot.versions {
+                index.push(self.likeness(current, entry, form).await?);
             }
-        }
-        Ok(index)
+            Ok(index)
+        };
+        current.alike(form).get_or_try_init(|| index).await
     }
 
     async fn likeness(

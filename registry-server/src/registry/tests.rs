@@ -25,6 +25,7 @@ struct OddStore {
     moves: AtomicUsize,
     inserts: AtomicUsize,
     schema_reads: AtomicUsize,
+    snapshot_reads: AtomicUsize,
 }
 
 impl OddStore {
@@ -39,6 +40,7 @@ impl OddStore {
 #[async_trait]
 impl Store for OddStore {
     async fn subject_snapshot(&self, subject: &SubjectKey) -> Result<SubjectSnapshot, StoreError> {
+        self.snapshot_reads.fetch_add(1, Ordering::SeqCst);
         self.up()?.subject_snapshot(subject).await
     }
 
@@ -179,6 +181,7 @@ async fn registry() -> (Registry, Arc<OddStore>) {
         moves: AtomicUsize::new(0),
         inserts: AtomicUsize::new(0),
         schema_reads: AtomicUsize::new(0),
+        snapshot_reads: AtomicUsize::new(0),
     });
     let limits = schema_core::format::Limits::default();
     let config =

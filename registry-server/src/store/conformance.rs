@@ -48,6 +48,7 @@ macro_rules! conformance {
             names: sorts_subjects_by_utf16, takes_any_name, takes_the_longest_names_and_no_longer;
             revisions: every_change_moves_the_revision, a_change_elsewhere_leaves_the_revision,
                 a_stale_revision_writes_nothing, a_refused_insert_costs_no_id, revision_and_snapshot_agree,
+                an_append_tells_the_counter_of_its_subject,
                 the_default_context_moves_the_revision_of_all;
             configs: a_config_reads_back_at_every_scope, a_config_replaces_the_one_before,
                 a_config_alone_is_no_subject, an_empty_config_is_a_config, every_setting_of_a_config_reads_back,
@@ -177,7 +178,7 @@ pub(super) async fn register(store: &Arc<dyn Store>, subject: &SubjectKey, text:
         if let Some(entry) = snapshot.versions.iter().find(same) {
             return (entry.id, entry.version);
         }
-        if let Inserted::Written { id, version } =
+        if let Inserted::Written { id, version, .. } =
             store.insert_version(new_version(subject, text, snapshot.revision)).await.unwrap()
         {
             return (id, version);

@@ -276,6 +276,9 @@ pub enum Inserted {
         id: SchemaId,
         /// Number of the version.
         version: Version,
+        /// The subject's counter from now on, if all that has changed is that this version stands behind all others.
+        /// `None` when something else of the subject went or was replaced.
+        appended: Option<u64>,
     },
     /// Something that the decision looked at has changed: the subject, the settings that apply, or a reference's
     /// target. Nothing was written; decide again.
@@ -287,6 +290,17 @@ pub enum Inserted {
         /// The number.
         version: Version,
     },
+}
+
+impl Inserted {
+    /// Id and number of what was written.
+    #[must_use]
+    pub fn place(self) -> Option<(SchemaId, Version)> {
+        match self {
+            Self::Written { id, version, .. } => Some((id, version)),
+            Self::Moved | Self::IdTaken | Self::Referenced { .. } => None,
+        }
+    }
 }
 
 /// What a delete takes away.

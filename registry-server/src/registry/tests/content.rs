@@ -307,3 +307,24 @@ async fn alike_versions_are_found_by_their_index_also_after_deletes() {
     delete(&store, "s", 3, DeleteMode::Permanent).await;
     assert_eq!(lookup(Deleted::Include).await.unwrap(), 1);
 }
+
+#[tokio::test]
+async fn a_subject_is_not_read_again_for_each_version_that_comes() {
+    let (registry, store) = registry().await;
+    put_config(&store, "s", ConfigRecord { compatibility: Some(schema_core::Level::None), ..ConfigRecord::default() })
+        .await;
+    register(&registry, "s", &record("a")).await.unwrap();
+    let read = store.snapshot_reads.load(Ordering::SeqCst);
+
+    for (fields, version) in ["b", "c", "d", "e"].into_iter().zip(2..) {
+        assert_eq!(register(&registry, "s", &record(fields)).await.unwrap().1, version);
+        assert_eq!(register(&registry, "s", &record("a")).await.unwrap().1, 1);
+    }
+    assert_eq!(store.snapshot_reads.load(Ordering::SeqCst), read);
+
+    // What was noted is what is stored.
+    let noted = registry.versions(&subject("s"), Deleted::Include).await.unwrap();
+    assert_eq!(noted, store.subject_snapshot(&subject("s").key).await.unwrap().versions);
+    delete(&store, "s", 5, DeleteMode::Soft).await;
+    assert_eq!(register(&registry, "s", &record("e")).await.unwrap().1, 6);
+}

@@ -1,6 +1,6 @@
 //! Texts, ids and uses.
 
-use super::super::{Deleted, Inserted, StoredSchema};
+use super::super::{Deleted, StoredSchema};
 use super::*;
 
 pub(crate) async fn reads_back_what_was_written(store: &Arc<dyn Store>) {
@@ -8,7 +8,7 @@ pub(crate) async fn reads_back_what_was_written(store: &Arc<dyn Store>) {
 
     let inserted = store.insert_version(new_version(&flights, "\"int\"", Revision::default())).await.unwrap();
 
-    assert_eq!(inserted, Inserted::Written { id: SchemaId(1), version: Version(1) });
+    assert_eq!(inserted.place(), Some((SchemaId(1), Version(1))));
     let snapshot = store.subject_snapshot(&flights).await.unwrap();
     let entry = VersionEntry {
         version: Version(1),
@@ -89,7 +89,7 @@ pub(crate) async fn gives_the_old_id_to_an_old_content(store: &Arc<dyn Store>) {
     let revision = store.revision(&s).await.unwrap();
     let inserted = store.insert_version(new_version(&s, "one", revision)).await.unwrap();
 
-    assert_eq!(inserted, Inserted::Written { id: SchemaId(1), version: Version(3) });
+    assert_eq!(inserted.place(), Some((SchemaId(1), Version(3))));
 }
 
 pub(crate) async fn lists_uses_by_subject_and_version(store: &Arc<dyn Store>) {

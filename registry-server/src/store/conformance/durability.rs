@@ -100,7 +100,7 @@ pub(crate) async fn close_writes_what_was_accepted(place: &impl Place) {
 
     for (key, outcome) in outcomes {
         match outcome {
-            Ok(Inserted::Written { id, version }) => {
+            Ok(Inserted::Written { id, version, .. }) => {
                 assert_eq!(versions(&store, &key).await, [(version.0, id.0, false)]);
             }
             Ok(other) => panic!("nobody else writes to `{}`: {other:?}", key.subject),

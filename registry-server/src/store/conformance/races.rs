@@ -44,7 +44,7 @@ pub(crate) async fn writes_to_different_subjects_all_land(store: &Arc<dyn Store>
 
     let mut ids = BTreeSet::new();
     for (number, inserted) in written {
-        let Inserted::Written { id, version } = inserted else { panic!("nobody else writes to subject {number}") };
+        let Inserted::Written { id, version, .. } = inserted else { panic!("nobody else writes to subject {number}") };
         ids.insert(id.0);
         assert_eq!(version, Version(1));
         assert_eq!(&*store.schema(".", id).await.unwrap().unwrap().text, format!("text {number}"));

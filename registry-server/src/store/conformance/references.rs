@@ -74,7 +74,7 @@ pub(crate) async fn references_come_back_in_their_order(store: &Arc<dyn Store>) 
 
     let inserted = insert(store, &subject("s"), "refers", references.clone()).await;
 
-    assert_eq!(inserted, Inserted::Written { id: SchemaId(3), version: Version(1) });
+    assert_eq!(inserted.place(), Some((SchemaId(3), Version(1))));
     let stored = store.schema(".", SchemaId(3)).await.unwrap().unwrap();
     let expected: Vec<_> = references.into_iter().map(|new| new.reference).collect();
     assert_eq!(*stored.references, *expected);
@@ -128,7 +128,7 @@ pub(crate) async fn a_known_content_is_taken_though_its_target_is_soft_deleted(s
 
     let second = insert(store, &subject("second"), "refers", [reference("base", &base, target)]).await;
 
-    assert_eq!(second, Inserted::Written { id, version: Version(1) });
+    assert_eq!(second.place(), Some((id, Version(1))));
     assert_eq!(delete_version(store, &base, 1, DeleteMode::Permanent).await, referenced(1));
 }
 
@@ -213,7 +213,7 @@ pub(crate) async fn a_permanent_delete_is_blocked_by_what_lives_on_inside(store:
     // The content that refers comes to life again under a number of its own.
     let revision = store.revision(&key).await.unwrap();
     let inserted = store.insert_version(new_version(&key, "two", revision)).await.unwrap();
-    assert_eq!(inserted, Inserted::Written { id: SchemaId(2), version: Version(3) });
+    assert_eq!(inserted.place(), Some((SchemaId(2), Version(3))));
 
     assert_eq!(delete_subject(store, &key, DeleteMode::Permanent).await, referenced(1));
     assert_eq!(versions(store, &key).await, [(1, 1, true), (3, 2, false)]);

@@ -155,7 +155,7 @@ pub(crate) async fn a_change_elsewhere_leaves_the_revision(store: &Arc<dyn Store
 
     assert_eq!(store.revision(&key).await.unwrap(), before);
     let inserted = store.insert_version(new_version(&key, "three", before)).await.unwrap();
-    assert_eq!(inserted, Inserted::Written { id: SchemaId(3), version: Version(2) });
+    assert_eq!(inserted.place(), Some((SchemaId(3), Version(2))));
 }
 
 pub(crate) async fn a_refused_insert_costs_no_id(store: &Arc<dyn Store>) {
@@ -184,4 +184,25 @@ pub(crate) async fn revision_and_snapshot_agree(store: &Arc<dyn Store>) {
             assert_eq!(store.revision(key).await.unwrap(), snapshot.revision, "{key:?}");
         }
     }
+}
+
+pub(crate) async fn an_append_tells_the_counter_of_its_subject(store: &Arc<dyn Store>) {
+    let key = subject("s");
+    let insert = async |text: &str, version| {
+        let revision = store.revision(&key).await.unwrap();
+        let new = NewVersion { version, ..new_version(&key, text, revision) };
+        let Inserted::Written { appended, .. } = store.insert_version(new).await.unwrap() else { panic!("{text}") };
+        let counter = store.revision(&key).await.unwrap().subject;
+        assert!(appended.is_none_or(|appended| appended == counter), "{text}: {appended:?}, {counter}");
+        appended.is_some()
+    };
+
+    assert!(insert("one", NewNumber::Next).await);
+    assert!(insert("three", NewNumber::Given(Version(3))).await);
+    assert!(!insert("two", NewNumber::Given(Version(2))).await, "it does not stand behind all others");
+    assert!(!insert("other", NewNumber::Given(Version(3))).await, "it replaces one");
+    let revision = store.revision(&key).await.unwrap();
+    store.delete_version(&key, Version(1), DeleteMode::Soft, revision).await.unwrap();
+    assert!(!insert("one", NewNumber::Next).await, "the soft-deleted one goes");
+    assert!(insert("one", NewNumber::Next).await);
 }

@@ -234,13 +234,13 @@ impl Insert {
     }
 
     /// Takes away what the new version stands for now: older soft-deleted ones of its content, and a content that only
-    /// the version had that it replaces.
+    /// the version had that it replaces. Answers whether any version went.
     async fn tidy(
         &self,
         connection: &mut SqliteConnection,
         changes: &mut Changes,
         plan: &Plan,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let key = &self.new.subject;
         let mut must_count = plan.replaces.is_some();
         if plan.content != Content::New {
@@ -261,7 +261,7 @@ impl Insert {
         if must_count {
             count_versions(OPERATION, connection, key).await?;
         }
-        Ok(())
+        Ok(must_count)
     }
 }
 
@@ -293,11 +293,13 @@ impl Write for Insert {
         }
 
         self.write(&mut *connection, &plan).await?;
-        self.tidy(connection, changes, &plan).await?;
+        let has_removed = self.tidy(connection, changes, &plan).await?;
         changes.numbered(plan.change);
         changes.subject(self.new.subject.clone(), plan.change);
         changes.uses(&self.new.subject.context, plan.id);
-        Ok(Inserted::Written { id: plan.id, version: plan.version })
+        let is_last = plan.version.0 > state.last_version;
+        let appended = (is_last && !has_removed).then_some(plan.change);
+        Ok(Inserted::Written { id: plan.id, version: plan.version, appended })
     }
 }
 
