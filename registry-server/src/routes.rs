@@ -4,19 +4,28 @@
 
 use actix_web::http::Method;
 
-use crate::http::{Route, compatibility, guids, health, root, schemas, subject_config, subjects, versions};
+use crate::http::{
+    Route, associations, compatibility, contexts, guids, health, mode, root, schemas, server_metadata, subject_config,
+    subjects, versions,
+};
 
 /// All routes. A literal segment is tried before one in braces by standing further up.
 pub(crate) static ROUTES: &[Route] = &[
     Route { path: &[], methods: &[(Method::GET, root::get), (Method::POST, root::post)] },
     Route { path: &["subjects"], methods: &[(Method::GET, subjects::list)] },
-    Route { path: &["subjects", "{subject}"], methods: &[(Method::POST, subjects::lookup)] },
+    Route {
+        path: &["subjects", "{subject}"],
+        methods: &[(Method::POST, subjects::lookup), (Method::DELETE, subjects::delete)],
+    },
     Route { path: &["subjects", "{subject}", "metadata"], methods: &[(Method::GET, versions::find_by_metadata)] },
     Route {
         path: &["subjects", "{subject}", "versions"],
         methods: &[(Method::GET, versions::list), (Method::POST, versions::register)],
     },
-    Route { path: &["subjects", "{subject}", "versions", "{version}"], methods: &[(Method::GET, versions::get)] },
+    Route {
+        path: &["subjects", "{subject}", "versions", "{version}"],
+        methods: &[(Method::GET, versions::get), (Method::DELETE, versions::delete)],
+    },
     Route {
         path: &["subjects", "{subject}", "versions", "{version}", "schema"],
         methods: &[(Method::GET, versions::get_schema)],
@@ -46,12 +55,43 @@ pub(crate) static ROUTES: &[Route] = &[
     },
     Route {
         path: &["config"],
-        methods: &[(Method::GET, subject_config::get_global), (Method::PUT, subject_config::put_global)],
+        methods: &[
+            (Method::GET, subject_config::get_global),
+            (Method::PUT, subject_config::put_global),
+            (Method::DELETE, subject_config::delete_global),
+        ],
     },
     Route {
         path: &["config", "{subject}"],
-        methods: &[(Method::GET, subject_config::get), (Method::PUT, subject_config::put)],
+        methods: &[
+            (Method::GET, subject_config::get),
+            (Method::PUT, subject_config::put),
+            (Method::DELETE, subject_config::delete),
+        ],
     },
+    Route {
+        path: &["mode"],
+        methods: &[
+            (Method::GET, mode::get_global),
+            (Method::PUT, mode::put_global),
+            (Method::DELETE, mode::delete_global),
+        ],
+    },
+    Route {
+        path: &["mode", "{subject}"],
+        methods: &[(Method::GET, mode::get), (Method::PUT, mode::put), (Method::DELETE, mode::delete)],
+    },
+    Route { path: &["contexts"], methods: &[(Method::GET, contexts::list)] },
+    Route { path: &["contexts", "{context}"], methods: &[(Method::DELETE, contexts::delete)] },
+    Route { path: &["associations", "subjects", "{subject}"], methods: &[(Method::GET, associations::list)] },
+    Route { path: &["associations", "resources", "{resource}"], methods: &[(Method::GET, associations::list)] },
+    Route {
+        path: &["associations", "resources", "{namespace}", "{resource}"],
+        methods: &[(Method::GET, associations::list)],
+    },
+    Route { path: &["v1", "metadata", "id"], methods: &[(Method::GET, server_metadata::id)] },
+    Route { path: &["v1", "metadata", "version"], methods: &[(Method::GET, server_metadata::version)] },
+    Route { path: &["v1", "metadata", "deployment"], methods: &[(Method::GET, server_metadata::deployment)] },
     Route { path: &["health", "live"], methods: &[(Method::GET, health::live)] },
     Route { path: &["health", "ready"], methods: &[(Method::GET, health::ready)] },
 ];

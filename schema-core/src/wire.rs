@@ -5,6 +5,8 @@
 //! null or empty and keeps `false` and 0. Answers are read by the same rules, since older servers leave fields out.
 //! Knows nothing of HTTP and nothing of formats.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error_code::ApiError;
@@ -15,7 +17,7 @@ mod config;
 mod lenient;
 mod metadata;
 
-pub use config::{Change, Config, ConfigUpdate, Mode};
+pub use config::{Change, Config, ConfigUpdate, Mode, ModeUpdate};
 pub use lenient::{ReadError, read_request};
 pub use metadata::{Metadata, Rule, RuleKind, RuleMode, RuleSet};
 
@@ -393,6 +395,24 @@ pub struct ServerVersion {
     /// The commit it was built from.
     #[serde(default, deserialize_with = "filled")]
     pub commit_id: String,
+}
+
+/// `GET /v1/metadata/id`: the scope that permissions of this server's cluster are given in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ServerId {
+    /// Where the cluster stands.
+    pub scope: ServerScope,
+}
+
+/// The place of a cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ServerScope {
+    /// Organisations above it; empty.
+    pub path: Vec<String>,
+    /// Names of clusters by their kind.
+    pub clusters: BTreeMap<String, String>,
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod cases;
 mod content_cases;
+mod settings;
 
 use registry_server::{Server, ServerConfig};
 use serde_json::Value;

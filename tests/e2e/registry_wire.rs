@@ -42,7 +42,7 @@ fn head_and_options_are_answered_everywhere() {
         assert_eq!(connection.send("HEAD", "/subjects/u/versions", &[], None).status, 404);
 
         let options = connection.send("OPTIONS", "/config/s", &[], None);
-        assert_eq!((options.status, options.header("allow")), (200, Some("GET,HEAD,OPTIONS,PUT")));
+        assert_eq!((options.status, options.header("allow")), (200, Some("DELETE,GET,HEAD,OPTIONS,PUT")));
         assert_eq!(options.body, b"");
     });
 }

@@ -98,8 +98,13 @@ fn gunzip(compressed: &[u8], limit_bytes: usize) -> Result<Bytes, HttpError> {
 
 /// Parses a body. `operation` names the request when there is none.
 pub(super) fn parse<T: DeserializeOwned>(body: &[u8], operation: &str) -> Result<T, HttpError> {
-    wire::read_request(body).map_err(|error| match error {
+    wire::read_request(body).map_err(|error| refusal(error, operation))
+}
+
+/// What a client is told of a body that is no request.
+pub(super) fn refusal(error: ReadError, operation: &str) -> HttpError {
+    match error {
         ReadError::Absent => ApiError::missing_body(operation).into(),
         ReadError::Malformed(reason) => ApiError::bad_request(&reason).into(),
-    })
+    }
 }

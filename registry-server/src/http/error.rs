@@ -55,6 +55,12 @@ fn api_error(error: RegistryError, incompatible: ErrorCode) -> ApiError {
         RegistryError::VersionNotFound { version } => ApiError::version_not_found(version),
         RegistryError::SchemaNotFound => ApiError::schema_not_found(),
         RegistryError::IdNotFound { id } => ApiError::schema_with_id_not_found(id),
+        RegistryError::SubjectSoftDeleted { subject } => ApiError::subject_soft_deleted(&subject),
+        RegistryError::SubjectNotSoftDeleted { subject } => ApiError::subject_not_soft_deleted(&subject),
+        RegistryError::VersionSoftDeleted { subject, version } => ApiError::version_soft_deleted(&subject, version.0),
+        RegistryError::VersionNotSoftDeleted { subject, version } => {
+            ApiError::version_not_soft_deleted(&subject, version.0)
+        }
         RegistryError::InvalidSubject { subject } => ApiError::invalid_subject(&subject),
         RegistryError::InvalidSchema { schema_type, reason } => ApiError::invalid_schema(schema_type.as_str(), &reason),
         RegistryError::UnknownSchemaType { name } => ApiError::invalid_schema_type(&name),
@@ -72,6 +78,11 @@ fn api_error(error: RegistryError, incompatible: ErrorCode) -> ApiError {
         RegistryError::ReferenceExists { subject, version } => ApiError::reference_exists(&subject, version.0),
         RegistryError::GuidNotFound { guid } => ApiError::schema_with_id_not_found(guid),
         RegistryError::InvalidLevel => ApiError::invalid_level(),
+        RegistryError::InvalidMode => ApiError::invalid_mode(),
+        RegistryError::ForwardModeIsGlobal => ApiError::forward_mode_is_global(),
+        RegistryError::CannotImportOverSubjects => ApiError::cannot_import_over_subjects(),
+        RegistryError::ModeNotSet { subject } => ApiError::subject_mode_not_set(&subject),
+        RegistryError::ContextNotEmpty { context } => ApiError::context_not_empty(&context),
         RegistryError::ConfigNotSet { subject } => ApiError::subject_level_not_set(&subject),
         RegistryError::NotSupported { what } => ApiError::not_supported_yet(&what),
         RegistryError::Crowded { .. } => ApiError::unavailable("too many writers of this subject"),

@@ -16,16 +16,21 @@ use actix_web::http::{Method, header};
 use actix_web::web::{Bytes, Data, Payload};
 use futures_util::future::LocalBoxFuture;
 use schema_core::error_code::{ApiError, ErrorCode};
+use schema_core::wire::ModeUpdate;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::registry::Registry;
 
+pub(crate) mod associations;
 pub(crate) mod compatibility;
+pub(crate) mod contexts;
 pub(crate) mod guids;
 pub(crate) mod health;
+pub(crate) mod mode;
 pub(crate) mod root;
 pub(crate) mod schemas;
+pub(crate) mod server_metadata;
 pub(crate) mod subject_config;
 pub(crate) mod subjects;
 pub(crate) mod versions;
@@ -52,7 +57,10 @@ use params::Query;
 /// A body above this is parsed on a thread of its own.
 const INLINE_BODY_BYTES_MAX: usize = 64 << 10;
 
-/// What a handler gives: the finished JSON of a 200.
+/// An answer that says no more than that it is one.
+const EMPTY_OBJECT: Bytes = Bytes::from_static(b"{}");
+
+/// What a handler gives: the finished JSON of a 200, or no bytes at all for a 204.
 pub(crate) type Answer = Result<Bytes, HttpError>;
 
 /// A handler of one route and method.
@@ -108,6 +116,11 @@ impl Call<'_> {
         let body = self.body.clone();
         let parsed = actix_web::web::block(move || body::parse(&body, operation)).await;
         parsed.unwrap_or_else(|_| Err(ApiError::internal().into()))
+    }
+
+    /// The body of a change of a mode, which need not be an object.
+    fn read_mode(&self, operation: &'static str) -> Result<ModeUpdate, HttpError> {
+        ModeUpdate::read(&self.body).map_err(|error| body::refusal(error, operation))
     }
 }
 
@@ -177,7 +190,7 @@ async fn answer(
     let query = Query(uri.query().unwrap_or(""));
     let call = Call { registry: &state.registry, arguments, names_within, query, body };
     match tokio::time::timeout(state.request_timeout, handler(&call)).await {
-        Ok(answer) => Ok(Reply::ok(answer?)),
+        Ok(answer) => Ok(Reply::done(answer?)),
         Err(_) => Err(HttpError::request_timeout()),
     }
 }

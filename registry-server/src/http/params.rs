@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use schema_core::Version;
 use schema_core::error_code::ApiError;
 
-use crate::registry::{Deleted, Selector};
+use crate::registry::{DeleteMode, Deleted, Inherit, Selector};
 
 use super::error::HttpError;
 use super::path::{Plus, decode};
@@ -61,6 +61,16 @@ impl<'a> Query<'a> {
             return Ok(Deleted::Only);
         }
         Ok(if self.flag("deleted")? { Deleted::Include } else { Deleted::Hide })
+    }
+
+    /// `permanent`.
+    pub(super) fn delete_mode(self) -> Result<DeleteMode, HttpError> {
+        Ok(if self.flag("permanent")? { DeleteMode::Permanent } else { DeleteMode::Soft })
+    }
+
+    /// `defaultToGlobal`.
+    pub(super) fn inherit(self) -> Result<Inherit, HttpError> {
+        Ok(if self.flag("defaultToGlobal")? { Inherit::Yes } else { Inherit::No })
     }
 
     /// `offset` and `limit`.

@@ -37,8 +37,14 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
+    /// What a handler gave: a 200 with a body, or a 204.
+    pub(super) fn done(body: Bytes) -> Self {
+        let status = if body.is_empty() { 204 } else { 200 };
+        Self { status, ..Self::ok(body) }
+    }
+
     /// 200 with a finished body.
-    pub(super) fn ok(body: Bytes) -> Self {
+    fn ok(body: Bytes) -> Self {
         Self { status: 200, body, allow: None, retry_after: None }
     }
 
@@ -69,7 +75,9 @@ impl Reply {
         let (body, is_compressed) = compressed(self.body, request);
         let mut response = HttpResponse::with_body(status, BoxBody::new(body));
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+        if status != StatusCode::NO_CONTENT {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+        }
         headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
         headers.insert(REQUEST_ID, request_id(request));
         if is_compressed {
@@ -129,7 +137,10 @@ pub(super) fn log_failure(error: HttpError, request: &HttpRequest) -> HttpError 
             RegistryError::Unavailable(_) | RegistryError::Crowded { .. } => {
                 tracing::warn!(http.method = %request.method(), http.path = %path, error = chain(cause), "try again later");
             }
-            RegistryError::Store(_) | RegistryError::Corrupt { .. } | RegistryError::Aborted => {
+            RegistryError::Store(_)
+            | RegistryError::Corrupt { .. }
+            | RegistryError::CorruptConfig { .. }
+            | RegistryError::Aborted => {
                 tracing::error!(http.method = %request.method(), http.path = %path, error = chain(cause), "request failed");
             }
             _ => {}

@@ -1,14 +1,13 @@
 //! `/`: clients ask it whether anybody is there.
 
-use actix_web::web::Bytes;
 use futures_util::future::LocalBoxFuture;
 use serde::de::IgnoredAny;
 
-use super::{Answer, Call};
+use super::{Answer, Call, EMPTY_OBJECT};
 
 /// `GET /`: an empty object.
 pub(crate) fn get<'a>(_call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
-    Box::pin(async { Ok(Bytes::from_static(b"{}")) })
+    Box::pin(async { Ok(EMPTY_OBJECT) })
 }
 
 /// `POST /`: the same, for whatever object is sent.

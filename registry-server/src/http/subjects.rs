@@ -1,25 +1,21 @@
-//! `/subjects` and lookups under a subject.
+//! `/subjects`, and lookups and deletes of a subject.
 
 use futures_util::future::LocalBoxFuture;
 use schema_core::wire::{LookupResponse, RegisterRequest};
 
-use crate::registry::{Found, RegistryError, Subject};
+use crate::registry::{Found, Subject, SubjectPrefix};
 
 use super::view::View;
 use super::{Answer, Call, json, schema_body};
 
-/// `GET /subjects`: names, sorted.
+/// `GET /subjects`: names, sorted; those of every context, or what `subjectPrefix` asks for.
 pub(crate) fn list<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
     Box::pin(async {
         let (page, deleted) = (call.query.page()?, call.query.deleted()?);
-        let prefix = call.name_parameter("subjectPrefix")?.unwrap_or_default();
-        // `:*:` is every context, and there is only one yet.
-        let prefix = prefix.strip_prefix(":*:").unwrap_or(&prefix);
-        if prefix.starts_with(":.") {
-            return Err(RegistryError::NotSupported { what: "contexts, in `subjectPrefix`".to_owned() }.into());
-        }
-        let names = call.registry.subjects(deleted).await?;
-        json(&page.of(names.iter().map(AsRef::<str>::as_ref).filter(|name| name.starts_with(prefix))))
+        let prefix = call.name_parameter("subjectPrefix")?;
+        let of = prefix.as_deref().map_or(SubjectPrefix::ALL, SubjectPrefix::parse);
+        let names = call.registry.subjects(of, deleted).await?;
+        json(&page.of(names.iter().map(AsRef::<str>::as_ref)))
     })
 }
 
@@ -30,14 +26,23 @@ pub(crate) fn lookup<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
         let subject = Subject::parse(call.argument(0));
         let input = schema_body::input(request, call.query.flag("normalize")?)?;
         let found = call.registry.lookup(&subject, &input, call.query.deleted()?).await?;
-        json(&response(&subject, &found))
+        json(&response(&found))
     })
 }
 
-fn response(subject: &Subject, found: &Found) -> LookupResponse {
+/// `DELETE /subjects/{subject}`: soft, or `permanent`; the versions that it touched.
+pub(crate) fn delete<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
+    Box::pin(async {
+        let subject = Subject::parse(call.argument(0));
+        let versions = call.registry.delete_subject(&subject, call.query.delete_mode()?).await?;
+        json(&versions.iter().map(|version| version.0).collect::<Vec<_>>())
+    })
+}
+
+fn response(found: &Found) -> LookupResponse {
     let shown = View::PLAIN.show_schema(&found.content.schema);
     LookupResponse {
-        subject: subject.name().to_owned(),
+        subject: found.subject.name().to_owned(),
         version: found.entry.version.0,
         id: found.entry.id.0,
         guid: shown.guid,

@@ -1,4 +1,4 @@
-//! `/subjects/{subject}/versions`: register, list, get.
+//! `/subjects/{subject}/versions`: register, list, get, delete.
 
 use actix_web::web::Bytes;
 use futures_util::future::LocalBoxFuture;
@@ -83,8 +83,8 @@ pub(crate) fn list<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
 /// `GET /subjects/{subject}/versions/{version}`: one version with its schema.
 pub(crate) fn get<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
     Box::pin(async {
-        let (subject, found) = find(call).await?;
-        json(&version_response(&subject, &found, View::of(call)?.show(call, &found.content).await?))
+        let found = find(call).await?;
+        json(&version_response(&found, View::of(call)?.show(call, &found.content).await?))
     })
 }
 
@@ -96,7 +96,7 @@ pub(crate) fn find_by_metadata<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Ans
         let properties = keys.into_iter().zip(values).map(|(key, value)| (key.into_owned(), value.into_owned()));
         let properties: Vec<_> = properties.collect();
         let found = call.registry.version_with_metadata(&subject, &properties, call.query.deleted()?).await?;
-        json(&version_response(&subject, &found, View::of(call)?.show(call, &found.content).await?))
+        json(&version_response(&found, View::of(call)?.show(call, &found.content).await?))
     })
 }
 
@@ -111,9 +111,9 @@ pub(crate) fn referenced_by<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer
     })
 }
 
-pub(super) fn version_response(subject: &Subject, found: &Found, shown: Shown) -> VersionResponse {
+pub(super) fn version_response(found: &Found, shown: Shown) -> VersionResponse {
     VersionResponse {
-        subject: subject.name().to_owned(),
+        subject: found.subject.name().to_owned(),
         version: found.entry.version.0,
         id: found.entry.id.0,
         guid: shown.guid,
@@ -131,16 +131,25 @@ pub(super) fn version_response(subject: &Subject, found: &Found, shown: Shown) -
 /// `GET /subjects/{subject}/versions/{version}/schema`: the schema's text itself.
 pub(crate) fn get_schema<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
     Box::pin(async {
-        let (_, found) = find(call).await?;
+        let found = find(call).await?;
         let text = View::of(call)?.text(call, &found.content).await?;
         Ok(Bytes::copy_from_slice(text.as_bytes()))
     })
 }
 
-async fn find(call: &Call<'_>) -> Result<(Subject, Found), HttpError> {
+/// `DELETE /subjects/{subject}/versions/{version}`: soft, or `permanent`; the number of the version.
+pub(crate) fn delete<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
+    Box::pin(async {
+        let selector = params::version(call.argument(1))?;
+        let subject = Subject::parse(call.argument(0));
+        let version = call.registry.delete_version(&subject, selector, call.query.delete_mode()?).await?;
+        json(&version.0)
+    })
+}
+
+async fn find(call: &Call<'_>) -> Result<Found, HttpError> {
     // A version that is none is told before a subject that is not there.
     let selector = params::version(call.argument(1))?;
     let subject = Subject::parse(call.argument(0));
-    let found = call.registry.version(&subject, selector, call.query.deleted()?).await?;
-    Ok((subject, found))
+    Ok(call.registry.version(&subject, selector, call.query.deleted()?).await?)
 }

@@ -73,8 +73,10 @@ pub struct SchemaInUse {
 /// A subject at one revision.
 #[derive(Debug)]
 pub(super) struct CachedSubject {
-    /// The context that its ids belong to.
-    pub(super) context: Arc<str>,
+    /// What answers and errors call it; its ids belong to its context.
+    pub(super) subject: Subject,
+    /// The subject that is meant where this one is named.
+    pub(super) alias: Option<Subject>,
     pub(super) snapshot: SubjectSnapshot,
     /// Content to its newest live version.
     live: HashMap<DedupKey, usize>,
@@ -208,8 +210,18 @@ impl Registry {
         }
     }
 
-    /// The subject as it is now.
-    pub(super) async fn subject(&self, subject: &Subject) -> Result<Arc<CachedSubject>, RegistryError> {
+    /// The subject that a name means, as it is now: its own, or the one that its config names as alias. That one's
+    /// alias is not followed.
+    pub(super) async fn subject(&self, named: &Subject) -> Result<Arc<CachedSubject>, RegistryError> {
+        let current = self.subject_itself(named).await?;
+        match &current.alias {
+            None => Ok(current),
+            Some(meant) => self.subject_itself(meant).await,
+        }
+    }
+
+    /// The subject of this name, as it is now, also where an alias sends clients to another.
+    pub(super) async fn subject_itself(&self, subject: &Subject) -> Result<Arc<CachedSubject>, RegistryError> {
         let revision = self.store.revision(&subject.key).await?;
         let key = (subject.key.clone(), revision);
         if let Some(known) = self.caches.subjects.get(&key).await {
@@ -217,7 +229,7 @@ impl Registry {
         }
         let load = async {
             let snapshot = self.store.subject_snapshot(&subject.key).await?;
-            Ok(Arc::new(CachedSubject::new(Arc::clone(&subject.key.context), snapshot)))
+            Ok(Arc::new(CachedSubject::new(subject.clone(), snapshot)))
         };
         self.caches.subjects.try_get_with(key, load).await.map_err(|error: Arc<RegistryError>| error.into())
     }
@@ -325,10 +337,13 @@ impl SchemaInUse {
 }
 
 impl CachedSubject {
-    fn new(context: Arc<str>, snapshot: SubjectSnapshot) -> Self {
+    fn new(subject: Subject, snapshot: SubjectSnapshot) -> Self {
+        let own = snapshot.settings.subject.config.as_ref();
+        let alias = own.and_then(|config| config.alias.as_deref()).filter(|alias| !alias.is_empty());
+        let alias = alias.map(Subject::parse);
         let live = snapshot.versions.iter().enumerate().filter(|(_, entry)| !entry.deleted);
         let live = live.map(|(index, entry)| (entry.dedup_key, index)).collect();
-        Self { context, snapshot, live, alike: OnceCell::new(), alike_in_normal_form: OnceCell::new() }
+        Self { subject, alias, snapshot, live, alike: OnceCell::new(), alike_in_normal_form: OnceCell::new() }
     }
 
     /// The subject with one version more, behind all others, and nothing else changed. Made by copying memory: a
@@ -345,7 +360,8 @@ impl CachedSubject {
         });
         let alike_in_normal_form = OnceCell::new();
         Self {
-            context: Arc::clone(&self.context),
+            subject: self.subject.clone(),
+            alias: self.alias.clone(),
             snapshot,
             live,
             alike: OnceCell::new_with(alike),
@@ -365,6 +381,11 @@ impl CachedSubject {
     pub(super) fn version(&self, version: Version) -> Option<&VersionEntry> {
         let versions = &self.snapshot.versions;
         versions.binary_search_by_key(&version, |entry| entry.version).ok().map(|index| &versions[index])
+    }
+
+    /// The context that its ids belong to.
+    pub(super) fn context(&self) -> &Arc<str> {
+        &self.subject.key.context
     }
 
     /// The newest live version with this content.

@@ -39,7 +39,7 @@ impl Registry {
         change: VersionChange,
         now_ms: i64,
     ) -> Result<Registered, RegistryError> {
-        let old = self.version(subject, selector, Deleted::Hide).await?.content;
+        let old = self.version_in(subject, selector, Deleted::Hide).await?.content;
         let schema = &old.schema;
         let rules = change.rule_set.or_else(|| schema.rule_set.as_deref().cloned());
         let rules = rule_set::merged(rules, change.rules_to_merge);

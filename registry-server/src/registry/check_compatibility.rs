@@ -30,9 +30,9 @@ impl Registry {
         let current = self.subject(subject).await?;
         let form = Form::of(input.normalize || current.normalizes());
         let strictness = if current.validates_new_schemas() { Strictness::New } else { Strictness::Stored };
-        let new = self.candidate(&current.context, input, text, form, strictness).await?;
+        let new = self.candidate(current.context(), input, text, form, strictness).await?;
         let latest = match current.live_newest_first().next() {
-            Some(entry) => Some(self.content_of(&current.context, entry).await?),
+            Some(entry) => Some(self.content_of(current.context(), entry).await?),
             None => None,
         };
         // The group that it belongs to may be inherited.
@@ -58,7 +58,7 @@ impl Registry {
         let demands = current.demands();
         if demands.validates_fields {
             let latest = match current.live_newest_first().next() {
-                Some(entry) => Some(self.content_of(&current.context, entry).await?),
+                Some(entry) => Some(self.content_of(current.context(), entry).await?),
                 None => None,
             };
             let previous = latest.as_ref().and_then(|content| content.schema.metadata.as_deref());
@@ -111,7 +111,7 @@ impl Registry {
         let wanted = group(new.schema.metadata.as_deref());
         let mut same = Vec::new();
         for entry in current.live_newest_first() {
-            let content = self.content_of(&current.context, entry).await?;
+            let content = self.content_of(current.context(), entry).await?;
             if group(content.schema.metadata.as_deref()) == wanted {
                 same.push(entry);
             }
@@ -131,7 +131,7 @@ impl Registry {
             return Ok(Vec::new());
         }
         for entry in versions {
-            let content = self.content_of(&current.context, entry).await?;
+            let content = self.content_of(current.context(), entry).await?;
             let old = self.parsed(&content).await?;
             let bytes = new.canonical.text.len() + old.text.len();
             let (new, version) = (Arc::clone(&new.canonical), entry.version);

@@ -16,7 +16,7 @@ use super::cache::{CachedSubject, Content};
 use super::canonical::{Candidate, Form, SchemaInput};
 use super::references::{not_found, plain};
 use super::register::{Check, Decision, Plan, Registered, Terms, WantedVersion};
-use super::{Found, Registry, RegistryError, Subject, metadata, rule_set};
+use super::{Found, Registry, RegistryError, metadata, rule_set};
 
 impl Registry {
     /// The live version that has the schema as it was sent, if the terms do not ask for another. Looks at no mode.
@@ -31,7 +31,7 @@ impl Registry {
             return Ok(None);
         }
         let form = form(current, input, terms);
-        let context = &current.context;
+        let context = current.context();
         match self.candidate(context, input, text, form, strictness(current, terms)).await {
             Ok(candidate) => self.fitting(current, &candidate, form, terms).await,
             // A schema that would be refused today may have been taken before.
@@ -74,20 +74,19 @@ impl Registry {
     /// Decides on `current`, in the subject's turn.
     pub(super) async fn decide(
         &self,
-        subject: &Subject,
         current: &CachedSubject,
         input: &SchemaInput,
         terms: &Terms,
     ) -> Result<Decision, RegistryError> {
         let latest = match current.live_newest_first().next() {
-            Some(entry) => Some(self.content_of(&current.context, entry).await?),
+            Some(entry) => Some(self.content_of(current.context(), entry).await?),
             None => None,
         };
         let input = whole(input, latest.as_deref())?;
         let form = form(current, &input, terms);
         let text = input.given_text().unwrap_or_default();
-        let mut candidate = self.candidate(&current.context, &input, text, form, strictness(current, terms)).await?;
-        must_take(subject, current, terms)?;
+        let mut candidate = self.candidate(current.context(), &input, text, form, strictness(current, terms)).await?;
+        must_take(current, terms)?;
         if let Some(id) = terms.id {
             // The terms may be met by now.
             if let Some(known) = self.fitting(current, &candidate, form, terms).await? {
@@ -118,7 +117,7 @@ impl Registry {
         if terms.check == Check::Compatibility {
             let messages = self.check_against_history(current, &candidate).await?;
             if !messages.is_empty() {
-                return Err(RegistryError::Incompatible { subject: subject.name().to_owned(), messages });
+                return Err(RegistryError::Incompatible { subject: current.subject.name().to_owned(), messages });
             }
         }
         Ok(Decision::Write(Box::new(Plan { candidate, id: NewId::Next, version: NewNumber::Next })))
@@ -174,14 +173,14 @@ impl Registry {
         let schema_type = candidate.schema.schema_type;
         let text = candidate.canonical.parsed.with_tags(&changes);
         let text = text.map_err(|error| RegistryError::InvalidSchema { schema_type, reason: error.to_string() })?;
-        self.candidate(&current.context, input, &text, Form::Canonical, Strictness::Stored).await
+        self.candidate(current.context(), input, &text, Form::Canonical, Strictness::Stored).await
     }
 
     /// New content may not lean on what is soft-deleted. Content that the context has already does so anyway.
     async fn must_have_targets(&self, current: &CachedSubject, candidate: &Candidate) -> Result<(), RegistryError> {
         let Some(deleted) = &candidate.deleted_target else { return Ok(()) };
         for (context, id) in self.store.ids_by_guid(candidate.schema.guid).await? {
-            if context == current.context
+            if context == *current.context()
                 && let Some(content) = self.content(&context, id).await?
                 && content.stored.dedup_key == candidate.dedup_key
             {
@@ -233,10 +232,10 @@ fn takes_ids(mode: Mode) -> bool {
     matches!(mode, Mode::Import | Mode::Forward)
 }
 
-fn must_take(subject: &Subject, current: &CachedSubject, terms: &Terms) -> Result<(), RegistryError> {
-    let (name, context) = (subject.name().to_owned(), subject.context_name());
+fn must_take(current: &CachedSubject, terms: &Terms) -> Result<(), RegistryError> {
+    current.must_be_writable()?;
+    let (name, context) = (current.subject.name().to_owned(), current.subject.context_name());
     match current.mode() {
-        Mode::ReadOnly | Mode::ReadOnlyOverride => Err(RegistryError::ReadOnlyMode { subject: name, context }),
         mode if terms.id.is_some() && !takes_ids(mode) => Err(RegistryError::NotImportMode { subject: name, context }),
         mode if terms.id.is_none() && mode != Mode::ReadWrite => {
             Err(RegistryError::NotReadWriteMode { subject: name, context })

@@ -31,6 +31,34 @@ pub enum RegistryError {
         /// The id as written.
         id: i32,
     },
+    /// A soft delete of a subject that has no live version.
+    #[error("subject `{subject}` is soft-deleted already")]
+    SubjectSoftDeleted {
+        /// Its name.
+        subject: String,
+    },
+    /// A permanent delete of a subject that has live versions.
+    #[error("subject `{subject}` is not soft-deleted yet")]
+    SubjectNotSoftDeleted {
+        /// Its name.
+        subject: String,
+    },
+    /// A soft delete of a version that is soft-deleted.
+    #[error("version {version} of `{subject}` is soft-deleted already")]
+    VersionSoftDeleted {
+        /// The subject.
+        subject: String,
+        /// The version.
+        version: Version,
+    },
+    /// A permanent delete of a live version.
+    #[error("version {version} of `{subject}` is not soft-deleted yet")]
+    VersionNotSoftDeleted {
+        /// The subject.
+        subject: String,
+        /// The version.
+        version: Version,
+    },
     /// The name may not be written.
     #[error("`{subject}` is no name for a subject")]
     InvalidSubject {
@@ -120,6 +148,27 @@ pub enum RegistryError {
     /// There is no such compatibility level.
     #[error("no such compatibility level")]
     InvalidLevel,
+    /// There is no such mode.
+    #[error("no such mode")]
+    InvalidMode,
+    /// FORWARD for anything but all contexts together.
+    #[error("the mode FORWARD is for all contexts together")]
+    ForwardModeIsGlobal,
+    /// IMPORT where subjects live.
+    #[error("subjects live where IMPORT is to begin")]
+    CannotImportOverSubjects,
+    /// The scope has no mode of its own.
+    #[error("`{subject}` has no mode")]
+    ModeNotSet {
+        /// The subject, or the context.
+        subject: String,
+    },
+    /// A context that was to go has subjects.
+    #[error("the context `{context}` is not empty")]
+    ContextNotEmpty {
+        /// The context as `:.context:`.
+        context: String,
+    },
     /// The subject has no config of its own.
     #[error("subject `{subject}` has no config")]
     ConfigNotSet {

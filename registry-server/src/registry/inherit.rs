@@ -6,37 +6,31 @@ use schema_core::Version;
 use schema_core::wire::{Metadata, RuleSet};
 use serde::de::DeserializeOwned;
 
-use crate::store::{ConfigRecord, Mode, Scopes};
+use crate::store::ConfigRecord;
 
 use super::cache::{CachedSubject, Content};
 use super::canonical::Candidate;
 use super::{RegistryError, metadata, rule_set};
 
 impl CachedSubject {
-    /// The mode in force: of the narrowest scope that has one.
-    pub(super) fn mode(&self) -> Mode {
-        let Scopes { subject, context, global, .. } = &self.snapshot.settings;
-        [subject, context, global].into_iter().find_map(|settings| settings.mode).unwrap_or(Mode::ReadWrite)
-    }
-
     /// Whether new schemas are looked at more strictly than stored ones.
     pub(super) fn validates_new_schemas(&self) -> bool {
-        self.in_force(|record| record.validate_new_schemas).unwrap_or(true)
+        self.in_force_or_default(|record| record.validate_new_schemas).unwrap_or(true)
     }
 
     /// Whether rule sets are checked.
     pub(super) fn validates_rules(&self) -> bool {
-        self.in_force(|record| record.validate_rules).unwrap_or(true)
+        self.in_force_or_default(|record| record.validate_rules).unwrap_or(true)
     }
 
     /// Whether reserved fields are guarded.
     pub(super) fn validates_fields(&self) -> bool {
-        self.in_force(|record| record.validate_fields).unwrap_or(false)
+        self.in_force_or_default(|record| record.validate_fields).unwrap_or(false)
     }
 
     /// The metadata property whose value separates versions that are not compared.
     pub(super) fn compatibility_group(&self) -> Option<Arc<str>> {
-        self.in_force(|record| record.compatibility_group.clone())
+        self.in_force_or_default(|record| record.compatibility_group.clone())
     }
 
     /// Whether the config lays metadata or rules under or over what clients send.

@@ -14,7 +14,8 @@ use super::same::is_visible;
 use super::{Deleted, Found, Registry, RegistryError, Selector, Subject, default_context, schema_id};
 
 impl Registry {
-    /// The version of a subject that has this schema.
+    /// The version of a subject that has this schema; of a subject of the default context that has not, the first of
+    /// the same name elsewhere.
     ///
     /// # Errors
     /// [`RegistryError::SubjectNotFound`] when the subject has no version that may be seen,
@@ -25,19 +26,38 @@ impl Registry {
         input: &SchemaInput,
         deleted: Deleted,
     ) -> Result<Found, RegistryError> {
+        let found = self.lookup_in(subject, input, deleted).await;
+        if let Err(RegistryError::SubjectNotFound { .. } | RegistryError::SchemaNotFound) = found {
+            for other in self.elsewhere(subject).await? {
+                match self.lookup_in(&other, input, deleted).await {
+                    Err(RegistryError::SubjectNotFound { .. } | RegistryError::SchemaNotFound) => {}
+                    found => return found,
+                }
+            }
+        }
+        found
+    }
+
+    async fn lookup_in(
+        &self,
+        subject: &Subject,
+        input: &SchemaInput,
+        deleted: Deleted,
+    ) -> Result<Found, RegistryError> {
         let current = self.subject(subject).await?;
         let form = Form::of(input.normalize || current.normalizes());
         // A text that is no schema is told before a subject that is not there.
         let wanted = match input.given_text() {
-            Some(text) => Some(self.candidate(&current.context, input, text, form, Strictness::Stored).await?),
+            Some(text) => Some(self.candidate(current.context(), input, text, form, Strictness::Stored).await?),
             None => None,
         };
-        current.must_have_versions(subject, deleted)?;
+        current.must_have_versions(deleted)?;
         let Some(wanted) = wanted else { return Err(RegistryError::SchemaNotFound) };
         self.find(&current, &wanted, form, deleted).await?.ok_or(RegistryError::SchemaNotFound)
     }
 
-    /// One version of a subject.
+    /// One version of a subject; where the default context has no such subject, of the first of the same name elsewhere
+    /// that has it.
     ///
     /// # Errors
     /// [`RegistryError::SubjectNotFound`] or [`RegistryError::VersionNotFound`].
@@ -47,14 +67,33 @@ impl Registry {
         selector: Selector,
         deleted: Deleted,
     ) -> Result<Found, RegistryError> {
+        let found = self.version_in(subject, selector, deleted).await;
+        if let Err(RegistryError::SubjectNotFound { .. }) = found {
+            for other in self.elsewhere(subject).await? {
+                match self.version_in(&other, selector, deleted).await {
+                    Err(RegistryError::SubjectNotFound { .. } | RegistryError::VersionNotFound { .. }) => {}
+                    found => return found,
+                }
+            }
+        }
+        found
+    }
+
+    /// One version of this subject and no other.
+    pub(super) async fn version_in(
+        &self,
+        subject: &Subject,
+        selector: Selector,
+        deleted: Deleted,
+    ) -> Result<Found, RegistryError> {
         let current = self.subject(subject).await?;
-        current.must_have_versions(subject, deleted)?;
+        current.must_have_versions(deleted)?;
         let entry = match selector {
             Selector::Latest => current.live_newest_first().next(),
             Selector::Number(version) => current.visible(deleted).find(|entry| entry.version == version),
         };
         match entry {
-            Some(entry) => self.found(&current.context, entry).await,
+            Some(entry) => self.found(&current, entry).await,
             None => Err(RegistryError::VersionNotFound { version: selector.number() }),
         }
     }
@@ -65,16 +104,8 @@ impl Registry {
     /// [`RegistryError::SubjectNotFound`] when none may be seen.
     pub async fn versions(&self, subject: &Subject, deleted: Deleted) -> Result<Vec<VersionEntry>, RegistryError> {
         let current = self.subject(subject).await?;
-        current.must_have_versions(subject, deleted)?;
+        current.must_have_versions(deleted)?;
         Ok(current.visible(deleted).cloned().collect())
-    }
-
-    /// The names of all subjects, sorted by UTF-16 code units.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn subjects(&self, deleted: Deleted) -> Result<Vec<Arc<str>>, RegistryError> {
-        Ok(self.store.subjects(DEFAULT_CONTEXT, "", deleted).await?)
     }
 
     /// The content of an id with everything that uses it, and the place of the use that answers for a subject; `None`
@@ -178,12 +209,12 @@ impl Registry {
         deleted: Deleted,
     ) -> Result<Found, RegistryError> {
         let current = self.subject(subject).await?;
-        current.must_have_versions(subject, deleted)?;
+        current.must_have_versions(deleted)?;
         for entry in current.visible(deleted).rev() {
-            let content = self.content_of(&current.context, entry).await?;
+            let content = self.content_of(current.context(), entry).await?;
             let Some(metadata) = &content.schema.metadata else { continue };
             if properties.iter().all(|(key, value)| metadata.properties.get(key) == Some(value)) {
-                return Ok(Found { entry: entry.clone(), content });
+                return Ok(Found { subject: current.subject.clone(), entry: entry.clone(), content });
             }
         }
         Err(RegistryError::SchemaNotFound)
@@ -199,8 +230,8 @@ impl Registry {
         selector: Selector,
         deleted: Deleted,
     ) -> Result<Vec<SchemaId>, RegistryError> {
-        let version = self.version(subject, selector, deleted).await?.entry.version;
-        let referrers = self.store.referrers(&subject.key, version).await?.into_iter();
+        let found = self.version(subject, selector, deleted).await?;
+        let referrers = self.store.referrers(&found.subject.key, found.entry.version).await?.into_iter();
         let shown = referrers.filter(|referrer| match deleted {
             Deleted::Hide => referrer.is_live,
             Deleted::Include => true,
@@ -227,8 +258,9 @@ impl Registry {
         Ok(self.parsed(content).await?.parsed.tags())
     }
 
-    async fn found(&self, context: &Arc<str>, entry: &VersionEntry) -> Result<Found, RegistryError> {
-        Ok(Found { entry: entry.clone(), content: self.content_of(context, entry).await? })
+    async fn found(&self, current: &CachedSubject, entry: &VersionEntry) -> Result<Found, RegistryError> {
+        let content = self.content_of(current.context(), entry).await?;
+        Ok(Found { subject: current.subject.clone(), entry: entry.clone(), content })
     }
 }
 
@@ -238,10 +270,11 @@ impl CachedSubject {
         self.snapshot.versions.iter().filter(move |entry| is_visible(entry, deleted))
     }
 
-    fn must_have_versions(&self, subject: &Subject, deleted: Deleted) -> Result<(), RegistryError> {
+    /// Whether a call may see anything of the subject.
+    pub(super) fn must_have_versions(&self, deleted: Deleted) -> Result<(), RegistryError> {
         match self.visible(deleted).next() {
             Some(_) => Ok(()),
-            None => Err(RegistryError::SubjectNotFound { subject: subject.name().to_owned() }),
+            None => Err(RegistryError::SubjectNotFound { subject: self.subject.name().to_owned() }),
         }
     }
 }

@@ -15,17 +15,21 @@ mod cache;
 mod canonical;
 mod change_version;
 mod check_compatibility;
+mod context;
 mod decide;
+mod delete;
 mod error;
 mod inherit;
 mod lookup;
 mod metadata;
+mod mode;
 mod queue;
 mod references;
 mod register;
 mod reserved_fields;
 mod rule_set;
 mod same;
+mod scope;
 mod subject;
 mod subject_config;
 #[cfg(test)]
@@ -34,12 +38,14 @@ mod tests;
 pub use cache::{Content, SchemaInUse};
 pub use canonical::{Schema, SchemaInput};
 pub use change_version::VersionChange;
+pub use context::SubjectPrefix;
 pub use error::RegistryError;
+pub use mode::{Depth, Force, mode_from_name, mode_name};
 pub use register::{Check, Registered, Terms, WantedVersion};
+pub use scope::{Inherit, ScopeName};
 pub use subject::{Subject, qualified};
-pub use subject_config::{ConfigChange, ConfigView, Inherit};
 
-pub use crate::store::{Deleted, SchemaUse};
+pub use crate::store::{DeleteMode, Deleted, SchemaUse};
 
 use cache::Caches;
 use queue::Queues;
@@ -71,8 +77,6 @@ pub struct Registry {
     config: RegistryConfig,
     caches: Arc<Caches>,
     queues: Queues,
-    /// Reading, merging and writing back a config is one step in this process.
-    config_turn: tokio::sync::Mutex<()>,
 }
 
 /// Which version of a subject is meant.
@@ -87,6 +91,8 @@ pub enum Selector {
 /// A version with its content.
 #[derive(Debug, Clone)]
 pub struct Found {
+    /// Where it was found.
+    pub subject: Subject,
     /// The version.
     pub entry: VersionEntry,
     /// Its content.
@@ -98,7 +104,7 @@ impl Registry {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, config: RegistryConfig) -> Self {
         let caches = Arc::new(Caches::new(config.cache_bytes));
-        Self { store, config, caches, queues: Queues::default(), config_turn: tokio::sync::Mutex::new(()) }
+        Self { store, config, caches, queues: Queues::default() }
     }
 
     /// Whether reads and writes work now.

@@ -134,7 +134,7 @@ impl Registry {
             return Err(invalid(format!("{}: the name is empty", InvalidReference(reference.clone()))));
         }
         let target = target_key(context, subject);
-        let current = self.subject(&Subject::from(target.clone())).await?;
+        let current = self.subject_itself(&Subject::from(target.clone())).await?;
         let entry = match u32::try_from(version) {
             Ok(version) => current.version(Version(version)),
             Err(_) => current.live_newest_first().next(),
@@ -182,9 +182,9 @@ impl Registry {
 
     /// The content that a reference means.
     async fn target(&self, reference: &StoredReference) -> Result<Arc<Content>, RegistryError> {
-        let current = self.subject(&Subject::from(reference.target.clone())).await?;
+        let current = self.subject_itself(&Subject::from(reference.target.clone())).await?;
         match current.version(reference.version) {
-            Some(entry) => self.content_of(&current.context, entry).await,
+            Some(entry) => self.content_of(current.context(), entry).await,
             None => {
                 let reason = not_found(&reference.subject, i32::try_from(reference.version.0).unwrap_or(i32::MAX));
                 Err(RegistryError::Corrupt { id: 0, reason })

@@ -111,14 +111,14 @@ impl Registry {
             return Ok(known);
         }
 
-        let _turn = self.queues.enter(subject).await?;
+        let _turn = self.queues.enter(&current.subject).await?;
         for _ in 0..TRIES_MAX {
             let current = self.subject(subject).await?;
-            let plan = match self.decide(subject, &current, input, terms).await? {
+            let plan = match self.decide(&current, input, terms).await? {
                 Decision::Known(known) => return Ok(known),
                 Decision::Write(plan) => plan,
             };
-            if let Some(registered) = self.write(subject, &current, *plan, now_ms).await? {
+            if let Some(registered) = self.write(&current, *plan, now_ms).await? {
                 return Ok(registered);
             }
         }
@@ -128,13 +128,12 @@ impl Registry {
     /// Writes what was decided; `None` when something has moved since.
     async fn write(
         &self,
-        subject: &Subject,
         current: &CachedSubject,
         plan: Plan,
         now_ms: i64,
     ) -> Result<Option<Registered>, RegistryError> {
         let Plan { candidate, id, version } = plan;
-        let schema = candidate.schema.clone();
+        let (schema, subject) = (candidate.schema.clone(), &current.subject);
         let new = NewVersion {
             subject: subject.key.clone(),
             decided_on: current.snapshot.revision,

@@ -57,8 +57,8 @@ impl Registry {
         let live = (deleted != Deleted::Only).then(|| current.live_with(&wanted.dedup_key)).flatten();
         let exact = || current.visible(deleted).rev().find(|entry| entry.dedup_key == wanted.dedup_key);
         if let Some(entry) = live.or_else(exact) {
-            let content = self.content_of(&current.context, entry).await?;
-            return Ok(Some(Found { entry: entry.clone(), content }));
+            let content = self.content_of(current.context(), entry).await?;
+            return Ok(Some(Found { subject: current.subject.clone(), entry: entry.clone(), content }));
         }
         self.find_alike(current, wanted, form, deleted).await
     }
@@ -83,9 +83,9 @@ impl Registry {
             if !is_visible(entry, deleted) {
                 continue;
             }
-            let content = self.content_of(&current.context, entry).await?;
+            let content = self.content_of(current.context(), entry).await?;
             if is_met(wanted, &content, form) {
-                return Ok(Some(Found { entry: entry.clone(), content }));
+                return Ok(Some(Found { subject: current.subject.clone(), entry: entry.clone(), content }));
             }
         }
         Ok(None)
@@ -108,11 +108,11 @@ impl Registry {
         entry: &VersionEntry,
         form: Form,
     ) -> Result<Likeness, RegistryError> {
-        let key = (Arc::clone(&current.context), entry.id, entry.dedup_key, form);
+        let key = (Arc::clone(current.context()), entry.id, entry.dedup_key, form);
         if let Some(known) = self.caches.likeness(&key).await {
             return Ok(known);
         }
-        let content = self.content_of(&current.context, entry).await?;
+        let content = self.content_of(current.context(), entry).await?;
         let read = match form {
             Form::Canonical => self.parsed(&content).await.map(|canonical| canonical.sameness_key()),
             Form::Normal => self.normal_key(&content).await,

@@ -16,7 +16,7 @@ use crate::store::{CONTEXT_BYTES_MAX, DEFAULT_CONTEXT, SUBJECT_BYTES_MAX, Subjec
 use super::RegistryError;
 
 /// What stands above all contexts; it has settings and no subjects.
-const GLOBAL_CONTEXT: &str = ".__GLOBAL";
+pub(super) const GLOBAL_CONTEXT: &str = ".__GLOBAL";
 
 /// Names that Confluent keeps for itself, in every context.
 const RESERVED: [&str; 2] = ["__GLOBAL", "__EMPTY"];

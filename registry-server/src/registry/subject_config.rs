@@ -1,143 +1,363 @@
-//! Settings of subjects and of the whole registry: what is stored, what is in force, and changes.
+//! Settings of subjects, contexts and the whole registry: what is stored, what is in force, and changes.
 //!
-//! Each setting is inherited on its own: a subject that only sets `normalize` keeps the global level.
+//! Each setting is inherited on its own: a subject that only sets `normalize` keeps its context's level. An alias is
+//! inherited by nobody.
+
+use std::sync::Arc;
 
 use schema_core::Level;
-use schema_core::wire::Change;
+use schema_core::wire::{Change, Config, ConfigUpdate, Metadata, RuleSet};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use crate::store::{ConfigRecord, DEFAULT_CONTEXT, Put, Revision, Scope, Settings};
+use crate::store::{ConfigRecord, Put, Revision, Scope, Scopes, Settings};
 
 use super::cache::CachedSubject;
+use super::mode::is_read_only;
 use super::register::TRIES_MAX;
-use super::{Registry, RegistryError, Subject};
+use super::scope::InForce;
+use super::{Deleted, Inherit, Registry, RegistryError, ScopeName, SubjectPrefix};
 
-/// Whether a subject without settings of its own is answered with what it inherits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Inherit {
-    /// Only what is its own.
-    No,
-    /// What is in force (`defaultToGlobal=true`).
-    Yes,
-}
-
-/// A change of one scope's settings.
-#[derive(Debug, Clone, Default)]
-pub struct ConfigChange {
-    /// The level, by its name.
-    pub compatibility: Change<String>,
-    /// Whether schemas are brought into normal form.
-    pub normalize: Change<bool>,
-}
-
-/// Settings as an answer shows them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ConfigView {
-    /// The level; in answers to reads always the one in force.
-    pub compatibility: Option<Level>,
-    /// Whether schemas are brought into normal form.
-    pub normalize: Option<bool>,
-}
+/// Names of compatibility policies.
+const POLICIES: [&str; 3] = ["STRICT", "LENIENT", "LOGICAL"];
 
 impl CachedSubject {
+    /// One setting: the narrowest that is set.
+    pub(super) fn in_force<T>(&self, setting: impl Fn(&ConfigRecord) -> Option<T>) -> Option<T> {
+        InForce::of_subject(&self.snapshot.settings).config(setting)
+    }
+
+    /// One of the settings that a config of its own takes from the default context; see [`InForce::config_or_default`].
+    pub(super) fn in_force_or_default<T>(&self, setting: impl Fn(&ConfigRecord) -> Option<T>) -> Option<T> {
+        InForce::of_subject(&self.snapshot.settings).config_or_default(setting)
+    }
+
     /// The level in force.
     pub(super) fn level(&self) -> Level {
-        self.in_force(|record| record.compatibility).unwrap_or_default()
+        self.in_force(|config| config.compatibility).unwrap_or_default()
     }
 
     /// Whether schemas are brought into normal form.
     pub(super) fn normalizes(&self) -> bool {
-        self.in_force(|record| record.normalize).unwrap_or(false)
+        self.in_force_or_default(|config| config.normalize).unwrap_or(false)
+    }
+}
+
+impl InForce<'_> {
+    fn level(self) -> Level {
+        self.config(|config| config.compatibility).unwrap_or_default()
     }
 
-    pub(super) fn in_force<T>(&self, setting: impl Fn(&ConfigRecord) -> Option<T>) -> Option<T> {
-        let settings = &self.snapshot.settings;
-        let narrowest_first = [&settings.subject, &settings.context, &settings.global];
-        narrowest_first.into_iter().filter_map(|settings| settings.config.as_ref()).find_map(setting)
+    /// All of it, as an answer shows it. The alias is the nearest config's, for a person to see.
+    fn shown(self) -> ConfigRecord {
+        let nearest = self.nearest_config();
+        ConfigRecord {
+            compatibility: Some(self.level()),
+            compatibility_policy: self.config_or_default(|config| config.compatibility_policy.clone()),
+            compatibility_group: self.config_or_default(|config| config.compatibility_group.clone()),
+            normalize: self.config_or_default(|config| config.normalize),
+            validate_fields: self.config_or_default(|config| config.validate_fields),
+            validate_new_schemas: self.config_or_default(|config| config.validate_new_schemas),
+            validate_rules: self.config_or_default(|config| config.validate_rules),
+            alias: nearest.and_then(|config| config.alias.clone()),
+            alias_for_deks: nearest.and_then(|config| config.alias_for_deks.clone()),
+            default_metadata: self.config(|config| config.default_metadata.clone()),
+            override_metadata: self.config(|config| config.override_metadata.clone()),
+            default_rule_set: self.config(|config| config.default_rule_set.clone()),
+            override_rule_set: self.config(|config| config.override_rule_set.clone()),
+        }
     }
 }
 
 impl Registry {
-    /// The global settings.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn global_config(&self) -> Result<ConfigView, RegistryError> {
-        let record = self.settings(&default_scope()).await?.1.config.unwrap_or_default();
-        Ok(ConfigView { compatibility: Some(record.compatibility.unwrap_or_default()), normalize: record.normalize })
-    }
-
-    /// A subject's settings.
+    /// A scope's settings: its own, with the level in force where it sets none, or all that are in force.
     ///
     /// # Errors
     /// [`RegistryError::ConfigNotSet`] when it has none and does not inherit.
-    pub async fn subject_config(&self, subject: &Subject, inherit: Inherit) -> Result<ConfigView, RegistryError> {
-        let current = self.subject(subject).await?;
-        let own = &current.snapshot.settings.subject.config;
-        let normalize = match (own, inherit) {
-            (_, Inherit::Yes) => current.in_force(|record| record.normalize),
-            (Some(own), Inherit::No) => own.normalize,
-            (None, Inherit::No) => {
-                return Err(RegistryError::ConfigNotSet { subject: subject.name().to_owned() });
-            }
-        };
-        Ok(ConfigView { compatibility: Some(current.level()), normalize })
+    pub async fn config(&self, of: &ScopeName, inherit: Inherit) -> Result<Config, RegistryError> {
+        let settings = self.store.scope_snapshot(&of.scope).await?.settings;
+        if inherit == Inherit::Yes {
+            return shown(&InForce::at(&settings, &of.scope).shown());
+        }
+        match own(&settings, &of.scope) {
+            Some(own) => shown(&own),
+            None if of.is_never_unset() => shown(&unset()),
+            None => Err(RegistryError::ConfigNotSet { subject: of.name().to_owned() }),
+        }
     }
 
-    /// Changes the settings of a subject, or the global ones for `None`; answers what is stored then.
+    /// Changes a scope's settings one by one; answers what is stored then. A scope has a config from its first change
+    /// on, also when that sets nothing.
     ///
     /// # Errors
-    /// [`RegistryError::InvalidLevel`], or the store's.
-    pub async fn change_config(
-        &self,
-        subject: Option<&Subject>,
-        change: ConfigChange,
-    ) -> Result<ConfigView, RegistryError> {
-        let scope = subject.map_or_else(default_scope, |subject| Scope::Subject(subject.key.clone()));
-        let level = match change.compatibility {
-            Change::Set(name) => Change::Set(Level::from_name(&name).ok_or(RegistryError::InvalidLevel)?),
-            Change::Clear => Change::Clear,
-            Change::Keep => Change::Keep,
-        };
-
-        let _turn = self.config_turn.lock().await;
+    /// [`RegistryError::InvalidLevel`], [`RegistryError::ReadOnlyMode`], or [`RegistryError::Crowded`], after which the
+    /// same call may succeed.
+    pub async fn change_config(&self, of: &ScopeName, update: ConfigUpdate) -> Result<ConfigUpdate, RegistryError> {
+        let change = ConfigChange::read(update)?;
         for _ in 0..TRIES_MAX {
-            let (revision, stored) = self.settings(&scope).await?;
-            let mut record = stored.config.unwrap_or_default();
-            record.compatibility = level.clone().apply(record.compatibility);
-            record.normalize = change.normalize.clone().apply(record.normalize);
-            let view = ConfigView { compatibility: record.compatibility, normalize: record.normalize };
-            if self.store.put_config(&scope, Some(record), revision).await? == Put::Done {
-                return Ok(view);
+            let current = self.store.scope_snapshot(&of.scope).await?;
+            must_be_writable(of, &current.settings)?;
+            let own = current.settings.at(&of.scope).config.clone().unwrap_or_default();
+            let record = change.clone().apply(own);
+            if self.store.put_config(&of.scope, Some(record.clone()), current.revision).await? == Put::Done {
+                return echo(&record);
             }
         }
-        Err(RegistryError::Crowded { subject: subject.map_or("", Subject::name).to_owned() })
+        Err(RegistryError::Crowded { subject: of.name().to_owned() })
     }
 
-    /// Gives a new registry its global level. One that has settings or subjects keeps what it has.
+    /// Removes a scope's settings; answers those that it had.
+    ///
+    /// # Errors
+    /// [`RegistryError::SubjectNotFound`] when it has none, [`RegistryError::ReadOnlyMode`], or
+    /// [`RegistryError::Crowded`], after which the same call may succeed.
+    pub async fn delete_config(&self, of: &ScopeName) -> Result<Config, RegistryError> {
+        for _ in 0..TRIES_MAX {
+            let current = self.store.scope_snapshot(&of.scope).await?;
+            must_be_writable(of, &current.settings)?;
+            let Some(own) = own(&current.settings, &of.scope) else {
+                if of.is_never_unset() {
+                    return shown(&InForce::at(&current.settings, &of.scope).shown());
+                }
+                return Err(RegistryError::SubjectNotFound { subject: of.name().to_owned() });
+            };
+            if self.store.put_config(&of.scope, None, current.revision).await? == Put::Done {
+                return shown(&own);
+            }
+        }
+        Err(RegistryError::Crowded { subject: of.name().to_owned() })
+    }
+
+    /// Gives a new registry the level of its default context. One that has settings or subjects keeps what it has.
     ///
     /// # Errors
     /// The store's.
     pub async fn seed_level(&self, level: Level) -> Result<(), RegistryError> {
-        let (revision, _) = self.settings(&default_scope()).await?;
+        let scope = ScopeName::default_context().scope;
+        let revision = self.store.scope_snapshot(&scope).await?.revision;
         // A start leaves a mark, so that the next one finds the registry used, even if nothing else was written.
-        if revision == Revision::default() && self.subjects(super::Deleted::Include).await?.is_empty() {
+        if revision == Revision::default() && self.subjects(SubjectPrefix::ALL, Deleted::Include).await?.is_empty() {
             // The default level needs no record: without one it is in force.
             let record = ConfigRecord { compatibility: Some(level), ..ConfigRecord::default() };
             let record = (level != Level::default()).then_some(record);
             // Who was faster has left the mark.
-            self.store.put_config(&default_scope(), record, revision).await?;
+            self.store.put_config(&scope, record, revision).await?;
         }
         Ok(())
     }
+}
 
-    /// A scope's own settings, with the revision they were read at.
-    async fn settings(&self, scope: &Scope) -> Result<(Revision, Settings), RegistryError> {
-        let snapshot = self.store.scope_snapshot(scope).await?;
-        Ok((snapshot.revision, snapshot.settings.at(scope).clone()))
+fn must_be_writable(of: &ScopeName, settings: &Scopes<Settings>) -> Result<(), RegistryError> {
+    if is_read_only(InForce::at(settings, &of.scope).mode()) {
+        return Err(RegistryError::ReadOnlyMode { subject: of.name().to_owned(), context: of.context_name() });
+    }
+    Ok(())
+}
+
+/// A scope's own settings, with the level in force where it sets none.
+fn own(settings: &Scopes<Settings>, scope: &Scope) -> Option<ConfigRecord> {
+    let mut own = settings.at(scope).config.clone()?;
+    own.compatibility = Some(own.compatibility.unwrap_or_else(|| InForce::at(settings, scope).level()));
+    Some(own)
+}
+
+/// What the server does where nothing is set.
+fn unset() -> ConfigRecord {
+    ConfigRecord { compatibility: Some(Level::default()), ..ConfigRecord::default() }
+}
+
+/// A change of a config whose values were looked at.
+#[derive(Debug, Clone)]
+struct ConfigChange {
+    compatibility: Change<Level>,
+    compatibility_policy: Change<Arc<str>>,
+    compatibility_group: Change<Arc<str>>,
+    normalize: Change<bool>,
+    validate_fields: Change<bool>,
+    validate_new_schemas: Change<bool>,
+    validate_rules: Change<bool>,
+    alias: Change<Arc<str>>,
+    alias_for_deks: Change<Arc<str>>,
+    default_metadata: Change<Arc<str>>,
+    override_metadata: Change<Arc<str>>,
+    default_rule_set: Change<Arc<str>>,
+    override_rule_set: Change<Arc<str>>,
+}
+
+impl ConfigChange {
+    fn read(update: ConfigUpdate) -> Result<Self, RegistryError> {
+        Ok(Self {
+            compatibility: match update.compatibility {
+                Change::Set(name) => Change::Set(Level::from_name(&name).ok_or(RegistryError::InvalidLevel)?),
+                Change::Clear => Change::Clear,
+                Change::Keep => Change::Keep,
+            },
+            // A policy that is none clears the one that is there, as Confluent does.
+            compatibility_policy: optional(update.compatibility_policy, |name| {
+                POLICIES.into_iter().find(|policy| policy.eq_ignore_ascii_case(&name)).map(Arc::from)
+            }),
+            compatibility_group: text(update.compatibility_group),
+            normalize: update.normalize,
+            validate_fields: update.validate_fields,
+            validate_new_schemas: update.validate_new_schemas,
+            validate_rules: update.validate_rules,
+            alias: text(update.alias),
+            alias_for_deks: text(update.alias_for_deks),
+            default_metadata: metadata(update.default_metadata)?,
+            override_metadata: metadata(update.override_metadata)?,
+            default_rule_set: rule_set(update.default_rule_set)?,
+            override_rule_set: rule_set(update.override_rule_set)?,
+        })
+    }
+
+    fn apply(self, record: ConfigRecord) -> ConfigRecord {
+        ConfigRecord {
+            compatibility: self.compatibility.apply(record.compatibility),
+            compatibility_policy: self.compatibility_policy.apply(record.compatibility_policy),
+            compatibility_group: self.compatibility_group.apply(record.compatibility_group),
+            normalize: self.normalize.apply(record.normalize),
+            validate_fields: self.validate_fields.apply(record.validate_fields),
+            validate_new_schemas: self.validate_new_schemas.apply(record.validate_new_schemas),
+            validate_rules: self.validate_rules.apply(record.validate_rules),
+            alias: self.alias.apply(record.alias),
+            alias_for_deks: self.alias_for_deks.apply(record.alias_for_deks),
+            default_metadata: self.default_metadata.apply(record.default_metadata),
+            override_metadata: self.override_metadata.apply(record.override_metadata),
+            default_rule_set: self.default_rule_set.apply(record.default_rule_set),
+            override_rule_set: self.override_rule_set.apply(record.override_rule_set),
+        }
     }
 }
 
-/// Where `/config` stands: it governs the default context.
-fn default_scope() -> Scope {
-    Scope::Context(DEFAULT_CONTEXT.into())
+/// A value that may come to nothing clears the setting then.
+fn optional<T, U>(change: Change<T>, value: impl FnOnce(T) -> Option<U>) -> Change<U> {
+    match change {
+        Change::Set(set) => value(set).map_or(Change::Clear, Change::Set),
+        Change::Clear => Change::Clear,
+        Change::Keep => Change::Keep,
+    }
+}
+
+fn text(change: Change<String>) -> Change<Arc<str>> {
+    optional(change, |text| Some(Arc::from(text)))
+}
+
+fn metadata(change: Change<Metadata>) -> Result<Change<Arc<str>>, RegistryError> {
+    json(optional(change, Some))
+}
+
+/// A rule set without rules is none.
+fn rule_set(change: Change<RuleSet>) -> Result<Change<Arc<str>>, RegistryError> {
+    json(optional(change, |rules| (!rules.is_empty()).then_some(rules)))
+}
+
+/// As it is stored. Members are sorted by their types, so that equal values have equal texts.
+fn json<T: Serialize>(change: Change<T>) -> Result<Change<Arc<str>>, RegistryError> {
+    match change {
+        Change::Set(value) => {
+            let text = serde_json::to_string(&value).map_err(|_| RegistryError::Aborted)?;
+            Ok(Change::Set(Arc::from(text)))
+        }
+        Change::Clear => Ok(Change::Clear),
+        Change::Keep => Ok(Change::Keep),
+    }
+}
+
+/// A stored member as a value again.
+fn stored<T: DeserializeOwned>(text: Option<&Arc<str>>) -> Result<Option<T>, RegistryError> {
+    let value = text.map(|text| serde_json::from_str(text)).transpose();
+    value.map_err(|error| RegistryError::CorruptConfig { reason: error.to_string() })
+}
+
+/// As reads show it: the level is called `compatibilityLevel`, and what is empty is not there.
+fn shown(record: &ConfigRecord) -> Result<Config, RegistryError> {
+    let text = |text: &Option<Arc<str>>| text.as_deref().filter(|text| !text.is_empty()).map(str::to_owned);
+    Ok(Config {
+        alias: text(&record.alias),
+        alias_for_deks: text(&record.alias_for_deks),
+        normalize: record.normalize,
+        validate_fields: record.validate_fields,
+        validate_new_schemas: record.validate_new_schemas,
+        validate_rules: record.validate_rules,
+        compatibility_level: record.compatibility.map(|level| level.as_str().to_owned()),
+        compatibility_policy: text(&record.compatibility_policy),
+        compatibility_group: text(&record.compatibility_group),
+        default_metadata: stored(record.default_metadata.as_ref())?,
+        override_metadata: stored(record.override_metadata.as_ref())?,
+        default_rule_set: stored(record.default_rule_set.as_ref())?,
+        override_rule_set: stored(record.override_rule_set.as_ref())?,
+    })
+}
+
+/// As the echo of a change shows it: the level is called `compatibility`.
+fn echo(record: &ConfigRecord) -> Result<ConfigUpdate, RegistryError> {
+    let text = |text: &Option<Arc<str>>| text.as_deref().map(str::to_owned).into();
+    Ok(ConfigUpdate {
+        alias: text(&record.alias),
+        alias_for_deks: text(&record.alias_for_deks),
+        normalize: record.normalize.into(),
+        validate_fields: record.validate_fields.into(),
+        validate_new_schemas: record.validate_new_schemas.into(),
+        validate_rules: record.validate_rules.into(),
+        compatibility: record.compatibility.map(|level| level.as_str().to_owned()).into(),
+        compatibility_policy: text(&record.compatibility_policy),
+        compatibility_group: text(&record.compatibility_group),
+        default_metadata: stored(record.default_metadata.as_ref())?.into(),
+        override_metadata: stored(record.override_metadata.as_ref())?.into(),
+        default_rule_set: stored(record.default_rule_set.as_ref())?.into(),
+        override_rule_set: stored(record.override_rule_set.as_ref())?.into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use schema_core::wire::{Rule, read_request};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn changed(record: ConfigRecord, body: &Value) -> ConfigRecord {
+        let update = read_request(body.to_string().as_bytes()).unwrap();
+        ConfigChange::read(update).unwrap().apply(record)
+    }
+
+    #[test]
+    fn a_change_keeps_clears_and_sets() {
+        let set = json!({
+            "alias": "x", "aliasForDeks": "y", "normalize": true, "validateFields": true, "validateNewSchemas": false,
+            "validateRules": true, "compatibility": "full", "compatibilityPolicy": "lenient",
+            "compatibilityGroup": "major", "defaultMetadata": {"properties": {"b": "2", "a": "1"}},
+            "overrideMetadata": {}, "defaultRuleSet": {"domainRules": [{"name": "r"}]},
+            "overrideRuleSet": {"migrationRules": [{"name": "m"}]}
+        });
+        let full = changed(ConfigRecord::default(), &set);
+
+        assert_eq!(changed(full.clone(), &json!({})), full);
+        assert_eq!(full.default_metadata.as_deref(), Some(r#"{"properties":{"a":"1","b":"2"}}"#));
+        let mut expected = set.clone();
+        expected["compatibility"] = json!("FULL");
+        expected["compatibilityPolicy"] = json!("LENIENT");
+        let rule = serde_json::to_value(Rule { name: Some("r".into()), ..Rule::default() }).unwrap();
+        expected["defaultRuleSet"]["domainRules"] = json!([rule]);
+        expected["overrideRuleSet"]["migrationRules"] = json!([{"name": "m", "disabled": false}]);
+        assert_eq!(serde_json::to_value(echo(&full).unwrap()).unwrap(), expected);
+        let mut expected_read = expected.clone();
+        expected_read["compatibilityLevel"] = expected_read.as_object_mut().unwrap().remove("compatibility").unwrap();
+        assert_eq!(serde_json::to_value(shown(&full).unwrap()).unwrap(), expected_read);
+
+        let cleared: Value = set.as_object().unwrap().keys().map(|name| (name.clone(), Value::Null)).collect();
+        assert_eq!(changed(full, &cleared), ConfigRecord::default());
+    }
+
+    #[test]
+    fn what_comes_to_nothing_clears() {
+        let before = changed(ConfigRecord::default(), &json!({"compatibilityPolicy": "STRICT", "alias": "x"}));
+        let after = changed(before, &json!({"compatibilityPolicy": "nope", "alias": "", "defaultRuleSet": {}}));
+
+        assert_eq!(after, ConfigRecord { alias: Some(Arc::from("")), ..ConfigRecord::default() });
+        assert_eq!(serde_json::to_value(shown(&after).unwrap()).unwrap(), json!({}));
+        assert_eq!(serde_json::to_value(echo(&after).unwrap()).unwrap(), json!({"alias": ""}));
+        let update = ConfigUpdate { compatibility: Change::Set(" FULL".to_owned()), ..ConfigUpdate::default() };
+        assert!(matches!(ConfigChange::read(update), Err(RegistryError::InvalidLevel)));
+    }
 }

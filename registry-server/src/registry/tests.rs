@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
+use schema_core::wire::ConfigUpdate;
 use schema_core::{SchemaId, SchemaType, Version};
 
 use crate::store::{
@@ -13,7 +14,7 @@ use crate::store::{
     SubjectKey, SubjectSnapshot,
 };
 
-use super::{Deleted, Registry, RegistryConfig, RegistryError, SchemaInput, Selector, Subject, Terms};
+use super::{Deleted, Registry, RegistryConfig, RegistryError, SchemaInput, ScopeName, Selector, Subject, Terms};
 
 mod content;
 
@@ -298,8 +299,8 @@ async fn a_use_that_comes_later_is_seen_at_once() {
 async fn a_transitive_check_refuses_more_versions_than_it_may_compare() {
     let (registry, _store) = registry().await;
     let level = schema_core::wire::Change::Set("FULL_TRANSITIVE".to_owned());
-    let change = super::ConfigChange { compatibility: level, ..super::ConfigChange::default() };
-    registry.change_config(Some(&subject("s")), change).await.unwrap();
+    let change = ConfigUpdate { compatibility: level, ..ConfigUpdate::default() };
+    registry.change_config(&ScopeName::parse("s"), change).await.unwrap();
     for fields in ["a", "ab", "abc"] {
         register(&registry, "s", &record(fields)).await.unwrap();
     }

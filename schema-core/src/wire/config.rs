@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::lenient::{Lenient, optional};
+use serde_json::Value;
+
+use super::lenient::{Lenient, ReadError, optional, read_object, read_value};
 use super::metadata::{Metadata, RuleSet};
 
 /// What a `PUT` does to one setting.
@@ -63,6 +65,9 @@ pub struct ConfigUpdate {
     /// Another subject that this name stands for.
     #[serde(deserialize_with = "change", skip_serializing_if = "Change::is_keep")]
     pub alias: Change<String>,
+    /// Another subject whose data encryption keys are used.
+    #[serde(deserialize_with = "change", skip_serializing_if = "Change::is_keep")]
+    pub alias_for_deks: Change<String>,
     /// Whether schemas are normalised.
     #[serde(deserialize_with = "change", skip_serializing_if = "Change::is_keep")]
     pub normalize: Change<bool>,
@@ -105,6 +110,9 @@ pub struct Config {
     /// Another subject that this name stands for.
     #[serde(deserialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub alias: Option<String>,
+    /// Another subject whose data encryption keys are used.
+    #[serde(deserialize_with = "optional", skip_serializing_if = "Option::is_none")]
+    pub alias_for_deks: Option<String>,
     /// Whether schemas are normalised.
     #[serde(deserialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub normalize: Option<bool>,
@@ -140,7 +148,29 @@ pub struct Config {
     pub override_rule_set: Option<RuleSet>,
 }
 
-/// The body and the answer of `/mode`.
+/// The body of `PUT /mode`: an object, or the bare name of a mode.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct ModeUpdate {
+    /// The mode's name as written.
+    #[serde(deserialize_with = "change")]
+    pub mode: Change<String>,
+}
+
+impl ModeUpdate {
+    /// Reads the body by the rules of [`read_request`](super::read_request).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read(body: &[u8]) -> Result<Self, ReadError> {
+        match read_value(body)? {
+            Value::String(mode) => Ok(Self { mode: Change::Set(mode) }),
+            other => read_object(other),
+        }
+    }
+}
+
+/// The answer of `/mode`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Mode {

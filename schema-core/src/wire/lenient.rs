@@ -28,14 +28,24 @@ pub enum ReadError {
 /// [`ReadError::Absent`] for an empty, blank or `null` body, [`ReadError::Malformed`] for anything else that is
 /// not the request.
 pub fn read_request<T: DeserializeOwned>(body: &[u8]) -> Result<T, ReadError> {
+    read_object(read_value(body)?)
+}
+
+/// Reads a body of any shape but `null`.
+pub(super) fn read_value(body: &[u8]) -> Result<Value, ReadError> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(ReadError::Absent);
     }
-
-    let value: Value = serde_json::from_slice(body).map_err(malformed)?;
-    match value {
+    match serde_json::from_slice(body).map_err(malformed)? {
         Value::Null => Err(ReadError::Absent),
+        value => Ok(value),
+    }
+}
+
+/// The request that a body is, if it is an object.
+pub(super) fn read_object<T: DeserializeOwned>(value: Value) -> Result<T, ReadError> {
+    match value {
         Value::Object(_) => serde_json::from_value(value).map_err(malformed),
         other => Err(ReadError::Malformed(expected("an object", &other))),
     }

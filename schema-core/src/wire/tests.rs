@@ -145,6 +145,25 @@ fn a_config_update_tells_absent_null_and_value_apart() {
 }
 
 #[test]
+fn a_mode_is_an_object_or_a_bare_name() {
+    for (body, expected) in [
+        (r#"{"mode":"IMPORT","x":1}"#, Change::Set("IMPORT".to_owned())),
+        (r#" "readonly" "#, Change::Set("readonly".to_owned())),
+        (r#"{"mode":1}"#, Change::Set("1".to_owned())),
+        (r#"{"mode":null}"#, Change::Clear),
+        (r#"{"x":1}"#, Change::Keep),
+    ] {
+        assert_eq!(ModeUpdate::read(body.as_bytes()).unwrap().mode, expected, "{body}");
+    }
+    for body in ["", " ", "null"] {
+        assert_eq!(ModeUpdate::read(body.as_bytes()), Err(ReadError::Absent), "{body}");
+    }
+    for body in ["[]", "1", "{", r#"{"mode":[]}"#, r#""IMPORT" x"#] {
+        assert!(matches!(ModeUpdate::read(body.as_bytes()), Err(ReadError::Malformed(_))), "{body}");
+    }
+}
+
+#[test]
 fn get_and_put_of_a_config_use_different_keys() {
     let config = Config { compatibility_level: Some("FULL".into()), ..Config::default() };
     let echo = ConfigUpdate { compatibility: Some("FULL".to_owned()).into(), ..ConfigUpdate::default() };

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Api, Case, RECORD_1, RECORD_2, RECORD_BROKEN, request};
+use super::{Api, Case, RECORD_1, RECORD_2, RECORD_BROKEN, request, settings};
 
 /// GUIDs of the two records, as every registry computes them.
 const GUID_1: &str = "e4d94c3f-c345-bad6-d759-ac6f42ea94f7";
@@ -13,9 +13,11 @@ pub(crate) const CASES: &[Case] = &[
     Case { endpoint: "POST /", run: root_takes_an_object },
     Case { endpoint: "GET /subjects", run: subjects_are_listed },
     Case { endpoint: "POST /subjects/{subject}", run: a_schema_is_looked_up },
+    Case { endpoint: "DELETE /subjects/{subject}", run: a_subject_is_deleted_in_two_stages },
     Case { endpoint: "GET /subjects/{subject}/versions", run: versions_are_listed },
     Case { endpoint: "POST /subjects/{subject}/versions", run: a_schema_is_registered },
     Case { endpoint: "GET /subjects/{subject}/versions/{version}", run: a_version_is_got },
+    Case { endpoint: "DELETE /subjects/{subject}/versions/{version}", run: a_version_is_deleted_in_two_stages },
     Case { endpoint: "GET /subjects/{subject}/versions/{version}/schema", run: the_text_of_a_version_is_got },
     Case { endpoint: "GET /schemas/types", run: |api| api.expect("GET", "/schemas/types", None, json!(["AVRO"])) },
     Case { endpoint: "GET /schemas/ids/{id}", run: a_schema_is_got_by_id },
@@ -28,6 +30,43 @@ pub(crate) const CASES: &[Case] = &[
     Case { endpoint: "PUT /config", run: the_global_config_is_put },
     Case { endpoint: "GET /config/{subject}", run: a_subjects_config_is_got },
     Case { endpoint: "PUT /config/{subject}", run: a_subjects_config_is_put },
+    Case { endpoint: "DELETE /config", run: settings::the_config_of_everything_is_deleted },
+    Case { endpoint: "DELETE /config/{subject}", run: settings::a_subjects_config_is_deleted },
+    Case { endpoint: "GET /config/{subject}", run: settings::a_config_is_inherited_field_by_field },
+    Case { endpoint: "PUT /config/{subject}", run: settings::an_alias_stands_for_another_subject },
+    Case { endpoint: "GET /mode", run: settings::the_mode_of_everything_is_got },
+    Case { endpoint: "PUT /mode", run: settings::the_mode_of_everything_is_put },
+    Case { endpoint: "DELETE /mode", run: settings::the_mode_of_everything_is_deleted },
+    Case { endpoint: "GET /mode/{subject}", run: settings::a_subjects_mode_is_got },
+    Case { endpoint: "PUT /mode/{subject}", run: settings::a_subjects_mode_is_put },
+    Case { endpoint: "PUT /mode/{subject}", run: settings::imports_begin_where_nothing_lives },
+    Case { endpoint: "DELETE /mode/{subject}", run: settings::a_subjects_mode_is_deleted },
+    Case { endpoint: "GET /contexts", run: settings::contexts_are_listed },
+    Case { endpoint: "DELETE /contexts/{context}", run: settings::a_context_is_deleted_when_it_is_empty },
+    Case {
+        endpoint: "GET /associations/subjects/{subject}",
+        run: |api| api.expect("GET", "/associations/subjects/s?resourceType=topic", None, json!([])),
+    },
+    Case {
+        endpoint: "GET /associations/resources/{resource}",
+        run: |api| api.expect("GET", "/associations/resources/id", None, json!([])),
+    },
+    Case {
+        endpoint: "GET /associations/resources/{namespace}/{resource}",
+        run: |api| api.expect("GET", "/associations/resources/cluster/topic?context=.c", None, json!([])),
+    },
+    Case {
+        endpoint: "GET /v1/metadata/id",
+        run: |api| {
+            let clusters = json!({"kafka-cluster": "", "schema-registry-cluster": "schema-registry"});
+            api.expect("GET", "/v1/metadata/id", None, json!({"scope": {"path": [], "clusters": clusters}}));
+        },
+    },
+    Case { endpoint: "GET /v1/metadata/version", run: settings::the_server_says_what_it_is },
+    Case {
+        endpoint: "GET /v1/metadata/deployment",
+        run: |api| api.expect("GET", "/v1/metadata/deployment", None, json!({"attributes": []})),
+    },
     Case { endpoint: "GET /health/live", run: |api| api.expect("GET", "/health/live", None, json!({"status": "UP"})) },
     Case {
         endpoint: "GET /health/ready",
@@ -54,7 +93,15 @@ fn subjects_are_listed(api: &mut Api) {
     api.expect("GET", "/subjects?deletedOnly=true", None, json!([]));
     api.expect_error("GET", "/subjects?limit=abc", None, 404, "HTTP 404 Not Found");
     api.expect_error("GET", "/subjects?offset=-1", None, 400, "offset");
-    api.expect_error("GET", "/subjects?subjectPrefix=:.c:", None, 42201, "not supported yet");
+    api.register(":.c:a", RECORD_1);
+    api.register(":.cd:b", RECORD_1);
+    api.expect("GET", "/subjects?limit=3", None, json!([":.c:a", ":.cd:b", "B"]));
+    api.expect("GET", "/subjects?subjectPrefix=", None, json!(["B", "a-key", "b", "\u{1f600}", "\u{ff5e}"]));
+    api.expect("GET", "/subjects?subjectPrefix=:.c:", None, json!([":.c:a"]));
+    api.expect("GET", "/subjects?subjectPrefix=:.c", None, json!([":.c:a", ":.cd:b"]));
+    api.expect("GET", "/subjects?subjectPrefix=:*:b", None, json!([":.cd:b", "b"]));
+    api.expect("GET", "/contexts/cd/subjects", None, json!([":.cd:b"]));
+    api.expect("GET", "/contexts/cd/subjects?subjectPrefix=a", None, json!([]));
 }
 
 fn a_schema_is_looked_up(api: &mut Api) {
@@ -155,6 +202,91 @@ fn a_version_is_got(api: &mut Api) {
     for text in ["0", "-2", "abc", "2147483648"] {
         api.expect_error("GET", &format!("/subjects/u/versions/{text}"), None, 42202, "is not a valid version id");
     }
+    // A bare name that the default context does not have is looked for in the others, in their order; by one version,
+    // not by lists.
+    for subject in [":.d:u", ":.c:u"] {
+        api.register(subject, RECORD_1);
+    }
+    api.register(":.d:u", RECORD_2);
+    assert_eq!(api.get("/subjects/u/versions/latest").json()["subject"], ":.c:u");
+    assert_eq!(api.get("/subjects/u/versions/2").json()["subject"], ":.d:u");
+    assert_eq!(api.send("POST", "/subjects/u", Some(&request(RECORD_2))).json()["subject"], ":.d:u");
+    api.expect_error("GET", "/subjects/u/versions/3", None, 40401, "Subject 'u' not found.");
+    api.expect_error("GET", "/subjects/u/versions", None, 40401, "Subject 'u' not found.");
+    api.expect_error("GET", "/subjects/:.e:u/versions/1", None, 40401, "Subject ':.e:u' not found.");
+}
+
+fn a_subject_is_deleted_in_two_stages(api: &mut Api) {
+    api.expect_error("DELETE", "/subjects/s", None, 40401, "Subject 's' not found.");
+    api.register("s", RECORD_1);
+    api.register("s", RECORD_2);
+    api.expect_error(
+        "DELETE",
+        "/subjects/s?permanent=true",
+        None,
+        40405,
+        "Subject 's' was not deleted first before being permanently deleted",
+    );
+
+    api.expect("DELETE", "/subjects/s", None, json!([1, 2]));
+    api.expect_error(
+        "DELETE",
+        "/subjects/s",
+        None,
+        40404,
+        "Subject 's' was soft deleted.Set permanent=true to delete permanently",
+    );
+    api.expect("GET", "/subjects", None, json!([]));
+    api.expect("GET", "/subjects?deleted=true", None, json!(["s"]));
+    api.expect("GET", "/subjects?deletedOnly=true", None, json!(["s"]));
+    api.expect_error("GET", "/subjects/s/versions", None, 40401, "Subject 's' not found.");
+    api.expect_error("GET", "/subjects/s/versions?deletedAsNegative=true", None, 40401, "Subject 's' not found.");
+    api.expect("GET", "/subjects/s/versions?deletedOnly=true", None, json!([1, 2]));
+    // The id lives on, and with it what was written under it.
+    assert_eq!(api.get("/schemas/ids/1").json()["deleted"], true);
+    api.expect("GET", "/schemas/ids/1/subjects", None, json!([]));
+    api.expect("GET", "/schemas/ids/1/subjects?deleted=true", None, json!(["s"]));
+
+    api.expect("DELETE", "/subjects/s?permanent=true", None, json!([1, 2]));
+    api.expect_error("DELETE", "/subjects/s?permanent=true", None, 40401, "Subject 's' not found.");
+    api.expect_error("GET", "/schemas/ids/1", None, 40403, "Schema 1 not found");
+    // Versions start again, ids do not.
+    assert_eq!(api.register("s", RECORD_1), 3);
+    api.expect("GET", "/subjects/s/versions", None, json!([1]));
+    api.expect_error("DELETE", "/subjects/", None, 404, "");
+}
+
+fn a_version_is_deleted_in_two_stages(api: &mut Api) {
+    let path = "/subjects/s/versions";
+    api.expect_error("DELETE", &format!("{path}/1"), None, 40401, "Subject 's' not found.");
+    api.expect_error("DELETE", &format!("{path}/0"), None, 42202, "is not a valid version id");
+    for schema in [RECORD_1, RECORD_2] {
+        api.register("s", schema);
+    }
+    api.expect_error("DELETE", &format!("{path}/3"), None, 40402, "Version 3 not found.");
+    let not_soft = "Subject 's' Version 1 was not deleted first before being permanently deleted";
+    api.expect_error("DELETE", &format!("{path}/1?permanent=true"), None, 40407, not_soft);
+
+    api.expect("DELETE", &format!("{path}/1"), None, json!(1));
+    let soft = "Subject 's' Version 1 was soft deleted.Set permanent=true to delete permanently";
+    api.expect_error("DELETE", &format!("{path}/1"), None, 40406, soft);
+    api.expect("GET", path, None, json!([2]));
+    api.expect("GET", &format!("{path}?deleted=true"), None, json!([1, 2]));
+    api.expect("GET", &format!("{path}?deletedAsNegative=true"), None, json!([-1, 2]));
+    api.expect_error("GET", &format!("{path}/1"), None, 40402, "Version 1 not found.");
+    assert_eq!(api.get(&format!("{path}/1?deleted=true")).json()["deleted"], true);
+
+    // The latest is the newest live one, so what is soft-deleted goes by its number.
+    api.expect_error("DELETE", &format!("{path}/latest?permanent=true"), None, 40407, "Version 2 was not deleted");
+    api.expect("DELETE", &format!("{path}/latest"), None, json!(2));
+    api.expect_error("DELETE", &format!("{path}/latest"), None, 40402, "Version -1 not found.");
+    api.expect_error("GET", &format!("{path}/latest?deleted=true"), None, 40402, "Version -1 not found.");
+    // Nothing is left to be compatible with; the number of what is deleted stays taken.
+    api.register("s", RECORD_BROKEN);
+    api.expect("GET", path, None, json!([3]));
+    api.expect("DELETE", &format!("{path}/1?permanent=true"), None, json!(1));
+    api.expect("GET", &format!("{path}?deleted=true"), None, json!([2, 3]));
+    api.expect_error("GET", "/schemas/ids/1", None, 40403, "Schema 1 not found");
 }
 
 fn the_text_of_a_version_is_got(api: &mut Api) {
@@ -275,7 +407,6 @@ fn the_global_config_is_put(api: &mut Api) {
     let merged = json!({"compatibility": "FULL_TRANSITIVE", "normalize": true});
     api.expect("PUT", "/config", Some(r#"{"normalize":true}"#), merged);
     api.expect_error("PUT", "/config", Some(r#"{"compatibility":"SIDEWAYS"}"#), 42203, "Invalid compatibility level");
-    api.expect_error("PUT", "/config", Some(r#"{"alias":"x"}"#), 42201, "not supported yet");
     api.expect_error("PUT", "/config", None, 422, "must not be null");
     // An empty shell variable behind the slash does not reach the global setting.
     api.expect_error("PUT", "/config/", Some(r#"{"compatibility":"NONE"}"#), 404, "");

@@ -1,0 +1,166 @@
+//! Contexts: which there are, and taking an empty one off the list.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use crate::store::{ContextRemoved, DEFAULT_CONTEXT, SubjectKey};
+
+use super::subject::{default_context, qualified};
+use super::{Deleted, Registry, RegistryError, Subject};
+
+/// What stands before a name that is looked for in every context.
+const EVERYWHERE: &str = ":*:";
+
+/// A part of the subjects of one or several contexts, as clients write it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SubjectPrefix<'a> {
+    /// `:.team:ord`, or `ord` in the default context: subjects of one context.
+    InContext {
+        /// The context.
+        context: Arc<str>,
+        /// How their names begin.
+        prefix: &'a str,
+    },
+    /// `:*:ord`: subjects of every context.
+    Everywhere {
+        /// How their names begin.
+        prefix: &'a str,
+    },
+    /// `:.te`: all subjects of the contexts whose names begin so.
+    OfContexts {
+        /// How the contexts begin, with the dot.
+        contexts: &'a str,
+    },
+}
+
+impl<'a> SubjectPrefix<'a> {
+    /// Every subject of every context.
+    pub const ALL: SubjectPrefix<'static> = SubjectPrefix::Everywhere { prefix: "" };
+
+    /// The part that a text means.
+    #[must_use]
+    pub fn parse(text: &'a str) -> Self {
+        if let Some(prefix) = text.strip_prefix(EVERYWHERE) {
+            return Self::Everywhere { prefix };
+        }
+        let Some(rest) = text.strip_prefix(':').filter(|rest| rest.starts_with('.')) else {
+            return Self::InContext { context: default_context(), prefix: text };
+        };
+        match rest.split_once(':') {
+            Some((context, prefix)) => Self::InContext { context: Arc::from(context), prefix },
+            None => Self::OfContexts { contexts: rest },
+        }
+    }
+}
+
+impl Registry {
+    /// The names of the contexts that begin with `prefix`, sorted by UTF-16 code units. The default one is always there.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn contexts(&self, prefix: &str) -> Result<Vec<Arc<str>>, RegistryError> {
+        let mut contexts = self.store.contexts(prefix).await?;
+        if DEFAULT_CONTEXT.starts_with(prefix) && !contexts.iter().any(|context| **context == *DEFAULT_CONTEXT) {
+            contexts.push(default_context());
+            contexts.sort_by(|a, b| by_utf16(a, b));
+        }
+        Ok(contexts)
+    }
+
+    /// Takes a context off the list. Its settings and its last id stay. One that is not there is no error.
+    ///
+    /// # Errors
+    /// [`RegistryError::ContextNotEmpty`] when it has subjects, soft-deleted ones included.
+    pub async fn delete_context(&self, written: &str) -> Result<(), RegistryError> {
+        let context = context_name(written);
+        match self.store.delete_context(&context).await? {
+            ContextRemoved::Done => Ok(()),
+            ContextRemoved::NotEmpty => Err(RegistryError::ContextNotEmpty { context: format!(":{context}:") }),
+        }
+    }
+
+    /// The qualified names of subjects, sorted by UTF-16 code units.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn subjects(&self, of: SubjectPrefix<'_>, deleted: Deleted) -> Result<Vec<Arc<str>>, RegistryError> {
+        let (contexts, prefix) = match of {
+            SubjectPrefix::InContext { context, prefix } => (vec![context], prefix),
+            SubjectPrefix::Everywhere { prefix } => (self.contexts("").await?, prefix),
+            SubjectPrefix::OfContexts { contexts } => (self.contexts(contexts).await?, ""),
+        };
+        let is_sorted = contexts.len() < 2;
+        let mut names = Vec::new();
+        for context in contexts {
+            let subjects = self.store.subjects(&context, prefix, deleted).await?;
+            if *context == *DEFAULT_CONTEXT && names.is_empty() {
+                names = subjects;
+                continue;
+            }
+            let keys = subjects.into_iter().map(|subject| SubjectKey { context: Arc::clone(&context), subject });
+            names.extend(keys.map(|key| qualified(&key)));
+        }
+        if !is_sorted {
+            names.sort_by(|a, b| by_utf16(a, b));
+        }
+        Ok(names)
+    }
+
+    /// The subjects of the same name in the other contexts, in the order of the contexts; none for a subject outside
+    /// of the default one. Clients of a migrated cluster ask for them by their old, bare names.
+    pub(super) async fn elsewhere(&self, subject: &Subject) -> Result<Vec<Subject>, RegistryError> {
+        if *subject.key.context != *DEFAULT_CONTEXT {
+            return Ok(Vec::new());
+        }
+        let contexts = self.store.contexts_of_subject(&subject.key.subject).await?;
+        let others = contexts.into_iter().filter(|context| **context != *DEFAULT_CONTEXT);
+        Ok(others.map(|context| Subject::from(SubjectKey { context, ..subject.key.clone() })).collect())
+    }
+}
+
+/// A context's name, with or without its dot and the colons around it.
+fn context_name(written: &str) -> String {
+    let name = written.strip_prefix(':').unwrap_or(written);
+    let name = name.strip_suffix(':').unwrap_or(name);
+    if name.starts_with('.') { name.to_owned() } else { format!(".{name}") }
+}
+
+/// The order of lists, which is Java's.
+fn by_utf16(a: &str, b: &str) -> Ordering {
+    a.encode_utf16().cmp(b.encode_utf16())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_says_where_to_look() {
+        let in_context = |context: &str, prefix| SubjectPrefix::InContext { context: Arc::from(context), prefix };
+        for (text, expected) in [
+            ("", in_context(".", "")),
+            ("a:b", in_context(".", "a:b")),
+            (":", in_context(".", ":")),
+            (":*", in_context(".", ":*")),
+            ("*", in_context(".", "*")),
+            (":.:", in_context(".", "")),
+            (":.c:", in_context(".c", "")),
+            (":.c:a:b", in_context(".c", "a:b")),
+            (":*:", SubjectPrefix::ALL),
+            (":*:a", SubjectPrefix::Everywhere { prefix: "a" }),
+            (":.", SubjectPrefix::OfContexts { contexts: "." }),
+            (":.c", SubjectPrefix::OfContexts { contexts: ".c" }),
+        ] {
+            assert_eq!(SubjectPrefix::parse(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_context_is_named_in_several_ways() {
+        for written in ["c", ".c", ":.c:", ":.c", ".c:"] {
+            assert_eq!(context_name(written), ".c", "{written}");
+        }
+        assert_eq!(context_name("*"), ".*");
+        assert_eq!(context_name(":.:"), ".");
+    }
+}
