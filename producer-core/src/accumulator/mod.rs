@@ -3,6 +3,7 @@
 //! Knows leaders by node id only; knows nothing of metadata requests, connections or serializers.
 
 pub(crate) mod batch;
+mod load;
 pub(crate) mod memory;
 pub(crate) mod partition;
 pub(crate) mod ready;
@@ -16,6 +17,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use self::batch::{BATCH_HEADER_BYTES, OpenBatch, RecordView};
+use self::load::{Load, LoadRules};
 use self::memory::{ByteBudget, Lease};
 use self::partition::{Partition, Queue, Rules};
 use self::ready::{NO_NODE, ReadySet};
@@ -23,7 +25,7 @@ use self::size_bound::SizeBound;
 use crate::compression::Compressors;
 use crate::config::{Compression, IDEMPOTENT_IN_FLIGHT_MAX, ProducerConfig};
 use crate::delivery::{Callback, Completion, RecordPlace};
-use crate::partitioner::{BatchEdge, Sticky};
+use crate::partitioner::{Partitioner, Sticky, TopicPartitions};
 
 /// One topic as of the last metadata; replaced as a whole when its partitions change in number.
 #[derive(Debug)]
@@ -32,6 +34,7 @@ pub(crate) struct Topic {
     pub(crate) partitions: Box<[Arc<Partition>]>,
     sticky: Arc<Sticky>,
     bound: Arc<SizeBound>,
+    load: Load,
     with_leader: RwLock<Arc<[i32]>>,
 }
 
@@ -43,12 +46,25 @@ impl Topic {
 
     /// The partition that records without a key go to now.
     pub(crate) fn sticky_partition(&self) -> i32 {
-        self.sticky.current(self.partition_count(), || self.random_partition())
+        self.sticky.current(self.partition_count(), || self.next_partition())
     }
 
-    fn random_partition(&self) -> i32 {
-        let with_leader = self.with_leader.read().unwrap_or_else(PoisonError::into_inner);
-        fastrand::choice(with_leader.iter().copied()).unwrap_or_else(|| fastrand::i32(0..self.partition_count().max(1)))
+    /// What `partitioner` chooses for a record.
+    pub(crate) fn partition_by(&self, partitioner: &dyn Partitioner, key: Option<&[u8]>, value: Option<&[u8]>) -> i32 {
+        let with_leader = self.with_leader();
+        partitioner.partition(&TopicPartitions::new(&self.name, self.partition_count(), &with_leader), key, value)
+    }
+
+    /// Where records without a key go next: rather to a partition whose batches wait less.
+    fn next_partition(&self) -> i32 {
+        match self.load.table(&self.partitions) {
+            Some(table) => table.pick(fastrand::usize(..)),
+            None => TopicPartitions::new(&self.name, self.partition_count(), &self.with_leader()).random(),
+        }
+    }
+
+    fn with_leader(&self) -> Arc<[i32]> {
+        self.with_leader.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -76,6 +92,8 @@ pub(crate) enum Append {
     Done { completion: Arc<Completion>, place: RecordPlace },
     /// A batch must be begun, for which so many bytes are to be leased first.
     NeedsRoom(usize),
+    /// The sticky partition has had its batch: choose again.
+    Moved,
     /// The producer is closed.
     Closed,
 }
@@ -87,6 +105,7 @@ pub(crate) struct Accumulator {
     ready_sets: Mutex<HashMap<i32, Arc<ReadySet>>>,
     pub(crate) memory: ByteBudget,
     rules: Rules,
+    load_rules: LoadRules,
     batch_bytes: usize,
     compressors: Arc<Compressors>,
     is_closing: AtomicBool,
@@ -111,6 +130,11 @@ impl Accumulator {
                 is_idempotent: config.enable_idempotence,
                 compression: config.compression,
                 is_hurried: false,
+            },
+            load_rules: LoadRules {
+                is_adaptive: config.partitioner_adaptive,
+                availability_timeout: config.partitioner_availability_timeout,
+                linger: config.linger,
             },
             batch_bytes: config.batch_bytes,
             compressors: Arc::new(Compressors::new(config)),
@@ -146,8 +170,16 @@ impl Accumulator {
             return Append::Closed;
         }
         let mut size = queue.open.as_ref().and_then(|open| open.room_for(record));
-        let edge = if size.is_some() { BatchEdge::Same } else { BatchEdge::Began };
-        if size.is_none() {
+        let begins_batch = size.is_none();
+        if begins_batch {
+            if choice == Choice::Sticky && topic.sticky.is_due(partition.index, self.batch_bytes) {
+                self.close_batch(partition, &mut queue);
+                let ready = queue.ready.clone();
+                drop(queue);
+                partition.mark_in(&ready);
+                topic.sticky.move_on(partition.index, || topic.next_partition());
+                return Append::Moved;
+            }
             let needed = self.batch_bytes.max(record.batch_bytes_max());
             let Some(lease) = lease.take().or_else(|| self.memory.try_lease(needed)) else {
                 return Append::NeedsRoom(needed);
@@ -170,7 +202,7 @@ impl Accumulator {
         if let Some(callback) = callback.take() {
             completion.call_back(place, callback);
         }
-        let is_news = edge == BatchEdge::Began || open.is_full();
+        let is_news = begins_batch || open.is_full();
         let ready = is_news.then(|| queue.ready.clone());
         drop(queue);
 
@@ -178,21 +210,27 @@ impl Accumulator {
             partition.mark_in(&ready);
         }
         if choice == Choice::Sticky {
-            topic.sticky.record(partition.index, size.total, edge, self.batch_bytes, || topic.random_partition());
+            let bytes = if begins_batch { BATCH_HEADER_BYTES + size.total } else { size.total };
+            topic.sticky.record(partition.index, bytes, self.batch_bytes, || topic.next_partition());
         }
         Append::Done { completion, place }
     }
 
     fn begin_batch(&self, topic: &Topic, partition: &Arc<Partition>, queue: &mut Queue, lease: Lease) {
+        self.close_batch(partition, queue);
+        let completion = Arc::new(Completion::new(partition.topic.clone(), partition.index));
+        let bytes_max = self.batch_bytes.min(topic.bound.plain_bytes()).max(BATCH_HEADER_BYTES);
+        queue.open = Some(OpenBatch::new(completion, lease, bytes_max, Instant::now()));
+    }
+
+    /// Ends the open batch, if there is one.
+    fn close_batch(&self, partition: &Arc<Partition>, queue: &mut Queue) {
         if let Some(entry) = queue.seal_open()
             && self.rules.compression != Compression::None
             && let Some(records) = queue.start_compressing(entry)
         {
             self.compress(partition, entry, records);
         }
-        let completion = Arc::new(Completion::new(partition.topic.clone(), partition.index));
-        let bytes_max = self.batch_bytes.min(topic.bound.plain_bytes()).max(BATCH_HEADER_BYTES);
-        queue.open = Some(OpenBatch::new(completion, lease, bytes_max, Instant::now()));
     }
 
     /// Compresses a sealed batch in a task of its own; the batch keeps its place in the queue meanwhile.
@@ -273,6 +311,7 @@ impl Accumulator {
             partitions: kept.iter().cloned().chain(added).collect(),
             sticky: known.map(|known| known.sticky.clone()).unwrap_or_default(),
             bound: bound.clone(),
+            load: Load::new(self.load_rules),
             with_leader: RwLock::default(),
         });
         topics.insert(name.clone(), topic.clone());

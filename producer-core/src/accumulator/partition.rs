@@ -158,6 +158,15 @@ pub(crate) struct BatchFacts {
     pub(crate) waiting_since: Option<Instant>,
 }
 
+/// Batches that wait for a sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Backlog {
+    /// Their number, the open one included.
+    pub(super) batches: usize,
+    /// From when on the oldest may go, at the latest; may lie ahead.
+    pub(super) ready_since: Option<Instant>,
+}
+
 /// What [`Queue::take`] found.
 #[derive(Debug)]
 pub(crate) enum Take {
@@ -291,6 +300,19 @@ impl Queue {
         in_flight < limit
     }
 
+    /// What waits to be sent.
+    pub(super) fn backlog(&self, linger: Duration) -> Backlog {
+        let waiting = self.entries.iter().filter_map(|entry| match entry.state {
+            State::Waiting { not_before } => Some(not_before.unwrap_or(entry.batch.created + linger)),
+            State::InFlight { .. } => None,
+        });
+        let ready_at = waiting.chain(self.open.iter().map(|open| open.created() + linger));
+        ready_at.fold(Backlog::default(), |Backlog { batches, ready_since }, at| Backlog {
+            batches: batches + 1,
+            ready_since: Some(ready_since.map_or(at, |oldest| oldest.min(at))),
+        })
+    }
+
     fn first_waiting(&self) -> Option<&Entry> {
         self.entries.iter().find(|entry| matches!(entry.state, State::Waiting { .. }))
     }
@@ -336,7 +358,11 @@ impl Queue {
             entry.compression = Stage::Running;
             return Take::Compress { entry: entry.id, records: entry.batch.body.clone() };
         }
-        self.send(index, rules, identity, room)
+        let taken = self.send(index, rules, identity, room);
+        if matches!(taken, Take::Batch { .. }) {
+            self.ready.drained(now);
+        }
+        taken
     }
 
     fn send(&mut self, index: usize, rules: &Rules, identity: Option<Identity>, room: usize) -> Take {

@@ -2,10 +2,12 @@
 //!
 //! A sender's turn costs what changed, not how many partitions there are.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::partition::Partition;
 
@@ -19,15 +21,37 @@ pub(crate) struct ReadySet {
     changed: Mutex<Vec<Arc<Partition>>>,
     wake: Notify,
     look_at_all: AtomicBool,
+    made: Instant,
+    /// Milliseconds from `made` to when a batch was last taken.
+    drained_ms: AtomicU64,
 }
 
 impl ReadySet {
     pub(crate) fn new(node: i32) -> Self {
-        Self { node, changed: Mutex::default(), wake: Notify::new(), look_at_all: AtomicBool::new(false) }
+        Self {
+            node,
+            changed: Mutex::default(),
+            wake: Notify::new(),
+            look_at_all: AtomicBool::new(false),
+            made: Instant::now(),
+            drained_ms: AtomicU64::new(0),
+        }
     }
 
     pub(crate) fn node(&self) -> i32 {
         self.node
+    }
+
+    /// Notes that the broker took a batch.
+    pub(super) fn drained(&self, now: Instant) {
+        // Millions of years fit.
+        let since = now.saturating_duration_since(self.made).as_millis() as u64;
+        self.drained_ms.store(since, Ordering::Relaxed);
+    }
+
+    /// When the broker last took a batch, or this set was made.
+    pub(super) fn drained_at(&self) -> Instant {
+        self.made + Duration::from_millis(self.drained_ms.load(Ordering::Relaxed))
     }
 
     /// Called by [`Partition::mark`], once per look.

@@ -6,6 +6,7 @@ use super::elsewhere::{BLOCK_ON_BUFFER_FULL, OLD_NAMES, WITHOUT_EFFECT};
 use super::settings::{KEYS, Key, ProducerConfig};
 use super::value::FOREVER_MS;
 use super::{Acks, ConfigError};
+use crate::partitioner;
 
 /// What came of reading a properties file.
 pub(super) struct Read {
@@ -76,10 +77,13 @@ impl Reading<'_> {
             "transactional.id" => {
                 self.problems.push(format!("`{key}` is `{value}`: there are no transactions here, leave it out"));
             }
-            "partitioner.class" => {
-                let hint = "a Java class has no meaning here, leave it out and set `ProducerConfig::partitioner`";
-                self.problems.push(format!("`{key}` is `{value}`: {hint}"));
-            }
+            "partitioner.class" | "partitioner" => match partitioner::named(value) {
+                Some(partitioner) => self.config.partitioner = Some(partitioner),
+                None => self.problems.push(format!(
+                    "`{key}` is `{value}`: expected one of {}; others are set in code, by `ProducerConfig::partitioner`",
+                    partitioner::NAMES.map(|name| format!("`{name}`")).join(", ")
+                )),
+            },
             _ => self.warn_without_effect(key),
         }
     }

@@ -28,6 +28,25 @@ warned about.
 |---|---|
 ";
 
+const PARTITIONERS: &str = "
+## Partitioners
+
+`partitioner.class`, or librdkafka's `partitioner`, takes these names; without one, keys are hashed as Java does and
+records without a key stick to a partition for a batch. Partitioners of your own are set in code:
+`ProducerConfig::partitioner`.
+
+| name | keys | without a key |
+|---|---|---|
+| `org.apache.kafka.clients.producer.RoundRobinPartitioner` | one partition after the other | the same |
+| `random` | random | random |
+| `consistent` | CRC-32 | as an empty key |
+| `consistent_random` | CRC-32; random if empty | random |
+| `murmur2` | as Java | as an empty key |
+| `murmur2_random` | as Java | random |
+| `fnv1a` | FNV-1a | as an empty key |
+| `fnv1a_random` | FNV-1a | random |
+";
+
 const REFUSED: &str = "
 ## Settings that are refused
 
@@ -54,6 +73,7 @@ pub(super) fn page() -> String {
         let (values, meaning) = (row.values.to_string(), row.meaning.trim());
         line(&mut page, &[&format!("`{}`", row.name), &default, &values, &format!("`{}`", row.field), meaning]);
     }
+    page.push_str(PARTITIONERS);
     page.push_str(NO_EFFECT);
     for known in WITHOUT_EFFECT {
         let group = if known.name.ends_with('.') { "*" } else { "" };

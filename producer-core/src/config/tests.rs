@@ -112,6 +112,18 @@ fn a_value_that_cannot_be_read_is_told_with_what_would_do() {
 }
 
 #[test]
+fn partitioners_are_set_by_the_names_that_others_know() {
+    for name in crate::partitioner::NAMES {
+        for key in ["partitioner.class", "partitioner"] {
+            assert!(config(&[(key, name)]).partitioner.is_some(), "{name}");
+        }
+        assert!(reference().contains(&format!("\n| `{name}` |")), "{name}");
+    }
+    let refused = problem(&[("partitioner.class", "com.example.Mine")]);
+    assert!(refused.contains("expected one of `org.apache") && refused.contains("set in code"), "{refused}");
+}
+
+#[test]
 fn every_problem_is_reported_at_once() {
     let found = ProducerConfig::from_properties([
         ("bootstrap.servers", "nonsense"),

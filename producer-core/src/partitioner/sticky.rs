@@ -1,6 +1,6 @@
 //! Records without a key stay on one partition until about a batch of bytes has gone there (KIP-794).
 //!
-//! Uniform in bytes, not in records; switching only when a batch closes keeps batches full.
+//! Uniform in bytes, not in records; switching only when a batch is closed keeps batches full.
 
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
@@ -12,15 +12,6 @@ const UNCHOSEN: i32 = -1;
 pub(crate) struct Sticky {
     partition: AtomicI32,
     bytes: AtomicUsize,
-}
-
-/// What an append did to the batch it went to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BatchEdge {
-    /// The record joined the open batch.
-    Same,
-    /// The record began a batch, because the one before was closed.
-    Began,
 }
 
 impl Default for Sticky {
@@ -44,26 +35,27 @@ impl Sticky {
         }
     }
 
-    /// Counts bytes that went to `partition`, and moves on when a batch's worth is there: at the edge of
-    /// a batch, or at twice the size whatever happens.
-    pub(crate) fn record(
-        &self,
-        partition: i32,
-        bytes: usize,
-        edge: BatchEdge,
-        batch_bytes: usize,
-        pick: impl FnOnce() -> i32,
-    ) {
+    /// Whether a batch's worth has gone to `partition`, so that the next batch is another partition's.
+    pub(crate) fn is_due(&self, partition: i32, batch_bytes: usize) -> bool {
+        self.partition.load(Ordering::Relaxed) == partition && self.bytes.load(Ordering::Relaxed) >= batch_bytes.max(1)
+    }
+
+    /// Counts bytes that went to `partition`, and moves on at twice the size even in the middle of a batch.
+    pub(crate) fn record(&self, partition: i32, bytes: usize, batch_bytes: usize, pick: impl FnOnce() -> i32) {
         if self.partition.load(Ordering::Relaxed) != partition {
             return;
         }
         let total = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        let is_due = total >= batch_bytes && edge == BatchEdge::Began || total >= batch_bytes.saturating_mul(2);
-        if is_due {
-            let moved = self.partition.compare_exchange(partition, pick(), Ordering::Relaxed, Ordering::Relaxed);
-            if moved.is_ok() {
-                self.bytes.store(0, Ordering::Relaxed);
-            }
+        if total >= batch_bytes.saturating_mul(2) {
+            self.move_on(partition, pick);
+        }
+    }
+
+    /// Leaves `partition`, unless somebody has; perhaps for itself, if that is what `pick` says.
+    pub(crate) fn move_on(&self, partition: i32, pick: impl FnOnce() -> i32) {
+        let moved = self.partition.compare_exchange(partition, pick(), Ordering::Relaxed, Ordering::Relaxed);
+        if moved.is_ok() {
+            self.bytes.store(0, Ordering::Relaxed);
         }
     }
 }
@@ -73,16 +65,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_partition_stays_until_a_batch_is_closed_with_its_bytes() {
+    fn a_partition_is_left_once_a_batch_of_bytes_has_gone_there() {
         let sticky = Sticky::default();
         assert_eq!(sticky.current(4, || 2), 2);
 
-        sticky.record(2, 90, BatchEdge::Began, 100, || 3);
-        sticky.record(2, 60, BatchEdge::Same, 100, || 3);
-        assert_eq!(sticky.current(4, || 0), 2, "150 bytes, but no batch was closed");
+        sticky.record(2, 90, 100, || 3);
+        assert!(!sticky.is_due(2, 100));
+        sticky.record(2, 60, 100, || 3);
+        assert!(sticky.is_due(2, 100));
+        assert_eq!(sticky.current(4, || 0), 2, "not before a batch is closed");
 
-        sticky.record(2, 10, BatchEdge::Began, 100, || 3);
+        sticky.move_on(2, || 3);
         assert_eq!(sticky.current(4, || 0), 3);
+        assert!(!sticky.is_due(3, 100) && !sticky.is_due(2, 100));
     }
 
     #[test]
@@ -90,7 +85,7 @@ mod tests {
         let sticky = Sticky::default();
         assert_eq!(sticky.current(4, || 1), 1);
 
-        sticky.record(1, 200, BatchEdge::Same, 100, || 0);
+        sticky.record(1, 200, 100, || 0);
 
         assert_eq!(sticky.current(4, || 3), 0);
     }

@@ -192,9 +192,13 @@ impl Core {
             None => self.learn_topic(topic_name, deadline).await?,
         };
         let mut lease: Option<Lease> = None;
+        let mut fixed = given.or_else(|| self.fixed_partition(&topic, record));
         loop {
-            // After a wait the sticky partition may be another one, and the topic may have grown.
-            let (index, choice) = self.choose(&topic, given, record);
+            // After a wait the sticky partition may be another one.
+            let (index, choice) = match fixed {
+                Some(index) => (index, Choice::Fixed),
+                None => (topic.sticky_partition(), Choice::Sticky),
+            };
             let Some(partition) = usize::try_from(index).ok().and_then(|index| topic.partitions.get(index)) else {
                 topic = self.learn_partition(&topic, index, deadline).await?;
                 continue;
@@ -204,7 +208,9 @@ impl Core {
                 Append::Closed => {
                     self.check_open()?;
                     topic = self.after_change(&topic)?;
+                    fixed = given.or_else(|| self.fixed_partition(&topic, record));
                 }
+                Append::Moved => {}
                 Append::NeedsRoom(bytes) => lease = Some(self.wait_for_room(bytes, partition, deadline).await?),
             }
         }
@@ -216,18 +222,13 @@ impl Core {
         now.filter(|now| !Arc::ptr_eq(now, old)).ok_or(ProduceError::Closed)
     }
 
-    fn choose(&self, topic: &Topic, given: Option<i32>, record: &RecordView<'_>) -> (i32, Choice) {
-        if let Some(partition) = given {
-            return (partition, Choice::Fixed);
-        }
-        let count = topic.partition_count();
+    /// The partition of a record that does not depend on batches; a partitioner is asked once for each record.
+    fn fixed_partition(&self, topic: &Topic, record: &RecordView<'_>) -> Option<i32> {
         if let Some(partitioner) = &self.config.partitioner {
-            return (partitioner.partition(&topic.name, record.key, record.value, count), Choice::Fixed);
+            return Some(topic.partition_by(&**partitioner, record.key, record.value));
         }
-        match record.key {
-            Some(key) if !self.config.partitioner_ignore_keys => (murmur2_partition(key, count), Choice::Fixed),
-            _ => (topic.sticky_partition(), Choice::Sticky),
-        }
+        let key = record.key.filter(|_| !self.config.partitioner_ignore_keys)?;
+        Some(murmur2_partition(key, topic.partition_count()))
     }
 
     async fn learn_topic(&self, name: &str, deadline: &mut Deadline) -> Result<Arc<Topic>, ProduceError> {

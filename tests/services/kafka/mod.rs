@@ -8,6 +8,7 @@ mod faults;
 mod flights;
 mod foreign_round_trip;
 mod java_settings;
+mod partitions;
 mod producer;
 mod reader_and_admin;
 mod readme_programs;

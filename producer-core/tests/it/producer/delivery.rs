@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use producer_core::partitioner::murmur2_partition;
+use producer_core::partitioner::{TopicPartitions, murmur2_partition};
 use producer_core::testing::{Api, FakeBroker, FakeBrokerConfig};
 use producer_core::{Acks, Compression, Partitioner, ProduceError, ProducerRecord};
 
@@ -172,8 +172,8 @@ async fn records_without_a_key_fill_one_batch_before_the_next_partition() {
 struct LastPartition;
 
 impl Partitioner for LastPartition {
-    fn partition(&self, _topic: &str, _key: Option<&[u8]>, _value: Option<&[u8]>, partition_count: i32) -> i32 {
-        partition_count - 1
+    fn partition(&self, topic: &TopicPartitions<'_>, _key: Option<&[u8]>, _value: Option<&[u8]>) -> i32 {
+        topic.count - 1
     }
 }
 

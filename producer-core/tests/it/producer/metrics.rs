@@ -70,7 +70,8 @@ async fn retries_and_failures_are_counted_by_record() {
     assert_eq!((topic.record_send_total, topic.record_retry_total, topic.record_error_total), (3, 1, 1));
     let text = metrics.to_prometheus();
     let line = format!(
-        "kafka_producer_producer_topic_metrics_record_retry_total{{client_id=\"producer-core\",topic=\"{TOPIC}\"}} 1"
+        "kafka_producer_producer_topic_metrics_record_retry_total{{client_id=\"{}\",topic=\"{TOPIC}\"}} 1",
+        metrics.client_id
     );
     assert!(text.lines().any(|found| found == line), "{text}");
 }

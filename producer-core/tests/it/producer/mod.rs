@@ -3,5 +3,6 @@
 mod delivery;
 mod faults;
 mod metrics;
+mod partitioning;
 mod shutdown;
 mod support;

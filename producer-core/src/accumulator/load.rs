@@ -1,0 +1,188 @@
+//! How busy the partitions of a topic are, for the choice of the next sticky one (KIP-794).
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::partition::Partition;
+use super::ready::NO_NODE;
+use crate::partitioner::LoadTable;
+
+/// How long a look at the queues serves. Looking costs a lock for each partition, and a topic may have thousands;
+/// Java looks once in a turn of its sender, which takes as long.
+const AGE_MAX: Duration = Duration::from_millis(1);
+
+/// The settings that say whether and how load counts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LoadRules {
+    pub(super) is_adaptive: bool,
+    /// A broker that has taken nothing of what was ready for so long is left out; zero: never.
+    pub(super) availability_timeout: Duration,
+    pub(super) linger: Duration,
+}
+
+/// The load of one topic, measured when somebody asks and the last look is old.
+#[derive(Debug)]
+pub(super) struct Load {
+    rules: LoadRules,
+    last: Mutex<Option<(Instant, Option<Arc<LoadTable>>)>>,
+}
+
+impl Load {
+    pub(super) fn new(rules: LoadRules) -> Self {
+        Self { rules, last: Mutex::default() }
+    }
+
+    /// Weights for the partitions; `None` if each is as good as any other.
+    ///
+    /// Locks the queues, so none may be locked by the caller.
+    pub(super) fn table(&self, partitions: &[Arc<Partition>]) -> Option<Arc<LoadTable>> {
+        if !self.rules.is_adaptive || partitions.len() < 2 {
+            return None;
+        }
+        let now = Instant::now();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, table)) = &*last
+            && now < *at + AGE_MAX
+        {
+            return table.clone();
+        }
+        let table = self.measure(partitions, now).map(Arc::new);
+        *last = Some((now, table.clone()));
+        table
+    }
+
+    fn measure(&self, partitions: &[Arc<Partition>], now: Instant) -> Option<LoadTable> {
+        let timeout = self.rules.availability_timeout;
+        let mut queues = Vec::with_capacity(partitions.len());
+        let mut stuck_nodes = Vec::new();
+        for partition in partitions {
+            let queue = partition.queue();
+            let node = queue.ready.node();
+            if node == NO_NODE {
+                continue;
+            }
+            let backlog = queue.backlog(self.rules.linger);
+            queues.push((node, partition.index, backlog.batches));
+            if let Some(ready_since) = backlog.ready_since
+                && !timeout.is_zero()
+                && ready_since.max(queue.ready.drained_at()) + timeout < now
+            {
+                stuck_nodes.push(node);
+            }
+        }
+        let able: Vec<(i32, usize)> = queues
+            .iter()
+            .filter(|(node, ..)| !stuck_nodes.contains(node))
+            .map(|(_, index, batches)| (*index, *batches))
+            .collect();
+        LoadTable::new(&able, partitions.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::batch::RecordView;
+    use super::super::{Accumulator, Append, Choice, Leader, Topic};
+    use crate::config::ProducerConfig;
+    use crate::record::Headers;
+
+    use super::*;
+
+    /// One topic whose partitions are led by these nodes, in batches of 1,000 bytes.
+    fn topic(leaders: &[i32], set: impl FnOnce(&mut ProducerConfig)) -> (Accumulator, Arc<Topic>) {
+        let mut config = ProducerConfig { batch_bytes: 1000, ..ProducerConfig::new("a:1") };
+        set(&mut config);
+        let accumulator = Accumulator::new(&config, tokio::runtime::Handle::current());
+        let leaders: Vec<Leader> = leaders.iter().map(|node| Leader { node: *node, epoch: 0 }).collect();
+        accumulator.apply(&"t".into(), [0; 16], &leaders);
+        let topic = accumulator.topic("t").unwrap();
+        (accumulator, topic)
+    }
+
+    fn append(accumulator: &Accumulator, topic: &Topic, index: usize, choice: Choice, bytes: usize) -> Append {
+        let (value, headers) = (vec![0; bytes], Headers::default());
+        let record = RecordView { timestamp: 0, key: None, value: Some(&value), headers: &headers };
+        accumulator.append(topic, &topic.partitions[index], &record, choice, &mut None, &mut None)
+    }
+
+    /// How often each partition comes next.
+    fn drawn<const N: usize>(topic: &Topic) -> [usize; N] {
+        let mut drawn = [0; N];
+        for _ in 0..10_000 {
+            drawn[usize::try_from(topic.next_partition()).unwrap()] += 1;
+        }
+        drawn
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_longer_a_queue_the_rarer_its_partition() {
+        let (accumulator, topic) = topic(&[1, 1, 1], |_| {});
+        let [a, b, c] = drawn(&topic);
+        assert!([a, b, c].iter().all(|count| (3000..3700).contains(count)), "even: {a} {b} {c}");
+
+        // Nineteen batches that wait, and one open: weights of 1, 21 and 21.
+        for _ in 0..20 {
+            assert!(matches!(append(&accumulator, &topic, 0, Choice::Fixed, 900), Append::Done { .. }));
+        }
+        tokio::time::advance(AGE_MAX).await;
+
+        let [a, b, c] = drawn(&topic);
+        assert!((100..400).contains(&a) && b > 4000 && c > 4000, "{a} {b} {c}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn load_does_not_count_when_it_is_switched_off() {
+        let (accumulator, topic) = topic(&[1, 1, 1], |config| config.partitioner_adaptive = false);
+        for _ in 0..20 {
+            append(&accumulator, &topic, 0, Choice::Fixed, 900);
+        }
+        tokio::time::advance(AGE_MAX).await;
+
+        assert!(drawn::<3>(&topic).iter().all(|count| (3000..3700).contains(count)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_broker_that_takes_nothing_is_left_out_until_it_does() {
+        let timeout = Duration::from_millis(100);
+        let (accumulator, topic) = topic(&[1, 1, 2], |config| config.partitioner_availability_timeout = timeout);
+        append(&accumulator, &topic, 0, Choice::Fixed, 10);
+        let linger = ProducerConfig::default().linger;
+
+        tokio::time::advance(linger + timeout).await;
+        assert!(drawn::<3>(&topic).iter().all(|count| *count > 1000), "not longer than the timeout");
+        tokio::time::advance(AGE_MAX).await;
+        assert_eq!(drawn(&topic), [0, 0, 10_000], "what waits on partition 0 speaks for its broker");
+
+        accumulator.ready_set(1).drained(Instant::now());
+        tokio::time::advance(AGE_MAX).await;
+        assert!(drawn::<3>(&topic).iter().all(|count| *count > 1000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_partition_without_a_leader_is_left_out() {
+        let (_accumulator, topic) = topic(&[1, NO_NODE, 1], |_| {});
+
+        let [a, b, c] = drawn(&topic);
+
+        assert!(b == 0 && a > 4000 && c > 4000, "{a} {b} {c}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_sticky_partition_moves_on_instead_of_beginning_a_second_batch() {
+        let (accumulator, topic) = topic(&[1, 1, 1], |config| config.linger = Duration::from_secs(60));
+        let first = usize::try_from(topic.sticky_partition()).unwrap();
+        for _ in 0..2 {
+            assert!(matches!(append(&accumulator, &topic, first, Choice::Sticky, 460), Append::Done { .. }));
+        }
+
+        // Not quite a batch of bytes yet: the next batch is still this partition's, and is its last.
+        assert!(matches!(append(&accumulator, &topic, first, Choice::Sticky, 400), Append::Done { .. }));
+        assert!(matches!(append(&accumulator, &topic, first, Choice::Sticky, 900), Append::Moved));
+
+        let queue = topic.partitions[first].queue();
+        assert!(queue.open.is_none(), "a closed batch does not linger");
+        assert_eq!(queue.backlog(Duration::ZERO).batches, 2);
+    }
+}

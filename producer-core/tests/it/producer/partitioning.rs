@@ -1,0 +1,75 @@
+//! Which partition records go to, in whole sends.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use producer_core::partitioner::{RoundRobinPartitioner, TopicPartitions};
+use producer_core::{Partitioner, ProducerRecord};
+
+use super::support::{TOPIC, cluster, numbered, producer, settings, within};
+
+#[derive(Debug, Default)]
+struct Counting {
+    calls: AtomicUsize,
+    inner: RoundRobinPartitioner,
+}
+
+impl Partitioner for Counting {
+    fn partition(&self, topic: &TopicPartitions<'_>, key: Option<&[u8]>, value: Option<&[u8]>) -> i32 {
+        assert_eq!((topic.name, topic.count, topic.with_leader), (TOPIC, 3, &[0, 1, 2][..]));
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.inner.partition(topic, key, value)
+    }
+}
+
+#[tokio::test]
+async fn a_partitioner_is_asked_once_for_each_record_even_if_the_record_waits_for_room() {
+    let broker = cluster(1, 3).await;
+    let partitioner = Arc::new(Counting::default());
+    let mut config = settings(&broker);
+    (config.batch_bytes, config.buffer_bytes) = (1000, 2000);
+    config.partitioner = Some(partitioner.clone());
+    let producer = producer(config);
+
+    for number in 0..300 {
+        let record = ProducerRecord::to(TOPIC).key("the same key").value(format!("{number:0400}"));
+        drop(within("a send", producer.send(record)).await.unwrap());
+    }
+    within("the flush", producer.flush()).await;
+
+    assert_eq!(partitioner.calls.load(Ordering::Relaxed), 300);
+    for partition in 0..3 {
+        assert_eq!(broker.records(TOPIC, partition).unwrap().len(), 100, "round robin is even");
+    }
+}
+
+#[tokio::test]
+async fn keys_can_be_ignored() {
+    let broker = cluster(1, 4).await;
+    let mut config = settings(&broker);
+    config.batch_bytes = 500;
+    config.partitioner_ignore_keys = true;
+    let producer = producer(config);
+
+    for number in 0..400 {
+        let record = ProducerRecord::to(TOPIC).key("the same key").value(number.to_string());
+        drop(producer.send(record).await.unwrap());
+    }
+    within("the flush", producer.flush()).await;
+
+    let met = (0..4).filter(|partition| !broker.records(TOPIC, *partition).unwrap().is_empty()).count();
+    assert!(met >= 2, "{met}");
+}
+
+#[tokio::test]
+async fn a_partition_that_is_given_wins() {
+    let broker = cluster(1, 3).await;
+    let partitioner = Arc::new(Counting::default());
+    let mut config = settings(&broker);
+    config.partitioner = Some(partitioner.clone());
+    let producer = producer(config);
+
+    let landed = within("the send", producer.send_and_wait(numbered(1).partition(2))).await.unwrap();
+
+    assert_eq!((landed.partition, partitioner.calls.load(Ordering::Relaxed)), (2, 0));
+}
