@@ -49,8 +49,8 @@ fn build(folder: &Path) -> Result<()> {
     if std::env::var_os("SR_BINARIES_BUILT").is_some() {
         return Ok(());
     }
-    // The same selection as the `cargo test --workspace` that runs this, with `--all-features` or without, so that the features of the dependencies come out
-    // the same and nothing is built a second time.
+    // The same selection as the `cargo test --workspace` that runs this, with `--all-features` or without, so that
+    // the features of the dependencies come out the same and nothing is built a second time.
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(["build", "--workspace", "--bins", "--tests", "--examples", "--quiet"]).current_dir(workspace());
     if cfg!(feature = "services") {
