@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use schema_core::Level;
 
+mod database;
 mod environment;
 mod file;
 mod flags;
@@ -16,6 +17,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+pub use database::Database;
 pub use flags::Flags;
 
 /// Everything that can be set. `Default` gives a server for one person on one machine.
@@ -42,15 +44,6 @@ pub struct ServerConfig {
     pub log: Log,
     /// `shutdown.*`
     pub shutdown: Shutdown,
-}
-
-/// Where schemas are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Database {
-    /// A URL: `sqlite://PATH`.
-    Url(String),
-    /// In memory, gone with the process; flag `--ephemeral`.
-    Ephemeral,
 }
 
 /// Bounds on what clients send. All are on by default.
@@ -240,9 +233,10 @@ impl ServerConfig {
         );
         if let Database::Url(url) = &self.database {
             check(
-                url.starts_with("sqlite:"),
+                ["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)),
                 format!(
-                    "`database` has the scheme `{}`: expected `sqlite://PATH`",
+                    "`database` has the scheme `{}`: expected `sqlite://PATH` or \
+                     `postgres://USER:PASSWORD@HOST:PORT/DATABASE`",
                     url.split(':').next().unwrap_or("")
                 ),
             );

@@ -65,6 +65,7 @@ async fn run(config: ServerConfig) -> anyhow::Result<()> {
 fn location(database: &Database) -> (&'static str, String) {
     match database {
         Database::Ephemeral => ("memory", "nowhere: it is gone when the process ends".to_owned()),
+        Database::Url(url) if url.starts_with("postgres") => ("postgres", database.to_string()),
         Database::Url(url) => {
             let path = url.strip_prefix("sqlite://").unwrap_or(url);
             ("sqlite", std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.display().to_string()))

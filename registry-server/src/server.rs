@@ -45,7 +45,7 @@ pub enum StartError {
     /// The database cannot be used.
     #[error("the database `{database}` cannot be used")]
     Store {
-        /// Where it lies.
+        /// Where it lies, without a password.
         database: String,
         /// The cause.
         #[source]
@@ -75,10 +75,9 @@ impl Server {
         // Listening comes first: of two servers started alike the second must not even open the database.
         let listener = listen(config.listen).map_err(|source| StartError::Listen { address: config.listen, source })?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
-        let database = address_of(&config.database);
-        let store = store::open(database)
+        let store = store::open(address_of(&config.database))
             .await
-            .map_err(|source| StartError::Store { database: database.to_owned(), source })?;
+            .map_err(|source| StartError::Store { database: config.database.to_string(), source })?;
         let registry = Arc::new(Registry::new(store, registry_config(&config)));
         if let Err(error) = registry.seed_level(config.compatibility).await {
             registry.close().await;

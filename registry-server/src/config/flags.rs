@@ -19,7 +19,7 @@ pub struct Flags {
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,
 
-    /// Where schemas are kept [default: sqlite://schema-registry.db]
+    /// Where schemas are kept: sqlite://PATH or postgres://... [default: sqlite://schema-registry.db]
     #[arg(long, value_name = "URL", conflicts_with = "ephemeral")]
     pub database: Option<String>,
 

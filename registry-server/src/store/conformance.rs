@@ -1,7 +1,15 @@
 //! The suite that every backend must pass: what `Store` promises, through the trait alone.
 //!
 //! A backend implements [`Place`] and adds two lines to its tests: [`conformance!`] and, when it keeps data beyond its
-//! own life, [`conformance_reopened!`].
+//! own life, [`conformance_reopened!`]. Those of a backend that needs a service are in the tests of the workspace, which
+//! see the suite by the feature `testing`.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a test fails by panicking and says by its name what it shows"
+)]
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -15,23 +23,23 @@ use super::{
     VersionEntry,
 };
 
-pub(super) mod configs;
-pub(super) mod content;
-pub(super) mod contexts;
-pub(super) mod deletes;
-pub(super) mod durability;
-pub(super) mod generations;
-pub(super) mod imports;
-pub(super) mod lists;
-pub(super) mod modes;
-pub(super) mod names;
-pub(super) mod races;
-pub(super) mod references;
-pub(super) mod revisions;
+pub mod configs;
+pub mod content;
+pub mod contexts;
+pub mod deletes;
+pub mod durability;
+pub mod generations;
+pub mod imports;
+pub mod lists;
+pub mod modes;
+pub mod names;
+pub mod races;
+pub mod references;
+pub mod revisions;
 
 /// A fresh place for one database.
 #[async_trait]
-pub(super) trait Place: Send + Sync {
+pub trait Place: Send + Sync {
     async fn new() -> Self;
 
     /// Opens the database of this place; a second time only after the first store is closed and dropped.
@@ -39,7 +47,9 @@ pub(super) trait Place: Send + Sync {
 }
 
 /// One test per case, for a [`Place`].
-macro_rules! conformance {
+#[macro_export]
+#[doc(hidden)]
+macro_rules! store_conformance {
     ($place:ty) => {
         $crate::store::conformance::conformance! { $place =>
             content: reads_back_what_was_written, keeps_texts_byte_for_byte, gives_one_content_one_id_in_all_subjects,
@@ -105,7 +115,9 @@ macro_rules! conformance {
 }
 
 /// One test per case of reopening a [`Place`].
-macro_rules! conformance_reopened {
+#[macro_export]
+#[doc(hidden)]
+macro_rules! store_conformance_reopened {
     ($place:ty) => {
         $crate::store::conformance::conformance_reopened! { $place =>
             reopening_keeps_everything, ids_are_not_given_again_after_reopening, close_writes_what_was_accepted,
@@ -122,22 +134,22 @@ macro_rules! conformance_reopened {
     };
 }
 
-pub(super) use {conformance, conformance_reopened};
+pub use {store_conformance as conformance, store_conformance_reopened as conformance_reopened};
 
 /// More rounds than the loop of a real caller has: the races here are meaner.
 const TRIES_MAX: usize = 1_000;
 
 /// A subject of the default context.
-pub(super) fn subject(name: &str) -> SubjectKey {
+pub fn subject(name: &str) -> SubjectKey {
     subject_in(".", name)
 }
 
-pub(super) fn subject_in(context: &str, name: &str) -> SubjectKey {
+pub fn subject_in(context: &str, name: &str) -> SubjectKey {
     SubjectKey { context: Arc::from(context), subject: Arc::from(name) }
 }
 
 /// Stands in for the real hash: equal for equal texts, else different.
-pub(super) fn dedup_key(text: &str) -> DedupKey {
+pub fn dedup_key(text: &str) -> DedupKey {
     let mut key = [0; 32];
     for (salt, part) in key.chunks_mut(8).enumerate() {
         let mut hasher = DefaultHasher::new();
@@ -147,13 +159,13 @@ pub(super) fn dedup_key(text: &str) -> DedupKey {
     key
 }
 
-pub(super) fn guid(text: &str) -> [u8; 16] {
+pub fn guid(text: &str) -> [u8; 16] {
     let mut guid = [0; 16];
     guid.copy_from_slice(&dedup_key(text)[16..]);
     guid
 }
 
-pub(super) fn new_version(subject: &SubjectKey, text: &str, decided_on: Revision) -> NewVersion {
+pub fn new_version(subject: &SubjectKey, text: &str, decided_on: Revision) -> NewVersion {
     NewVersion {
         subject: subject.clone(),
         decided_on,
@@ -171,7 +183,7 @@ pub(super) fn new_version(subject: &SubjectKey, text: &str, decided_on: Revision
 }
 
 /// What the rules do, without rules: look, return a live version of the content, else insert, again while it moved.
-pub(super) async fn register(store: &Arc<dyn Store>, subject: &SubjectKey, text: &str) -> (SchemaId, Version) {
+pub async fn register(store: &Arc<dyn Store>, subject: &SubjectKey, text: &str) -> (SchemaId, Version) {
     for _ in 0..TRIES_MAX {
         let snapshot = store.subject_snapshot(subject).await.unwrap();
         let same = |entry: &&VersionEntry| !entry.deleted && entry.dedup_key == dedup_key(text);
@@ -188,7 +200,7 @@ pub(super) async fn register(store: &Arc<dyn Store>, subject: &SubjectKey, text:
 }
 
 /// Sets a config, again while it moved.
-pub(super) async fn put_config(store: &Arc<dyn Store>, scope: &Scope, config: impl Into<Option<ConfigRecord>>) {
+pub async fn put_config(store: &Arc<dyn Store>, scope: &Scope, config: impl Into<Option<ConfigRecord>>) {
     let config = config.into();
     for _ in 0..TRIES_MAX {
         let revision = store.scope_snapshot(scope).await.unwrap().revision;
@@ -200,16 +212,16 @@ pub(super) async fn put_config(store: &Arc<dyn Store>, scope: &Scope, config: im
 }
 
 /// The config of a scope itself.
-pub(super) async fn config_of(store: &Arc<dyn Store>, scope: &Scope) -> Option<ConfigRecord> {
+pub async fn config_of(store: &Arc<dyn Store>, scope: &Scope) -> Option<ConfigRecord> {
     store.scope_snapshot(scope).await.unwrap().settings.at(scope).config.clone()
 }
 
 /// The versions of a subject as (version, id, deleted).
-pub(super) async fn versions(store: &Arc<dyn Store>, subject: &SubjectKey) -> Vec<(u32, u32, bool)> {
+pub async fn versions(store: &Arc<dyn Store>, subject: &SubjectKey) -> Vec<(u32, u32, bool)> {
     let snapshot = store.subject_snapshot(subject).await.unwrap();
     snapshot.versions.iter().map(|entry| (entry.version.0, entry.id.0, entry.deleted)).collect()
 }
 
-pub(super) fn pair(id: u32, version: u32) -> (SchemaId, Version) {
+pub fn pair(id: u32, version: u32) -> (SchemaId, Version) {
     (SchemaId(id), Version(version))
 }

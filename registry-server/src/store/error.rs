@@ -38,6 +38,16 @@ impl StoreError {
         Self { operation, kind, source: source.into() }
     }
 
+    /// The stored rows are not what this program writes.
+    pub(super) fn corrupt(operation: &'static str, what: impl Into<String>) -> Self {
+        Self::new(operation, StoreErrorKind::Corrupt, what.into())
+    }
+
+    /// Trying again later may help.
+    pub(super) fn unavailable(operation: &'static str, why: impl Into<String>) -> Self {
+        Self::new(operation, StoreErrorKind::Unavailable, why.into())
+    }
+
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_retriable(&self) -> bool {

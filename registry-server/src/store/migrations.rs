@@ -12,17 +12,39 @@ const OPERATION: &str = "migrate the database";
 /// A migration file: number, name and text.
 type File = (i64, &'static str, &'static str);
 
-/// SQLite's, in the order they are applied.
-pub(crate) const SQLITE: &[File] = &[
-    (1, "layout", include_str!("../../../migrations/sqlite/0001_layout.sql")),
-    (2, "scopes", include_str!("../../../migrations/sqlite/0002_scopes.sql")),
-];
+/// The migrations of a database.
+pub(super) struct Steps {
+    /// In the order they are applied.
+    pub(super) files: &'static [File],
+    /// What the database's errors mean.
+    pub(super) kind_of: fn(&sqlx::Error) -> StoreErrorKind,
+}
+
+/// SQLite's.
+pub(super) const SQLITE: Steps = Steps {
+    files: &[
+        (1, "layout", include_str!("../../../migrations/sqlite/0001_layout.sql")),
+        (2, "scopes", include_str!("../../../migrations/sqlite/0002_scopes.sql")),
+    ],
+    kind_of: super::sqlite::kind_of,
+};
+
+/// PostgreSQL's.
+pub(super) const POSTGRES: Steps = Steps {
+    files: &[
+        (1, "layout", include_str!("../../../migrations/postgres/0001_layout.sql")),
+        (2, "scopes", include_str!("../../../migrations/postgres/0002_scopes.sql")),
+    ],
+    kind_of: super::postgres::kind_of,
+};
 
 /// Applies what the database lacks, each file in a transaction of its own, and checks what it has.
 ///
 /// `database` names the database in errors.
-pub(crate) async fn run<C: Migrate>(files: &[File], connection: &mut C, database: &str) -> Result<(), StoreError> {
-    let migrations = files
+/// Several processes must not do this at once.
+pub(super) async fn run<C: Migrate>(steps: &Steps, connection: &mut C, database: &str) -> Result<(), StoreError> {
+    let migrations = steps
+        .files
         .iter()
         .map(|&(number, name, text)| {
             let text: SqlStr = text.into_sql_str();
@@ -31,14 +53,16 @@ pub(crate) async fn run<C: Migrate>(files: &[File], connection: &mut C, database
         .collect();
 
     Migrator::with_migrations(migrations)
+        // Where several processes may start, the caller holds a lock that ends with its transaction.
+        .set_locking(false)
         .run_direct(None, connection, false)
         .await
-        .map_err(|error| explain(error, files, database))
+        .map_err(|error| explain(error, steps, database))
 }
 
 /// Turns the migrator's error into one that says what to do.
-fn explain(error: MigrateError, files: &[File], database: &str) -> StoreError {
-    let newest = files.last().map_or(0, |file| file.0);
+fn explain(error: MigrateError, steps: &Steps, database: &str) -> StoreError {
+    let newest = steps.files.last().map_or(0, |file| file.0);
     let advice = match error {
         MigrateError::VersionMissing(number) => format!(
             "`{database}` was written by a newer server: it has migration {number}, this server knows up to {newest}; \
@@ -54,7 +78,7 @@ fn explain(error: MigrateError, files: &[File], database: &str) -> StoreError {
             )
         }
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
-            return StoreError::new(OPERATION, super::sqlite::kind_of(&error), error);
+            return StoreError::new(OPERATION, (steps.kind_of)(&error), error);
         }
         other => other.to_string(),
     };
@@ -69,26 +93,33 @@ mod tests {
 
     use super::*;
 
+    const BOTH: [(&str, &Steps); 2] = [("sqlite", &SQLITE), ("postgres", &POSTGRES)];
+
     #[test]
-    fn the_list_is_the_folder() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations/sqlite");
-        let mut on_disk: Vec<(String, String)> = fs::read_dir(&folder)
-            .unwrap()
-            .map(|entry| entry.unwrap())
-            .map(|entry| (entry.file_name().into_string().unwrap(), fs::read_to_string(entry.path()).unwrap()))
-            .collect();
-        on_disk.sort();
+    fn the_lists_are_the_folders() {
+        for (name, steps) in BOTH {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations").join(name);
+            let mut on_disk: Vec<(String, String)> = fs::read_dir(&folder)
+                .unwrap()
+                .map(|entry| entry.unwrap())
+                .map(|entry| (entry.file_name().into_string().unwrap(), fs::read_to_string(entry.path()).unwrap()))
+                .collect();
+            on_disk.sort();
 
-        let carried: Vec<(String, String)> =
-            SQLITE.iter().map(|(number, name, text)| (format!("{number:04}_{name}.sql"), (*text).to_owned())).collect();
+            let files = steps.files.iter();
+            let carried: Vec<(String, String)> =
+                files.map(|(number, name, text)| (format!("{number:04}_{name}.sql"), (*text).to_owned())).collect();
 
-        assert_eq!(carried, on_disk);
+            assert_eq!(carried, on_disk);
+        }
     }
 
     #[test]
     fn numbers_have_no_gaps() {
-        let numbers: Vec<i64> = SQLITE.iter().map(|file| file.0).collect();
+        for (_, steps) in BOTH {
+            let numbers: Vec<i64> = steps.files.iter().map(|file| file.0).collect();
 
-        assert_eq!(numbers, (1..=i64::try_from(numbers.len()).unwrap()).collect::<Vec<_>>());
+            assert_eq!(numbers, (1..=i64::try_from(numbers.len()).unwrap()).collect::<Vec<_>>());
+        }
     }
 }

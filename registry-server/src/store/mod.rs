@@ -11,18 +11,27 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use schema_core::{SchemaId, Version};
 
+mod changes;
+mod connection;
 pub mod error;
 mod generations;
+mod locks;
 mod migrations;
 mod names;
+pub mod postgres;
+mod reads;
 pub mod records;
+mod rows;
 pub mod sqlite;
 mod text_order;
+mod writes;
 
-#[cfg(test)]
-mod conformance;
+#[cfg(any(test, feature = "testing"))]
+#[doc(hidden)]
+pub mod conformance;
 
 pub use error::{StoreError, StoreErrorKind};
+pub use postgres::PostgresStore;
 pub use records::*;
 pub use sqlite::SqliteStore;
 
@@ -146,7 +155,9 @@ pub const IN_MEMORY: &str = "sqlite::memory:";
 /// Opens the store at an address and brings its layout up to date.
 ///
 /// `sqlite://PATH` is a file: everything behind the two slashes is its path, relative to the working folder unless it
-/// begins with a third slash; nothing in it is decoded. [`IN_MEMORY`] keeps nothing.
+/// begins with a third slash; nothing in it is decoded. `postgres://USER:PASSWORD@HOST:PORT/DATABASE` is a database that
+/// other servers may use, too; `?sslmode=verify-full&sslrootcert=FILE` and the like as in `libpq`. [`IN_MEMORY`] keeps
+/// nothing.
 ///
 /// Call it on the runtime that lives as long as the store; background tasks run there.
 ///
@@ -161,10 +172,14 @@ pub async fn open(address: &str) -> Result<Arc<dyn Store>, StoreError> {
 
     match address.split_once("://") {
         Some(("sqlite", path)) if !path.is_empty() => Ok(Arc::new(SqliteStore::open_file(Path::new(path)).await?)),
+        Some(("postgres" | "postgresql", _)) => Ok(Arc::new(PostgresStore::open(address).await?)),
         _ => {
             let scheme = address.split(':').next().unwrap_or_default();
             // Not the whole address: it may carry a password.
-            let advice = format!("expected `sqlite://PATH` or `{IN_MEMORY}`, found an address of scheme `{scheme}`");
+            let advice = format!(
+                "expected `sqlite://PATH`, `postgres://USER:PASSWORD@HOST/DATABASE` or `{IN_MEMORY}`, found an address \
+                 of scheme `{scheme}`"
+            );
             Err(StoreError::new("open the database", StoreErrorKind::Setup, advice))
         }
     }

@@ -218,7 +218,8 @@ pub struct NewVersion {
     pub decided_on: Revision,
     /// Language.
     pub schema_type: SchemaType,
-    /// Canonical text.
+    /// Canonical text. Like every text here it is without U+0000, which not every database can keep; in JSON that
+    /// character is escaped.
     pub text: Arc<str>,
     /// Dedup key of the content.
     pub dedup_key: DedupKey,

@@ -12,10 +12,12 @@ use async_trait::async_trait;
 use schema_core::{SchemaId, Version};
 
 use self::connect::{Location, Ownership};
+use self::ping::Ping;
 use self::reader::Reader;
 use self::revisions::Revisions;
 use self::writer::Writer;
-use self::writes::{DeleteContext, DeleteModesBelow, DeleteVersions, Insert, Ping, PutConfig, PutMode};
+use super::reads::{contents, lists};
+use super::writes::{DeleteContext, DeleteModesBelow, DeleteVersions, Insert, PutConfig, PutMode};
 use super::{
     ConfigRecord, ContextRemoved, DeleteMode, Deleted, ImportDemand, Inserted, Mode, ModePut, NewVersion, Put,
     Referrer, Removed, Revision, SchemaUse, Scope, ScopeSnapshot, Shown, Store, StoreError, StoredSchema, SubjectKey,
@@ -23,12 +25,12 @@ use super::{
 };
 
 mod connect;
+mod connection;
 mod failure;
+mod ping;
 mod reader;
 mod revisions;
-mod rows;
 mod writer;
-mod writes;
 
 #[cfg(test)]
 mod tests;
@@ -73,7 +75,7 @@ impl SqliteStore {
         let mut connection = location.connect_writer().await?;
         connect::check_sqlite(&mut connection).await?;
         location.check_journal(&mut connection).await?;
-        super::migrations::run(super::migrations::SQLITE, &mut connection, &location.to_string()).await?;
+        super::migrations::run(&super::migrations::SQLITE, &mut connection, &location.to_string()).await?;
 
         let revisions = Arc::new(Revisions::load(&mut connection).await?);
         let reader = Reader::open(&location, Arc::clone(&revisions)).await?;
@@ -143,11 +145,11 @@ impl Store for SqliteStore {
     }
 
     async fn schema(&self, context: &str, id: SchemaId) -> Result<Option<StoredSchema>, StoreError> {
-        self.reader.schema(context, id).await
+        contents::schema(&self.reader, context, id).await
     }
 
     async fn schema_uses(&self, context: &str, id: SchemaId) -> Result<Vec<SchemaUse>, StoreError> {
-        self.reader.schema_uses(context, id).await
+        contents::schema_uses(&self.reader, context, id).await
     }
 
     fn uses_generation(&self, context: &str, id: SchemaId) -> u64 {
@@ -155,15 +157,15 @@ impl Store for SqliteStore {
     }
 
     async fn ids_by_guid(&self, guid: [u8; 16]) -> Result<Vec<(Arc<str>, SchemaId)>, StoreError> {
-        self.reader.ids_by_guid(&guid).await
+        contents::ids_by_guid(&self.reader, &guid).await
     }
 
     async fn referrers(&self, subject: &SubjectKey, version: Version) -> Result<Vec<Referrer>, StoreError> {
-        self.reader.referrers(subject, version).await
+        contents::referrers(&self.reader, subject, version).await
     }
 
     async fn contexts(&self, prefix: &str) -> Result<Vec<Arc<str>>, StoreError> {
-        self.reader.contexts(prefix).await
+        lists::contexts(&self.reader, prefix).await
     }
 
     async fn delete_context(&self, context: &str) -> Result<ContextRemoved, StoreError> {
@@ -171,15 +173,15 @@ impl Store for SqliteStore {
     }
 
     async fn contexts_of_subject(&self, subject: &str) -> Result<Vec<Arc<str>>, StoreError> {
-        self.reader.contexts_of_subject(subject).await
+        lists::contexts_of_subject(&self.reader, subject).await
     }
 
     async fn contexts_of_id(&self, id: SchemaId) -> Result<Vec<Arc<str>>, StoreError> {
-        self.reader.contexts_of_id(id).await
+        lists::contexts_of_id(&self.reader, id).await
     }
 
     async fn subjects(&self, context: &str, prefix: &str, deleted: Deleted) -> Result<Vec<Arc<str>>, StoreError> {
-        self.reader.subjects(context, prefix, deleted).await
+        lists::subjects(&self.reader, context, prefix, deleted).await
     }
 
     async fn versions_in(
@@ -190,15 +192,15 @@ impl Store for SqliteStore {
         after: Option<(&str, Version)>,
         limit: usize,
     ) -> Result<Vec<SchemaUse>, StoreError> {
-        self.reader.versions_in(context, prefix, shown, after, limit).await
+        lists::versions_in(&self.reader, context, prefix, shown, after, limit).await
     }
 
     async fn aliases(&self) -> Result<Vec<(SubjectKey, Arc<str>)>, StoreError> {
-        self.reader.aliases().await
+        lists::aliases(&self.reader).await
     }
 
     async fn last_id(&self, context: &str) -> Result<Option<SchemaId>, StoreError> {
-        self.reader.last_id(context).await
+        lists::last_id(&self.reader, context).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -211,7 +213,7 @@ impl Store for SqliteStore {
         };
         tokio::time::timeout(PING_TIMEOUT, ping)
             .await
-            .unwrap_or_else(|_| Err(failure::unavailable("ping", "the disk did not answer in time")))
+            .unwrap_or_else(|_| Err(StoreError::unavailable("ping", "the disk did not answer in time")))
     }
 
     async fn close(&self) {

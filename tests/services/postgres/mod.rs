@@ -1,3 +1,4 @@
 //! Tests against PostgreSQL: the store, and several registries on one database.
 
 mod cluster;
+mod store;

@@ -33,7 +33,7 @@ fn record(compatibility: Option<Level>, normalize: Option<bool>) -> ConfigRecord
     ConfigRecord { compatibility, normalize, ..ConfigRecord::default() }
 }
 
-pub(crate) async fn a_config_reads_back_at_every_scope(store: &Arc<dyn Store>) {
+pub async fn a_config_reads_back_at_every_scope(store: &Arc<dyn Store>) {
     for scope in scopes() {
         assert_eq!(config_of(store, &scope).await, None, "{scope:?}");
     }
@@ -57,7 +57,7 @@ pub(crate) async fn a_config_reads_back_at_every_scope(store: &Arc<dyn Store>) {
     assert_eq!(configs_for(store, &subject_in(".team", "s")).await, elsewhere);
 }
 
-pub(crate) async fn a_config_replaces_the_one_before(store: &Arc<dyn Store>) {
+pub async fn a_config_replaces_the_one_before(store: &Arc<dyn Store>) {
     let scope = Scope::Subject(subject("s"));
 
     for level in LEVELS {
@@ -70,7 +70,7 @@ pub(crate) async fn a_config_replaces_the_one_before(store: &Arc<dyn Store>) {
     }
 }
 
-pub(crate) async fn a_config_alone_is_no_subject(store: &Arc<dyn Store>) {
+pub async fn a_config_alone_is_no_subject(store: &Arc<dyn Store>) {
     let key = subject("s");
     put_config(store, &Scope::Subject(key.clone()), record(Some(Level::Full), None)).await;
 
@@ -79,14 +79,14 @@ pub(crate) async fn a_config_alone_is_no_subject(store: &Arc<dyn Store>) {
     assert_eq!(register(store, &key, "one").await, pair(1, 1));
 }
 
-pub(crate) async fn an_empty_config_is_a_config(store: &Arc<dyn Store>) {
+pub async fn an_empty_config_is_a_config(store: &Arc<dyn Store>) {
     for scope in scopes() {
         put_config(store, &scope, ConfigRecord::default()).await;
         assert_eq!(config_of(store, &scope).await, Some(ConfigRecord::default()), "{scope:?}");
     }
 }
 
-pub(crate) async fn every_setting_of_a_config_reads_back(store: &Arc<dyn Store>) {
+pub async fn every_setting_of_a_config_reads_back(store: &Arc<dyn Store>) {
     let text = |text: &str| Some(Arc::from(text));
     let config = ConfigRecord {
         compatibility: Some(Level::FullTransitive),
@@ -112,7 +112,7 @@ pub(crate) async fn every_setting_of_a_config_reads_back(store: &Arc<dyn Store>)
     }
 }
 
-pub(crate) async fn a_config_that_is_removed_is_not_set(store: &Arc<dyn Store>) {
+pub async fn a_config_that_is_removed_is_not_set(store: &Arc<dyn Store>) {
     register(store, &subject("s"), "one").await;
     for scope in scopes() {
         put_config(store, &scope, record(Some(Level::Full), None)).await;

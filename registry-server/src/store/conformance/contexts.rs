@@ -12,7 +12,7 @@ async fn delete_subject(store: &Arc<dyn Store>, key: &SubjectKey, mode: DeleteMo
     store.delete_subject(key, mode, revision).await.unwrap();
 }
 
-pub(crate) async fn a_context_is_listed_from_its_first_version(store: &Arc<dyn Store>) {
+pub async fn a_context_is_listed_from_its_first_version(store: &Arc<dyn Store>) {
     put_config(store, &Scope::Context(Arc::from(".config")), ConfigRecord::default()).await;
     put_config(store, &Scope::Subject(subject_in(".subject", "s")), ConfigRecord::default()).await;
     assert_eq!(listed(store, "").await, Vec::<String>::new());
@@ -26,7 +26,7 @@ pub(crate) async fn a_context_is_listed_from_its_first_version(store: &Arc<dyn S
     assert_eq!(listed(store, ".c").await, Vec::<String>::new());
 }
 
-pub(crate) async fn a_context_with_versions_stays(store: &Arc<dyn Store>) {
+pub async fn a_context_with_versions_stays(store: &Arc<dyn Store>) {
     let key = subject_in(".team", "s");
     register(store, &key, "one").await;
     assert_eq!(store.delete_context(".team").await.unwrap(), ContextRemoved::NotEmpty);
@@ -35,7 +35,7 @@ pub(crate) async fn a_context_with_versions_stays(store: &Arc<dyn Store>) {
     assert_eq!(listed(store, "").await, [".team"]);
 }
 
-pub(crate) async fn a_deleted_context_keeps_its_settings_and_its_last_id(store: &Arc<dyn Store>) {
+pub async fn a_deleted_context_keeps_its_settings_and_its_last_id(store: &Arc<dyn Store>) {
     let (key, scope) = (subject_in(".team", "s"), Scope::Context(Arc::from(".team")));
     register(store, &key, "one").await;
     put_config(store, &scope, ConfigRecord { normalize: Some(true), ..ConfigRecord::default() }).await;
@@ -54,7 +54,7 @@ pub(crate) async fn a_deleted_context_keeps_its_settings_and_its_last_id(store: 
     assert_eq!(listed(store, "").await, [".team"]);
 }
 
-pub(crate) async fn subjects_and_ids_are_found_across_contexts(store: &Arc<dyn Store>) {
+pub async fn subjects_and_ids_are_found_across_contexts(store: &Arc<dyn Store>) {
     for context in [".b", ".", ".a"] {
         register(store, &subject_in(context, "s"), "one").await;
     }
@@ -79,7 +79,7 @@ pub(crate) async fn subjects_and_ids_are_found_across_contexts(store: &Arc<dyn S
     assert_eq!(store.ids_by_guid(guid("one")).await.unwrap().len(), 2);
 }
 
-pub(crate) async fn the_last_id_counts_by_context(store: &Arc<dyn Store>) {
+pub async fn the_last_id_counts_by_context(store: &Arc<dyn Store>) {
     assert_eq!(store.last_id(".").await.unwrap(), None);
     put_config(store, &Scope::Context(Arc::from(".")), ConfigRecord::default()).await;
     assert_eq!(store.last_id(".").await.unwrap(), None, "settings give no id");

@@ -23,7 +23,7 @@ async fn listed(store: &Arc<dyn Store>, deleted: Deleted) -> Vec<String> {
     store.subjects(".", "", deleted).await.unwrap().iter().map(|name| name.to_string()).collect()
 }
 
-pub(crate) async fn a_soft_deleted_version_keeps_its_number(store: &Arc<dyn Store>) {
+pub async fn a_soft_deleted_version_keeps_its_number(store: &Arc<dyn Store>) {
     let key = subject("s");
     register(store, &key, "one").await;
     register(store, &key, "two").await;
@@ -36,7 +36,7 @@ pub(crate) async fn a_soft_deleted_version_keeps_its_number(store: &Arc<dyn Stor
     assert_eq!(register(store, &key, "two").await, pair(2, 4));
 }
 
-pub(crate) async fn soft_deleted_subjects_are_listed_on_request(store: &Arc<dyn Store>) {
+pub async fn soft_deleted_subjects_are_listed_on_request(store: &Arc<dyn Store>) {
     for name in ["live", "mixed", "gone"] {
         register(store, &subject(name), "one").await;
         register(store, &subject(name), "two").await;
@@ -52,7 +52,7 @@ pub(crate) async fn soft_deleted_subjects_are_listed_on_request(store: &Arc<dyn 
     assert_eq!(listed(store, Deleted::Only).await, Vec::<String>::new());
 }
 
-pub(crate) async fn a_permanent_delete_wants_a_soft_one_first(store: &Arc<dyn Store>) {
+pub async fn a_permanent_delete_wants_a_soft_one_first(store: &Arc<dyn Store>) {
     let key = subject("s");
     register(store, &key, "one").await;
     register(store, &key, "two").await;
@@ -66,7 +66,7 @@ pub(crate) async fn a_permanent_delete_wants_a_soft_one_first(store: &Arc<dyn St
     assert_eq!(store.schema(".", SchemaId(1)).await.unwrap(), None);
 }
 
-pub(crate) async fn a_permanent_delete_frees_numbers_but_no_ids(store: &Arc<dyn Store>) {
+pub async fn a_permanent_delete_frees_numbers_but_no_ids(store: &Arc<dyn Store>) {
     let key = subject("s");
     register(store, &key, "one").await;
     register(store, &key, "two").await;
@@ -80,7 +80,7 @@ pub(crate) async fn a_permanent_delete_frees_numbers_but_no_ids(store: &Arc<dyn 
     assert_eq!(register(store, &key, "two").await, pair(3, 1));
 }
 
-pub(crate) async fn a_content_in_use_elsewhere_stays(store: &Arc<dyn Store>) {
+pub async fn a_content_in_use_elsewhere_stays(store: &Arc<dyn Store>) {
     register(store, &subject("a"), "one").await;
     register(store, &subject("b"), "one").await;
     delete_subject(store, &subject("b"), DeleteMode::Soft).await;
@@ -92,7 +92,7 @@ pub(crate) async fn a_content_in_use_elsewhere_stays(store: &Arc<dyn Store>) {
     assert_eq!(register(store, &subject("c"), "one").await, pair(1, 1));
 }
 
-pub(crate) async fn a_subject_that_is_gone_takes_its_config_along(store: &Arc<dyn Store>) {
+pub async fn a_subject_that_is_gone_takes_its_config_along(store: &Arc<dyn Store>) {
     let key = subject("s");
     let scope = Scope::Subject(key.clone());
     let config = ConfigRecord { compatibility: Some(Level::Full), ..ConfigRecord::default() };
@@ -106,7 +106,7 @@ pub(crate) async fn a_subject_that_is_gone_takes_its_config_along(store: &Arc<dy
     assert_eq!(config_of(store, &scope).await, None);
 }
 
-pub(crate) async fn a_delete_without_effect_moves_nothing(store: &Arc<dyn Store>) {
+pub async fn a_delete_without_effect_moves_nothing(store: &Arc<dyn Store>) {
     let key = subject("s");
     register(store, &key, "one").await;
     delete_version(store, &key, 1, DeleteMode::Soft).await;
@@ -121,7 +121,7 @@ pub(crate) async fn a_delete_without_effect_moves_nothing(store: &Arc<dyn Store>
     assert_eq!(store.revision(&key).await.unwrap(), before);
 }
 
-pub(crate) async fn a_stale_delete_is_refused(store: &Arc<dyn Store>) {
+pub async fn a_stale_delete_is_refused(store: &Arc<dyn Store>) {
     let key = subject("s");
     register(store, &key, "one").await;
     let stale = store.revision(&key).await.unwrap();
@@ -136,7 +136,7 @@ pub(crate) async fn a_stale_delete_is_refused(store: &Arc<dyn Store>) {
 }
 
 /// A decision made before a subject was removed and made again must not hold.
-pub(crate) async fn a_revision_does_not_come_back_after_a_delete(store: &Arc<dyn Store>) {
+pub async fn a_revision_does_not_come_back_after_a_delete(store: &Arc<dyn Store>) {
     let key = subject("s");
     let mut seen = Vec::new();
 
@@ -155,7 +155,7 @@ pub(crate) async fn a_revision_does_not_come_back_after_a_delete(store: &Arc<dyn
 }
 
 /// One version after the other is not the subject as a whole.
-pub(crate) async fn the_last_version_that_is_removed_leaves_the_config(store: &Arc<dyn Store>) {
+pub async fn the_last_version_that_is_removed_leaves_the_config(store: &Arc<dyn Store>) {
     let key = subject("s");
     let scope = Scope::Subject(key.clone());
     let config = ConfigRecord { compatibility: Some(Level::Full), ..ConfigRecord::default() };
@@ -170,7 +170,7 @@ pub(crate) async fn the_last_version_that_is_removed_leaves_the_config(store: &A
     assert_eq!(register(store, &key, "one").await, pair(2, 1));
 }
 
-pub(crate) async fn a_content_that_returns_takes_its_older_places(store: &Arc<dyn Store>) {
+pub async fn a_content_that_returns_takes_its_older_places(store: &Arc<dyn Store>) {
     let key = subject("s");
     register(store, &key, "one").await;
     register(store, &key, "two").await;

@@ -6,13 +6,13 @@ use tokio::task::JoinSet;
 use super::super::{ConfigRecord, DeleteMode, Deleted, Scope, StoreErrorKind};
 use super::*;
 
-pub(crate) async fn ping_succeeds(store: &Arc<dyn Store>) {
+pub async fn ping_succeeds(store: &Arc<dyn Store>) {
     store.ping().await.unwrap();
     register(store, &subject("s"), "one").await;
     store.ping().await.unwrap();
 }
 
-pub(crate) async fn a_closed_store_refuses_writes(store: &Arc<dyn Store>) {
+pub async fn a_closed_store_refuses_writes(store: &Arc<dyn Store>) {
     register(store, &subject("s"), "one").await;
 
     store.close().await;
@@ -24,7 +24,7 @@ pub(crate) async fn a_closed_store_refuses_writes(store: &Arc<dyn Store>) {
     store.close().await;
 }
 
-pub(crate) async fn reopening_keeps_everything(place: &impl Place) {
+pub async fn reopening_keeps_everything(place: &impl Place) {
     let (a, b) = (subject("a"), subject_in(".team", "b"));
     let config = ConfigRecord {
         compatibility: Some(Level::ForwardTransitive),
@@ -60,7 +60,7 @@ pub(crate) async fn reopening_keeps_everything(place: &impl Place) {
     store.close().await;
 }
 
-pub(crate) async fn ids_are_not_given_again_after_reopening(place: &impl Place) {
+pub async fn ids_are_not_given_again_after_reopening(place: &impl Place) {
     let key = subject("s");
     let store = place.open().await;
     for number in 1..=5 {
@@ -79,7 +79,7 @@ pub(crate) async fn ids_are_not_given_again_after_reopening(place: &impl Place) 
     store.close().await;
 }
 
-pub(crate) async fn close_writes_what_was_accepted(place: &impl Place) {
+pub async fn close_writes_what_was_accepted(place: &impl Place) {
     let store = place.open().await;
     let mut tasks = JoinSet::new();
     for number in 0..100 {

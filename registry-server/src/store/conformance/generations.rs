@@ -19,7 +19,7 @@ impl Watch {
     }
 }
 
-pub(crate) async fn every_change_of_an_ids_uses_moves_its_generation(store: &Arc<dyn Store>) {
+pub async fn every_change_of_an_ids_uses_moves_its_generation(store: &Arc<dyn Store>) {
     let (s, t) = (subject("s"), subject("t"));
     let mut watch = Watch(store.uses_generation(".", SchemaId(1)));
 
@@ -54,7 +54,7 @@ pub(crate) async fn every_change_of_an_ids_uses_moves_its_generation(store: &Arc
     assert_eq!(store.schema_uses(".", SchemaId(1)).await.unwrap(), []);
 }
 
-pub(crate) async fn what_writes_nothing_moves_no_generation(store: &Arc<dyn Store>) {
+pub async fn what_writes_nothing_moves_no_generation(store: &Arc<dyn Store>) {
     let key = subject("s");
     register(store, &key, "one").await;
     let before = store.uses_generation(".", SchemaId(1));

@@ -20,7 +20,7 @@ async fn remove_subject(store: &Arc<dyn Store>, key: &SubjectKey) {
     }
 }
 
-pub(crate) async fn an_import_keeps_its_id_and_its_number(store: &Arc<dyn Store>) {
+pub async fn an_import_keeps_its_id_and_its_number(store: &Arc<dyn Store>) {
     let key = subject("s");
 
     assert_eq!(import(store, &key, "seven", 70, 7).await.place(), written(70, 7));
@@ -34,7 +34,7 @@ pub(crate) async fn an_import_keeps_its_id_and_its_number(store: &Arc<dyn Store>
     assert_eq!(store.last_id(".").await.unwrap(), Some(SchemaId(71)));
 }
 
-pub(crate) async fn a_given_id_alone_gets_the_next_number(store: &Arc<dyn Store>) {
+pub async fn a_given_id_alone_gets_the_next_number(store: &Arc<dyn Store>) {
     let key = subject("s");
     register(store, &key, "one").await;
     let revision = store.revision(&key).await.unwrap();
@@ -46,7 +46,7 @@ pub(crate) async fn a_given_id_alone_gets_the_next_number(store: &Arc<dyn Store>
     assert_eq!(store.insert_version(new).await.unwrap().place(), written(10, 9));
 }
 
-pub(crate) async fn a_given_id_of_another_content_is_taken(store: &Arc<dyn Store>) {
+pub async fn a_given_id_of_another_content_is_taken(store: &Arc<dyn Store>) {
     let key = subject("s");
     register(store, &key, "one").await;
     let before = store.subject_snapshot(&key).await.unwrap();
@@ -59,7 +59,7 @@ pub(crate) async fn a_given_id_of_another_content_is_taken(store: &Arc<dyn Store
     assert_eq!(import(store, &subject_in(".team", "s"), "two", 1, 1).await.place(), written(1, 1));
 }
 
-pub(crate) async fn one_content_may_have_two_ids_and_the_last_is_preferred(store: &Arc<dyn Store>) {
+pub async fn one_content_may_have_two_ids_and_the_last_is_preferred(store: &Arc<dyn Store>) {
     let key = subject("s");
 
     assert_eq!(import(store, &key, "one", 10, 1).await.place(), written(10, 1));
@@ -74,7 +74,7 @@ pub(crate) async fn one_content_may_have_two_ids_and_the_last_is_preferred(store
     assert_eq!(store.last_id(".").await.unwrap(), Some(SchemaId(20)));
 }
 
-pub(crate) async fn another_id_is_preferred_when_the_preferred_one_goes(store: &Arc<dyn Store>) {
+pub async fn another_id_is_preferred_when_the_preferred_one_goes(store: &Arc<dyn Store>) {
     for (id, name) in [(10, "ten"), (30, "thirty"), (20, "twenty")] {
         assert_eq!(import(store, &subject(name), "one", id, 1).await.place(), written(id, 1));
     }
@@ -90,7 +90,7 @@ pub(crate) async fn another_id_is_preferred_when_the_preferred_one_goes(store: &
     assert_eq!(register(store, &subject("c"), "one").await, pair(31, 1));
 }
 
-pub(crate) async fn a_removal_leaves_the_preferred_id_when_it_stays(store: &Arc<dyn Store>) {
+pub async fn a_removal_leaves_the_preferred_id_when_it_stays(store: &Arc<dyn Store>) {
     import(store, &subject("a"), "one", 10, 1).await;
     import(store, &subject("b"), "one", 20, 1).await;
 
@@ -99,7 +99,7 @@ pub(crate) async fn a_removal_leaves_the_preferred_id_when_it_stays(store: &Arc<
     assert_eq!(register(store, &subject("c"), "one").await, pair(20, 1));
 }
 
-pub(crate) async fn a_taken_number_is_replaced(store: &Arc<dyn Store>) {
+pub async fn a_taken_number_is_replaced(store: &Arc<dyn Store>) {
     let key = subject("s");
     import(store, &key, "one", 1, 1).await;
     import(store, &key, "two", 2, 2).await;
@@ -116,7 +116,7 @@ pub(crate) async fn a_taken_number_is_replaced(store: &Arc<dyn Store>) {
     assert_eq!(store.subjects(".", "", super::super::Deleted::Only).await.unwrap(), Vec::<Arc<str>>::new());
 }
 
-pub(crate) async fn a_taken_number_that_is_referred_to_stays(store: &Arc<dyn Store>) {
+pub async fn a_taken_number_that_is_referred_to_stays(store: &Arc<dyn Store>) {
     let (base, key) = (subject("base"), subject("s"));
     import(store, &base, "one", 1, 1).await;
     let reference = StoredReference {
@@ -137,7 +137,7 @@ pub(crate) async fn a_taken_number_that_is_referred_to_stays(store: &Arc<dyn Sto
     assert_eq!(store.schema(".", SchemaId(5)).await.unwrap(), None);
 }
 
-pub(crate) async fn numbers_beyond_31_bits_are_refused(store: &Arc<dyn Store>) {
+pub async fn numbers_beyond_31_bits_are_refused(store: &Arc<dyn Store>) {
     const LAST: u32 = i32::MAX.unsigned_abs();
     let key = subject("s");
     for (id, version) in [(LAST + 1, 1), (1, LAST + 1), (1, 0), (u32::MAX, u32::MAX)] {

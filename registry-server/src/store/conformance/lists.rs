@@ -32,7 +32,7 @@ async fn three_subjects(store: &Arc<dyn Store>) {
     register(store, &subject_in(".team", "a"), "one").await;
 }
 
-pub(crate) async fn subjects_are_listed_by_prefix(store: &Arc<dyn Store>) {
+pub async fn subjects_are_listed_by_prefix(store: &Arc<dyn Store>) {
     for name in ["a", "ab", "abc", "b", "A", "a\u{10ffff}", "a\u{10ffff}z", "", "\u{e000}x", "\u{1f600}x"] {
         register(store, &subject(name), "one").await;
     }
@@ -51,7 +51,7 @@ pub(crate) async fn subjects_are_listed_by_prefix(store: &Arc<dyn Store>) {
     }
 }
 
-pub(crate) async fn versions_are_listed_by_their_state(store: &Arc<dyn Store>) {
+pub async fn versions_are_listed_by_their_state(store: &Arc<dyn Store>) {
     three_subjects(store).await;
     let all = |deleted| Shown { deleted, latest: Latest::All };
     let latest = |deleted| Shown { deleted, latest: Latest::Only };
@@ -82,7 +82,7 @@ pub(crate) async fn versions_are_listed_by_their_state(store: &Arc<dyn Store>) {
     }
 }
 
-pub(crate) async fn versions_are_listed_with_their_content_and_by_prefix(store: &Arc<dyn Store>) {
+pub async fn versions_are_listed_with_their_content_and_by_prefix(store: &Arc<dyn Store>) {
     three_subjects(store).await;
 
     let found = store.versions_in(".", "b", Shown::default(), None, 1).await.unwrap();
@@ -99,7 +99,7 @@ pub(crate) async fn versions_are_listed_with_their_content_and_by_prefix(store: 
     assert_eq!(store.versions_in(".", "", Shown::default(), None, 0).await.unwrap(), []);
 }
 
-pub(crate) async fn aliases_are_listed_as_long_as_they_are_set(store: &Arc<dyn Store>) {
+pub async fn aliases_are_listed_as_long_as_they_are_set(store: &Arc<dyn Store>) {
     let alias = |name: &str| ConfigRecord { alias: Some(Arc::from(name)), ..ConfigRecord::default() };
     let (b, a) = (subject("b"), subject_in(".team", "a"));
     put_config(store, &Scope::Subject(a.clone()), alias("target")).await;
@@ -113,7 +113,7 @@ pub(crate) async fn aliases_are_listed_as_long_as_they_are_set(store: &Arc<dyn S
 }
 
 /// Every way to change versions leaves the lists of subjects right.
-pub(crate) async fn lists_agree_with_the_versions_after_any_change(store: &Arc<dyn Store>) {
+pub async fn lists_agree_with_the_versions_after_any_change(store: &Arc<dyn Store>) {
     // A small generator of its own, so that every run does the same.
     let mut state = 7_u32;
     let mut next = |bound: u32| {
@@ -163,7 +163,7 @@ pub(crate) async fn lists_agree_with_the_versions_after_any_change(store: &Arc<d
     }
 }
 
-pub(crate) async fn a_thousand_subjects_are_listed_whole(store: &Arc<dyn Store>) {
+pub async fn a_thousand_subjects_are_listed_whole(store: &Arc<dyn Store>) {
     const SUBJECTS: u32 = 1_000;
     let mut tasks = JoinSet::new();
     for number in 0..SUBJECTS {

@@ -43,7 +43,7 @@ async fn refer(store: &Arc<dyn Store>, key: &SubjectKey, text: &str, target: &Su
     assert!(matches!(inserted, Inserted::Written { .. }), "{inserted:?}");
 }
 
-pub(crate) async fn a_mode_reads_back_at_every_scope(store: &Arc<dyn Store>) {
+pub async fn a_mode_reads_back_at_every_scope(store: &Arc<dyn Store>) {
     for scope in scopes() {
         assert_eq!(mode_of(store, &scope).await, None, "{scope:?}");
         for mode in MODES {
@@ -71,7 +71,7 @@ pub(crate) async fn a_mode_reads_back_at_every_scope(store: &Arc<dyn Store>) {
     assert_eq!(modes, expected);
 }
 
-pub(crate) async fn what_is_narrower_than_a_scope_is_not_shown(store: &Arc<dyn Store>) {
+pub async fn what_is_narrower_than_a_scope_is_not_shown(store: &Arc<dyn Store>) {
     for scope in scopes() {
         put(store, &scope, Some(Mode::Forward), ImportDemand::Nothing).await;
     }
@@ -88,7 +88,7 @@ pub(crate) async fn what_is_narrower_than_a_scope_is_not_shown(store: &Arc<dyn S
     assert_eq!(of_global.revision, Revision { global: of_global.revision.global, ..Revision::default() });
 }
 
-pub(crate) async fn a_mode_that_is_removed_is_not_set(store: &Arc<dyn Store>) {
+pub async fn a_mode_that_is_removed_is_not_set(store: &Arc<dyn Store>) {
     for scope in scopes() {
         put_config(store, &scope, ConfigRecord::default()).await;
         put(store, &scope, Some(Mode::ReadOnly), ImportDemand::Nothing).await;
@@ -100,7 +100,7 @@ pub(crate) async fn a_mode_that_is_removed_is_not_set(store: &Arc<dyn Store>) {
     }
 }
 
-pub(crate) async fn a_stale_change_of_settings_is_refused(store: &Arc<dyn Store>) {
+pub async fn a_stale_change_of_settings_is_refused(store: &Arc<dyn Store>) {
     for scope in scopes() {
         let stale = store.scope_snapshot(&scope).await.unwrap().revision;
         put(store, &scope, Some(Mode::ReadOnly), ImportDemand::Nothing).await;
@@ -114,7 +114,7 @@ pub(crate) async fn a_stale_change_of_settings_is_refused(store: &Arc<dyn Store>
     }
 }
 
-pub(crate) async fn import_wants_no_live_version_in_its_scope(store: &Arc<dyn Store>) {
+pub async fn import_wants_no_live_version_in_its_scope(store: &Arc<dyn Store>) {
     register(store, &subject_in(".team", "s"), "one").await;
     register(store, &subject_in(".team", "t"), "two").await;
     let demand = ImportDemand::NoLiveSubject;
@@ -131,7 +131,7 @@ pub(crate) async fn import_wants_no_live_version_in_its_scope(store: &Arc<dyn St
     }
 }
 
-pub(crate) async fn import_takes_soft_deleted_remains_of_its_scope_along(store: &Arc<dyn Store>) {
+pub async fn import_takes_soft_deleted_remains_of_its_scope_along(store: &Arc<dyn Store>) {
     let (s, t, other) = (subject_in(".team", "s"), subject_in(".team", "t"), subject("s"));
     let scope = Scope::Context(Arc::from(".team"));
     for key in [&s, &t, &other] {
@@ -159,7 +159,7 @@ pub(crate) async fn import_takes_soft_deleted_remains_of_its_scope_along(store: 
     assert_eq!(versions(store, &other).await, []);
 }
 
-pub(crate) async fn import_takes_remains_along_that_refer_to_each_other(store: &Arc<dyn Store>) {
+pub async fn import_takes_remains_along_that_refer_to_each_other(store: &Arc<dyn Store>) {
     let (a, b) = (subject_in(".team", "a"), subject_in(".team", "b"));
     register(store, &a, "one").await;
     refer(store, &b, "to a", &a).await;
@@ -176,7 +176,7 @@ pub(crate) async fn import_takes_remains_along_that_refer_to_each_other(store: &
     assert_eq!((versions(store, &a).await, versions(store, &b).await), (Vec::new(), Vec::new()));
 }
 
-pub(crate) async fn import_leaves_remains_that_something_outside_refers_to(store: &Arc<dyn Store>) {
+pub async fn import_leaves_remains_that_something_outside_refers_to(store: &Arc<dyn Store>) {
     let (base, key) = (subject_in(".team", "base"), subject("s"));
     register(store, &subject_in(".team", "a"), "a").await;
     soft_delete(store, &subject_in(".team", "a")).await;
@@ -197,7 +197,7 @@ pub(crate) async fn import_leaves_remains_that_something_outside_refers_to(store
     assert_eq!(store.subjects(".team", "", Deleted::Include).await.unwrap(), Vec::<Arc<str>>::new());
 }
 
-pub(crate) async fn modes_below_a_context_are_removed_and_no_others(store: &Arc<dyn Store>) {
+pub async fn modes_below_a_context_are_removed_and_no_others(store: &Arc<dyn Store>) {
     let below = [subject_in(".team", "s"), subject_in(".team", "t")].map(Scope::Subject);
     let others = [Scope::Context(Arc::from(".team")), Scope::Subject(subject("s")), Scope::Global];
     for scope in below.iter().chain(&others) {

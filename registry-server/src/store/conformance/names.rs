@@ -3,7 +3,7 @@
 use super::super::{CONTEXT_BYTES_MAX, ConfigRecord, Deleted, SUBJECT_BYTES_MAX, Scope, StoreErrorKind};
 use super::*;
 
-pub(crate) async fn sorts_subjects_by_utf16(store: &Arc<dyn Store>) {
+pub async fn sorts_subjects_by_utf16(store: &Arc<dyn Store>) {
     let sorted = ["", "A", "a", "a-b", "ab", "\u{e9}", "\u{d7ff}", "\u{10000}", "\u{1f600}", "\u{e000}", "\u{ffff}"];
     for name in sorted.iter().rev() {
         register(store, &subject(name), "one").await;
@@ -14,7 +14,7 @@ pub(crate) async fn sorts_subjects_by_utf16(store: &Arc<dyn Store>) {
     assert_eq!(listed.iter().map(|name| &**name).collect::<Vec<_>>(), sorted);
 }
 
-pub(crate) async fn takes_any_name(store: &Arc<dyn Store>) {
+pub async fn takes_any_name(store: &Arc<dyn Store>) {
     let names = [
         "a",
         "A",
@@ -44,7 +44,7 @@ pub(crate) async fn takes_any_name(store: &Arc<dyn Store>) {
     assert_eq!(store.subjects(".", "", Deleted::Hide).await.unwrap().len(), names.len());
 }
 
-pub(crate) async fn takes_the_longest_names_and_no_longer(store: &Arc<dyn Store>) {
+pub async fn takes_the_longest_names_and_no_longer(store: &Arc<dyn Store>) {
     let longest =
         subject_in(&format!(".{}", "c".repeat(CONTEXT_BYTES_MAX - 1)), &"\u{e9}".repeat(SUBJECT_BYTES_MAX / 2));
     assert_eq!(register(store, &longest, "one").await, pair(1, 1));

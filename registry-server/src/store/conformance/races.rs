@@ -30,7 +30,7 @@ fn numbers_to(last: u32) -> BTreeSet<u32> {
     (1..=last).collect()
 }
 
-pub(crate) async fn writes_to_different_subjects_all_land(store: &Arc<dyn Store>) {
+pub async fn writes_to_different_subjects_all_land(store: &Arc<dyn Store>) {
     const SUBJECTS: u32 = 300;
 
     let written = race(SUBJECTS, |number| {
@@ -52,7 +52,7 @@ pub(crate) async fn writes_to_different_subjects_all_land(store: &Arc<dyn Store>
     assert_eq!(ids, numbers_to(SUBJECTS));
 }
 
-pub(crate) async fn racers_of_one_subject_get_one_version_each(store: &Arc<dyn Store>) {
+pub async fn racers_of_one_subject_get_one_version_each(store: &Arc<dyn Store>) {
     let written = race(RACERS, |number| {
         let store = Arc::clone(store);
         async move { register(&store, &subject("s"), &format!("text {number}")).await }
@@ -68,7 +68,7 @@ pub(crate) async fn racers_of_one_subject_get_one_version_each(store: &Arc<dyn S
     }
 }
 
-pub(crate) async fn racers_with_one_content_agree(store: &Arc<dyn Store>) {
+pub async fn racers_with_one_content_agree(store: &Arc<dyn Store>) {
     let written = race(RACERS, |number| {
         let store = Arc::clone(store);
         async move { register(&store, &subject(&format!("s-{}", number % 4)), "one").await }
@@ -81,7 +81,7 @@ pub(crate) async fn racers_with_one_content_agree(store: &Arc<dyn Store>) {
 }
 
 /// Of a register decided before a config change, and the change, either the register came first or it moved.
-pub(crate) async fn a_config_wins_or_loses_against_a_register_but_never_both(store: &Arc<dyn Store>) {
+pub async fn a_config_wins_or_loses_against_a_register_but_never_both(store: &Arc<dyn Store>) {
     for round in 0..30 {
         let key = subject(&format!("s-{round}"));
         let decided_on = store.revision(&key).await.unwrap();
@@ -103,7 +103,7 @@ pub(crate) async fn a_config_wins_or_loses_against_a_register_but_never_both(sto
     }
 }
 
-pub(crate) async fn a_caller_that_goes_away_breaks_nothing(store: &Arc<dyn Store>) {
+pub async fn a_caller_that_goes_away_breaks_nothing(store: &Arc<dyn Store>) {
     for round in 0..50 {
         let key = subject(&format!("s-{round}"));
         let mut insert = pin!(store.insert_version(new_version(&key, &format!("text {round}"), Revision::default())));
@@ -124,7 +124,7 @@ pub(crate) async fn a_caller_that_goes_away_breaks_nothing(store: &Arc<dyn Store
     }
 }
 
-pub(crate) async fn readers_see_whole_subjects_while_writes_run(store: &Arc<dyn Store>) {
+pub async fn readers_see_whole_subjects_while_writes_run(store: &Arc<dyn Store>) {
     const VERSIONS: u32 = 60;
     let key = subject("s");
     let writer = {

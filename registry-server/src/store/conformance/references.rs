@@ -58,7 +58,7 @@ fn referrer(context: &str, id: SchemaId, is_live: bool) -> Referrer {
     Referrer { context: Arc::from(context), id, is_live }
 }
 
-pub(crate) async fn references_come_back_in_their_order(store: &Arc<dyn Store>) {
+pub async fn references_come_back_in_their_order(store: &Arc<dyn Store>) {
     let (base, other) = (subject("base"), subject_in(".team", "other"));
     let first = register(store, &base, "one").await;
     let second = register(store, &base, "two").await;
@@ -81,7 +81,7 @@ pub(crate) async fn references_come_back_in_their_order(store: &Arc<dyn Store>) 
     assert_eq!(*store.schema(".", first.0).await.unwrap().unwrap().references, []);
 }
 
-pub(crate) async fn referrers_are_the_direct_ones_of_all_contexts(store: &Arc<dyn Store>) {
+pub async fn referrers_are_the_direct_ones_of_all_contexts(store: &Arc<dyn Store>) {
     let base = subject("base");
     register(store, &base, "one").await;
     register(store, &base, "two").await;
@@ -100,7 +100,7 @@ pub(crate) async fn referrers_are_the_direct_ones_of_all_contexts(store: &Arc<dy
     assert_eq!(store.referrers(&subject("nobody"), Version(1)).await.unwrap(), []);
 }
 
-pub(crate) async fn a_reference_to_what_has_changed_writes_nothing(store: &Arc<dyn Store>) {
+pub async fn a_reference_to_what_has_changed_writes_nothing(store: &Arc<dyn Store>) {
     let (base, key) = (subject("base"), subject("s"));
     let target = register(store, &base, "one").await;
     let missing = (target.0, Version(2));
@@ -119,7 +119,7 @@ pub(crate) async fn a_reference_to_what_has_changed_writes_nothing(store: &Arc<d
 }
 
 /// Its references stand already, and so do their targets: soft-deleted at most. Clients register again what they had.
-pub(crate) async fn a_known_content_is_taken_though_its_target_is_soft_deleted(store: &Arc<dyn Store>) {
+pub async fn a_known_content_is_taken_though_its_target_is_soft_deleted(store: &Arc<dyn Store>) {
     let base = subject("base");
     let target = register(store, &base, "one").await;
     let id = refer(store, &subject("first"), "refers", &base, 1).await;
@@ -132,7 +132,7 @@ pub(crate) async fn a_known_content_is_taken_though_its_target_is_soft_deleted(s
     assert_eq!(delete_version(store, &base, 1, DeleteMode::Permanent).await, referenced(1));
 }
 
-pub(crate) async fn live_referrers_block_a_soft_delete(store: &Arc<dyn Store>) {
+pub async fn live_referrers_block_a_soft_delete(store: &Arc<dyn Store>) {
     let base = subject("base");
     for text in ["one", "two", "three"] {
         register(store, &base, text).await;
@@ -152,7 +152,7 @@ pub(crate) async fn live_referrers_block_a_soft_delete(store: &Arc<dyn Store>) {
     assert_eq!(delete_subject(store, &base, DeleteMode::Soft).await, done(&[2, 3]));
 }
 
-pub(crate) async fn soft_deleted_referrers_block_a_permanent_delete(store: &Arc<dyn Store>) {
+pub async fn soft_deleted_referrers_block_a_permanent_delete(store: &Arc<dyn Store>) {
     let (base, key) = (subject("base"), subject("s"));
     register(store, &base, "one").await;
     register(store, &base, "two").await;
@@ -171,7 +171,7 @@ pub(crate) async fn soft_deleted_referrers_block_a_permanent_delete(store: &Arc<
     assert_eq!(store.subjects(".", "", super::super::Deleted::Include).await.unwrap(), Vec::<Arc<str>>::new());
 }
 
-pub(crate) async fn a_subject_may_go_with_what_refers_to_it_from_inside(store: &Arc<dyn Store>) {
+pub async fn a_subject_may_go_with_what_refers_to_it_from_inside(store: &Arc<dyn Store>) {
     let key = subject("s");
     register(store, &key, "one").await;
     refer(store, &key, "two", &key, 1).await;
@@ -190,7 +190,7 @@ pub(crate) async fn a_subject_may_go_with_what_refers_to_it_from_inside(store: &
 }
 
 /// A content of the subject that another subject uses, too, stays and still refers to what would go.
-pub(crate) async fn a_subject_stays_while_what_refers_to_it_is_used_elsewhere(store: &Arc<dyn Store>) {
+pub async fn a_subject_stays_while_what_refers_to_it_is_used_elsewhere(store: &Arc<dyn Store>) {
     let (key, other) = (subject("s"), subject("other"));
     register(store, &key, "one").await;
     refer(store, &key, "two", &key, 1).await;
@@ -205,7 +205,7 @@ pub(crate) async fn a_subject_stays_while_what_refers_to_it_is_used_elsewhere(st
 }
 
 /// A live version of the subject refers to a soft-deleted one of it: both stand in one subject, but only one would go.
-pub(crate) async fn a_permanent_delete_is_blocked_by_what_lives_on_inside(store: &Arc<dyn Store>) {
+pub async fn a_permanent_delete_is_blocked_by_what_lives_on_inside(store: &Arc<dyn Store>) {
     let key = subject("s");
     register(store, &key, "one").await;
     refer(store, &key, "two", &key, 1).await;
@@ -219,7 +219,7 @@ pub(crate) async fn a_permanent_delete_is_blocked_by_what_lives_on_inside(store:
     assert_eq!(versions(store, &key).await, [(1, 1, true), (3, 2, false)]);
 }
 
-pub(crate) async fn an_older_version_that_is_referred_to_stays_when_its_content_returns(store: &Arc<dyn Store>) {
+pub async fn an_older_version_that_is_referred_to_stays_when_its_content_returns(store: &Arc<dyn Store>) {
     let (base, key) = (subject("base"), subject("s"));
     register(store, &base, "one").await;
     refer(store, &key, "refers", &base, 1).await;
@@ -235,7 +235,7 @@ pub(crate) async fn an_older_version_that_is_referred_to_stays_when_its_content_
 }
 
 /// Of a register that refers to a version and a delete of that version, decided at once, one at most is done.
-pub(crate) async fn a_delete_and_a_register_that_refers_exclude_each_other(store: &Arc<dyn Store>) {
+pub async fn a_delete_and_a_register_that_refers_exclude_each_other(store: &Arc<dyn Store>) {
     for round in 0..60 {
         let (base, key) = (subject(&format!("base-{round}")), subject_in(".team", &format!("s-{round}")));
         let target = register(store, &base, &format!("base {round}")).await;

@@ -85,7 +85,7 @@ async fn put_mode(store: &Arc<dyn Store>, scope: &Scope, mode: Option<Mode>) {
 }
 
 /// The settings of the default context count in the decisions of all contexts.
-pub(crate) async fn the_default_context_moves_the_revision_of_all(store: &Arc<dyn Store>) {
+pub async fn the_default_context_moves_the_revision_of_all(store: &Arc<dyn Store>) {
     let (near, far) = (subject("s"), subject_in(".team", "s"));
     register(store, &near, "one").await;
     register(store, &far, "one").await;
@@ -114,7 +114,7 @@ async fn prepare(store: &Arc<dyn Store>, change: Change) -> SubjectKey {
     key
 }
 
-pub(crate) async fn every_change_moves_the_revision(store: &Arc<dyn Store>) {
+pub async fn every_change_moves_the_revision(store: &Arc<dyn Store>) {
     for change in CHANGES {
         let key = prepare(store, change).await;
         let before = store.revision(&key).await.unwrap();
@@ -127,7 +127,7 @@ pub(crate) async fn every_change_moves_the_revision(store: &Arc<dyn Store>) {
     }
 }
 
-pub(crate) async fn a_stale_revision_writes_nothing(store: &Arc<dyn Store>) {
+pub async fn a_stale_revision_writes_nothing(store: &Arc<dyn Store>) {
     for change in CHANGES {
         let key = prepare(store, change).await;
         let stale = store.revision(&key).await.unwrap();
@@ -142,7 +142,7 @@ pub(crate) async fn a_stale_revision_writes_nothing(store: &Arc<dyn Store>) {
     }
 }
 
-pub(crate) async fn a_change_elsewhere_leaves_the_revision(store: &Arc<dyn Store>) {
+pub async fn a_change_elsewhere_leaves_the_revision(store: &Arc<dyn Store>) {
     let key = subject("s");
     register(store, &key, "one").await;
     let before = store.revision(&key).await.unwrap();
@@ -158,7 +158,7 @@ pub(crate) async fn a_change_elsewhere_leaves_the_revision(store: &Arc<dyn Store
     assert_eq!(inserted.place(), Some((SchemaId(3), Version(2))));
 }
 
-pub(crate) async fn a_refused_insert_costs_no_id(store: &Arc<dyn Store>) {
+pub async fn a_refused_insert_costs_no_id(store: &Arc<dyn Store>) {
     let key = subject("s");
     register(store, &key, "one").await;
 
@@ -171,7 +171,7 @@ pub(crate) async fn a_refused_insert_costs_no_id(store: &Arc<dyn Store>) {
     assert_eq!(store.schema(".", SchemaId(3)).await.unwrap(), None);
 }
 
-pub(crate) async fn revision_and_snapshot_agree(store: &Arc<dyn Store>) {
+pub async fn revision_and_snapshot_agree(store: &Arc<dyn Store>) {
     let keys = [subject("a"), subject("b"), subject_in(".team", "a"), subject("never written")];
     for (number, key) in keys[..3].iter().enumerate() {
         register(store, key, &format!("text {number}")).await;
@@ -186,7 +186,7 @@ pub(crate) async fn revision_and_snapshot_agree(store: &Arc<dyn Store>) {
     }
 }
 
-pub(crate) async fn an_append_tells_the_counter_of_its_subject(store: &Arc<dyn Store>) {
+pub async fn an_append_tells_the_counter_of_its_subject(store: &Arc<dyn Store>) {
     let key = subject("s");
     let insert = async |text: &str, version| {
         let revision = store.revision(&key).await.unwrap();

@@ -26,13 +26,3 @@ pub(crate) fn kind_of(error: &sqlx::Error) -> StoreErrorKind {
 pub(super) fn failed(operation: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
     move |error| StoreError::new(operation, kind_of(&error), error)
 }
-
-/// The stored rows are not what this program writes.
-pub(super) fn corrupt(operation: &'static str, what: impl Into<String>) -> StoreError {
-    StoreError::new(operation, StoreErrorKind::Corrupt, what.into())
-}
-
-/// Trying again later may help.
-pub(super) fn unavailable(operation: &'static str, why: impl Into<String>) -> StoreError {
-    StoreError::new(operation, StoreErrorKind::Unavailable, why.into())
-}

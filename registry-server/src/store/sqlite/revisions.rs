@@ -13,10 +13,11 @@ use schema_core::SchemaId;
 use sqlx::SqliteConnection;
 use tokio::sync::watch;
 
+use super::super::changes::{Changes, Move};
 use super::super::generations::Generations;
+use super::super::rows::stored_u64;
 use super::super::{DEFAULT_CONTEXT, Revision, Scope, StoreError, SubjectKey};
-use super::failure::{failed, unavailable};
-use super::rows::stored_u64;
+use super::failure::failed;
 
 const OPERATION: &str = "load the revisions";
 
@@ -36,66 +37,6 @@ struct Counters {
     subjects: HashMap<SubjectKey, u64>,
     contexts: HashMap<Arc<str>, u64>,
     global: u64,
-}
-
-/// What one transaction changed, in order.
-#[derive(Debug, Default)]
-pub(super) struct Changes {
-    moves: Vec<Move>,
-    last_change: u64,
-}
-
-#[derive(Debug)]
-enum Move {
-    Subject(SubjectKey, u64),
-    SubjectGone(SubjectKey),
-    Context(Arc<str>, u64),
-    Global(u64),
-    Uses(Arc<str>, SchemaId),
-}
-
-/// A place in [`Changes`] to go back to when a savepoint is rolled back.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Mark {
-    moves: usize,
-    last_change: u64,
-}
-
-impl Changes {
-    pub(super) fn mark(&self) -> Mark {
-        Mark { moves: self.moves.len(), last_change: self.last_change }
-    }
-
-    pub(super) fn roll_back_to(&mut self, mark: Mark) {
-        self.moves.truncate(mark.moves);
-        self.last_change = mark.last_change;
-    }
-
-    /// A change got this number.
-    pub(super) fn numbered(&mut self, change: u64) {
-        self.last_change = change;
-    }
-
-    pub(super) fn subject(&mut self, subject: SubjectKey, change: u64) {
-        self.moves.push(Move::Subject(subject, change));
-    }
-
-    pub(super) fn subject_gone(&mut self, subject: SubjectKey) {
-        self.moves.push(Move::SubjectGone(subject));
-    }
-
-    pub(super) fn context(&mut self, context: Arc<str>, change: u64) {
-        self.moves.push(Move::Context(context, change));
-    }
-
-    pub(super) fn global(&mut self, change: u64) {
-        self.moves.push(Move::Global(change));
-    }
-
-    /// The uses of an id changed.
-    pub(super) fn uses(&mut self, context: &Arc<str>, id: SchemaId) {
-        self.moves.push(Move::Uses(Arc::clone(context), id));
-    }
 }
 
 impl Revisions {
@@ -170,7 +111,7 @@ impl Revisions {
         let reached = tokio::time::timeout(PUBLISH_TIMEOUT, watched.wait_for(|last| *last >= change)).await;
         match reached {
             Ok(Ok(_)) => Ok(()),
-            _ => Err(unavailable("read", "the writer has not confirmed a commit that is already visible")),
+            _ => Err(StoreError::unavailable("read", "the writer has not confirmed a commit that is already visible")),
         }
     }
 }

@@ -23,9 +23,10 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::super::StoreError;
+use super::super::changes::Changes;
+use super::super::writes::Write;
 use super::connect::{Location, Ownership};
-use super::failure::unavailable;
-use super::revisions::{Changes, Revisions};
+use super::revisions::Revisions;
 
 /// Writes that may wait. At a few milliseconds per commit of [`GROUP_MAX`] the last of them waits well below a second.
 const QUEUE_MAX: usize = 256;
@@ -38,24 +39,6 @@ const ENQUEUE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A commit this young proves that writes work.
 const PROOF_AGE_MAX: Duration = Duration::from_secs(1);
-
-/// A write: what to do inside the shared transaction.
-#[async_trait]
-pub(super) trait Write: Send + Sync + 'static {
-    /// What the caller gets after COMMIT.
-    type Output: Send + 'static;
-
-    /// What it is called in errors.
-    const OPERATION: &'static str;
-
-    /// Does it, and notes in `changes` which revisions moved.
-    ///
-    /// # Errors
-    ///
-    /// Everything that was done and noted is rolled back.
-    async fn apply(&self, connection: &mut SqliteConnection, changes: &mut Changes)
-    -> Result<Self::Output, StoreError>;
-}
 
 /// The sending side of the writer's task.
 #[derive(Debug)]
@@ -92,10 +75,12 @@ impl Writer {
         let (reply, answer) = oneshot::channel();
         let job = Box::new(Job { write, outcome: None, reply });
         self.queue.send_timeout(job, ENQUEUE_TIMEOUT).await.map_err(|error| match error {
-            mpsc::error::SendTimeoutError::Timeout(_) => unavailable(W::OPERATION, "the queue of writes stayed full"),
-            mpsc::error::SendTimeoutError::Closed(_) => unavailable(W::OPERATION, "the store is closed"),
+            mpsc::error::SendTimeoutError::Timeout(_) => {
+                StoreError::unavailable(W::OPERATION, "the queue of writes stayed full")
+            }
+            mpsc::error::SendTimeoutError::Closed(_) => StoreError::unavailable(W::OPERATION, "the store is closed"),
         })?;
-        answer.await.unwrap_or_else(|_| Err(unavailable(W::OPERATION, "the writer has ended")))
+        answer.await.unwrap_or_else(|_| Err(StoreError::unavailable(W::OPERATION, "the writer has ended")))
     }
 
     /// Whether a commit so recently succeeded that a test write would prove nothing new.
@@ -148,8 +133,10 @@ impl<W: Write> Queued for Job<W> {
     fn answer(self: Box<Self>, group: Result<(), &str>) {
         let answer = match (group, self.outcome) {
             (Ok(()), Some(outcome)) => outcome,
-            (Err(reason), _) => Err(unavailable(W::OPERATION, format!("the shared transaction failed: {reason}"))),
-            (Ok(()), None) => Err(unavailable(W::OPERATION, "the write was not reached")),
+            (Err(reason), _) => {
+                Err(StoreError::unavailable(W::OPERATION, format!("the shared transaction failed: {reason}")))
+            }
+            (Ok(()), None) => Err(StoreError::unavailable(W::OPERATION, "the write was not reached")),
         };
         // The caller may have gone away.
         let _ = self.reply.send(answer);

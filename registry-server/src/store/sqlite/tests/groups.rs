@@ -4,13 +4,14 @@ use std::future::Future;
 
 use futures_util::future::join_all;
 use schema_core::SchemaId;
-use sqlx::SqliteConnection;
 
+use super::super::super::changes::Changes;
 use super::super::super::conformance::{new_version, pair, register, subject, versions};
+use super::super::super::connection::{Connection, values};
+use super::super::super::locks::Locks;
+use super::super::super::rows;
+use super::super::super::writes::Write;
 use super::super::super::{Inserted, Revision, StoreError, StoreErrorKind};
-use super::super::failure::failed;
-use super::super::revisions::Changes;
-use super::super::writer::Write;
 use super::*;
 
 /// Runs statements; the last one's single value is the answer.
@@ -22,13 +23,17 @@ impl Write for Statements {
 
     const OPERATION: &'static str = "run statements";
 
-    async fn apply(&self, connection: &mut SqliteConnection, _: &mut Changes) -> Result<Option<i64>, StoreError> {
+    fn context(&self) -> &str {
+        "."
+    }
+
+    fn lock(&self, _locks: &mut Locks) {}
+
+    async fn apply<C: Connection>(&self, connection: &mut C, _: &mut Changes) -> Result<Option<i64>, StoreError> {
         let mut answer = None;
         for statement in self.0 {
-            answer = sqlx::query_scalar(*statement)
-                .fetch_optional(&mut *connection)
-                .await
-                .map_err(failed(Self::OPERATION))?;
+            let found = connection.optional_row(Self::OPERATION, statement, values![]).await?;
+            answer = found.map(|row| rows::number(Self::OPERATION, &row, 0)).transpose()?;
         }
         Ok(answer)
     }

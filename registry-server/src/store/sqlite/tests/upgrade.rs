@@ -14,7 +14,8 @@ use super::*;
 async fn made_at(last: usize, path: &Path, rows: &str) {
     let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
     let mut connection = options.journal_mode(SqliteJournalMode::Wal).connect().await.unwrap();
-    migrations::run(&migrations::SQLITE[..last], &mut connection, "an earlier database").await.unwrap();
+    let steps = migrations::Steps { files: &migrations::SQLITE.files[..last], ..migrations::SQLITE };
+    migrations::run(&steps, &mut connection, "an earlier database").await.unwrap();
     sqlx::raw_sql(AssertSqlSafe(rows)).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
 }

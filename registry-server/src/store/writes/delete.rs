@@ -2,13 +2,13 @@
 
 use async_trait::async_trait;
 use schema_core::Version;
-use sqlx::SqliteConnection;
 
-use super::super::super::{DeleteMode, Removed, Revision, Scope, StoreError, SubjectKey};
-use super::super::revisions::Changes;
-use super::super::writer::Write;
+use super::super::changes::Changes;
+use super::super::connection::Connection;
+use super::super::locks::Locks;
+use super::super::{DeleteMode, Removed, Revision, Scope, StoreError, SubjectKey};
 use super::remove::{Selected, count_versions};
-use super::{raise, remove_if_idle, remove_setting, revision};
+use super::{Write, raise, remove_if_idle, remove_setting, revision};
 
 const OPERATION: &str = "delete versions";
 
@@ -34,13 +34,13 @@ impl DeleteVersions {
     /// Removes what is left of a subject without versions: with the whole subject its settings go.
     async fn remove_remains(
         &self,
-        connection: &mut SqliteConnection,
+        connection: &mut impl Connection,
         changes: &mut Changes,
         scope: &Scope,
     ) -> Result<(), StoreError> {
         if self.version.is_none() {
-            for statement in [include_str!("../../sql/remove_config.sql"), include_str!("../../sql/remove_mode.sql")] {
-                remove_setting(OPERATION, &mut *connection, statement, scope).await?;
+            for statement in [include_str!("../sql/remove_config.sql"), include_str!("../sql/remove_mode.sql")] {
+                remove_setting(OPERATION, connection, statement, scope).await?;
             }
         }
         remove_if_idle(OPERATION, connection, changes, &self.subject).await
@@ -53,25 +53,37 @@ impl Write for DeleteVersions {
 
     const OPERATION: &'static str = OPERATION;
 
-    async fn apply(&self, connection: &mut SqliteConnection, changes: &mut Changes) -> Result<Removed, StoreError> {
+    fn context(&self) -> &str {
+        &self.subject.context
+    }
+
+    fn lock(&self, locks: &mut Locks) {
+        locks.change_subject(&self.subject);
+        // Contents go with their last version, while others may be about to use them.
+        if self.mode == DeleteMode::Permanent {
+            locks.change_context(&self.subject.context);
+        }
+    }
+
+    async fn apply<C: Connection>(&self, connection: &mut C, changes: &mut Changes) -> Result<Removed, StoreError> {
         let scope = Scope::Subject(self.subject.clone());
-        if revision(OPERATION, &mut *connection, &scope).await? != self.decided_on {
+        if revision(OPERATION, connection, &scope).await? != self.decided_on {
             return Ok(Removed::Moved);
         }
         let selected = Selected { subject: &self.subject, version: self.version };
-        if let Some(version) = selected.blocked(OPERATION, &mut *connection, self.mode).await? {
+        if let Some(version) = selected.blocked(OPERATION, connection, self.mode).await? {
             return Ok(Removed::Referenced { version });
         }
 
         let taken = match self.mode {
-            DeleteMode::Soft => selected.mark(OPERATION, &mut *connection, changes).await?,
-            DeleteMode::Permanent => selected.remove(OPERATION, &mut *connection, changes).await?,
+            DeleteMode::Soft => selected.mark(OPERATION, connection, changes).await?,
+            DeleteMode::Permanent => selected.remove(OPERATION, connection, changes).await?,
         };
         if taken.is_empty() {
             return Ok(Removed::Done(taken));
         }
-        raise(OPERATION, &mut *connection, changes, &scope).await?;
-        if count_versions(OPERATION, &mut *connection, &self.subject).await? == 0 {
+        raise(OPERATION, connection, changes, &scope).await?;
+        if count_versions(OPERATION, connection, &self.subject).await? == 0 {
             self.remove_remains(connection, changes, &scope).await?;
         }
         Ok(Removed::Done(taken))

@@ -1,6 +1,7 @@
--- What an insert decides on: counters as in `select_revision.sql`, the last id, the preferred id, the last version.
+-- What an insert decides on: counters as in `select_revision.sql`, the number of its change, the last id (which others
+-- may raise until the context's row is locked), the preferred id, the last version.
 SELECT r.revision, coalesce(d.revision, 0), coalesce(c.revision, 0), coalesce(s.revision, 0),
-       r.last_change, coalesce(c.last_id, 0), p.id,
+       nextval('change_numbers'), coalesce(c.last_id, 0), p.id,
        coalesce((SELECT max(v.version) FROM versions v WHERE v.context = $1 AND v.subject = $2), 0)
 FROM registry r
 LEFT JOIN contexts d ON d.context = '.'

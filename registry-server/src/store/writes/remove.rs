@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use schema_core::Version;
-use sqlx::SqliteConnection;
 
-use super::super::super::{DeleteMode, Scope, StoreError, SubjectKey};
-use super::super::failure::{corrupt, failed};
-use super::super::revisions::Changes;
-use super::super::rows::{scope_filter, stored_u32};
+use super::super::changes::Changes;
+use super::super::connection::{Connection, values};
+use super::super::rows::{self, StoredRow, scope_filter, stored_u32};
+use super::super::{DeleteMode, Scope, StoreError, SubjectKey};
 use super::schema_id;
 
 /// Versions of one subject: one of them, or `None` for all.
@@ -27,17 +26,13 @@ impl Selected<'_> {
     pub(super) async fn blocked(
         &self,
         operation: &'static str,
-        connection: &mut SqliteConnection,
+        connection: &mut impl Connection,
         mode: DeleteMode,
     ) -> Result<Option<Version>, StoreError> {
-        let lowest: Option<i64> = sqlx::query_scalar(include_str!("../../sql/select_blocked.sql"))
-            .bind(&*self.subject.context)
-            .bind(&*self.subject.subject)
-            .bind(self.number())
-            .bind(mode == DeleteMode::Permanent)
-            .fetch_one(connection)
-            .await
-            .map_err(failed(operation))?;
+        let is_permanent = mode == DeleteMode::Permanent;
+        let selected = values![&*self.subject.context, &*self.subject.subject, self.number(), is_permanent];
+        let row = connection.row(operation, include_str!("../sql/select_blocked.sql"), selected).await?;
+        let lowest = row.number(operation, 0)?;
         lowest.map(|version| Ok(Version(stored_u32(operation, version)?))).transpose()
     }
 
@@ -45,10 +40,10 @@ impl Selected<'_> {
     pub(super) async fn mark(
         &self,
         operation: &'static str,
-        connection: &mut SqliteConnection,
+        connection: &mut impl Connection,
         changes: &mut Changes,
     ) -> Result<Vec<Version>, StoreError> {
-        let taken = self.take(operation, connection, include_str!("../../sql/mark_versions.sql")).await?;
+        let taken = self.take(operation, connection, include_str!("../sql/mark_versions.sql")).await?;
         note_uses(operation, changes, &self.subject.context, &taken)?;
         numbers(operation, &taken)
     }
@@ -58,25 +53,21 @@ impl Selected<'_> {
     pub(super) async fn remove(
         &self,
         operation: &'static str,
-        connection: &mut SqliteConnection,
+        connection: &mut impl Connection,
         changes: &mut Changes,
     ) -> Result<Vec<Version>, StoreError> {
         // Contents that go may refer to versions that go, in any order.
-        sqlx::query(include_str!("../../sql/remove_references_of_versions.sql"))
-            .bind(&*self.subject.context)
-            .bind(&*self.subject.subject)
-            .bind(self.number())
-            .execute(&mut *connection)
-            .await
-            .map_err(failed(operation))?;
-        let taken = self.take(operation, &mut *connection, include_str!("../../sql/remove_versions.sql")).await?;
+        let statement = include_str!("../sql/remove_references_of_versions.sql");
+        let selected = values![&*self.subject.context, &*self.subject.subject, self.number()];
+        connection.execute(operation, statement, selected).await?;
+        let taken = self.take(operation, connection, include_str!("../sql/remove_versions.sql")).await?;
         note_uses(operation, changes, &self.subject.context, &taken)?;
 
         let mut ids: Vec<i64> = taken.iter().map(|(_, id)| *id).collect();
         ids.sort_unstable();
         ids.dedup();
         for id in ids {
-            remove_if_unused(operation, &mut *connection, &self.subject.context, id).await?;
+            remove_if_unused(operation, connection, &self.subject.context, id).await?;
         }
         numbers(operation, &taken)
     }
@@ -85,112 +76,87 @@ impl Selected<'_> {
     async fn take(
         &self,
         operation: &'static str,
-        connection: &mut SqliteConnection,
+        connection: &mut impl Connection,
         statement: &'static str,
     ) -> Result<Vec<(i64, i64)>, StoreError> {
-        sqlx::query_as(statement)
-            .bind(&*self.subject.context)
-            .bind(&*self.subject.subject)
-            .bind(self.number())
-            .fetch_all(connection)
-            .await
-            .map_err(failed(operation))
+        let selected = values![&*self.subject.context, &*self.subject.subject, self.number()];
+        let taken = connection.rows(operation, statement, selected).await?;
+        taken.iter().map(|row| Ok((rows::number(operation, row, 0)?, rows::number(operation, row, 1)?))).collect()
     }
 }
 
 /// Removes a content that nothing uses any more. Its id stays taken; another id of the same content is preferred.
 pub(super) async fn remove_if_unused(
     operation: &'static str,
-    connection: &mut SqliteConnection,
+    connection: &mut impl Connection,
     context: &str,
     id: i64,
 ) -> Result<(), StoreError> {
-    let removed: Option<Vec<u8>> = sqlx::query_scalar(include_str!("../../sql/remove_unused_schema.sql"))
-        .bind(context)
-        .bind(id)
-        .fetch_optional(&mut *connection)
-        .await
-        .map_err(failed(operation))?;
-    let Some(dedup_key) = removed else { return Ok(()) };
-    sqlx::query(include_str!("../../sql/prefer_remaining_id.sql"))
-        .bind(context)
-        .bind(dedup_key)
-        .execute(connection)
-        .await
-        .map_err(failed(operation))?;
+    let statement = include_str!("../sql/remove_unused_schema.sql");
+    let Some(removed) = connection.optional_row(operation, statement, values![context, id]).await? else {
+        return Ok(());
+    };
+    let dedup_key: [u8; 32] = rows::hash(operation, &removed, 0, "dedup key")?;
+    let content = values![context, dedup_key.as_slice()];
+    connection.execute(operation, include_str!("../sql/prefer_remaining_id.sql"), content).await?;
     Ok(())
 }
 
 /// Makes the counts of a subject right after its versions have changed; how many versions it has.
 pub(super) async fn count_versions(
     operation: &'static str,
-    connection: &mut SqliteConnection,
+    connection: &mut impl Connection,
     subject: &SubjectKey,
 ) -> Result<i64, StoreError> {
-    let count = sqlx::query_scalar(include_str!("../../sql/count_versions.sql"))
-        .bind(&*subject.context)
-        .bind(&*subject.subject)
-        .fetch_optional(connection)
-        .await
-        .map_err(failed(operation))?;
-    count.ok_or_else(|| corrupt(operation, format!("subject `{}` has no row", subject.subject)))
+    let place = values![&*subject.context, &*subject.subject];
+    let counted = connection.optional_row(operation, include_str!("../sql/count_versions.sql"), place).await?;
+    match counted {
+        Some(row) => rows::number(operation, &row, 0),
+        None => Err(StoreError::corrupt(operation, format!("subject `{}` has no row", subject.subject))),
+    }
 }
 
 /// Whether a scope has a live version.
 pub(super) async fn is_live(
     operation: &'static str,
-    connection: &mut SqliteConnection,
+    connection: &mut impl Connection,
     scope: &Scope,
 ) -> Result<bool, StoreError> {
     let (context, subject) = scope_filter(scope);
-    sqlx::query_scalar(include_str!("../../sql/select_is_live_in_scope.sql"))
-        .bind(context)
-        .bind(subject)
-        .fetch_one(connection)
-        .await
-        .map_err(failed(operation))
+    let statement = include_str!("../sql/select_is_live_in_scope.sql");
+    let row = connection.row(operation, statement, values![context, subject]).await?;
+    rows::flag(operation, &row, 0)
 }
 
 /// The first soft-deleted version of a scope that something outside of what is soft-deleted there refers to.
 pub(super) async fn blocked_in_scope(
     operation: &'static str,
-    connection: &mut SqliteConnection,
+    connection: &mut impl Connection,
     scope: &Scope,
 ) -> Result<Option<(SubjectKey, Version)>, StoreError> {
     let (context, subject) = scope_filter(scope);
-    let found: Option<(String, String, i64)> = sqlx::query_as(include_str!("../../sql/select_blocked_in_scope.sql"))
-        .bind(context)
-        .bind(subject)
-        .fetch_optional(connection)
-        .await
-        .map_err(failed(operation))?;
-    let Some((context, subject, version)) = found else { return Ok(None) };
-    let key = SubjectKey { context: Arc::from(context), subject: Arc::from(subject) };
-    Ok(Some((key, Version(stored_u32(operation, version)?))))
+    let statement = include_str!("../sql/select_blocked_in_scope.sql");
+    let found = connection.optional_row(operation, statement, values![context, subject]).await?;
+    found.map(|row| Ok((subject_key(operation, &row)?, rows::version(operation, &row, 2)?))).transpose()
 }
 
 /// Forgets what the contents refer to that only soft-deleted versions of a scope use, and answers the subjects that
 /// have such versions. Then they can be removed subject by subject.
 pub(super) async fn release_scope(
     operation: &'static str,
-    connection: &mut SqliteConnection,
+    connection: &mut impl Connection,
     scope: &Scope,
 ) -> Result<Vec<SubjectKey>, StoreError> {
     let (context, subject) = scope_filter(scope);
-    sqlx::query(include_str!("../../sql/remove_references_in_scope.sql"))
-        .bind(context)
-        .bind(subject)
-        .execute(&mut *connection)
-        .await
-        .map_err(failed(operation))?;
-    let found: Vec<(String, String)> = sqlx::query_as(include_str!("../../sql/select_deleted_in_scope.sql"))
-        .bind(context)
-        .bind(subject)
-        .fetch_all(connection)
-        .await
-        .map_err(failed(operation))?;
-    let keys = found.into_iter();
-    Ok(keys.map(|(context, subject)| SubjectKey { context: context.into(), subject: subject.into() }).collect())
+    let scope = values![context, subject];
+    connection.execute(operation, include_str!("../sql/remove_references_in_scope.sql"), scope).await?;
+    let found = connection.rows(operation, include_str!("../sql/select_deleted_in_scope.sql"), scope).await?;
+    found.iter().map(|row| subject_key(operation, row)).collect()
+}
+
+/// The first two columns, a context and a subject.
+fn subject_key(operation: &'static str, row: &impl StoredRow) -> Result<SubjectKey, StoreError> {
+    Ok(SubjectKey { context: rows::text(operation, row, 0)?, subject: rows::text(operation, row, 1)? })
 }
 
 fn note_uses(

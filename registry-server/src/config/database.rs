@@ -1,0 +1,60 @@
+//! `database`: where schemas are kept. It may carry a password, which is never printed.
+
+use std::fmt;
+
+/// Where schemas are kept.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Database {
+    /// A URL: `sqlite://PATH`, or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
+    Url(String),
+    /// In memory, gone with the process; flag `--ephemeral`.
+    Ephemeral,
+}
+
+impl fmt::Display for Database {
+    /// Without password and parameters.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = match self {
+            Self::Ephemeral => return f.write_str("memory"),
+            Self::Url(url) => url,
+        };
+        let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| *scheme != "sqlite") else {
+            return f.write_str(url);
+        };
+        let place = rest.split('?').next().unwrap_or_default();
+        // A password with a slash or an at sign in it is wrong there, and still a password.
+        match place.rsplit_once('@') {
+            Some((user, place)) => {
+                let user = user.split(':').next().unwrap_or_default();
+                write!(f, "{scheme}://{user}@{place}")
+            }
+            None => write!(f, "{scheme}://{place}"),
+        }
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Database({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_password_is_printed() {
+        for (url, shown) in [
+            ("sqlite://a@b:c?d.db", "sqlite://a@b:c?d.db"),
+            ("postgres://sr:secret@host:5432/registry", "postgres://sr@host:5432/registry"),
+            ("postgres://sr:se@cr/et@host/registry", "postgres://sr@host/registry"),
+            ("postgres://host/registry?user=sr&password=secret", "postgres://host/registry"),
+            ("postgres://host/registry", "postgres://host/registry"),
+        ] {
+            let database = Database::Url(url.to_owned());
+            assert_eq!(database.to_string(), shown);
+            assert_eq!(format!("{database:?}"), format!("Database({shown})"));
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Which database, and how connections to it are set up and checked.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection as _, PgConnection};
+
+use super::super::{StoreError, StoreErrorKind, migrations};
+use super::failure::failed;
+
+const OPERATION: &str = "open the database";
+
+/// The oldest release that is tested.
+const VERSION_MIN: i64 = 150_000;
+
+/// The key of the lock under which the layout is brought up to date.
+const MIGRATIONS: i64 = 0x7372_6d69_6772_6174;
+
+/// A server that does not answer within this time is away, so that requests are told within two seconds.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(1_500);
+
+/// Settings of every connection. `statement_timeout`: no request waits for longer. `lock_timeout`: a writer that waits
+/// for another node is told to try later, within the two seconds that a request has.
+/// `idle_in_transaction_session_timeout`: a node that is frozen in the middle of a write gives its locks back.
+const SETTINGS: [(&str, &str); 3] =
+    [("statement_timeout", "5s"), ("lock_timeout", "1500ms"), ("idle_in_transaction_session_timeout", "5s")];
+
+/// Where a database is reached, and by whom.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    options: PgConnectOptions,
+}
+
+impl Target {
+    /// Reads `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=...`.
+    pub(super) fn parse(url: &str) -> Result<Self, StoreError> {
+        let options = PgConnectOptions::from_str(url)
+            .map_err(|error| StoreError::new(OPERATION, StoreErrorKind::Setup, error))?
+            .application_name("schema-registry")
+            .options(SETTINGS)
+            .disable_statement_logging();
+        Ok(Self { options })
+    }
+
+    /// A pool for whoever cannot do with a connection. It is not connected.
+    pub(super) fn pool_of_one(&self) -> PgPool {
+        PgPoolOptions::new().max_connections(1).connect_lazy_with(self.options.clone())
+    }
+
+    /// A new connection.
+    pub(super) async fn connect(&self, operation: &'static str) -> Result<PgConnection, StoreError> {
+        match tokio::time::timeout(CONNECT_TIMEOUT, self.options.connect()).await {
+            Ok(connected) => connected.map_err(failed(operation)),
+            Err(_) => {
+                Err(StoreError::unavailable(operation, format!("`{self}` did not answer within {CONNECT_TIMEOUT:?}")))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let database = self.options.get_database().unwrap_or_else(|| self.options.get_username());
+        write!(f, "postgres://{}:{}/{database}", self.options.get_host(), self.options.get_port())
+    }
+}
+
+/// Refuses a server that is too old; complains about one that may lose what it has confirmed.
+pub(super) async fn check_server(connection: &mut PgConnection, target: &Target) -> Result<(), StoreError> {
+    let (version, text): (i64, String) =
+        sqlx::query_as("SELECT current_setting('server_version_num')::bigint, current_setting('server_version')")
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(failed(OPERATION))?;
+    if version < VERSION_MIN {
+        let advice = format!("`{target}` is PostgreSQL {text}, expected at least {}", VERSION_MIN / 10_000);
+        return Err(StoreError::new(OPERATION, StoreErrorKind::Setup, advice));
+    }
+
+    let (fsync, synchronous_commit, encoding): (String, String, String) = sqlx::query_as(
+        "SELECT current_setting('fsync'), current_setting('synchronous_commit'), current_setting('server_encoding')",
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(failed(OPERATION))?;
+    if encoding != "UTF8" {
+        let advice = format!("`{target}` is encoded as {encoding}, expected UTF8; create the database with UTF8");
+        return Err(StoreError::new(OPERATION, StoreErrorKind::Setup, advice));
+    }
+    for (setting, value) in [("fsync", fsync), ("synchronous_commit", synchronous_commit)] {
+        if value == "off" {
+            tracing::warn!(
+                setting,
+                "`{target}` runs with `{setting} = off`: schemas that were confirmed to clients can be lost, and ids \
+                 given a second time, when it crashes; set `{setting} = on`"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Brings the layout up to date. Of several servers that start at once one does it, the others wait for it.
+pub(super) async fn migrate(connection: &mut PgConnection, target: &Target) -> Result<(), StoreError> {
+    // The lock ends with the transaction, however it ends; and all steps are applied or none.
+    let mut transaction = connection.begin().await.map_err(failed(OPERATION))?;
+    sqlx::query("SET LOCAL statement_timeout = 0").execute(&mut *transaction).await.map_err(failed(OPERATION))?;
+    sqlx::query("SET LOCAL lock_timeout = 0").execute(&mut *transaction).await.map_err(failed(OPERATION))?;
+    sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        .bind(MIGRATIONS)
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed(OPERATION))?;
+    migrations::run(&migrations::POSTGRES, &mut *transaction, &target.to_string()).await?;
+    transaction.commit().await.map_err(failed(OPERATION))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_message_carries_the_password() {
+        let target = Target::parse("postgres://sr:secret@db.example:6000/registry").unwrap();
+
+        assert_eq!(target.to_string(), "postgres://db.example:6000/registry");
+        let wrong = Target::parse("postgres://sr:secret@db.example:port/registry").unwrap_err();
+        assert!(!format!("{wrong:?}").contains("secret"), "{wrong:?}");
+    }
+}

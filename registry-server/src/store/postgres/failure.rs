@@ -1,0 +1,40 @@
+//! PostgreSQL's errors in the store's terms: can trying again help, is the connection lost, or must a person look?
+
+use super::super::{StoreError, StoreErrorKind};
+
+/// What a caller can do about `error`.
+pub(crate) fn kind_of(error: &sqlx::Error) -> StoreErrorKind {
+    match error {
+        // https://www.postgresql.org/docs/current/errcodes-appendix.html
+        sqlx::Error::Database(error) => match error.code().unwrap_or_default().get(..2) {
+            // A text with U+0000, which PostgreSQL cannot keep.
+            _ if error.code().as_deref() == Some("22021") => StoreErrorKind::Invalid,
+            // Checked values reach the database, so a broken constraint means that rows are not what we wrote.
+            Some("22" | "23" | "XX") => StoreErrorKind::Corrupt,
+            // The password, the database's name, the rights.
+            Some("28" | "3D" | "42") => StoreErrorKind::Setup,
+            _ => StoreErrorKind::Unavailable,
+        },
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::RowNotFound => StoreErrorKind::Corrupt,
+        sqlx::Error::Configuration(_) => StoreErrorKind::Setup,
+        _ => StoreErrorKind::Unavailable,
+    }
+}
+
+/// Whether the connection is of no use any more, so that the same statement may succeed on another one.
+pub(super) fn is_lost(error: &StoreError) -> bool {
+    match error.source.downcast_ref::<sqlx::Error>() {
+        // 57P: the server goes down or comes up. 25P03: it has cut a transaction that did nothing for too long.
+        Some(sqlx::Error::Database(error)) => {
+            let code = error.code().unwrap_or_default();
+            code.starts_with("08") || code.starts_with("57P") || code == "25P03"
+        }
+        Some(sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed) => true,
+        _ => false,
+    }
+}
+
+/// Wraps what PostgreSQL says about `operation`; for `map_err`.
+pub(super) fn failed(operation: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
+    move |error| StoreError::new(operation, kind_of(&error), error)
+}

@@ -1,0 +1,118 @@
+//! Connections for reads: a few, each statement on one of them.
+//!
+//! Unlike a general pool it does not ask a connection whether it lives before and after each use, which would triple
+//! the round trips of a short read: it finds out by using it, and repeats a read that met a dead one.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::PgConnection;
+use sqlx::postgres::{PgArguments, PgRow};
+use tokio::sync::Semaphore;
+
+use super::super::StoreError;
+use super::super::connection::Value;
+use super::super::reads::{Read, Reads};
+use super::connect::Target;
+use super::connection::arguments;
+use super::failure::{failed, is_lost};
+
+/// A read that finds no free connection for this long fails, so that the caller can answer 503 in time.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(1_500);
+
+/// The server ends a statement after five seconds; if it does not even say so, it is away.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(6);
+
+/// Connections to one database.
+#[derive(Debug)]
+pub(super) struct Pool {
+    target: Target,
+    idle: Mutex<Vec<PgConnection>>,
+    permits: Semaphore,
+}
+
+impl Pool {
+    /// At most `connections_max` at once; each is made when it is needed.
+    pub(super) fn new(target: Target, connections_max: usize) -> Self {
+        Self { target, idle: Mutex::new(Vec::with_capacity(connections_max)), permits: Semaphore::new(connections_max) }
+    }
+
+    /// The rows of a statement that only reads.
+    ///
+    /// # Cancel safety
+    ///
+    /// A call that is dropped closes its connection.
+    pub(super) async fn query(
+        &self,
+        operation: &'static str,
+        statement: &'static str,
+        arguments: PgArguments,
+    ) -> Result<Vec<PgRow>, StoreError> {
+        let _permit = match tokio::time::timeout(ACQUIRE_TIMEOUT, self.permits.acquire()).await {
+            Ok(Ok(permit)) => permit,
+            Ok(Err(_)) => return Err(StoreError::unavailable(operation, "the store is closed")),
+            Err(_) => return Err(StoreError::unavailable(operation, "all connections stayed busy")),
+        };
+        if let Some(connection) = self.take_idle() {
+            match self.try_query(connection, operation, statement, arguments.clone()).await {
+                // The others are as old, and the server may be back already.
+                Err(error) if is_lost(&error) => self.forget_idle(),
+                answer => return answer,
+            }
+        }
+        let connection = self.target.connect(operation).await?;
+        self.try_query(connection, operation, statement, arguments).await
+    }
+
+    /// Lets nobody in any more and closes what is idle.
+    pub(super) async fn close(&self) {
+        self.permits.close();
+        let idle = std::mem::take(&mut *self.idle());
+        for connection in idle {
+            // It is closed either way; saying so is a courtesy to the server.
+            let _ = sqlx::Connection::close(connection).await;
+        }
+    }
+
+    async fn try_query(
+        &self,
+        mut connection: PgConnection,
+        operation: &'static str,
+        statement: &'static str,
+        arguments: PgArguments,
+    ) -> Result<Vec<PgRow>, StoreError> {
+        let query = sqlx::query_with(statement, arguments).fetch_all(&mut connection);
+        let answer = match tokio::time::timeout(ANSWER_TIMEOUT, query).await {
+            Ok(answer) => answer.map_err(failed(operation))?,
+            Err(_) => return Err(StoreError::unavailable(operation, "the database did not answer in time")),
+        };
+        // After any error the connection is dropped: errors are rare, and its state is in doubt.
+        if !self.permits.is_closed() {
+            self.idle().push(connection);
+        }
+        Ok(answer)
+    }
+
+    fn take_idle(&self) -> Option<PgConnection> {
+        self.idle().pop()
+    }
+
+    fn forget_idle(&self) {
+        self.idle().clear();
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<PgConnection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Reads for Pool {
+    type Row = PgRow;
+
+    async fn rows(&self, operation: &'static str, read: Read, values: &[Value<'_>]) -> Result<Vec<PgRow>, StoreError> {
+        let arguments = arguments(values).map_err(failed(operation))?;
+        self.query(operation, read.statement, arguments).await
+    }
+}

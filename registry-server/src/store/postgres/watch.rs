@@ -1,0 +1,230 @@
+//! News from the other nodes: which ids have changed their uses. It only evicts; nothing that is answered gets valid
+//! by it.
+//!
+//! A writer sends a message with its COMMIT; PostgreSQL delivers it to every node that listens, within milliseconds. A
+//! connection that has died unseen delivers nothing, so it is asked every two seconds. After any doubt all ids count
+//! as changed. So an id that was permanently deleted is served for less than five seconds on a node that has missed
+//! the message, as long as the database can be reached at all.
+
+use std::collections::BTreeSet;
+use std::fmt::{self, Write as _};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use schema_core::SchemaId;
+use sqlx::postgres::PgListener;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use super::super::StoreError;
+use super::super::generations::Generations;
+use super::connect::Target;
+use super::failure::failed;
+
+/// The channel of the messages.
+pub(super) const CHANNEL: &str = "schema_registry_uses";
+
+/// PostgreSQL takes messages below 8,000 bytes.
+const MESSAGE_BYTES_MAX: usize = 7_900;
+
+/// Stands for all ids.
+const EVERYTHING: &str = "*";
+
+/// How long the connection may be silent before it is asked, and how long it may take to answer.
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
+const POLL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How soon a lost connection is made anew.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+
+const OPERATION: &str = "listen to the other nodes";
+
+/// Tells the messages of this node from those of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Node(u64);
+
+impl Node {
+    /// A node of its own, for as long as the store is open.
+    pub(super) fn new() -> Self {
+        Self(fastrand::u64(..))
+    }
+}
+
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// The listening task.
+#[derive(Debug)]
+pub(super) struct Watch {
+    stop: Arc<Notify>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Watch {
+    /// Starts the task on the current runtime, once it listens. `node` is what this node's own messages begin with.
+    pub(super) async fn start(target: Target, node: Node, generations: Arc<Generations>) -> Result<Self, StoreError> {
+        let listener = listen(&target).await?;
+        let stop = Arc::new(Notify::new());
+        let watching = run(target, listener, node, generations);
+        let stopped = Arc::clone(&stop);
+        let task = tokio::spawn(async move {
+            tokio::select! {
+                () = watching => {}
+                () = stopped.notified() => {}
+            }
+        });
+        Ok(Self { stop, task: Mutex::new(Some(task)) })
+    }
+
+    /// Ends the task and its connection.
+    pub(super) async fn close(&self) {
+        self.stop.notify_one();
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = task {
+            // An error is a panic of the task, which has been printed where it happened.
+            let _ = task.await;
+        }
+    }
+}
+
+/// The text that tells other nodes about these ids; `None` when there are none.
+pub(super) fn message<'a>(node: Node, ids: impl Iterator<Item = (&'a str, SchemaId)>) -> Option<String> {
+    let ids: BTreeSet<(&str, SchemaId)> = ids.collect();
+    if ids.is_empty() {
+        return None;
+    }
+    let mut text = format!("{node}\n");
+    for (context, id) in ids {
+        // A line per id, the context last: it may hold anything but control characters.
+        let _ = writeln!(text, "{} {context}", id.0);
+        if text.len() > MESSAGE_BYTES_MAX {
+            return Some(format!("{node}\n{EVERYTHING}"));
+        }
+    }
+    Some(text)
+}
+
+/// Takes a message in. What is not understood, from a later release perhaps, stands for everything.
+fn take_in(text: &str, node: Node, generations: &Generations) {
+    let (sender, text) = text.split_once('\n').unwrap_or_default();
+    // This node has known since before it answered.
+    if sender == node.to_string() {
+        return;
+    }
+    let lines = text.lines().map(|line| {
+        let (id, context) = line.split_once(' ')?;
+        Some((context, SchemaId(id.parse().ok()?)))
+    });
+    let ids: Option<Vec<(&str, SchemaId)>> = lines.collect();
+    match ids {
+        Some(ids) if !ids.is_empty() => ids.into_iter().for_each(|(context, id)| generations.raise(context, id)),
+        _ => generations.raise_all(),
+    }
+}
+
+async fn run(target: Target, listener: PgListener, node: Node, generations: Arc<Generations>) {
+    let mut listener = Some(listener);
+    let mut is_known = false;
+    loop {
+        let error = match listener.take() {
+            Some(listener) => follow(listener, node, &generations).await,
+            None => match listen(&target).await {
+                Ok(fresh) => {
+                    // What was sent meanwhile was missed.
+                    generations.raise_all();
+                    listener = Some(fresh);
+                    is_known = false;
+                    continue;
+                }
+                Err(error) => error,
+            },
+        };
+        if !is_known {
+            tracing::warn!(error = %error.source, "the connection that listens to the other nodes is lost");
+            is_known = true;
+        }
+        tokio::time::sleep(RETRY_INTERVAL).await;
+    }
+}
+
+async fn listen(target: &Target) -> Result<PgListener, StoreError> {
+    let listening = async {
+        let mut listener = PgListener::connect_with(&target.pool_of_one()).await?;
+        listener.eager_reconnect(false);
+        listener.listen(CHANNEL).await?;
+        Ok(listener)
+    };
+    match tokio::time::timeout(POLL_TIMEOUT, listening).await {
+        Ok(listener) => listener.map_err(failed(OPERATION)),
+        Err(_) => Err(StoreError::unavailable(OPERATION, "the database did not answer in time")),
+    }
+}
+
+/// Takes messages in until the connection is lost.
+async fn follow(mut listener: PgListener, node: Node, generations: &Generations) -> StoreError {
+    loop {
+        match tokio::time::timeout(POLL_INTERVAL, listener.try_recv()).await {
+            Ok(Ok(Some(notification))) => take_in(notification.payload(), node, generations),
+            Ok(Ok(None)) => return StoreError::unavailable(OPERATION, "the database has closed the connection"),
+            Ok(Err(error)) => return failed(OPERATION)(error),
+            Err(_) => {
+                let poll = sqlx::query("SELECT 1").execute(&mut listener);
+                match tokio::time::timeout(POLL_TIMEOUT, poll).await {
+                    Ok(Ok(_)) => {}
+                    Ok(Err(error)) => return failed(OPERATION)(error),
+                    Err(_) => return StoreError::unavailable(OPERATION, "the database did not answer in time"),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_raises_the_ids_it_names_and_no_others() {
+        let generations = Generations::new();
+        let sent = [(".", SchemaId(5)), (".a b", SchemaId(7)), (".", SchemaId(5))];
+        let before = |id| generations.of(".", SchemaId(id));
+        let untouched: Vec<u64> = (100..200).map(before).collect();
+
+        take_in(&message(Node(1), sent.into_iter()).unwrap(), Node(2), &generations);
+
+        assert_eq!(generations.of(".", SchemaId(5)), 1);
+        assert_eq!(generations.of(".a b", SchemaId(7)), 1);
+        let moved = (100..200).map(before).zip(untouched).filter(|(now, then)| now != then).count();
+        assert!(moved < 10, "{moved} of 100 other ids moved");
+    }
+
+    #[test]
+    fn what_does_not_fit_or_is_not_understood_stands_for_everything() {
+        let long = ".".repeat(200);
+        let many = (1..100).map(|id| (&*long, SchemaId(id)));
+        for text in [&*message(Node(1), many).unwrap(), "", "5 .", "1\n5", "1\nfive ."] {
+            let generations = Generations::new();
+
+            take_in(text, Node(2), &generations);
+
+            assert!((1..100).all(|id| generations.of(".", SchemaId(id)) > 0), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_node_does_not_listen_to_itself() {
+        let generations = Generations::new();
+
+        take_in(&message(Node(1), [(".", SchemaId(5))].into_iter()).unwrap(), Node(1), &generations);
+
+        assert_eq!(generations.of(".", SchemaId(5)), 0);
+    }
+
+    #[test]
+    fn nothing_to_tell_is_no_message() {
+        assert_eq!(message(Node(1), std::iter::empty()), None);
+    }
+}

@@ -1,0 +1,45 @@
+//! Reads that are the same in both databases: contents and lists. Snapshots are each database's own.
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use super::connection::Value;
+use super::rows::StoredRow;
+
+pub(super) mod contents;
+pub(super) mod lists;
+
+/// A statement that reads.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Read {
+    /// The statement.
+    pub(super) statement: &'static str,
+    /// The statement, followed by the one that tells how much of the database it has seen.
+    pub(super) sqlite: &'static str,
+}
+
+/// The [`Read`] of files in `sql/`, one after the other.
+macro_rules! read {
+    ($($file:literal),*) => {
+        $crate::store::reads::Read {
+            statement: concat!($(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/sql/", $file))),*),
+            sqlite: concat!($(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/sql/", $file)),)*
+                include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/sql/select_last_change_sqlite.sql"))),
+        }
+    };
+}
+pub(super) use read;
+
+/// The reading side of a database.
+#[async_trait]
+pub(super) trait Reads: Send + Sync {
+    type Row: StoredRow;
+
+    /// The rows of a statement, as they were when the call began or later.
+    async fn rows(
+        &self,
+        operation: &'static str,
+        read: Read,
+        values: &[Value<'_>],
+    ) -> Result<Vec<Self::Row>, StoreError>;
+}

@@ -1,0 +1,115 @@
+//! Reads of contents: what stands behind an id, who uses it, who refers to it.
+
+use std::sync::Arc;
+
+use schema_core::{SchemaId, Version};
+
+use super::super::connection::values;
+use super::super::rows::{self, StoredRow};
+use super::super::text_order::by_utf16;
+use super::super::{Referrer, SchemaUse, StoreError, StoredReference, StoredSchema, SubjectKey};
+use super::{Reads, read};
+
+/// The first column of the content's own row in `select_schema.sql`.
+const CONTENT: i64 = -1;
+
+pub(in super::super) async fn schema(
+    reads: &impl Reads,
+    context: &str,
+    id: SchemaId,
+) -> Result<Option<StoredSchema>, StoreError> {
+    const OPERATION: &str = "read a schema";
+    let place = values![context, id.0];
+    let found = reads.rows(OPERATION, read!("select_schema.sql"), place).await?;
+
+    let mut content = None;
+    let mut references = Vec::new();
+    for row in &found {
+        match rows::number(OPERATION, row, 0)? {
+            CONTENT => content = Some(row),
+            position => references.push((position, reference(OPERATION, row)?)),
+        }
+    }
+    let Some(row) = content else { return Ok(None) };
+    references.sort_by_key(|(position, _)| *position);
+    Ok(Some(StoredSchema {
+        id,
+        schema_type: rows::schema_type(OPERATION, row, 1)?,
+        text: rows::text(OPERATION, row, 2)?,
+        metadata: rows::optional_text(OPERATION, row, 3)?,
+        rule_set: rows::optional_text(OPERATION, row, 4)?,
+        guid: rows::hash(OPERATION, row, 5, "guid")?,
+        dedup_key: rows::hash(OPERATION, row, 6, "dedup key")?,
+        references: references.into_iter().map(|(_, reference)| reference).collect(),
+    }))
+}
+
+pub(in super::super) async fn schema_uses(
+    reads: &impl Reads,
+    context: &str,
+    id: SchemaId,
+) -> Result<Vec<SchemaUse>, StoreError> {
+    const OPERATION: &str = "read the uses of a schema";
+    let place = values![context, id.0];
+    let found = reads.rows(OPERATION, read!("select_schema_uses.sql"), place).await?;
+
+    let mut uses = uses(OPERATION, context, &found)?;
+    uses.sort_by(|a, b| by_utf16(&a.subject.subject, &b.subject.subject).then(a.entry.version.cmp(&b.entry.version)));
+    Ok(uses)
+}
+
+pub(in super::super) async fn ids_by_guid(
+    reads: &impl Reads,
+    guid: &[u8; 16],
+) -> Result<Vec<(Arc<str>, SchemaId)>, StoreError> {
+    const OPERATION: &str = "find a guid";
+    let found = reads.rows(OPERATION, read!("select_ids_by_guid.sql"), values![guid.as_slice()]).await?;
+
+    found.iter().map(|row| Ok((rows::text(OPERATION, row, 0)?, rows::id(OPERATION, row, 1)?))).collect()
+}
+
+pub(in super::super) async fn referrers(
+    reads: &impl Reads,
+    subject: &SubjectKey,
+    version: Version,
+) -> Result<Vec<Referrer>, StoreError> {
+    const OPERATION: &str = "read the referrers of a version";
+    let place = values![&*subject.context, &*subject.subject, version.0];
+    let found = reads.rows(OPERATION, read!("select_referrers.sql"), place).await?;
+
+    found
+        .iter()
+        .map(|row| {
+            Ok(Referrer {
+                context: rows::text(OPERATION, row, 0)?,
+                id: rows::id(OPERATION, row, 1)?,
+                is_live: rows::flag(OPERATION, row, 2)?,
+            })
+        })
+        .collect()
+}
+
+fn reference(operation: &'static str, row: &impl StoredRow) -> Result<StoredReference, StoreError> {
+    Ok(StoredReference {
+        name: rows::text(operation, row, 1)?,
+        subject: rows::text(operation, row, 2)?,
+        target: SubjectKey { context: rows::text(operation, row, 3)?, subject: rows::text(operation, row, 4)? },
+        version: rows::version(operation, row, 7)?,
+    })
+}
+
+/// The columns of a version, then its subject.
+pub(super) fn uses(
+    operation: &'static str,
+    context: &str,
+    found: &[impl StoredRow],
+) -> Result<Vec<SchemaUse>, StoreError> {
+    let context: Arc<str> = Arc::from(context);
+    found
+        .iter()
+        .map(|row| {
+            let subject = SubjectKey { context: Arc::clone(&context), subject: rows::text(operation, row, 5)? };
+            Ok(SchemaUse { subject, entry: rows::version_entry(operation, row)? })
+        })
+        .collect()
+}

@@ -1,0 +1,107 @@
+//! Reads that list: subjects, contexts, versions of many subjects, aliases.
+
+use std::sync::Arc;
+
+use schema_core::{SchemaId, Version};
+
+use super::super::connection::{Value, values};
+use super::super::rows;
+use super::super::text_order::{by_utf16, prefix_end};
+use super::super::{Deleted, Latest, SchemaUse, Shown, StoreError, SubjectKey};
+use super::{Read, Reads, contents, read};
+
+pub(in super::super) async fn subjects(
+    reads: &impl Reads,
+    context: &str,
+    prefix: &str,
+    deleted: Deleted,
+) -> Result<Vec<Arc<str>>, StoreError> {
+    let end = prefix_end(prefix);
+    let shown = values![context, prefix, end.as_deref(), shows_live(deleted), shows_deleted(deleted)];
+    names(reads, "list the subjects", read!("select_subjects.sql"), shown).await
+}
+
+pub(in super::super) async fn contexts(reads: &impl Reads, prefix: &str) -> Result<Vec<Arc<str>>, StoreError> {
+    let end = prefix_end(prefix);
+    names(reads, "list the contexts", read!("select_contexts.sql"), values![prefix, end.as_deref()]).await
+}
+
+pub(in super::super) async fn contexts_of_subject(
+    reads: &impl Reads,
+    subject: &str,
+) -> Result<Vec<Arc<str>>, StoreError> {
+    names(reads, "find a subject", read!("select_contexts_of_subject.sql"), values![subject]).await
+}
+
+pub(in super::super) async fn contexts_of_id(reads: &impl Reads, id: SchemaId) -> Result<Vec<Arc<str>>, StoreError> {
+    names(reads, "find an id", read!("select_contexts_of_id.sql"), values![id.0]).await
+}
+
+pub(in super::super) async fn versions_in(
+    reads: &impl Reads,
+    context: &str,
+    prefix: &str,
+    shown: Shown,
+    after: Option<(&str, Version)>,
+    limit: usize,
+) -> Result<Vec<SchemaUse>, StoreError> {
+    const OPERATION: &str = "list versions";
+    // The page begins where the prefix does, or behind the one before; there is no version 0.
+    let first = (prefix, Version(0));
+    let (subject, version) = after.map_or(first, |after| after.max(first));
+    let end = prefix_end(prefix);
+    let shown = values![
+        context,
+        subject,
+        version.0,
+        end.as_deref(),
+        shows_live(shown.deleted),
+        shows_deleted(shown.deleted),
+        shown.latest == Latest::Only,
+        i64::try_from(limit).unwrap_or(i64::MAX),
+    ];
+    let found = reads.rows(OPERATION, read!("select_versions_in.sql"), shown).await?;
+
+    contents::uses(OPERATION, context, &found)
+}
+
+pub(in super::super) async fn aliases(reads: &impl Reads) -> Result<Vec<(SubjectKey, Arc<str>)>, StoreError> {
+    const OPERATION: &str = "list the aliases";
+    let found = reads.rows(OPERATION, read!("select_aliases.sql"), values![]).await?;
+
+    found
+        .iter()
+        .map(|row| {
+            let (context, subject) = (rows::text(OPERATION, row, 0)?, rows::text(OPERATION, row, 1)?);
+            Ok((SubjectKey { context, subject }, rows::text(OPERATION, row, 2)?))
+        })
+        .collect()
+}
+
+pub(in super::super) async fn last_id(reads: &impl Reads, context: &str) -> Result<Option<SchemaId>, StoreError> {
+    const OPERATION: &str = "read the last id";
+    let found = reads.rows(OPERATION, read!("select_last_id.sql"), values![context]).await?;
+
+    found.first().map(|row| rows::id(OPERATION, row, 0)).transpose()
+}
+
+/// A list of names, in the order of clients.
+async fn names(
+    reads: &impl Reads,
+    operation: &'static str,
+    read: Read,
+    values: &[Value<'_>],
+) -> Result<Vec<Arc<str>>, StoreError> {
+    let found = reads.rows(operation, read, values).await?;
+    let mut names = found.iter().map(|row| rows::text(operation, row, 0)).collect::<Result<Vec<_>, StoreError>>()?;
+    names.sort_by(|a, b| by_utf16(a, b));
+    Ok(names)
+}
+
+fn shows_live(deleted: Deleted) -> bool {
+    deleted != Deleted::Only
+}
+
+fn shows_deleted(deleted: Deleted) -> bool {
+    deleted != Deleted::Hide
+}

@@ -1,0 +1,10 @@
+-- What an insert decides on: counters as in `select_revision.sql`, the number of its change, the last id, the preferred
+-- id, the last version.
+SELECT r.revision, coalesce(d.revision, 0), coalesce(c.revision, 0), coalesce(s.revision, 0),
+       r.last_change + 1, coalesce(c.last_id, 0), p.id,
+       coalesce((SELECT max(v.version) FROM versions v WHERE v.context = $1 AND v.subject = $2), 0)
+FROM registry r
+LEFT JOIN contexts d ON d.context = '.'
+LEFT JOIN contexts c ON c.context = $1
+LEFT JOIN subjects s ON s.context = $1 AND s.subject = $2
+LEFT JOIN preferred_ids p ON p.context = $1 AND p.dedup_key = $3

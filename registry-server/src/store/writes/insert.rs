@@ -1,0 +1,305 @@
+//! Inserting a version, if the decision still stands.
+
+use async_trait::async_trait;
+use schema_core::{SchemaId, Version};
+
+use super::super::changes::Changes;
+use super::super::connection::{Connection, values};
+use super::super::locks::Locks;
+use super::super::rows::{self, Narrowest, StoredRow as _, stored_u64};
+use super::super::{
+    Inserted, NewId, NewNumber, NewReference, NewVersion, Revision, StoreError, StoreErrorKind, SubjectKey,
+};
+use super::remove::{count_versions, remove_if_unused};
+use super::{NUMBER_MAX, Write, check_names, schema_id};
+
+const OPERATION: &str = "insert a version";
+
+/// [`insert_version`](super::super::super::Store::insert_version).
+pub(in super::super) struct Insert {
+    new: NewVersion,
+}
+
+/// How many of the values of `write` a version needs; the others are its content's.
+const VERSION_VALUES: usize = 6;
+
+/// What the transaction finds.
+struct State {
+    revision: Revision,
+    /// The number of this change.
+    change: i64,
+    last_id: SchemaId,
+    preferred_id: Option<SchemaId>,
+    last_version: Version,
+}
+
+/// What is written.
+struct Plan {
+    change: i64,
+    id: SchemaId,
+    content: Content,
+    version: Version,
+    /// The version that had the number, by its id.
+    replaces: Option<SchemaId>,
+}
+
+/// What becomes of the content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    /// The id holds it and is preferred for it.
+    Known,
+    /// The id holds it; from now on it is preferred for it.
+    Preferred,
+    /// The id does not hold it yet.
+    New,
+}
+
+impl Insert {
+    pub(in super::super) fn new(new: NewVersion) -> Result<Self, StoreError> {
+        check_names(OPERATION, &new.subject.context, &new.subject.subject)?;
+        let given_id = if let NewId::Given(id) = new.id { id.0 } else { 0 };
+        let given_version = if let NewNumber::Given(version) = new.version { version.0 } else { 1 };
+        if given_id > NUMBER_MAX || given_version == 0 || given_version > NUMBER_MAX {
+            let reason = format!("id {given_id} and version {given_version} are not both numbers up to {NUMBER_MAX}");
+            return Err(StoreError::new(OPERATION, StoreErrorKind::Invalid, reason));
+        }
+        Ok(Self { new })
+    }
+
+    async fn state<C: Connection>(&self, connection: &mut C) -> Result<State, StoreError> {
+        let subject = &self.new.subject;
+        let looked_at = values![&*subject.context, &*subject.subject, self.new.dedup_key.as_slice()];
+        let row = connection.row(OPERATION, C::STATEMENTS.select_insert_state, looked_at).await?;
+        let preferred_id = row.number(OPERATION, 6)?;
+        Ok(State {
+            revision: rows::revision(OPERATION, &row, 0, Narrowest::Subject)?,
+            change: rows::number(OPERATION, &row, 4)?,
+            last_id: rows::id(OPERATION, &row, 5)?,
+            preferred_id: preferred_id.map(|id| schema_id(OPERATION, id)).transpose()?,
+            last_version: rows::version(OPERATION, &row, 7)?,
+        })
+    }
+
+    /// Whether each reference still means what the decision looked at.
+    async fn targets_stand(&self, connection: &mut impl Connection) -> Result<bool, StoreError> {
+        for NewReference { reference, target_id } in &self.new.references {
+            let place = values![&*reference.target.context, &*reference.target.subject, reference.version.0];
+            let found = connection.optional_row(OPERATION, include_str!("../sql/select_target.sql"), place).await?;
+            let id = found.map(|row| rows::id(OPERATION, &row, 0)).transpose()?;
+            if id != Some(*target_id) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn plan(
+        &self,
+        connection: &mut impl Connection,
+        state: &State,
+    ) -> Result<Result<Plan, Inserted>, StoreError> {
+        let (id, content) = match (self.new.id, state.preferred_id) {
+            (NewId::Next, Some(id)) => (Some(id), Content::Known),
+            (NewId::Next, None) => (None, Content::New),
+            (NewId::Given(id), preferred) => match self.given_id(connection, id).await? {
+                Holds::Nothing => (Some(id), Content::New),
+                Holds::Another => return Ok(Err(Inserted::IdTaken)),
+                Holds::This if preferred == Some(id) => (Some(id), Content::Known),
+                Holds::This => (Some(id), Content::Preferred),
+            },
+        };
+        // What the context has already keeps its targets in place, soft-deleted or not.
+        if content == Content::New && !self.targets_stand(connection).await? {
+            return Ok(Err(Inserted::Moved));
+        }
+        let (version, replaces) = match self.new.version {
+            NewNumber::Next => (next_version(state.last_version)?, None),
+            NewNumber::Given(version) => {
+                let replaces = self.given_version(connection, version).await?;
+                let other = replaces.is_some_and(|old| id != Some(old));
+                if other && is_referenced(connection, &self.new.subject, version).await? {
+                    return Ok(Err(Inserted::Referenced { version }));
+                }
+                (version, replaces)
+            }
+        };
+        // Last: what is refused costs no id.
+        let id = match id {
+            Some(id) => id,
+            None => connection.next_id(OPERATION, &self.new.subject.context, state.last_id).await?,
+        };
+        Ok(Ok(Plan { change: state.change, id, content, version, replaces }))
+    }
+
+    async fn given_id(&self, connection: &mut impl Connection, id: SchemaId) -> Result<Holds, StoreError> {
+        let place = values![&*self.new.subject.context, id.0];
+        let found = connection.optional_row(OPERATION, include_str!("../sql/select_dedup_key.sql"), place).await?;
+        let held = found.map(|row| rows::hash(OPERATION, &row, 0, "dedup key")).transpose()?;
+        Ok(match held {
+            None => Holds::Nothing,
+            Some(key) if key == self.new.dedup_key => Holds::This,
+            Some(_) => Holds::Another,
+        })
+    }
+
+    /// The id of the version that has a given number.
+    async fn given_version(
+        &self,
+        connection: &mut impl Connection,
+        version: Version,
+    ) -> Result<Option<SchemaId>, StoreError> {
+        let place = values![&*self.new.subject.context, &*self.new.subject.subject, version.0];
+        let found = connection.optional_row(OPERATION, include_str!("../sql/select_version_id.sql"), place).await?;
+        found.map(|row| rows::id(OPERATION, &row, 0)).transpose()
+    }
+
+    /// Writes the rows, and the content's when it is new, in one round trip.
+    async fn write<C: Connection>(&self, connection: &mut C, plan: &Plan) -> Result<(), StoreError> {
+        let new = &self.new;
+        let statement = match (plan.replaces, plan.content) {
+            (Some(_), Content::New) => C::STATEMENTS.insert_content_and_replace_version,
+            (Some(_), _) => C::STATEMENTS.replace_version,
+            (None, Content::New) => C::STATEMENTS.insert_content_and_version,
+            (None, _) => C::STATEMENTS.insert_version,
+        };
+        let values = values![
+            &*new.subject.context,
+            &*new.subject.subject,
+            plan.change,
+            plan.version.0,
+            plan.id.0,
+            new.timestamp_ms,
+            new.schema_type.as_str(),
+            new.guid.as_slice(),
+            new.dedup_key.as_slice(),
+            &*new.text,
+            new.metadata.as_deref(),
+            new.rule_set.as_deref(),
+        ];
+        let values = if plan.content == Content::New { values } else { &values[..VERSION_VALUES] };
+        connection.execute(OPERATION, statement, values).await?;
+        match plan.content {
+            Content::Known => Ok(()),
+            Content::Preferred => self.prefer(connection, plan.id).await,
+            Content::New => self.write_references(connection, plan.id).await,
+        }
+    }
+
+    async fn write_references(&self, connection: &mut impl Connection, id: SchemaId) -> Result<(), StoreError> {
+        for (NewReference { reference, .. }, position) in self.new.references.iter().zip(0_i64..) {
+            let values = values![
+                &*self.new.subject.context,
+                id.0,
+                position,
+                &*reference.name,
+                &*reference.subject,
+                &*reference.target.context,
+                &*reference.target.subject,
+                reference.version.0,
+            ];
+            connection.execute(OPERATION, include_str!("../sql/insert_reference.sql"), values).await?;
+        }
+        Ok(())
+    }
+
+    async fn prefer(&self, connection: &mut impl Connection, id: SchemaId) -> Result<(), StoreError> {
+        let values = values![&*self.new.subject.context, self.new.dedup_key.as_slice(), id.0];
+        connection.execute(OPERATION, include_str!("../sql/prefer_id.sql"), values).await?;
+        Ok(())
+    }
+
+    /// Takes away what the new version stands for now: older soft-deleted ones of its content, and a content that only
+    /// the version had that it replaces. Answers whether any version went.
+    async fn tidy(
+        &self,
+        connection: &mut impl Connection,
+        changes: &mut Changes,
+        plan: &Plan,
+    ) -> Result<bool, StoreError> {
+        let key = &self.new.subject;
+        let mut must_count = plan.replaces.is_some();
+        if plan.content != Content::New {
+            let statement = include_str!("../sql/remove_older_versions.sql");
+            let place = values![&*key.context, &*key.subject, plan.id.0, plan.version.0];
+            must_count |= connection.execute(OPERATION, statement, place).await? > 0;
+        }
+        if let Some(old) = plan.replaces {
+            remove_if_unused(OPERATION, connection, &key.context, i64::from(old.0)).await?;
+            changes.uses(&key.context, old);
+        }
+        if must_count {
+            count_versions(OPERATION, connection, key).await?;
+        }
+        Ok(must_count)
+    }
+}
+
+/// What a given id holds.
+enum Holds {
+    Nothing,
+    This,
+    Another,
+}
+
+#[async_trait]
+impl Write for Insert {
+    type Output = Inserted;
+
+    const OPERATION: &'static str = OPERATION;
+
+    fn context(&self) -> &str {
+        &self.new.subject.context
+    }
+
+    fn lock(&self, locks: &mut Locks) {
+        let Self { new } = self;
+        locks.change_subject(&new.subject);
+        locks.change_content(&new.subject.context, &new.dedup_key);
+        for NewReference { reference, .. } in &new.references {
+            locks.refer_to(&reference.target);
+        }
+        // An import may take any id, and take contents away with the version that it replaces.
+        if new.id != NewId::Next || new.version != NewNumber::Next {
+            locks.change_context(&new.subject.context);
+        }
+    }
+
+    async fn apply<C: Connection>(&self, connection: &mut C, changes: &mut Changes) -> Result<Inserted, StoreError> {
+        let state = self.state(connection).await?;
+        if state.revision != self.new.decided_on {
+            return Ok(Inserted::Moved);
+        }
+        let plan = match self.plan(connection, &state).await? {
+            Ok(plan) => plan,
+            Err(refused) => return Ok(refused),
+        };
+
+        self.write(connection, &plan).await?;
+        let has_removed = self.tidy(connection, changes, &plan).await?;
+        let change = stored_u64(OPERATION, plan.change)?;
+        changes.numbered(change);
+        changes.subject(self.new.subject.clone(), change);
+        changes.uses(&self.new.subject.context, plan.id);
+        let is_last = plan.version > state.last_version;
+        let appended = (is_last && !has_removed).then_some(change);
+        Ok(Inserted::Written { id: plan.id, version: plan.version, appended })
+    }
+}
+
+async fn is_referenced(
+    connection: &mut impl Connection,
+    subject: &SubjectKey,
+    version: Version,
+) -> Result<bool, StoreError> {
+    let place = values![&*subject.context, &*subject.subject, version.0];
+    let row = connection.row(OPERATION, include_str!("../sql/is_referenced.sql"), place).await?;
+    rows::flag(OPERATION, &row, 0)
+}
+
+fn next_version(last: Version) -> Result<Version, StoreError> {
+    if last.0 >= NUMBER_MAX {
+        let reason = format!("the last version of the subject, {NUMBER_MAX}, is there");
+        return Err(StoreError::new(OPERATION, StoreErrorKind::Invalid, reason));
+    }
+    Ok(Version(last.0 + 1))
+}

@@ -1,0 +1,134 @@
+//! Replacing or removing modes. Entering IMPORT takes the soft-deleted remains of the scope along.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::super::changes::Changes;
+use super::super::connection::{Connection, values};
+use super::super::locks::Locks;
+use super::super::rows::{self, scope_key};
+use super::super::{ImportDemand, Mode, ModePut, Revision, Scope, StoreError, SubjectKey, names};
+use super::remove::{Selected, blocked_in_scope, count_versions, is_live, release_scope};
+use super::{Write, check_scope, raise, remove_if_idle, remove_setting, revision, scope_context};
+
+const OPERATION: &str = "put a mode";
+
+/// [`put_mode`](super::super::super::Store::put_mode).
+pub(in super::super) struct PutMode {
+    scope: Scope,
+    mode: Option<Mode>,
+    decided_on: Revision,
+    demand: ImportDemand,
+}
+
+impl PutMode {
+    pub(in super::super) fn new(
+        scope: Scope,
+        mode: Option<Mode>,
+        decided_on: Revision,
+        demand: ImportDemand,
+    ) -> Result<Self, StoreError> {
+        check_scope(OPERATION, &scope)?;
+        Ok(Self { scope, mode, decided_on, demand })
+    }
+
+    /// Removes what is soft-deleted in the scope.
+    async fn purge(&self, connection: &mut impl Connection, changes: &mut Changes) -> Result<(), StoreError> {
+        for subject in release_scope(OPERATION, connection, &self.scope).await? {
+            Selected { subject: &subject, version: None }.remove(OPERATION, connection, changes).await?;
+            count_versions(OPERATION, connection, &subject).await?;
+            raise(OPERATION, connection, changes, &Scope::Subject(subject.clone())).await?;
+            remove_if_idle(OPERATION, connection, changes, &subject).await?;
+        }
+        Ok(())
+    }
+
+    async fn put(&self, connection: &mut impl Connection, mode: Mode) -> Result<(), StoreError> {
+        let (kind, context, subject) = scope_key(&self.scope);
+        let values = values![kind, context, subject, names::mode_name(mode)];
+        connection.execute(OPERATION, include_str!("../sql/put_mode.sql"), values).await?;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Write for PutMode {
+    type Output = ModePut;
+
+    const OPERATION: &'static str = OPERATION;
+
+    fn context(&self) -> &str {
+        scope_context(&self.scope)
+    }
+
+    fn lock(&self, locks: &mut Locks) {
+        locks.change_scope(&self.scope);
+        // Contents of the context go with their last version.
+        if let (ImportDemand::NoLiveSubject, Scope::Subject(subject)) = (self.demand, &self.scope) {
+            locks.change_context(&subject.context);
+        }
+    }
+
+    async fn apply<C: Connection>(&self, connection: &mut C, changes: &mut Changes) -> Result<ModePut, StoreError> {
+        if revision(OPERATION, connection, &self.scope).await? != self.decided_on {
+            return Ok(ModePut::Moved);
+        }
+        if self.demand == ImportDemand::NoLiveSubject {
+            if is_live(OPERATION, connection, &self.scope).await? {
+                return Ok(ModePut::NotEmpty);
+            }
+            if let Some((subject, version)) = blocked_in_scope(OPERATION, connection, &self.scope).await? {
+                return Ok(ModePut::Referenced { subject, version });
+            }
+            self.purge(connection, changes).await?;
+        }
+
+        raise(OPERATION, connection, changes, &self.scope).await?;
+        match self.mode {
+            Some(mode) => self.put(connection, mode).await?,
+            None => {
+                let statement = include_str!("../sql/remove_mode.sql");
+                remove_setting(OPERATION, connection, statement, &self.scope).await?;
+                if let Scope::Subject(subject) = &self.scope {
+                    remove_if_idle(OPERATION, connection, changes, subject).await?;
+                }
+            }
+        }
+        Ok(ModePut::Done)
+    }
+}
+
+/// [`delete_modes_below`](super::super::super::Store::delete_modes_below).
+pub(in super::super) struct DeleteModesBelow {
+    pub(in super::super) context: Arc<str>,
+}
+
+#[async_trait]
+impl Write for DeleteModesBelow {
+    type Output = ();
+
+    const OPERATION: &'static str = "delete modes";
+
+    fn context(&self) -> &str {
+        &self.context
+    }
+
+    fn lock(&self, locks: &mut Locks) {
+        locks.change_context(&self.context);
+    }
+
+    async fn apply<C: Connection>(&self, connection: &mut C, changes: &mut Changes) -> Result<(), StoreError> {
+        let statement = include_str!("../sql/select_modes_below.sql");
+        for row in connection.rows(Self::OPERATION, statement, values![&*self.context]).await? {
+            let subject = rows::text(Self::OPERATION, &row, 0)?;
+            let subject = SubjectKey { context: Arc::clone(&self.context), subject };
+            let scope = Scope::Subject(subject.clone());
+            let statement = include_str!("../sql/remove_mode.sql");
+            remove_setting(Self::OPERATION, connection, statement, &scope).await?;
+            raise(Self::OPERATION, connection, changes, &scope).await?;
+            remove_if_idle(Self::OPERATION, connection, changes, &subject).await?;
+        }
+        Ok(())
+    }
+}
