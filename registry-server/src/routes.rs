@@ -5,8 +5,8 @@
 use actix_web::http::Method;
 
 use crate::http::{
-    Route, associations, compatibility, contexts, guids, health, mode, root, schemas, server_metadata, subject_config,
-    subjects, versions,
+    Route, associations, compatibility, contexts, guids, health, mode, root, schema_list, schemas, server_metadata,
+    subject_config, subjects, versions,
 };
 
 /// All routes. A literal segment is tried before one in braces by standing further up.
@@ -38,6 +38,7 @@ pub(crate) static ROUTES: &[Route] = &[
         path: &["subjects", "{subject}", "versions", "{version}", "tags"],
         methods: &[(Method::POST, versions::tag)],
     },
+    Route { path: &["schemas"], methods: &[(Method::GET, schema_list::list)] },
     Route { path: &["schemas", "types"], methods: &[(Method::GET, schemas::types)] },
     Route { path: &["schemas", "ids", "{id}"], methods: &[(Method::GET, schemas::get)] },
     Route { path: &["schemas", "ids", "{id}", "schema"], methods: &[(Method::GET, schemas::get_schema)] },

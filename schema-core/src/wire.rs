@@ -314,6 +314,18 @@ pub struct VersionResponse {
     pub deleted: Option<bool>,
 }
 
+/// An element of `GET /schemas`: a version, with the names that stand for its subject.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListedSchema {
+    /// The version.
+    #[serde(flatten)]
+    pub version: VersionResponse,
+    /// Subjects whose alias is this version's, when `aliases` asked for them.
+    #[serde(deserialize_with = "filled", skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
+}
+
 /// The schema behind an id. It carries no id, but one of the versions that use it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]

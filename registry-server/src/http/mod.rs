@@ -29,6 +29,7 @@ pub(crate) mod guids;
 pub(crate) mod health;
 pub(crate) mod mode;
 pub(crate) mod root;
+pub(crate) mod schema_list;
 pub(crate) mod schemas;
 pub(crate) mod server_metadata;
 pub(crate) mod subject_config;

@@ -103,6 +103,16 @@ pub(super) struct Page {
 }
 
 impl Page {
+    /// How many items come before it.
+    pub(super) fn skip(self) -> usize {
+        self.skip
+    }
+
+    /// How many items it has at most.
+    pub(super) fn take(self) -> usize {
+        self.take.unwrap_or(usize::MAX)
+    }
+
     /// The part of `items` that was asked for.
     pub(super) fn of<T>(self, items: impl IntoIterator<Item = T>) -> Vec<T> {
         items.into_iter().skip(self.skip).take(self.take.unwrap_or(usize::MAX)).collect()

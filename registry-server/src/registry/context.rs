@@ -84,11 +84,7 @@ impl Registry {
     /// # Errors
     /// The store's.
     pub async fn subjects(&self, of: SubjectPrefix<'_>, deleted: Deleted) -> Result<Vec<Arc<str>>, RegistryError> {
-        let (contexts, prefix) = match of {
-            SubjectPrefix::InContext { context, prefix } => (vec![context], prefix),
-            SubjectPrefix::Everywhere { prefix } => (self.contexts("").await?, prefix),
-            SubjectPrefix::OfContexts { contexts } => (self.contexts(contexts).await?, ""),
-        };
+        let (contexts, prefix) = self.contexts_of(of).await?;
         let is_sorted = contexts.len() < 2;
         let mut names = Vec::new();
         for context in contexts {
@@ -104,6 +100,18 @@ impl Registry {
             names.sort_by(|a, b| by_utf16(a, b));
         }
         Ok(names)
+    }
+
+    /// The contexts that a prefix speaks of, and how the names in them begin.
+    pub(super) async fn contexts_of<'a>(
+        &self,
+        of: SubjectPrefix<'a>,
+    ) -> Result<(Vec<Arc<str>>, &'a str), RegistryError> {
+        Ok(match of {
+            SubjectPrefix::InContext { context, prefix } => (vec![context], prefix),
+            SubjectPrefix::Everywhere { prefix } => (self.contexts("").await?, prefix),
+            SubjectPrefix::OfContexts { contexts } => (self.contexts(contexts).await?, ""),
+        })
     }
 
     /// The subjects of the same name in the other contexts, in the order of the contexts; none for a subject outside
@@ -126,7 +134,7 @@ fn context_name(written: &str) -> String {
 }
 
 /// The order of lists, which is Java's.
-fn by_utf16(a: &str, b: &str) -> Ordering {
+pub(super) fn by_utf16(a: &str, b: &str) -> Ordering {
     a.encode_utf16().cmp(b.encode_utf16())
 }
 

@@ -34,6 +34,7 @@ mod subject;
 mod subject_config;
 #[cfg(test)]
 mod tests;
+mod version_list;
 
 pub use cache::{Content, SchemaInUse};
 pub use canonical::{Schema, SchemaInput};
@@ -45,7 +46,7 @@ pub use register::{Check, Registered, Terms, WantedVersion};
 pub use scope::{Inherit, ScopeName};
 pub use subject::{Subject, qualified};
 
-pub use crate::store::{DeleteMode, Deleted, SchemaUse};
+pub use crate::store::{DeleteMode, Deleted, Latest, SchemaUse, Shown, SubjectKey};
 
 use cache::Caches;
 use queue::Queues;

@@ -9,6 +9,7 @@ pub(crate) const CONTENT_CASES: &[Case] = &[
     Case { endpoint: "GET /subjects/{subject}/metadata", run: a_version_is_found_by_its_metadata },
     Case { endpoint: "GET /subjects/{subject}/versions/{version}/referencedby", run: referrers_are_listed },
     Case { endpoint: "POST /subjects/{subject}/versions/{version}/tags", run: tags_make_a_new_version },
+    Case { endpoint: "GET /schemas", run: versions_of_all_subjects_are_listed },
     Case { endpoint: "GET /schemas/guids/{guid}", run: a_schema_is_got_by_guid },
     Case { endpoint: "GET /schemas/guids/{guid}/ids", run: the_ids_of_a_guid_are_listed },
 ];
@@ -193,4 +194,48 @@ fn the_ids_of_a_guid_are_listed(api: &mut Api) {
     let ids = json!([{"context": ".", "id": 2}, {"context": ".c", "id": 1}]);
     api.expect("GET", &format!("/schemas/guids/{guid}/ids"), None, ids);
     api.expect("GET", &format!("/schemas/guids/{USER_GUID}/ids"), None, json!([]));
+}
+
+fn versions_of_all_subjects_are_listed(api: &mut Api) {
+    api.expect("GET", "/schemas", None, json!([]));
+    let rules = json!({"domainRules": [{"name": "r", "type": "CEL"}]});
+    api.register("b", RECORD_1);
+    post(api, "/subjects/b/versions", &json!({"schema": RECORD_2, "ruleSet": rules}));
+    for subject in ["a", ":.c:a", ":.d:a"] {
+        api.register(subject, RECORD_1);
+    }
+    api.send("DELETE", "/subjects/b/versions/1", None);
+    api.send("PUT", "/config/z", Some(r#"{"alias": "b"}"#));
+    let mut list = |query: &str| {
+        let listed = get(api, &format!("/schemas{query}"));
+        let names = listed.as_array().unwrap().iter().map(|row| {
+            let (subject, version) = (row["subject"].as_str().unwrap(), row["version"].as_u64().unwrap());
+            let aliases = row["aliases"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            format!("{subject}/{version}{}", aliases.map(|alias| format!("={alias}")).collect::<String>())
+        });
+        names.collect::<Vec<_>>().join(" ")
+    };
+
+    for (query, expected) in [
+        ("", "a/1 b/2"),
+        ("?deleted=true", "a/1 b/1 b/2"),
+        ("?deleted=true&latestOnly=true", "a/1 b/2"),
+        ("?subjectPrefix=b", "b/2"),
+        ("?subjectPrefix=:*:", ":.c:a/1 :.d:a/1 a/1 b/2"),
+        ("?subjectPrefix=:.c", ":.c:a/1"),
+        ("?subjectPrefix=:*:&offset=1&limit=2", ":.d:a/1 a/1"),
+        ("?ruleType=CEL", "b/2"),
+        ("?ruleType=CEL&offset=1", ""),
+        ("?aliases=true", "a/1 b/2=z"),
+    ] {
+        assert_eq!(list(query), expected, "{query}");
+    }
+    let rows = get(api, "/contexts/c/schemas");
+    let guid = rows[0]["guid"].clone();
+    let row = json!({
+        "subject": ":.c:a", "version": 1, "id": 1, "guid": guid, "schemaType": "AVRO", "schema": RECORD_1,
+        "ts": rows[0]["ts"], "deleted": false
+    });
+    assert_eq!(rows, json!([row]));
+    api.expect_error("GET", "/schemas?offset=-1", None, 400, "offset");
 }
