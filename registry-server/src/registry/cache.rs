@@ -56,6 +56,8 @@ pub struct Content {
     pub stored: StoredSchema,
     /// As clients see it.
     pub schema: Schema,
+    /// Of the id's uses when it was read.
+    generation: u64,
     canonical: OnceLock<Arc<Canonical>>,
     normal_key: OnceLock<DedupKey>,
 }
@@ -156,11 +158,16 @@ impl Registry {
         id: SchemaId,
     ) -> Result<Option<Arc<Content>>, RegistryError> {
         let key = (Arc::clone(context), id);
+        let generation = self.store.uses_generation(context, id);
         if let Some(known) = self.caches.contents.get(&key).await {
-            return Ok(Some(known));
+            // What it refers to stays while it does; but it may have gone and come again.
+            if known.stored.references.is_empty() || known.generation == generation {
+                return Ok(Some(known));
+            }
+            self.caches.contents.invalidate(&key).await;
         }
         let Some(stored) = self.store.schema(context, id).await? else { return Ok(None) };
-        let content = Arc::new(Content::new(stored)?);
+        let content = Arc::new(Content::new(stored, generation)?);
         // Who was faster wins, so that all share one parsed schema.
         let entry = self.caches.contents.entry(key).or_insert(content).await;
         Ok(Some(entry.into_value()))
@@ -290,9 +297,9 @@ fn corrupt(id: SchemaId, error: RegistryError) -> RegistryError {
 }
 
 impl Content {
-    fn new(stored: StoredSchema) -> Result<Self, RegistryError> {
+    fn new(stored: StoredSchema, generation: u64) -> Result<Self, RegistryError> {
         let schema = Schema::from_stored(&stored)?;
-        Ok(Self { stored, schema, canonical: OnceLock::new(), normal_key: OnceLock::new() })
+        Ok(Self { stored, schema, generation, canonical: OnceLock::new(), normal_key: OnceLock::new() })
     }
 
     /// What it takes with its parsed schema, about.

@@ -3,6 +3,7 @@
 //! In an import (an id is given, and the mode takes it) the client's word is law: text, id and version are stored as
 //! they come. Otherwise the schema gets what it inherits, must be new, must be the next version, and must be compatible.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use schema_core::Version;
@@ -82,10 +83,10 @@ impl Registry {
             Some(entry) => Some(self.content_of(current.context(), entry).await?),
             None => None,
         };
-        let input = whole(input, latest.as_deref())?;
-        let form = form(current, &input, terms);
+        let input = &*whole(input, latest.as_deref())?;
+        let form = form(current, input, terms);
         let text = input.given_text().unwrap_or_default();
-        let mut candidate = self.candidate(current.context(), &input, text, form, strictness(current, terms)).await?;
+        let mut candidate = self.candidate(current.context(), input, text, form, strictness(current, terms)).await?;
         must_take(current, terms)?;
         if let Some(id) = terms.id {
             // The terms may be met by now.
@@ -101,7 +102,7 @@ impl Registry {
         }
 
         if terms.change_text() {
-            candidate = self.with_tags(current, &input, candidate, latest.as_deref(), terms).await?;
+            candidate = self.with_tags(current, input, candidate, latest.as_deref(), terms).await?;
         }
         let next = current.next_version();
         if let Some(own) = candidate.schema.rule_set.as_deref().filter(|_| current.validates_rules()) {
@@ -112,7 +113,7 @@ impl Registry {
         if let Some(known) = self.same(current, &candidate, form, terms).await? {
             return Ok(Decision::Known(known));
         }
-        must_be_next(wanted_number(&input, terms), next)?;
+        must_be_next(wanted_number(input, terms), next)?;
         self.must_have_targets(current, &candidate).await?;
         if terms.check == Check::Compatibility {
             let messages = self.check_against_history(current, &candidate).await?;
@@ -204,18 +205,18 @@ fn registered(entry: &VersionEntry, candidate: &Candidate) -> Registered {
 }
 
 /// The input, or what the latest version has where it gives no text.
-fn whole(input: &SchemaInput, latest: Option<&Content>) -> Result<SchemaInput, RegistryError> {
+fn whole<'i>(input: &'i SchemaInput, latest: Option<&Content>) -> Result<Cow<'i, SchemaInput>, RegistryError> {
     if input.given_text().is_some() {
-        return Ok(input.clone());
+        return Ok(Cow::Borrowed(input));
     }
     let Some(latest) = latest else { return Err(RegistryError::EmptySchema) };
     let references = latest.schema.references.iter();
-    Ok(SchemaInput {
+    Ok(Cow::Owned(SchemaInput {
         schema_type: latest.schema.schema_type,
         text: Some(latest.schema.text.to_string()),
         references: references.map(|reference| SchemaReference::from(plain(reference))).collect(),
         ..input.clone()
-    })
+    }))
 }
 
 /// An import is stored as it comes.

@@ -122,7 +122,10 @@ impl Registry {
             Err(RegistryError::Corrupt { .. }) => None,
             Err(error) => return Err(error),
         };
-        self.caches.remember_likeness(key, likeness).await;
+        // A content with references is remembered by its own entry, which knows when to be read anew.
+        if content.stored.references.is_empty() {
+            self.caches.remember_likeness(key, likeness).await;
+        }
         Ok(likeness)
     }
 }

@@ -328,3 +328,27 @@ async fn a_subject_is_not_read_again_for_each_version_that_comes() {
     delete(&store, "s", 5, DeleteMode::Soft).await;
     assert_eq!(register(&registry, "s", &record("e")).await.unwrap().1, 6);
 }
+
+#[tokio::test]
+async fn a_content_that_is_imported_again_is_read_with_its_new_references() {
+    let (registry, store) = registry().await;
+    let base = |symbol: &str| input(&format!(r#"{{"type":"enum","name":"B","symbols":["{symbol}"]}}"#));
+    let to_base = json!([{"name": "B", "subject": "base", "version": 1}]);
+    let user = schema(r#"{"type":"array","items":"B"}"#, json!({"references": to_base}));
+    let import = Terms { id: Some(SchemaId(10)), ..Terms::default() };
+    put_mode(&store, "use", Mode::Import).await;
+    for symbol in ["X", "Y"] {
+        register(&registry, "base", &base(symbol)).await.unwrap();
+        register_on(&registry, "use", &user, import.clone()).await.unwrap();
+
+        let (schema, _) = registry.schema_by_id(10, None).await.unwrap().unwrap();
+        let resolved = registry.resolved_text(&schema.content).await.unwrap();
+        assert!(resolved.contains(symbol), "{resolved}");
+        let inlined = registry.lookup(&subject("use"), &input(&resolved), Deleted::Hide).await.unwrap();
+        assert_eq!(inlined.entry.id, SchemaId(10));
+        for name in ["use", "base"] {
+            delete(&store, name, 1, DeleteMode::Soft).await;
+            delete(&store, name, 1, DeleteMode::Permanent).await;
+        }
+    }
+}
