@@ -122,6 +122,29 @@ impl Registry {
         subject: Option<&Subject>,
     ) -> Result<Option<(Arc<SchemaInUse>, usize)>, RegistryError> {
         let Some(id) = schema_id(id) else { return Ok(None) };
+        let found = self.schema_used_by(id, subject).await?;
+        let Some(named) = subject.filter(|subject| !subject.key.subject.is_empty()) else { return Ok(found) };
+        // Who uses the id needs no alias; so what every deserializer asks costs no look at settings.
+        if found.as_ref().is_some_and(|(schema, index)| schema.uses[*index].subject == named.key) {
+            return Ok(found);
+        }
+        match self.subject_itself(named).await {
+            Ok(current) => match &current.alias {
+                Some(meant) => self.schema_used_by(id, Some(meant)).await,
+                None => Ok(found),
+            },
+            // What is known is answered also while the store is away.
+            Err(_) if found.is_some() => Ok(found),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// As [`Self::schema_by_id`], for a subject that no alias stands for.
+    async fn schema_used_by(
+        &self,
+        id: SchemaId,
+        subject: Option<&Subject>,
+    ) -> Result<Option<(Arc<SchemaInUse>, usize)>, RegistryError> {
         let context = subject.map_or_else(default_context, |subject| Arc::clone(&subject.key.context));
         let first = self.schema_in_use(&context, id).await?;
         let first = first.map(|schema| (Arc::clone(&schema), schema.own_use(subject), schema.index_for(None)));

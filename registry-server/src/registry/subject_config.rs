@@ -16,7 +16,7 @@ use super::cache::CachedSubject;
 use super::mode::is_read_only;
 use super::register::TRIES_MAX;
 use super::scope::InForce;
-use super::{Deleted, Inherit, Registry, RegistryError, ScopeName, SubjectPrefix};
+use super::{Deleted, Inherit, Registry, RegistryError, ScopeName, SubjectPrefix, rule_set};
 
 /// Names of compatibility policies.
 const POLICIES: [&str; 3] = ["STRICT", "LENIENT", "LOGICAL"];
@@ -90,13 +90,18 @@ impl Registry {
     /// on, also when that sets nothing.
     ///
     /// # Errors
-    /// [`RegistryError::InvalidLevel`], [`RegistryError::ReadOnlyMode`], or [`RegistryError::Crowded`], after which the
-    /// same call may succeed.
+    /// [`RegistryError::InvalidLevel`], [`RegistryError::InvalidRuleSet`], [`RegistryError::ReadOnlyMode`], or
+    /// [`RegistryError::Crowded`], after which the same call may succeed.
     pub async fn change_config(&self, of: &ScopeName, update: ConfigUpdate) -> Result<ConfigUpdate, RegistryError> {
+        let rules = check_rules(&update);
         let change = ConfigChange::read(update)?;
         for _ in 0..TRIES_MAX {
             let current = self.store.scope_snapshot(&of.scope).await?;
             must_be_writable(of, &current.settings)?;
+            let in_force = InForce::at(&current.settings, &of.scope);
+            if in_force.config_or_default(|config| config.validate_rules).unwrap_or(true) {
+                rules.clone()?;
+            }
             let own = current.settings.at(&of.scope).config.clone().unwrap_or_default();
             let record = change.clone().apply(own);
             if self.store.put_config(&of.scope, Some(record.clone()), current.revision).await? == Put::Done {
@@ -205,8 +210,8 @@ impl ConfigChange {
             alias_for_deks: text(update.alias_for_deks),
             default_metadata: metadata(update.default_metadata)?,
             override_metadata: metadata(update.override_metadata)?,
-            default_rule_set: rule_set(update.default_rule_set)?,
-            override_rule_set: rule_set(update.override_rule_set)?,
+            default_rule_set: rules(update.default_rule_set)?,
+            override_rule_set: rules(update.override_rule_set)?,
         })
     }
 
@@ -246,8 +251,17 @@ fn metadata(change: Change<Metadata>) -> Result<Change<Arc<str>>, RegistryError>
     json(optional(change, Some))
 }
 
+fn check_rules(update: &ConfigUpdate) -> Result<(), RegistryError> {
+    for change in [&update.default_rule_set, &update.override_rule_set] {
+        if let Change::Set(rules) = change {
+            rule_set::check(rules)?;
+        }
+    }
+    Ok(())
+}
+
 /// A rule set without rules is none.
-fn rule_set(change: Change<RuleSet>) -> Result<Change<Arc<str>>, RegistryError> {
+fn rules(change: Change<RuleSet>) -> Result<Change<Arc<str>>, RegistryError> {
     json(optional(change, |rules| (!rules.is_empty()).then_some(rules)))
 }
 

@@ -14,6 +14,7 @@ pub(crate) const CASES: &[Case] = &[
     Case { endpoint: "GET /subjects", run: subjects_are_listed },
     Case { endpoint: "POST /subjects/{subject}", run: a_schema_is_looked_up },
     Case { endpoint: "DELETE /subjects/{subject}", run: a_subject_is_deleted_in_two_stages },
+    Case { endpoint: "DELETE /subjects/{subject}", run: what_is_referred_to_stays },
     Case { endpoint: "GET /subjects/{subject}/versions", run: versions_are_listed },
     Case { endpoint: "POST /subjects/{subject}/versions", run: a_schema_is_registered },
     Case { endpoint: "GET /subjects/{subject}/versions/{version}", run: a_version_is_got },
@@ -33,6 +34,7 @@ pub(crate) const CASES: &[Case] = &[
     Case { endpoint: "DELETE /config", run: settings::the_config_of_everything_is_deleted },
     Case { endpoint: "DELETE /config/{subject}", run: settings::a_subjects_config_is_deleted },
     Case { endpoint: "GET /config/{subject}", run: settings::a_config_is_inherited_field_by_field },
+    Case { endpoint: "PUT /config/{subject}", run: settings::a_config_carries_rules_and_metadata },
     Case { endpoint: "PUT /config/{subject}", run: settings::an_alias_stands_for_another_subject },
     Case { endpoint: "GET /mode", run: settings::the_mode_of_everything_is_got },
     Case { endpoint: "PUT /mode", run: settings::the_mode_of_everything_is_put },
@@ -254,6 +256,34 @@ fn a_subject_is_deleted_in_two_stages(api: &mut Api) {
     assert_eq!(api.register("s", RECORD_1), 3);
     api.expect("GET", "/subjects/s/versions", None, json!([1]));
     api.expect_error("DELETE", "/subjects/", None, 404, "");
+}
+
+fn what_is_referred_to_stays(api: &mut Api) {
+    let refused = |version: u32| {
+        format!("One or more references exist to the schema {{magic=1,keytype=SCHEMA,subject=base,version={version}}}.")
+    };
+    let using = |subject: &str| {
+        let schema = r#"{"type":"record","name":"U","fields":[{"name":"r","type":"R"}]}"#;
+        json!({"schema": schema, "references": [{"name": "R", "subject": subject, "version": 1}]}).to_string()
+    };
+    api.register("base", RECORD_1);
+    api.register(":.c:base", RECORD_1);
+    assert_eq!(api.send("POST", "/subjects/use/versions", Some(&using("base"))).status, 200);
+    assert_eq!(api.send("POST", "/subjects/far/versions", Some(&using(":.c:base"))).status, 200);
+
+    // A live referrer keeps a live version; a soft-deleted one keeps a soft-deleted version.
+    for path in ["/subjects/base", "/subjects/base/versions/1"] {
+        api.expect_error("DELETE", path, None, 42206, &refused(1));
+    }
+    api.expect_error("DELETE", "/subjects/:.c:base", None, 42206, "subject=:.c:base,version=1}");
+    api.expect("DELETE", "/subjects/use", None, json!([1]));
+    api.expect("DELETE", "/subjects/base", None, json!([1]));
+    for path in ["/subjects/base?permanent=true", "/subjects/base/versions/1?permanent=true"] {
+        api.expect_error("DELETE", path, None, 42206, &refused(1));
+    }
+    api.expect_error("PUT", "/mode/base", Some(r#"{"mode":"IMPORT"}"#), 42206, &refused(1));
+    api.expect("DELETE", "/subjects/use?permanent=true", None, json!([1]));
+    api.expect("DELETE", "/subjects/base?permanent=true", None, json!([1]));
 }
 
 fn a_version_is_deleted_in_two_stages(api: &mut Api) {

@@ -58,6 +58,27 @@ pub(super) fn a_config_is_inherited_field_by_field(api: &mut Api) {
     api.register("s", RECORD_BROKEN);
 }
 
+/// Rules and metadata of a config are laid under and over what clients send.
+pub(super) fn a_config_carries_rules_and_metadata(api: &mut Api) {
+    let bad = json!({"defaultRuleSet": {"domainRules": [{"name": "r"}]}}).to_string();
+    api.expect_error("PUT", "/config/s", Some(&bad), 42210, "the rule `r` has no type");
+    api.expect_error("GET", "/config/s", None, 40408, "");
+    api.send("PUT", "/config/s", Some(r#"{"validateRules":false}"#));
+    assert_eq!(api.send("PUT", "/config/s", Some(&bad)).status, 200);
+
+    let body = json!({
+        "defaultMetadata": {"properties": {"owner": "team"}}, "overrideMetadata": {"properties": {"tier": "1"}},
+        "defaultRuleSet": null, "validateRules": null
+    });
+    let stored = json!({
+        "defaultMetadata": {"properties": {"owner": "team"}}, "overrideMetadata": {"properties": {"tier": "1"}}
+    });
+    api.expect("PUT", "/config/s", Some(&body.to_string()), stored);
+    api.register("s", RECORD_1);
+    let version = api.get("/subjects/s/versions/1").json();
+    assert_eq!(version["metadata"], json!({"properties": {"owner": "team", "tier": "1"}}));
+}
+
 pub(super) fn an_alias_stands_for_another_subject(api: &mut Api) {
     api.register("new", RECORD_1);
     api.expect("PUT", "/config/old", Some(r#"{"alias":"new"}"#), json!({"alias": "new"}));
@@ -72,6 +93,11 @@ pub(super) fn an_alias_stands_for_another_subject(api: &mut Api) {
     let path = "/compatibility/subjects/old/versions";
     api.expect("POST", path, Some(&request(RECORD_BROKEN)), json!({"is_compatible": false}));
     api.expect_error("GET", "/subjects/old/versions/9", None, 40402, "");
+    assert_eq!(api.get("/schemas/ids/2?subject=old").json()["subject"], "new");
+    api.register(":.c:s", RECORD_2);
+    assert_eq!(api.get("/schemas/ids/1?subject=elsewhere").json()["subject"], ":.c:s");
+    api.send("DELETE", "/subjects/:.c:s", None);
+    api.send("DELETE", "/subjects/:.c:s?permanent=true", None);
     // One step, not a chain; and the target need not be there.
     api.expect_error("GET", "/subjects/older/versions", None, 40401, "Subject 'old' not found.");
     api.expect_error("GET", "/subjects/elsewhere/versions", None, 40401, "Subject ':.c:s' not found.");
