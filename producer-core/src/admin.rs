@@ -150,7 +150,7 @@ async fn connect_to_controller(config: &AdminConfig) -> Result<Connection, Admin
     let first = bootstrap::connect(&servers, &options).await?;
     let metadata = bootstrap::metadata(&first, None).await?;
     match bootstrap::endpoint_of(&metadata, metadata.controller_id.0) {
-        Some(controller) => Ok(Connection::open(&Tcp, &controller, &options).await?),
+        Some(controller) => Ok(Connection::open(&Tcp::default(), &controller, &options).await?),
         None => Ok(first),
     }
 }

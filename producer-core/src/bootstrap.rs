@@ -46,7 +46,7 @@ pub(crate) fn parse_servers(servers: &str) -> Result<Vec<Endpoint>, BootstrapErr
 pub(crate) async fn connect(servers: &[Endpoint], options: &ConnectionOptions) -> Result<Connection, BootstrapError> {
     let mut last = BootstrapError::NoServers;
     for endpoint in servers {
-        match Connection::open(&Tcp, endpoint, options).await {
+        match Connection::open(&Tcp::default(), endpoint, options).await {
             Ok(connection) => return Ok(connection),
             Err(error) => last = BootstrapError::Unreachable(error),
         }

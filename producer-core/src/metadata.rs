@@ -16,7 +16,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use crate::config::ProducerConfig;
+use crate::config::{MetadataRecovery, ProducerConfig};
 use crate::connection::{ConnectionError, Endpoint, Pool};
 use crate::error_code::{
     self, INVALID_TOPIC, LEADER_NOT_AVAILABLE, TOPIC_AUTHORIZATION_FAILED, UNKNOWN_TOPIC_OR_PARTITION,
@@ -25,8 +25,19 @@ use crate::error_code::{
 /// `REBOOTSTRAP_REQUIRED` (KIP-1102): the brokers known so far are no good any more.
 const REBOOTSTRAP_REQUIRED: i16 = 129;
 
-/// Called with every new state, before anybody who waits sees it.
-pub(crate) type Apply = Box<dyn Fn(&Cluster) + Send + Sync>;
+/// A broker that has not answered for so long is not the only one asked; doubled while nobody answers, up to
+/// `request.timeout.ms`. Far above what a broker takes, far below what a frozen one would cost.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What others want to know, and know.
+pub(crate) struct Hooks {
+    /// Called with every new state, before anybody who waits sees it.
+    pub(crate) apply: Box<dyn Fn(&Cluster) + Send + Sync>,
+    /// Whether a topic was used since the last call.
+    pub(crate) take_use: Box<dyn Fn(&str) -> bool + Send + Sync>,
+    /// Called when a topic is not asked for any more.
+    pub(crate) forget: Box<dyn Fn(&str) + Send + Sync>,
+}
 
 /// The cluster as last heard of.
 #[derive(Debug, Clone, Default)]
@@ -87,15 +98,22 @@ pub(crate) struct Metadata {
     /// A topic is wanted that was never asked for.
     new_topic: Notify,
     is_closed: watch::Sender<bool>,
-    apply: Apply,
+    hooks: Hooks,
+}
+
+/// A topic to ask for.
+struct Wanted {
+    /// Sends that wait for it.
+    waiters: usize,
+    last_used: Instant,
 }
 
 #[derive(Default)]
 struct State {
     cluster: Cluster,
-    /// Topics to ask for, with the number of sends that wait for each. A topic that nobody waits for and
-    /// that does not exist is forgotten, so the number is bounded by the topics in use.
-    wanted: BTreeMap<Arc<str>, usize>,
+    /// Topics to ask for. One that nobody waits for and that does not exist is forgotten, and one that was not
+    /// used for `metadata.max.idle.ms`, so the number is bounded by the topics in use.
+    wanted: BTreeMap<Arc<str>, Wanted>,
     last_failure: Option<Arc<str>>,
 }
 
@@ -106,14 +124,14 @@ impl fmt::Debug for Metadata {
 }
 
 impl Metadata {
-    pub(crate) fn new(apply: Apply) -> Self {
+    pub(crate) fn new(hooks: Hooks) -> Self {
         Self {
             state: Mutex::default(),
             current: watch::Sender::new(Arc::default()),
             refresh: Notify::new(),
             new_topic: Notify::new(),
             is_closed: watch::Sender::new(false),
-            apply,
+            hooks,
         }
     }
 
@@ -130,6 +148,39 @@ impl Metadata {
     /// Asks for a refresh soon; many calls make one.
     pub(crate) fn request_refresh(&self) {
         self.refresh.notify_one();
+    }
+
+    /// Asks for a topic from now on, if that is not done already.
+    pub(crate) fn want(&self, topic: &str) {
+        let new = Wanted { waiters: 0, last_used: Instant::now() };
+        self.lock().wanted.entry(topic.into()).or_insert(new);
+        self.new_topic.notify_one();
+        self.request_refresh();
+    }
+
+    /// Stops asking for topics that were not used for so long.
+    fn forget_idle(&self, idle_max: Duration, now: Instant) {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let mut idle = Vec::new();
+        for (topic, wanted) in &mut state.wanted {
+            if wanted.waiters > 0 || (self.hooks.take_use)(topic) {
+                wanted.last_used = now;
+            } else if now - wanted.last_used >= idle_max {
+                idle.push(topic.clone());
+            }
+        }
+        for topic in &idle {
+            tracing::debug!(topic = &**topic, "the topic is not used any more");
+            state.wanted.remove(topic);
+            state.cluster.topics.remove(topic);
+            (self.hooks.forget)(topic);
+        }
+        if !idle.is_empty() {
+            // Whoever waits for one of them must not find it in an old answer.
+            state.cluster.version += 1;
+            self.current.send_replace(Arc::new(state.cluster.clone()));
+        }
     }
 
     /// Waits until the topic's partitions are known, at the latest until `deadline`.
@@ -215,7 +266,7 @@ impl Metadata {
         change(&mut state.cluster);
         state.cluster.version += 1;
         // Under the lock, so that changes are applied in their order.
-        (self.apply)(&state.cluster);
+        (self.hooks.apply)(&state.cluster);
         self.current.send_replace(Arc::new(state.cluster.clone()));
     }
 
@@ -237,7 +288,8 @@ impl<'a> Waiter<'a> {
         if !state.wanted.contains_key(&topic) {
             metadata.new_topic.notify_one();
         }
-        *state.wanted.entry(topic.clone()).or_default() += 1;
+        let new = Wanted { waiters: 0, last_used: Instant::now() };
+        state.wanted.entry(topic.clone()).or_insert(new).waiters += 1;
         drop(state);
         metadata.request_refresh();
         Self { metadata, topic }
@@ -248,9 +300,9 @@ impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         let mut state = self.metadata.lock();
         let is_known = state.cluster.topics.get(&self.topic).is_some_and(|topic| !topic.partitions.is_empty());
-        let Some(waiters) = state.wanted.get_mut(&self.topic) else { return };
-        *waiters -= 1;
-        if *waiters == 0 && !is_known {
+        let Some(wanted) = state.wanted.get_mut(&self.topic) else { return };
+        wanted.waiters -= 1;
+        if wanted.waiters == 0 && !is_known {
             state.wanted.remove(&self.topic);
             state.cluster.topics.remove(&self.topic);
         }
@@ -280,7 +332,9 @@ impl TopicState {
         }
         // A broker that lags behind must not undo a newer election, nor take partitions away: a topic only grows.
         for (new, old) in self.partitions.iter_mut().zip(&known) {
-            if old.leader_epoch > new.leader_epoch {
+            // Brokers before version 7 of the request tell no epoch.
+            let has_epoch = new.leader_epoch >= 0;
+            if has_epoch && old.leader_epoch > new.leader_epoch {
                 *new = *old;
             }
         }
@@ -313,7 +367,10 @@ pub(crate) struct Refresher {
     metadata: Arc<Metadata>,
     pool: Pool,
     bootstrap: Vec<Endpoint>,
+    recovery: MetadataRecovery,
     age_max: Duration,
+    idle_max: Duration,
+    request_timeout: Duration,
     backoff: Duration,
     backoff_max: Duration,
     /// Asked first, since it answered last.
@@ -326,7 +383,10 @@ impl Refresher {
             metadata,
             pool,
             bootstrap: config.bootstrap_endpoints(),
+            recovery: config.metadata_recovery,
             age_max: config.metadata_age_max,
+            idle_max: config.metadata_idle_max,
+            request_timeout: config.request_timeout,
             backoff: config.retry_backoff,
             backoff_max: config.retry_backoff_max,
             preferred: None,
@@ -340,7 +400,8 @@ impl Refresher {
         metadata.refresh.notified().await;
         loop {
             let asked = Instant::now();
-            let is_settled = self.refresh().await;
+            metadata.forget_idle(self.idle_max, asked);
+            let is_settled = self.refresh(rounds_in_vain).await;
             rounds_in_vain = if is_settled { 0 } else { rounds_in_vain.saturating_add(1) };
             let next = asked + crate::backoff::pause(self.backoff, self.backoff_max, rounds_in_vain.max(1));
             if is_settled {
@@ -355,17 +416,30 @@ impl Refresher {
     }
 
     /// One round; answers whether everything that somebody waits for is known.
-    async fn refresh(&mut self) -> bool {
+    async fn refresh(&mut self, rounds_in_vain: u32) -> bool {
         let mut candidates: Vec<Endpoint> = self.preferred.iter().cloned().collect();
         candidates.extend(self.metadata.lock().cluster.brokers.values().cloned());
-        candidates.extend(self.bootstrap.iter().cloned());
+        // The brokers known may all have gone to other addresses (KIP-899).
+        if self.recovery == MetadataRecovery::Rebootstrap || candidates.is_empty() {
+            candidates.extend(self.bootstrap.iter().cloned());
+        }
+        let patience = PATIENCE.saturating_mul(1 << rounds_in_vain.min(16)).min(self.request_timeout);
         let mut tried: Vec<Endpoint> = Vec::with_capacity(candidates.len());
         for endpoint in candidates {
             if tried.contains(&endpoint) {
                 continue;
             }
             let span = tracing::debug_span!("metadata", %endpoint);
-            match self.ask(&endpoint).instrument(span).await {
+            let asking = tokio::time::timeout(patience, self.ask(&endpoint).instrument(span));
+            let Ok(answered) = asking.await else {
+                tracing::debug!(%endpoint, "no metadata from a broker yet, others are asked");
+                self.preferred = None;
+                self.metadata.lock().last_failure =
+                    Some(format!("broker `{endpoint}`: no answer within {} ms", patience.as_millis()).into());
+                tried.push(endpoint);
+                continue;
+            };
+            match answered {
                 Ok(answer) if answer.error_code == REBOOTSTRAP_REQUIRED => {
                     tracing::warn!(%endpoint, "the broker asks for a start from `bootstrap.servers`");
                     self.metadata.lock().cluster.brokers.clear();
@@ -419,7 +493,7 @@ impl Refresher {
             }
         });
         let state = self.metadata.lock();
-        let waited_for = state.wanted.iter().filter(|(_, waiters)| **waiters > 0);
+        let waited_for = state.wanted.iter().filter(|(_, wanted)| wanted.waiters > 0);
         waited_for
             .map(|(topic, _)| state.cluster.topics.get(topic))
             .all(|topic| topic.is_some_and(|topic| !topic.partitions.is_empty() || topic.is_hopeless()))

@@ -107,7 +107,12 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         key_serializer: impl Serializer<K>,
         value_serializer: impl Serializer<V>,
     ) -> Result<Self, ConfigError> {
-        Self::over(config, key_serializer, value_serializer, Arc::new(Tcp))
+        let bytes = |setting: Option<usize>| setting.and_then(|bytes| u32::try_from(bytes).ok());
+        let tcp = Tcp {
+            send_buffer_bytes: bytes(config.send_buffer_bytes),
+            receive_buffer_bytes: bytes(config.receive_buffer_bytes),
+        };
+        Self::over(config, key_serializer, value_serializer, Arc::new(tcp))
     }
 
     pub(crate) fn over(

@@ -327,7 +327,8 @@ impl PartitionReader {
         let found = find_topic(&self.config, &self.topic).await.map_err(Attempt::from)?;
         let endpoint = self.leader_endpoint(&found)?;
         let options = self.config.connection_options();
-        let connection = Connection::open(&Tcp, &endpoint, &options).await.map_err(|error| self.lost(error))?;
+        let connection =
+            Connection::open(&Tcp::default(), &endpoint, &options).await.map_err(|error| self.lost(error))?;
         self.leader = Some(connection.clone());
         Ok(connection)
     }

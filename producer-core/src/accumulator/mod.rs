@@ -35,6 +35,10 @@ pub(crate) struct Topic {
     sticky: Arc<Sticky>,
     bound: Arc<SizeBound>,
     load: Load,
+    /// A batch was begun since `take_use`.
+    is_used: AtomicBool,
+    /// Nobody asks for its metadata any more; its queues and sequences stay for the next record.
+    is_idle: AtomicBool,
     with_leader: RwLock<Arc<[i32]>>,
 }
 
@@ -42,6 +46,10 @@ impl Topic {
     pub(crate) fn partition_count(&self) -> i32 {
         // Built from a checked permutation of i32 indexes.
         self.partitions.len() as i32
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.is_idle.load(Ordering::Acquire)
     }
 
     /// The partition that records without a key go to now.
@@ -149,7 +157,26 @@ impl Accumulator {
         Rules { is_hurried, ..self.rules }
     }
 
+    /// A topic whose metadata is kept up to date.
     pub(crate) fn topic(&self, name: &str) -> Option<Arc<Topic>> {
+        self.known(name).filter(|topic| !topic.is_idle())
+    }
+
+    /// Whether the topic has records on their way, or had some since the last call.
+    pub(crate) fn take_use(&self, name: &str) -> bool {
+        let Some(topic) = self.known(name) else { return false };
+        topic.is_used.swap(false, Ordering::AcqRel)
+            || topic.partitions.iter().any(|partition| !partition.queue().is_empty())
+    }
+
+    /// Has the next record of the topic ask for its metadata first.
+    pub(crate) fn set_idle(&self, name: &str) {
+        if let Some(topic) = self.known(name) {
+            topic.is_idle.store(true, Ordering::Release);
+        }
+    }
+
+    fn known(&self, name: &str) -> Option<Arc<Topic>> {
         self.topics.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
@@ -218,6 +245,7 @@ impl Accumulator {
 
     fn begin_batch(&self, topic: &Topic, partition: &Arc<Partition>, queue: &mut Queue, lease: Lease) {
         self.close_batch(partition, queue);
+        topic.is_used.store(true, Ordering::Release);
         let completion = Arc::new(Completion::new(partition.topic.clone(), partition.index));
         let bytes_max = self.batch_bytes.min(topic.bound.plain_bytes()).max(BATCH_HEADER_BYTES);
         queue.open = Some(OpenBatch::new(completion, lease, bytes_max, Instant::now()));
@@ -267,11 +295,12 @@ impl Accumulator {
     ///
     /// `leaders` has one entry per partition, from 0.
     pub(crate) fn apply(&self, name: &Arc<str>, topic_id: [u8; 16], leaders: &[Leader]) -> Vec<Arc<Partition>> {
-        let known = self.topic(name);
+        let known = self.known(name);
         let (topic, gone) = match known {
             Some(known) if known.partitions.len() == leaders.len() => (known, Vec::new()),
             known => self.resize(name, topic_id, leaders, known.as_deref()),
         };
+        topic.is_idle.store(false, Ordering::Release);
         for (partition, leader) in topic.partitions.iter().zip(leaders) {
             self.lead(partition, topic_id, leader);
         }
@@ -312,6 +341,8 @@ impl Accumulator {
             sticky: known.map(|known| known.sticky.clone()).unwrap_or_default(),
             bound: bound.clone(),
             load: Load::new(self.load_rules),
+            is_used: AtomicBool::new(true),
+            is_idle: AtomicBool::new(false),
             with_leader: RwLock::default(),
         });
         topics.insert(name.clone(), topic.clone());

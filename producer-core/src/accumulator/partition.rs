@@ -73,6 +73,13 @@ pub(crate) struct Rules {
     pub(crate) is_hurried: bool,
 }
 
+/// A connection to a broker, by the node and the number of connections to it before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Route {
+    pub(crate) node: i32,
+    pub(crate) connection: u64,
+}
+
 /// Who writes: the id and epoch of this producer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Identity {
@@ -103,6 +110,9 @@ pub(crate) struct Queue {
     /// batches that were sent before may be written too, so they are sent again unchanged.
     unresolved: Option<i32>,
     bound: Arc<SizeBound>,
+    /// Without acknowledgements: the leader, and the connection to it, that has taken a batch. Until then a batch
+    /// asks for an answer, since a leader that refuses batches without answers says so by closing the connection.
+    confirmed: Option<Route>,
     pub(super) is_closed: bool,
     /// What kept the last batch from being sent at all.
     pub(crate) obstacle: Option<Arc<str>>,
@@ -223,6 +233,7 @@ impl Queue {
             needs_new_epoch: false,
             unresolved: None,
             bound,
+            confirmed: None,
             is_closed: false,
             obstacle: None,
         }
@@ -311,6 +322,24 @@ impl Queue {
             batches: batches + 1,
             ready_since: Some(ready_since.map_or(at, |oldest| oldest.min(at))),
         })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_none() && self.entries.is_empty()
+    }
+
+    pub(crate) fn has_in_flight(&self) -> bool {
+        self.entries.iter().any(|entry| matches!(entry.state, State::InFlight { .. }))
+    }
+
+    /// Whether the leader has taken a batch over this connection.
+    pub(crate) fn is_confirmed(&self, route: Route) -> bool {
+        self.confirmed == Some(route)
+    }
+
+    /// Remembers that it has.
+    pub(crate) fn confirm(&mut self, route: Route) {
+        self.confirmed = Some(route);
     }
 
     fn first_waiting(&self) -> Option<&Entry> {

@@ -5,7 +5,9 @@ use super::value::Named;
 /// Whose word makes a record acknowledged; Java's `acks`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Acks {
-    /// Nobody's: a record counts as sent when it is written to the socket. Losses go unseen.
+    /// Nobody's: a record counts as sent when it is written to the socket. Losses go unseen, but for one: the first
+    /// batch of a partition over each connection asks for an answer, so that a leader which is not ready yet, as
+    /// right after the topic's creation, does not swallow records.
     None,
     /// The leader's: acknowledged records are lost if it fails before others copied them.
     Leader,

@@ -173,7 +173,7 @@ settings! {
     "metadata.recovery.strategy" metadata_recovery: MetadataRecovery = MetadataRecovery::Rebootstrap,
         Values::words::<MetadataRecovery>();
 
-    /// How long metadata may be out of reach before `metadata.recovery.strategy` sets in (KIP-1102).
+    /// Java waits so long before that strategy sets in (KIP-1102); here it sets in at once.
     "metadata.recovery.rebootstrap.trigger.ms" rebootstrap_trigger: Duration = Duration::from_secs(300),
         Values::milliseconds(0, FOREVER_MS);
 

@@ -60,6 +60,10 @@ struct InFlight {
 }
 
 impl InFlight {
+    fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Pending>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -126,7 +130,7 @@ impl Driver {
     async fn write_requests(&mut self, mut writer: WriteHalf<Box<dyn Stream>>) -> ConnectionErrorKind {
         let in_flight = self.in_flight.clone();
         let mut correlation_id = 0_i32;
-        while let Some(request) = self.queue.recv().await {
+        while let Some(request) = self.next_request().await {
             let Ok(place) = in_flight.places.acquire().await else {
                 return ConnectionErrorKind::Closed;
             };
@@ -146,6 +150,19 @@ impl Driver {
             }
         }
         ConnectionErrorKind::Closed
+    }
+
+    /// The next request; nothing once the last handle is gone, or nobody has asked for anything for too long.
+    async fn next_request(&mut self) -> Option<Outgoing> {
+        let Some(idle_max) = self.options.idle_max else { return self.queue.recv().await };
+        loop {
+            match tokio::time::timeout(idle_max, self.queue.recv()).await {
+                Ok(request) => return request,
+                // Whoever asks from now on is told that nothing was sent; what is queued already still goes.
+                Err(_) if self.in_flight.is_empty() => self.queue.close(),
+                Err(_) => {}
+            }
+        }
     }
 
     /// Ends a request that the broker will not answer. Those before it may still wait, so it need not be the oldest.

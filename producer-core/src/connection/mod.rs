@@ -41,10 +41,14 @@ pub(crate) struct ConnectionOptions {
     pub(crate) client_id: Arc<str>,
     /// From resolving the name to the broker's versions.
     pub(crate) setup_timeout: Duration,
+    /// What that doubles up to, with each failure in a row.
+    pub(crate) setup_timeout_max: Duration,
     /// From the first byte written to the whole reply.
     pub(crate) request_timeout: Duration,
     /// Requests written and not yet answered.
     pub(crate) in_flight_max: usize,
+    /// Closed when nothing was asked for so long; `None` is never.
+    pub(crate) idle_max: Option<Duration>,
     /// Longest reply taken; a longer one poisons the connection.
     pub(crate) reply_bytes_max: usize,
 }
@@ -54,8 +58,10 @@ impl Default for ConnectionOptions {
         Self {
             client_id: "producer-core".into(),
             setup_timeout: Duration::from_secs(10),
+            setup_timeout_max: Duration::from_secs(30),
             request_timeout: Duration::from_secs(30),
             in_flight_max: 5,
+            idle_max: Some(Duration::from_secs(540)),
             // Above Kafka's `fetch.max.bytes` (50 MiB) plus one batch that is larger.
             reply_bytes_max: 100 * 1024 * 1024,
         }

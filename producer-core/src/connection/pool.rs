@@ -64,7 +64,11 @@ impl Pool {
             tokio::time::sleep_until(not_before).await;
         }
         let span = tracing::debug_span!("connect", %endpoint);
-        match Connection::open(&*self.transport, endpoint, &self.options).instrument(span).await {
+        // A network that takes longer than the first timeout would else never be got through.
+        let (first, max) = (self.options.setup_timeout, self.options.setup_timeout_max);
+        let setup_timeout = crate::backoff::pause(first, max, place.failures.saturating_add(1));
+        let options = ConnectionOptions { setup_timeout, ..self.options.clone() };
+        match Connection::open(&*self.transport, endpoint, &options).instrument(span).await {
             Ok(connection) => {
                 *place = Place { connection: Some(connection.clone()), ..Place::default() };
                 Ok(connection)

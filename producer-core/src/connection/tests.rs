@@ -139,6 +139,26 @@ async fn a_missing_reply_poisons_the_connection_and_answers_everyone() {
     assert!(!connection.is_open());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_nobody_uses_is_closed_and_one_that_waits_for_a_reply_is_not() {
+    let idle_max = Some(Duration::from_secs(9));
+    let (connection, mut peer) = open(ConnectionOptions { idle_max, ..Default::default() }).await;
+    let request = MetadataRequest::default();
+
+    let (reply, ()) = tokio::join!(connection.call(&request), async {
+        let (_, _, correlation_id, _) = peer.request().await;
+        tokio::time::sleep(Duration::from_secs(29)).await;
+        peer.reply_metadata(correlation_id, "late").await;
+    });
+    assert_eq!(cluster(reply.unwrap()), "late");
+    assert!(connection.is_open());
+    tokio::time::sleep(Duration::from_secs(19)).await;
+
+    assert!(!connection.is_open());
+    assert_eq!(connection.call(&request).await.unwrap_err().sent, Sent::No);
+    assert_eq!(peer.0.read(&mut [0]).await.unwrap(), 0, "the socket is closed");
+}
+
 #[tokio::test]
 async fn frames_that_are_no_replies_poison_the_connection() {
     let hostile: [(&str, &[u8]); 4] = [
@@ -175,6 +195,26 @@ async fn counts_larger_than_the_frame_are_refused_before_decoding() {
 
     let failed = failed.unwrap_err();
     assert!(failed.to_string().contains("ends before the lengths"), "{failed}");
+    assert!(connection.is_open(), "the frame itself was whole");
+}
+
+#[tokio::test]
+async fn a_reply_that_would_expand_beyond_its_bound_is_refused_before_decoding() {
+    let (connection, mut peer) = open(ConnectionOptions { reply_bytes_max: 1 << 27, ..Default::default() }).await;
+    let request = MetadataRequest::default();
+
+    // Two million topics of 27 bytes each.
+    let topics = 2_000_000_usize;
+    let mut body = BytesMut::from(&[0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1][..]);
+    body.extend_from_slice(&[0x81, 0x89, 0x7a]);
+    body.resize(body.len() + topics * 27, 0);
+    let (failed, ()) = tokio::join!(connection.call(&request), async {
+        let (_, _, correlation_id, _) = peer.request().await;
+        peer.reply(correlation_id, &body).await;
+    });
+
+    let failed = failed.unwrap_err();
+    assert!(failed.to_string().contains("expand"), "{failed}");
     assert!(connection.is_open(), "the frame itself was whole");
 }
 

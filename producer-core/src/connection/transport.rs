@@ -5,12 +5,21 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
+
+/// A name's next address is tried when one has not answered for so long, beside it (RFC 8305, section 8).
+const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
+
+/// Addresses of one name that are tried; load balancers give a handful.
+const ADDRESSES_MAX: usize = 16;
 
 /// A byte stream to a broker.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -28,17 +37,62 @@ pub(crate) trait Transport: Send + Sync + 'static {
 
 /// Plain TCP.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Tcp;
+pub(crate) struct Tcp {
+    /// `send.buffer.bytes`; `None` leaves the system's.
+    pub(crate) send_buffer_bytes: Option<u32>,
+    /// `receive.buffer.bytes`; `None` leaves the system's.
+    pub(crate) receive_buffer_bytes: Option<u32>,
+}
 
 impl Transport for Tcp {
     fn connect<'a>(&'a self, endpoint: &'a Endpoint) -> Connecting<'a> {
         Box::pin(async move {
-            // `TcpStream::connect` resolves the name and tries every address in turn, as `client.dns.lookup=use_all_dns_ips`.
-            let stream = TcpStream::connect((&*endpoint.host, endpoint.port)).await?;
+            // Resolved anew each time, and every address is tried, as `client.dns.lookup=use_all_dns_ips`.
+            let addresses = tokio::net::lookup_host((&*endpoint.host, endpoint.port)).await?;
+            let stream = first_that_connects(addresses, |address| self.connect_to(address)).await?;
             // Batches are complete when they are written; waiting for more bytes would only add latency.
             stream.set_nodelay(true)?;
             Ok(Box::new(stream) as Box<dyn Stream>)
         })
+    }
+}
+
+impl Tcp {
+    async fn connect_to(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        if let Some(bytes) = self.send_buffer_bytes {
+            socket.set_send_buffer_size(bytes)?;
+        }
+        if let Some(bytes) = self.receive_buffer_bytes {
+            socket.set_recv_buffer_size(bytes)?;
+        }
+        // A peer that went without a word is noticed by the system as well, should nothing be sent for hours.
+        socket.set_keepalive(true)?;
+        socket.connect(address).await
+    }
+}
+
+/// Connects to the addresses in their order, the next one after a failure or a while; the first to connect wins.
+async fn first_that_connects<S, C: Future<Output = io::Result<S>>>(
+    addresses: impl Iterator<Item = SocketAddr>,
+    connect: impl Fn(SocketAddr) -> C,
+) -> io::Result<S> {
+    let mut addresses = addresses.take(ADDRESSES_MAX).peekable();
+    let mut attempts = FuturesUnordered::new();
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    loop {
+        match addresses.next() {
+            Some(address) => attempts.push(connect(address)),
+            None if attempts.is_empty() => return Err(last),
+            None => {}
+        }
+        tokio::select! {
+            Some(ended) = attempts.next() => match ended {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = error,
+            },
+            () = tokio::time::sleep(NEXT_ADDRESS_AFTER), if addresses.peek().is_some() => {}
+        }
     }
 }
 
@@ -93,7 +147,53 @@ impl FromStr for Endpoint {
 
 #[cfg(test)]
 mod tests {
-    use super::Endpoint;
+    use std::sync::Mutex;
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// What the addresses of a name, by their last number, do; answers who connected, and after how many milliseconds.
+    async fn connect(numbers: &[u8], does: impl Fn(u8) -> (u64, bool)) -> (io::Result<u8>, u128, Vec<u8>) {
+        let (start, tried) = (Instant::now(), Mutex::new(Vec::new()));
+        let addresses = numbers.iter().map(|number| SocketAddr::from(([10, 0, 0, *number], 9092)));
+        let connected = first_that_connects(addresses, |address| {
+            let SocketAddr::V4(address) = address else { panic!("{address}") };
+            let number = address.ip().octets()[3];
+            tried.lock().unwrap().push(number);
+            let (after_ms, is_up) = does(number);
+            async move {
+                tokio::time::sleep(Duration::from_millis(after_ms)).await;
+                if is_up { Ok(number) } else { Err(io::ErrorKind::ConnectionRefused.into()) }
+            }
+        })
+        .await;
+        (connected, start.elapsed().as_millis(), tried.into_inner().unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_address_of_a_name_is_tried() {
+        // The first refuses at once, the second swallows everything, the third works.
+        let (connected, ms, _) = connect(&[1, 2, 3], |number| match number {
+            1 => (0, false),
+            2 => (60_000, false),
+            _ => (5, true),
+        })
+        .await;
+        assert_eq!(connected.unwrap(), 3);
+        assert!((255..260).contains(&ms), "{ms} ms");
+
+        let (connected, ms, tried) = connect(&[1, 2], |_| (20, true)).await;
+        assert_eq!((connected.unwrap(), tried), (1, vec![1]), "{ms} ms");
+
+        let (refused, _, tried) = connect(&[1, 2, 3], |_| (1, false)).await;
+        assert_eq!((refused.unwrap_err().kind(), tried.len()), (io::ErrorKind::ConnectionRefused, 3));
+
+        let many: Vec<u8> = (0..200).collect();
+        let (refused, _, tried) = connect(&many, |_| (0, false)).await;
+        assert!(refused.is_err() && tried.len() == ADDRESSES_MAX);
+        assert_eq!(connect(&[], |_| (0, true)).await.0.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
 
     #[test]
     fn endpoints_are_read_and_printed_alike() {

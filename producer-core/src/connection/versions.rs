@@ -71,59 +71,100 @@ impl Api for ApiVersionsRequest {
     ];
 }
 
-/// Flexible versions only, so every broker since Kafka 2.4.
+/// Elements before version 9, which has compact lengths.
+const PLAIN_BROKER: &[Field] = &[Field::Fixed(4), Field::PlainText, Field::Fixed(4), Field::PlainText];
+const PLAIN_TOPIC: &[Field] =
+    &[Field::Fixed(2), Field::PlainText, Field::Fixed(1), Field::PlainArray(PLAIN_PARTITION), OPERATIONS];
+const PLAIN_PARTITION: &[Field] = &[
+    Field::Fixed(2 + 4 + 4),
+    Field::Versions(7, 8, &Field::Fixed(4)),
+    Field::PlainArray(&[Field::Fixed(4)]),
+    Field::PlainArray(&[Field::Fixed(4)]),
+    Field::Versions(5, 8, &Field::PlainArray(&[Field::Fixed(4)])),
+];
+const OPERATIONS: Field = Field::Versions(8, 13, &Field::Fixed(4));
+
+/// From version 4, which can ask for the topic to be made, so every broker since Kafka 0.11.
 impl Api for MetadataRequest {
     const NAME: &'static str = "Metadata";
-    const SPOKEN: VersionRange = VersionRange { min: 9, max: 13 };
+    const SPOKEN: VersionRange = VersionRange { min: 4, max: 13 };
     const REPLY: &'static [Field] = &[
         Field::Fixed(4),
-        Field::Array(&[Field::Fixed(4), Field::Text, Field::Fixed(4), Field::Text, NO_TAGS]),
-        Field::Text,
+        Field::Versions(4, 8, &Field::PlainArray(PLAIN_BROKER)),
+        Field::Versions(9, 13, &Field::Array(&[Field::Fixed(4), Field::Text, Field::Fixed(4), Field::Text, NO_TAGS])),
+        Field::Versions(4, 8, &Field::PlainText),
+        Field::Versions(9, 13, &Field::Text),
         Field::Fixed(4),
-        Field::Array(&[
-            Field::Fixed(2),
-            Field::Text,
-            Field::Versions(10, 13, &Field::Fixed(16)),
-            Field::Fixed(1),
-            Field::Array(&[
-                Field::Fixed(2 + 4 + 4 + 4),
-                Field::Array(&[Field::Fixed(4)]),
-                Field::Array(&[Field::Fixed(4)]),
-                Field::Array(&[Field::Fixed(4)]),
+        Field::Versions(4, 8, &Field::PlainArray(PLAIN_TOPIC)),
+        Field::Versions(
+            9,
+            13,
+            &Field::Array(&[
+                Field::Fixed(2),
+                Field::Text,
+                Field::Versions(10, 13, &Field::Fixed(16)),
+                Field::Fixed(1),
+                Field::Array(&[
+                    Field::Fixed(2 + 4 + 4 + 4),
+                    Field::Array(&[Field::Fixed(4)]),
+                    Field::Array(&[Field::Fixed(4)]),
+                    Field::Array(&[Field::Fixed(4)]),
+                    NO_TAGS,
+                ]),
+                OPERATIONS,
                 NO_TAGS,
             ]),
-            Field::Fixed(4),
-            NO_TAGS,
-        ]),
-        Field::Versions(9, 10, &Field::Fixed(4)),
+        ),
+        Field::Versions(8, 10, &Field::Fixed(4)),
         Field::Versions(13, 13, &Field::Fixed(2)),
-        NO_TAGS,
+        Field::Versions(9, 13, &NO_TAGS),
     ];
 }
 
 impl Api for InitProducerIdRequest {
     const NAME: &'static str = "InitProducerId";
-    const SPOKEN: VersionRange = VersionRange { min: 2, max: 5 };
-    const REPLY: &'static [Field] = &[Field::Fixed(4 + 2 + 8 + 2), NO_TAGS];
+    const SPOKEN: VersionRange = VersionRange { min: 0, max: 5 };
+    const REPLY: &'static [Field] = &[Field::Fixed(4 + 2 + 8 + 2), Field::Versions(2, 5, &NO_TAGS)];
 }
 
-/// The request itself is written by hand, see `sender/request.rs`; this is its reply.
+/// A partition's answer before version 9, which has compact lengths.
+const PLAIN_ANSWER: &[Field] = &[
+    Field::Fixed(4 + 2 + 8 + 8),
+    Field::Versions(5, 8, &Field::Fixed(8)),
+    Field::Versions(8, 8, &Field::PlainArray(&[Field::Fixed(4), Field::PlainText])),
+    Field::Versions(8, 8, &Field::PlainText),
+];
+
+/// The request itself is written by hand, see `sender/request.rs`; this is its reply. From version 3, the first
+/// with this format of batches, so every broker since Kafka 0.11.
 impl Api for ProduceRequest {
     const NAME: &'static str = "Produce";
-    const SPOKEN: VersionRange = VersionRange { min: 9, max: 13 };
+    const SPOKEN: VersionRange = VersionRange { min: 3, max: 13 };
     const REPLY: &'static [Field] = &[
-        Field::Array(&[
-            Field::Versions(9, 12, &Field::Text),
-            Field::Versions(13, 13, &Field::Fixed(16)),
-            Field::Array(&[
-                Field::Fixed(4 + 2 + 8 + 8 + 8),
-                Field::Array(&[Field::Fixed(4), Field::Text, NO_TAGS]),
-                Field::Text,
-                Field::Tags(&[(0, &[Field::Fixed(4 + 4), NO_TAGS])]),
+        Field::Versions(3, 8, &Field::PlainArray(&[Field::PlainText, Field::PlainArray(PLAIN_ANSWER)])),
+        Field::Versions(
+            9,
+            13,
+            &Field::Array(&[
+                Field::Versions(9, 12, &Field::Text),
+                Field::Versions(13, 13, &Field::Fixed(16)),
+                Field::Array(&[
+                    Field::Fixed(4 + 2 + 8 + 8 + 8),
+                    Field::Array(&[Field::Fixed(4), Field::Text, NO_TAGS]),
+                    Field::Text,
+                    Field::Tags(&[(0, &[Field::Fixed(4 + 4), NO_TAGS])]),
+                ]),
+                NO_TAGS,
             ]),
-            NO_TAGS,
-        ]),
+        ),
         Field::Fixed(4),
-        Field::Tags(&[(0, &[Field::Array(&[Field::Fixed(4), Field::Text, Field::Fixed(4), Field::Text, NO_TAGS])])]),
+        Field::Versions(
+            9,
+            13,
+            &Field::Tags(&[(
+                0,
+                &[Field::Array(&[Field::Fixed(4), Field::Text, Field::Fixed(4), Field::Text, NO_TAGS])],
+            )]),
+        ),
     ];
 }

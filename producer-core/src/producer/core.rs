@@ -18,7 +18,7 @@ use crate::config::{ConfigError, ProducerConfig};
 use crate::connection::{ConnectionOptions, Pool, ReconnectBackoff, Transport};
 use crate::delivery::{Callback, Delivery};
 use crate::error::ProduceError;
-use crate::metadata::{Cluster, Metadata, Refresher, Unknown};
+use crate::metadata::{Cluster, Hooks, Metadata, Refresher, Unknown};
 use crate::metrics::{Gauges, ProducerMetrics, Recorder};
 use crate::partitioner::murmur2_partition;
 use crate::sender::{Context, LastWords, Sender};
@@ -80,6 +80,8 @@ impl Core {
         let options = ConnectionOptions {
             client_id: config.client_id.as_str().into(),
             setup_timeout: config.connection_setup_timeout,
+            setup_timeout_max: config.connection_setup_timeout_max,
+            idle_max: config.connection_idle_max,
             request_timeout: config.request_timeout,
             in_flight_max: config.in_flight_max,
             ..ConnectionOptions::default()
@@ -90,7 +92,8 @@ impl Core {
         let context = Arc::new_cyclic(|context: &std::sync::Weak<Context>| {
             let (weak, accumulator_, tasks, runtime) =
                 (context.clone(), accumulator.clone(), tasks.clone(), runtime.clone());
-            let metadata = Arc::new(Metadata::new(Box::new(move |cluster| {
+            let (in_use, forgets) = (accumulator.clone(), accumulator.clone());
+            let apply = move |cluster: &Cluster| {
                 let gone = apply(cluster, &accumulator_);
                 if let Some(context) = weak.upgrade() {
                     context.abort_in(&gone, |topic, partition, outcome| ProduceError::PartitionGone {
@@ -101,7 +104,12 @@ impl Core {
                     });
                     start_senders(cluster, &context, &tasks, &runtime);
                 }
-            })));
+            };
+            let metadata = Arc::new(Metadata::new(Hooks {
+                apply: Box::new(apply),
+                take_use: Box::new(move |topic| in_use.take_use(topic)),
+                forget: Box::new(move |topic| forgets.set_idle(topic)),
+            }));
             Context::new(&config, accumulator.clone(), metadata, pool(), metrics)
         });
         // Metadata and producer ids do not queue behind batches: they have connections of their own.
@@ -204,7 +212,13 @@ impl Core {
                 continue;
             };
             match accumulator.append(&topic, partition, record, choice, &mut lease, callback) {
-                Append::Done { completion, place } => return Ok(Delivery::new(completion, place)),
+                Append::Done { completion, place } => {
+                    if topic.is_idle() {
+                        // It was forgotten between our look at it and the append.
+                        self.context.metadata.want(topic_name);
+                    }
+                    return Ok(Delivery::new(completion, place));
+                }
                 Append::Closed => {
                     self.check_open()?;
                     topic = self.after_change(&topic)?;

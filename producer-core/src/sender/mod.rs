@@ -4,6 +4,7 @@
 //! [`retry`] judge; this module only moves things between them and the connection.
 
 mod callbacks;
+mod context;
 mod error_table;
 mod idempotence;
 mod request;
@@ -12,8 +13,7 @@ mod retry;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -22,136 +22,20 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 pub(crate) use self::callbacks::CallbackQueue;
+pub(crate) use self::context::{Context, LastWords};
 pub(crate) use self::idempotence::{Identities, IdentityState};
 pub(crate) use self::retry::Policy;
 
 use self::request::{Addressed, BATCH_OVERHEAD_BYTES, REQUEST_OVERHEAD_BYTES};
 use self::response::{Action, MetadataUse, Replies, judge, judge_lost};
 use self::retry::{Attempt, decide};
-use crate::accumulator::Accumulator;
-use crate::accumulator::partition::{Partition, Readiness, Settled, Take, Verdict};
+use crate::accumulator::partition::{Partition, Readiness, Route, Take, Verdict};
 use crate::accumulator::ready::{NO_NODE, ReadySet};
-use crate::config::{Acks, ProducerConfig};
-use crate::connection::{Answer, CallError, Connection, ConnectionError, Endpoint, Pool};
-use crate::delivery::{BatchResult, Callbacks};
-use crate::error::{Outcome, ProduceError};
-use crate::metadata::{Cluster, LeaderHint, Metadata};
-use crate::metrics::{Recorder, SentBatch};
-
-/// What the senders share.
-pub(crate) struct Context {
-    pub(crate) accumulator: Arc<Accumulator>,
-    pub(crate) metadata: Arc<Metadata>,
-    pub(crate) identities: Arc<Identities>,
-    pub(crate) callbacks: Arc<CallbackQueue>,
-    pub(crate) pool: Pool,
-    pub(crate) metrics: Recorder,
-    acks: Acks,
-    is_idempotent: bool,
-    request_timeout: Duration,
-    request_bytes_max: usize,
-    in_flight_max: usize,
-    policy: Policy,
-    fatal: OnceLock<ProduceError>,
-}
-
-impl std::fmt::Debug for Context {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Context").field("acks", &self.acks).field("policy", &self.policy).finish_non_exhaustive()
-    }
-}
-
-impl Context {
-    pub(crate) fn new(
-        config: &ProducerConfig,
-        accumulator: Arc<Accumulator>,
-        metadata: Arc<Metadata>,
-        pool: Pool,
-        metrics: Recorder,
-    ) -> Self {
-        Self {
-            accumulator,
-            metadata,
-            identities: Arc::default(),
-            callbacks: Arc::default(),
-            pool,
-            metrics,
-            acks: config.acks,
-            is_idempotent: config.enable_idempotence,
-            request_timeout: config.request_timeout,
-            request_bytes_max: config.request_bytes_max,
-            in_flight_max: config.in_flight_max,
-            policy: Policy {
-                retries: config.retries,
-                backoff: config.retry_backoff,
-                backoff_max: config.retry_backoff_max,
-            },
-            fatal: OnceLock::new(),
-        }
-    }
-
-    /// Why the producer cannot go on, if so.
-    pub(crate) fn fatal(&self) -> Option<&ProduceError> {
-        self.fatal.get()
-    }
-
-    /// Gives a batch's records their answer and its memory back.
-    fn deliver(&self, settled: Settled) {
-        let Settled { completion, share, result, lease } = settled;
-        if !matches!(result, BatchResult::Acknowledged { .. }) {
-            self.metrics.records_failed(Instant::now(), completion.topic(), share.count());
-        }
-        completion.complete(share, result, |callbacks| match callbacks {
-            Callbacks::Waiting => self.callbacks.push(completion.clone(), lease),
-            Callbacks::None => drop(lease),
-        });
-    }
-
-    fn deliver_all(&self, settled: &mut Vec<Settled>) {
-        settled.drain(..).for_each(|settled| self.deliver(settled));
-    }
-
-    /// Ends the producer: everything on its way fails, and every later send.
-    fn fail(&self, reason: &Arc<str>) {
-        let error = ProduceError::Fatal { reason: reason.clone() };
-        if self.fatal.set(error.clone()).is_ok() {
-            tracing::error!(reason = &**reason, "the producer cannot go on: {reason}");
-        }
-        self.accumulator.close();
-        self.abort(|_, _, _| error.clone());
-    }
-
-    /// Fails everything on its way; answers how many batches that were.
-    pub(crate) fn abort(&self, error: impl Fn(&Arc<str>, i32, Outcome) -> ProduceError) -> usize {
-        self.abort_in(&self.accumulator.partitions(), error)
-    }
-
-    /// Fails what is on its way to these partitions.
-    pub(crate) fn abort_in(
-        &self,
-        partitions: &[Arc<Partition>],
-        error: impl Fn(&Arc<str>, i32, Outcome) -> ProduceError,
-    ) -> usize {
-        let mut settled = Vec::new();
-        for partition in partitions {
-            partition.queue().abort(&mut settled, |outcome| error(&partition.topic, partition.index, outcome));
-        }
-        let count = settled.len();
-        self.deliver_all(&mut settled);
-        count
-    }
-}
-
-/// Fails what is left when the tasks of a producer end in whatever way, the runtime's end included.
-pub(crate) struct LastWords(pub(crate) Arc<Context>);
-
-impl Drop for LastWords {
-    fn drop(&mut self) {
-        self.0.accumulator.close();
-        self.0.abort(|topic, partition, outcome| ProduceError::Aborted { topic: topic.clone(), partition, outcome });
-        self.0.callbacks.run_all();
-    }
-}
+use crate::config::{Acks, Compression};
+use crate::connection::{Answer, CallError, Connection, ConnectionError, Endpoint};
+use crate::error::Outcome;
+use crate::metadata::{Cluster, LeaderHint};
+use crate::metrics::SentBatch;
 
 /// A batch that was sent, to be found again when its answer comes.
 struct InFlight {
@@ -167,6 +51,8 @@ struct Answered {
     sent_at: Instant,
     connection: Connection,
     version: i16,
+    acks: Acks,
+    route: Route,
     reply: Result<Bytes, CallError>,
 }
 
@@ -187,6 +73,8 @@ pub(crate) struct Sender {
     cluster: watch::Receiver<Arc<Cluster>>,
     identity: watch::Receiver<IdentityState>,
     link: Link,
+    /// Connections made so far.
+    connections: u64,
     /// Partitions with a batch to send, each once; taken from the front, so that each has its turn.
     candidates: VecDeque<Arc<Partition>>,
     is_candidate: HashSet<usize>,
@@ -213,6 +101,7 @@ impl Sender {
             cluster,
             identity,
             link: Link::Down,
+            connections: 0,
             candidates: VecDeque::new(),
             is_candidate: HashSet::new(),
             timers: BTreeMap::new(),
@@ -318,19 +207,24 @@ impl Sender {
                 Ok(version) => version,
                 Err(error) => return self.context.fail(&error.to_string().into()),
             };
-            let (batches, mut addressed) = self.fill_request();
+            if self.context.accumulator.rules().compression == Compression::Zstd && version < request::ZSTD_VERSION {
+                let reason = "the broker is too old for zstd (before Kafka 2.1): set another `compression.type`";
+                return self.context.fail(&reason.into());
+            }
+            let route = self.route();
+            let (batches, mut addressed, acks) = self.fill_request(route);
             if batches.is_empty() {
                 return;
             }
             let version = request::version_for(version, &addressed);
             let timeout_ms = i32::try_from(self.context.request_timeout.as_millis()).unwrap_or(i32::MAX);
-            let body = request::encode(version, self.context.acks.wire(), timeout_ms, &mut addressed);
-            let answer = if self.context.acks == Acks::None { Answer::None } else { Answer::Expected };
+            let body = request::encode(version, acks.wire(), timeout_ms, &mut addressed);
+            let answer = if acks == Acks::None { Answer::None } else { Answer::Expected };
             let sent_at = Instant::now();
             let span = tracing::debug_span!("produce", node = self.ready.node(), batches = batches.len(), version);
             let sending = async move {
                 let reply = request::send(&connection, version, body, answer).await;
-                Answered { batches, sent_at, connection, version, reply }
+                Answered { batches, sent_at, connection, version, acks, route, reply }
             };
             self.outstanding.push(Box::pin(sending.instrument(span)));
         }
@@ -361,7 +255,10 @@ impl Sender {
 
     fn take_connection(&mut self, connected: Result<Connection, ConnectionError>) {
         match connected {
-            Ok(connection) => self.link = Link::Up(connection),
+            Ok(connection) => {
+                self.link = Link::Up(connection);
+                self.connections += 1;
+            }
             Err(error) => {
                 tracing::debug!(node = self.ready.node(), %error, "no connection to a broker");
                 self.link = Link::Down;
@@ -372,14 +269,43 @@ impl Sender {
         }
     }
 
-    /// Takes at most one batch of each candidate, up to `max.request.size`, at least one.
-    fn fill_request(&mut self) -> (Vec<InFlight>, Vec<Addressed>) {
+    fn route(&self) -> Route {
+        Route { node: self.ready.node(), connection: self.connections }
+    }
+
+    /// What a batch of this partition asks for; `None` if it has to wait for another's answer.
+    ///
+    /// With `acks=0` a leader that is new, or not ready yet, could only close the connection, and all that was
+    /// written to it would be lost unseen: so the first batch over a connection asks for an answer, and the others
+    /// follow once the leader has taken it.
+    fn acks_for(&self, partition: &Partition, route: Route) -> Option<Acks> {
+        if self.context.acks != Acks::None {
+            return Some(self.context.acks);
+        }
+        let queue = partition.queue();
+        match (queue.is_confirmed(route), queue.has_in_flight()) {
+            (true, _) => Some(Acks::None),
+            (false, false) => Some(Acks::Leader),
+            (false, true) => None,
+        }
+    }
+
+    /// Takes at most one batch of each candidate, up to `max.request.size`, at least one; all of a request ask for
+    /// the same acknowledgement.
+    fn fill_request(&mut self, route: Route) -> (Vec<InFlight>, Vec<Addressed>, Acks) {
+        let mut common = None;
         let (mut batches, mut addressed, mut counted) = (Vec::new(), Vec::new(), Vec::new());
         let (mut kept, mut room) = (VecDeque::new(), usize::MAX);
         let (now, rules) = (Instant::now(), self.context.accumulator.rules());
         let mut to_look_at = Vec::new();
         while let Some(partition) = self.candidates.pop_front() {
             self.is_candidate.remove(&key(&partition));
+            // Looked at again when that answer comes.
+            let Some(acks) = self.acks_for(&partition, route) else { continue };
+            if common.is_some_and(|common| common != acks) {
+                kept.push_back(partition);
+                continue;
+            }
             match self.take(&partition, now, &rules, room) {
                 Take::Batch { entry, image, topic_id, facts } => {
                     counted.push(SentBatch {
@@ -399,6 +325,7 @@ impl Sender {
                         partition: partition.index,
                         image,
                     });
+                    common = Some(acks);
                     to_look_at.push(partition.clone());
                     batches.push(InFlight { partition, topic_id, entry, records: facts.records });
                 }
@@ -424,7 +351,7 @@ impl Sender {
         }
         // Those with a further batch stand at the end of the row now.
         to_look_at.iter().for_each(|partition| self.look(partition));
-        (batches, addressed)
+        (batches, addressed, common.unwrap_or(self.context.acks))
     }
 
     fn take(
@@ -461,9 +388,9 @@ impl Sender {
     }
 
     fn take_answer(&mut self, answered: Answered) {
-        let Answered { batches, sent_at, connection, version, reply } = answered;
+        let Answered { batches, sent_at, connection, version, acks, route, reply } = answered;
         let replies = match reply {
-            Ok(_) if self.context.acks == Acks::None => Ok(None),
+            Ok(_) if acks == Acks::None => Ok(None),
             Ok(frame) => Replies::read(&connection, frame, version).map(Some),
             Err(lost) => Err(lost),
         };
@@ -479,6 +406,10 @@ impl Sender {
                 Ok(None) => Action::Done { base_offset: None, append_time: None },
                 Ok(Some(replies)) => self.judge_reply(replies, batch, &connection, &mut hints),
                 Err(lost) => judge_lost(lost),
+            };
+            let action = match self.context.acks {
+                Acks::None => unacknowledged(action, batch, route),
+                Acks::Leader | Acks::All => action,
             };
             self.act(batch, action);
         }
@@ -537,6 +468,21 @@ impl Sender {
         if let Some(settled) = settled {
             self.context.deliver(settled);
         }
+    }
+}
+
+/// With `acks=0` a record is sent at most once and has no offset, though an answer was asked for: what may be
+/// written is not sent again.
+fn unacknowledged(action: Action, batch: &InFlight, route: Route) -> Action {
+    match action {
+        Action::Done { append_time, .. } => {
+            batch.partition.queue().confirm(route);
+            Action::Done { base_offset: None, append_time }
+        }
+        Action::Retry(retry) if retry.outcome != Outcome::NotWritten => {
+            Action::Done { base_offset: None, append_time: None }
+        }
+        action => action,
     }
 }
 

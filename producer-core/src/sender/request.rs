@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! transactional_id null | acks i16 | timeout_ms i32 | topics [
-//!     name (v9 to v12) or topic id (v13) | partitions [ index i32 | records length | BATCH | tags ] | tags ] | tags
+//!     name (to v12) or topic id (v13) | partitions [ index i32 | records length | BATCH | tags ] | tags ] | tags
 //! ```
 //!
-//! Counts and lengths are compact: varints, one more than the value
-//! (<https://kafka.apache.org/protocol#The_Messages_Produce>).
+//! From version 9 on counts and lengths are compact: varints, one more than the value. Before, they are fixed
+//! numbers, and there are no tags (<https://kafka.apache.org/protocol#The_Messages_Produce>).
 
 use std::sync::Arc;
 
@@ -19,6 +19,12 @@ use crate::connection::{Answer, CallError, Connection, ConnectionError};
 
 /// The first version that names topics by id.
 const TOPIC_ID_VERSION: i16 = 13;
+
+/// The first version with compact lengths and tags.
+const COMPACT_VERSION: i16 = 9;
+
+/// The first version in which a broker takes batches compressed with zstd (KIP-110).
+pub(crate) const ZSTD_VERSION: i16 = 7;
 
 /// Bytes beside the batches: the request's own fields and, for each batch, topic and partition.
 pub(crate) const REQUEST_OVERHEAD_BYTES: usize = 64;
@@ -61,42 +67,73 @@ pub(crate) fn encode(version: i16, acks: i16, timeout_ms: i32, batches: &mut [Ad
     let topics: Vec<&[Addressed]> = batches.chunk_by(|a, b| a.topic == b.topic).collect();
 
     let mut chunks = Vec::with_capacity(2 * batches.len() + 1);
-    let mut head = BytesMut::with_capacity(REQUEST_OVERHEAD_BYTES + batches.len() * 160);
-    head.put_u8(0);
-    head.put_i16(acks);
-    head.put_i32(timeout_ms);
-    put_count(&mut head, topics.len());
+    let out = BytesMut::with_capacity(REQUEST_OVERHEAD_BYTES + batches.len() * 160);
+    let mut head = Head { out, is_compact: version >= COMPACT_VERSION };
+    head.null();
+    head.out.put_i16(acks);
+    head.out.put_i32(timeout_ms);
+    head.count(topics.len());
     for topic in topics {
         if version >= TOPIC_ID_VERSION {
-            head.put_slice(&topic[0].topic_id);
+            head.out.put_slice(&topic[0].topic_id);
         } else {
-            put_count(&mut head, topic[0].topic.len());
-            head.put_slice(topic[0].topic.as_bytes());
+            head.text(&topic[0].topic);
         }
-        put_count(&mut head, topic.len());
+        head.count(topic.len());
         for batch in topic {
-            head.put_i32(batch.partition);
-            put_count(&mut head, batch.image.bytes());
-            head.put_slice(&batch.image.header);
-            chunks.push(head.split().freeze());
+            head.out.put_i32(batch.partition);
+            head.count(batch.image.bytes());
+            head.out.put_slice(&batch.image.header);
+            chunks.push(head.out.split().freeze());
             chunks.push(batch.image.body.clone());
-            head.put_u8(0);
+            head.no_tags();
         }
-        head.put_u8(0);
+        head.no_tags();
     }
-    head.put_u8(0);
-    chunks.push(head.freeze());
+    head.no_tags();
+    chunks.push(head.out.freeze());
     chunks
 }
 
-/// A compact count or length: an unsigned varint of one more.
-fn put_count(out: &mut BytesMut, count: usize) {
-    let mut rest = count + 1;
-    while rest >= 0x80 {
-        out.put_u8(rest as u8 | 0x80);
-        rest >>= 7;
+/// What stands around the batches, in the way of writing that the version asks for.
+struct Head {
+    out: BytesMut,
+    is_compact: bool,
+}
+
+impl Head {
+    fn null(&mut self) {
+        if self.is_compact { self.out.put_u8(0) } else { self.out.put_i16(-1) }
     }
-    out.put_u8(rest as u8);
+
+    fn no_tags(&mut self) {
+        if self.is_compact {
+            self.out.put_u8(0);
+        }
+    }
+
+    /// A count, or the length of records. The configuration bounds both far below 2 GiB.
+    fn count(&mut self, count: usize) {
+        if self.is_compact { self.varint(count + 1) } else { self.out.put_i32(count as i32) }
+    }
+
+    /// A topic's name; brokers take 249 bytes at most.
+    fn text(&mut self, text: &str) {
+        if self.is_compact {
+            self.varint(text.len() + 1)
+        } else {
+            self.out.put_i16(text.len() as i16)
+        }
+        self.out.put_slice(text.as_bytes());
+    }
+
+    fn varint(&mut self, mut rest: usize) {
+        while rest >= 0x80 {
+            self.out.put_u8(rest as u8 | 0x80);
+            rest >>= 7;
+        }
+        self.out.put_u8(rest as u8);
+    }
 }
 
 #[cfg(test)]
@@ -114,7 +151,7 @@ mod tests {
     #[test]
     fn every_version_is_byte_for_byte_what_another_encoder_writes() {
         let long: &[u8] = Box::leak(vec![7; 20_000].into_boxed_slice());
-        for version in 9..=13 {
+        for version in 3..=13 {
             let mut batches = [addressed("b", 1, b"one"), addressed("aa", 0, long), addressed("b", 0, b"")];
 
             let bytes: Vec<u8> = encode(version, -1, 30_000, &mut batches).concat();

@@ -208,7 +208,7 @@ impl FakeBroker {
         value_serializer: impl Serializer<V>,
     ) -> Result<Producer<K, V>, ConfigError> {
         let transport: Arc<dyn Transport> = match &self.network {
-            Network::Sockets => Arc::new(Tcp),
+            Network::Sockets => Arc::new(Tcp::default()),
             Network::Pipes(pipes) => Arc::new(pipes.clone()),
         };
         Producer::over(config, key_serializer, value_serializer, transport)

@@ -31,8 +31,9 @@ const ALLOWED: &[Allowed] = &[
     allowed("avro-serde", "codec", &["error", "config"]),
     allowed("avro-serde", "subject", &["error", "framing"]),
     allowed("avro-serde", "registry", &["error", "config", "framing"]),
-    // producer-core: a record meets the modules in this order; record and config are leaves, and
-    // errors wrap those of the modules below.
+    // producer-core: a record meets the modules in this order. Record is a leaf; settings name addresses and
+    // partitioners; an error carries the connection's, and the record that it gives back.
+    allowed("producer-core", "config", &["connection", "partitioner"]),
     allowed(
         "producer-core",
         "producer",
@@ -85,6 +86,9 @@ const ALLOWED: &[Allowed] = &[
     // What the reader and the admin calls share.
     allowed("producer-core", "bootstrap", &["connection", "metadata", "config", "error"]),
     allowed("producer-core", "stored_batch", &["compression", "record"]),
+    allowed("producer-core", "error", &["connection", "record"]),
+    allowed("producer-core", "error_code", &[]),
+    allowed("producer-core", "backoff", &[]),
     allowed("producer-core", "record", &[]),
 ];
 
@@ -234,6 +238,8 @@ fn planted_imports_are_found() {
         ("producer-core/src/connection/mod.rs", "pub(crate) use crate::metadata::Metadata;"),
         ("producer-core/src/sender/mod.rs", "use kafka_protocol::messages::ProduceRequest;"),
         ("producer-core/src/delivery.rs", "use crate::producer::Producer;"),
+        ("producer-core/src/error.rs", "use crate::sender::Sender;"),
+        ("producer-core/src/error_code.rs", "use crate::error::ProduceError;"),
     ];
 
     for (path, text) in planted {

@@ -2,7 +2,9 @@
 
 mod broker_faults;
 mod memory;
+mod metadata;
 mod sequences;
 mod support;
 mod too_large;
 mod topics;
+mod unacknowledged;

@@ -1,0 +1,133 @@
+//! What the senders of a producer share, and how records get their answers.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{CallbackQueue, Identities, Policy};
+use crate::accumulator::Accumulator;
+use crate::accumulator::partition::{Partition, Settled};
+use crate::config::{Acks, ProducerConfig};
+use crate::connection::Pool;
+use crate::delivery::{BatchResult, Callbacks};
+use crate::error::{Outcome, ProduceError};
+use crate::metadata::Metadata;
+use crate::metrics::Recorder;
+
+/// What the senders share.
+pub(crate) struct Context {
+    pub(crate) accumulator: Arc<Accumulator>,
+    pub(crate) metadata: Arc<Metadata>,
+    pub(crate) identities: Arc<Identities>,
+    pub(crate) callbacks: Arc<CallbackQueue>,
+    pub(crate) pool: Pool,
+    pub(crate) metrics: Recorder,
+    pub(super) acks: Acks,
+    pub(super) is_idempotent: bool,
+    pub(super) request_timeout: Duration,
+    pub(super) request_bytes_max: usize,
+    pub(super) in_flight_max: usize,
+    pub(super) policy: Policy,
+    fatal: OnceLock<ProduceError>,
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("acks", &self.acks).field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    pub(crate) fn new(
+        config: &ProducerConfig,
+        accumulator: Arc<Accumulator>,
+        metadata: Arc<Metadata>,
+        pool: Pool,
+        metrics: Recorder,
+    ) -> Self {
+        Self {
+            accumulator,
+            metadata,
+            identities: Arc::default(),
+            callbacks: Arc::default(),
+            pool,
+            metrics,
+            acks: config.acks,
+            is_idempotent: config.enable_idempotence,
+            request_timeout: config.request_timeout,
+            request_bytes_max: config.request_bytes_max,
+            in_flight_max: config.in_flight_max,
+            policy: Policy {
+                retries: config.retries,
+                backoff: config.retry_backoff,
+                backoff_max: config.retry_backoff_max,
+            },
+            fatal: OnceLock::new(),
+        }
+    }
+
+    /// Why the producer cannot go on, if so.
+    pub(crate) fn fatal(&self) -> Option<&ProduceError> {
+        self.fatal.get()
+    }
+
+    /// Gives a batch's records their answer and its memory back.
+    pub(super) fn deliver(&self, settled: Settled) {
+        let Settled { completion, share, result, lease } = settled;
+        if !matches!(result, BatchResult::Acknowledged { .. }) {
+            self.metrics.records_failed(Instant::now(), completion.topic(), share.count());
+        }
+        completion.complete(share, result, |callbacks| match callbacks {
+            Callbacks::Waiting => self.callbacks.push(completion.clone(), lease),
+            Callbacks::None => drop(lease),
+        });
+    }
+
+    pub(super) fn deliver_all(&self, settled: &mut Vec<Settled>) {
+        settled.drain(..).for_each(|settled| self.deliver(settled));
+    }
+
+    /// Ends the producer: everything on its way fails, and every later send.
+    pub(super) fn fail(&self, reason: &Arc<str>) {
+        let error = ProduceError::Fatal { reason: reason.clone() };
+        if self.fatal.set(error.clone()).is_err() {
+            // Closing again would wake the senders again, for ever.
+            return;
+        }
+        tracing::error!(reason = &**reason, "the producer cannot go on: {reason}");
+        self.accumulator.close();
+        self.abort(|_, _, _| error.clone());
+    }
+
+    /// Fails everything on its way; answers how many batches that were.
+    pub(crate) fn abort(&self, error: impl Fn(&Arc<str>, i32, Outcome) -> ProduceError) -> usize {
+        self.abort_in(&self.accumulator.partitions(), error)
+    }
+
+    /// Fails what is on its way to these partitions.
+    pub(crate) fn abort_in(
+        &self,
+        partitions: &[Arc<Partition>],
+        error: impl Fn(&Arc<str>, i32, Outcome) -> ProduceError,
+    ) -> usize {
+        let mut settled = Vec::new();
+        for partition in partitions {
+            partition.queue().abort(&mut settled, |outcome| error(&partition.topic, partition.index, outcome));
+        }
+        let count = settled.len();
+        self.deliver_all(&mut settled);
+        count
+    }
+}
+
+/// Fails what is left when the tasks of a producer end in whatever way, the runtime's end included.
+pub(crate) struct LastWords(pub(crate) Arc<Context>);
+
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        self.0.accumulator.close();
+        self.0.abort(|topic, partition, outcome| ProduceError::Aborted { topic: topic.clone(), partition, outcome });
+        self.0.callbacks.run_all();
+    }
+}

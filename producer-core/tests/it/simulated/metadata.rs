@@ -1,0 +1,151 @@
+//! What is asked of the cluster, when, and of whom.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use producer_core::config::MetadataRecovery;
+use producer_core::testing::{Api, FakeBrokerConfig, Fault, FaultAction};
+use producer_core::{Compression, ProduceError};
+use tokio::time::Instant;
+
+use super::support::{TOPIC, answered, cluster, cluster_with, landed, ms, numbers, producer, send, to, warm};
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_that_nobody_uses_is_forgotten_and_its_sequences_are_not() {
+    let broker = cluster(1, 1);
+    let producer = producer(&broker, |config| {
+        config.metadata_age_max = Duration::from_secs(1);
+        config.metadata_idle_max = Duration::from_secs(10);
+        config.linger = Duration::ZERO;
+    });
+    warm(&broker, &producer, 1).await;
+    // Used all the time, so it is known all the time.
+    for number in 1..20 {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let before = Instant::now();
+        producer.send_and_wait(to(0, number)).await.unwrap();
+        assert_eq!(ms(before), 0);
+    }
+
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    broker.inject(Fault::new(Api::Metadata, FaultAction::Delay(Duration::from_millis(500))));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    broker.inject(Fault::new(Api::Metadata, FaultAction::Delay(Duration::from_millis(500))));
+    let before = Instant::now();
+    producer.send_and_wait(to(0, 20)).await.unwrap();
+
+    assert!((500..2000).contains(&ms(before)), "its metadata was asked for again: {} ms", ms(before));
+    assert_eq!(numbers(&broker, 0), (0..=20).collect::<Vec<_>>());
+    let last = broker.batches(TOPIC, 0).unwrap().pop().unwrap();
+    assert_eq!((last.producer_epoch, last.base_sequence), (0, 20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frozen_broker_is_not_the_only_one_asked() {
+    let broker = cluster(3, 1);
+    let producer = producer(&broker, |config| config.request_timeout = Duration::from_secs(20));
+    warm(&broker, &producer, 1).await;
+    // It answered last, so it would be asked first; and it leads.
+    broker.freeze_node(1).unwrap();
+    let before = Instant::now();
+    let deliveries = send(&producer, 0, 1..10).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    broker.move_leader(TOPIC, 0, 2).unwrap();
+
+    landed(deliveries).await;
+
+    // The request's own timeout, and one broker's patience.
+    assert!((20_000..24_000).contains(&ms(before)), "{} ms", ms(before));
+    assert_eq!(numbers(&broker, 0), (0..10).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_recovery_the_bootstrap_list_is_asked_once() {
+    for (recovery, is_found) in [(MetadataRecovery::Rebootstrap, true), (MetadataRecovery::None, false)] {
+        let broker = cluster(1, 1);
+        let spare = SocketAddr::from((Ipv4Addr::LOCALHOST, 7777));
+        let servers = format!("{},{spare}", broker.bootstrap_servers());
+        let producer = producer(&broker, |config| {
+            config.bootstrap_servers = servers.split(',').map(str::to_owned).collect();
+            config.metadata_recovery = recovery;
+            config.delivery_timeout = Duration::from_secs(40);
+        });
+        warm(&broker, &producer, 1).await;
+        broker.stop_node(1).await.unwrap();
+        broker.set_address(1, spare).unwrap();
+        broker.restart_node(1).await.unwrap();
+
+        let answers = answered(send(&producer, 0, [1]).await).await;
+
+        assert_eq!(answers[0].is_ok(), is_found, "{recovery:?}: {answers:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_that_nobody_uses_are_closed_and_opened_again() {
+    let broker = cluster(1, 1);
+    let producer = producer(&broker, |config| {
+        config.connection_idle_max = Some(Duration::from_secs(60));
+        config.linger = Duration::ZERO;
+    });
+    warm(&broker, &producer, 1).await;
+    let opened = broker.request_count(Api::ApiVersions);
+
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    let before = Instant::now();
+    producer.send_and_wait(to(0, 1)).await.unwrap();
+
+    assert_eq!(ms(before), 0, "an idle connection costs no pause");
+    assert_eq!(broker.request_count(Api::ApiVersions), opened + 1);
+    assert_eq!(producer.metrics().connection_count, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn brokers_since_kafka_0_11_are_spoken_to() {
+    // Produce, Metadata and InitProducerId of Kafka 0.11, 1.0, 2.0, 2.3 and 2.4.
+    for (produce, metadata, init, api_versions) in
+        [(3, 4, 0, 1), (5, 5, 0, 1), (6, 6, 1, 2), (7, 8, 1, 2), (8, 9, 2, 3)]
+    {
+        let mut config = FakeBrokerConfig::default();
+        config.nodes = 2;
+        config.max_versions = vec![
+            (Api::Produce, produce),
+            (Api::Metadata, metadata),
+            (Api::InitProducerId, init),
+            (Api::ApiVersions, api_versions),
+        ];
+        let broker = cluster_with(config, 2);
+        let producer = producer(&broker, |config| config.batch_bytes = 200);
+        warm(&broker, &producer, 2).await;
+        broker.move_leader(TOPIC, 0, 2).unwrap();
+
+        landed(send(&producer, 0, 1..100).await).await;
+        landed(send(&producer, 1, 1..100).await).await;
+
+        for partition in [0, 1] {
+            assert_eq!(numbers(&broker, partition), (0..100).collect::<Vec<_>>(), "Produce v{produce}");
+        }
+        assert!(broker.requests(Api::Metadata).iter().all(|request| request.version == metadata));
+        assert!(broker.requests(Api::Produce).iter().all(|request| request.version == produce));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_broker_is_too_old_for_ends_the_producer_and_is_named() {
+    for (max_version, compression, name) in
+        [(6, Compression::Zstd, "compression.type"), (2, Compression::None, "v3 to v13")]
+    {
+        let mut config = FakeBrokerConfig::default();
+        config.max_versions = vec![(Api::Produce, max_version)];
+        let broker = cluster_with(config, 1);
+        let producer = producer(&broker, |config| config.compression = compression);
+
+        let first = producer.send_and_wait(to(0, 0)).await.unwrap_err();
+        let later = producer.send_and_wait(to(0, 1)).await.unwrap_err();
+
+        for error in [first, later] {
+            assert!(matches!(error, ProduceError::Fatal { .. }) && error.to_string().contains(name), "{error}");
+        }
+        assert_eq!(producer.buffered_bytes(), 0);
+    }
+}
