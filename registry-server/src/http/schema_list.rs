@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use actix_web::web::Bytes;
 use futures_util::future::LocalBoxFuture;
+use schema_core::error_code::ApiError;
 use schema_core::wire::{ListedSchema, VersionResponse};
 
 use crate::registry::{Content, Latest, SchemaUse, Shown, SubjectKey, SubjectPrefix, qualified};
 
+use super::error::HttpError;
 use super::view::View;
-use super::{Answer, Call, json};
+use super::{Answer, Call};
 
 /// `GET /schemas`: every version of the subjects that `subjectPrefix` asks for, as many as there are.
 pub(crate) fn list<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
@@ -22,10 +25,11 @@ pub(crate) fn list<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
         let aliases = if call.query.flag("aliases")? { call.registry.aliases().await? } else { HashMap::new() };
         let versions = call.registry.list_versions(SubjectPrefix::parse(&prefix), shown).await?;
 
-        let mut listed = Vec::new();
+        // Rows are written as they come: of all the schemas nothing is kept but their JSON.
+        let mut rows = Rows::default();
         let mut left = page.skip();
         for used in versions {
-            if listed.len() >= page.take() {
+            if rows.count >= page.take() {
                 break;
             }
             // Without a filter, what is not on the page is not read.
@@ -41,10 +45,30 @@ pub(crate) fn list<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
                 left -= 1;
                 continue;
             }
-            listed.push(listed_schema(&used, &content, &aliases));
+            rows.push(&listed_schema(&used, &content, &aliases))?;
         }
-        json(&listed)
+        Ok(rows.finish())
     })
+}
+
+/// A JSON array that grows.
+#[derive(Default)]
+struct Rows {
+    json: Vec<u8>,
+    count: usize,
+}
+
+impl Rows {
+    fn push(&mut self, row: &ListedSchema) -> Result<(), HttpError> {
+        self.json.push(if self.count == 0 { b'[' } else { b',' });
+        self.count += 1;
+        serde_json::to_writer(&mut self.json, row).map_err(|_| ApiError::internal().into())
+    }
+
+    fn finish(mut self) -> Bytes {
+        self.json.extend_from_slice(if self.count == 0 { b"[]" } else { b"]" });
+        self.json.into()
+    }
 }
 
 fn has_rule(content: &Content, rule_type: &str) -> bool {

@@ -5,7 +5,7 @@ use schema_core::wire::{LookupResponse, RegisterRequest};
 
 use crate::registry::{Found, Subject, SubjectPrefix};
 
-use super::view::View;
+use super::view::{Shown, View};
 use super::{Answer, Call, json, schema_body};
 
 /// `GET /subjects`: names, sorted; those of every context, or what `subjectPrefix` asks for.
@@ -26,7 +26,7 @@ pub(crate) fn lookup<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
         let subject = Subject::parse(call.argument(0));
         let input = schema_body::input(request, call.query.flag("normalize")?)?;
         let found = call.registry.lookup(&subject, &input, call.query.deleted()?).await?;
-        json(&response(&found))
+        json(&response(&found, View::of(call)?.show(call, &found.content).await?))
     })
 }
 
@@ -39,8 +39,7 @@ pub(crate) fn delete<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
     })
 }
 
-fn response(found: &Found) -> LookupResponse {
-    let shown = View::PLAIN.show_schema(&found.content.schema);
+fn response(found: &Found, shown: Shown) -> LookupResponse {
     LookupResponse {
         subject: found.subject.name().to_owned(),
         version: found.entry.version.0,

@@ -130,7 +130,11 @@ impl Candidate {
             schema_type: canonical.schema_type,
             text: Arc::clone(&canonical.text),
             guid: canonical.bare.0,
-            references: references.own.into_iter().map(|new| new.reference).collect(),
+            // Most have none, and then nothing is allocated.
+            references: match references.own.is_empty() {
+                true => Arc::default(),
+                false => references.own.into_iter().map(|new| new.reference).collect(),
+            },
             metadata: None,
             rule_set: None,
         };

@@ -10,6 +10,8 @@ pub(crate) const CONTENT_CASES: &[Case] = &[
     Case { endpoint: "GET /subjects/{subject}/versions/{version}/referencedby", run: referrers_are_listed },
     Case { endpoint: "POST /subjects/{subject}/versions/{version}/tags", run: tags_make_a_new_version },
     Case { endpoint: "GET /schemas", run: versions_of_all_subjects_are_listed },
+    Case { endpoint: "POST /subjects/{subject}/versions", run: an_import_brings_ids_and_versions },
+    Case { endpoint: "GET /schemas/ids/{id}", run: an_id_is_looked_for_where_the_subject_stands },
     Case { endpoint: "GET /schemas/guids/{guid}", run: a_schema_is_got_by_guid },
     Case { endpoint: "GET /schemas/guids/{guid}/ids", run: the_ids_of_a_guid_are_listed },
 ];
@@ -238,4 +240,63 @@ fn versions_of_all_subjects_are_listed(api: &mut Api) {
     });
     assert_eq!(rows, json!([row]));
     api.expect_error("GET", "/schemas?offset=-1", None, 400, "offset");
+}
+
+fn an_import_brings_ids_and_versions(api: &mut Api) {
+    let path = "/subjects/base/versions";
+    let import = |schema: &str, id: i32, version: i32| json!({"schema": schema, "id": id, "version": version});
+    refused(api, path, &import(BASE, 10, 3), 42205, "Subject base in context  is not in import mode");
+    refused(api, path, &json!({"schema": BASE, "version": 2}), 42201, "Version is not one more than previous version");
+    api.expect("PUT", "/mode/base", Some(r#"{"mode": "IMPORT"}"#), json!({"mode": "IMPORT"}));
+
+    for (id, version) in [(10, 3), (12, 1)] {
+        let registered = post(api, path, &import(BASE, id, version));
+        assert_eq!((&registered["id"], &registered["version"]), (&json!(id), &json!(version)));
+    }
+    api.expect("GET", path, None, json!([1, 3]));
+    refused(
+        api,
+        path,
+        &import("\"int\"", 10, 5),
+        42205,
+        "Overwrite new schema with id 10 in context  is not permitted.",
+    );
+    refused(api, path, &json!({"schema": "\"int\""}), 42205, "Subject base in context  is not in read-write mode");
+
+    // What something refers to is not replaced; what is imported next to it is.
+    post(api, "/subjects/use/versions", &user(3));
+    let referred = "One or more references exist to the schema {magic=1,keytype=SCHEMA,subject=base,version=3}.";
+    refused(api, path, &import("\"int\"", 20, 3), 42206, referred);
+    assert_eq!(post(api, path, &import("\"int\"", 20, 1))["id"], 20);
+    assert_eq!(get(api, "/schemas/ids/20?fetchMaxId=true")["maxId"], 20);
+    assert_eq!(post(api, "/subjects/new/versions", &json!({"schema": "\"long\""}))["id"], 21, "ids go on behind it");
+}
+
+fn an_id_is_looked_for_where_the_subject_stands(api: &mut Api) {
+    api.register("a", "\"int\"");
+    api.register(":.c:b", "\"long\"");
+    api.register(":.c:b", "\"double\"");
+    let subject = |api: &mut Api, query: &str| {
+        let found = get(api, &format!("/schemas/ids/1{query}"));
+        format!("{} {}", found["subject"].as_str().unwrap(), found["schema"].as_str().unwrap())
+    };
+
+    for (query, expected) in [
+        ("", "a \"int\""),
+        ("?subject=a", "a \"int\""),
+        // Deserializers name the subject that they read, wherever it was registered.
+        ("?subject=b", ":.c:b \"long\""),
+        ("?subject=nobody", "a \"int\""),
+        ("?subject=:.c:b", ":.c:b \"long\""),
+        ("?subject=:.c:", ":.c:b \"long\""),
+    ] {
+        assert_eq!(subject(api, query), expected, "{query}");
+    }
+    assert_eq!(get(api, "/contexts/c/schemas/ids/2/schema"), json!("double"));
+    for query in ["?subject=:.c:a", "?subject=:.d:"] {
+        api.expect_error("GET", &format!("/schemas/ids/1{query}"), None, 40403, "Schema 1 not found");
+    }
+    api.expect_error("GET", "/schemas/ids/2", None, 40403, "Schema 2 not found");
+    assert_eq!(get(api, "/schemas/ids/2?subject=b")["schema"], "\"double\"");
+    api.expect("GET", "/schemas/ids/2/subjects?subject=:.c:", None, json!([":.c:b"]));
 }
