@@ -157,6 +157,11 @@ impl Completion {
         &self.topic
     }
 
+    #[cfg(feature = "testing")]
+    pub(crate) fn partition(&self) -> i32 {
+        self.partition
+    }
+
     /// Keeps the promise to the records of `share`. Only the first call counts. `before` learns whether callbacks
     /// wait to be run, and acts before anybody sees the result: it hands the callbacks over, or gives the batch's
     /// memory back.

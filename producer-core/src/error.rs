@@ -37,6 +37,9 @@ pub enum ProduceError {
     /// The producer is closed, or its runtime has gone.
     #[error("the producer is closed")]
     Closed,
+    /// A blocking call was made where it would stop the runtime that it waits for.
+    #[error("a call that waits would stop the threads of the async runtime that it is made in")]
+    WouldDeadlock,
     /// `close` gave up on the record when its timeout ended.
     #[error("the producer was closed before `{topic}` partition {partition} acknowledged the record")]
     Aborted {
@@ -214,6 +217,7 @@ impl ProduceError {
             | Self::Connection { .. } => true,
             Self::Broker { retriable, .. } => *retriable,
             Self::Closed
+            | Self::WouldDeadlock
             | Self::Aborted { .. }
             | Self::Serialize { .. }
             | Self::InvalidTopic { .. }

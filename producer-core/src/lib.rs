@@ -9,6 +9,7 @@
 //!                   -> produce request -> connection -> response -> delivery completes
 //! ```
 
+pub mod blocking;
 pub mod config;
 mod producer;
 pub mod record;
@@ -51,6 +52,8 @@ pub use delivery::Delivery;
 pub use error::{Outcome, ProduceError, SendError};
 pub use metrics::ProducerMetrics;
 pub use partitioner::Partitioner;
-pub use producer::{CloseError, Producer};
+pub use producer::{CloseError, Interceptor, Producer};
+#[cfg(feature = "testing")]
+pub use producer::{MockProducer, MockRecord};
 pub use record::{Header, Headers, ProducerRecord, RecordMetadata};
 pub use serializer::{Encoded, SerializeError, Serializer};

@@ -1,13 +1,21 @@
 //! `Producer`: the way in for records, and the owner of every task behind it.
 
 mod core;
+mod interceptor;
+#[cfg(feature = "testing")]
+mod mock;
 
 use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+pub use self::interceptor::Interceptor;
+#[cfg(feature = "testing")]
+pub use self::mock::{MockProducer, MockRecord};
+
 use self::core::{Core, Deadline};
+use self::interceptor::Interceptors;
 use crate::accumulator::batch::RecordView;
 use crate::config::{ConfigError, ProducerConfig};
 use crate::connection::{Tcp, Transport};
@@ -74,6 +82,10 @@ impl<K, V> fmt::Debug for Producer<K, V> {
 
 struct Inner<K, V> {
     core: Arc<Core>,
+    /// Takes the records in place of the core.
+    #[cfg(feature = "testing")]
+    mock: Option<Arc<mock::Mock>>,
+    interceptors: Interceptors<K, V>,
     key_serializer: Box<dyn Serializer<K>>,
     value_serializer: Box<dyn Serializer<V>>,
 }
@@ -107,26 +119,47 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         key_serializer: impl Serializer<K>,
         value_serializer: impl Serializer<V>,
     ) -> Result<Self, ConfigError> {
-        let bytes = |setting: Option<usize>| setting.and_then(|bytes| u32::try_from(bytes).ok());
-        let tcp = Tcp {
-            send_buffer_bytes: bytes(config.send_buffer_bytes),
-            receive_buffer_bytes: bytes(config.receive_buffer_bytes),
-        };
-        Self::over(config, key_serializer, value_serializer, Arc::new(tcp))
+        Self::with_interceptors(config, key_serializer, value_serializer, Vec::new())
     }
 
+    /// As [`new`](Self::new), with code of yours that sees every record and every result, in place of Java's
+    /// `interceptor.classes`.
+    ///
+    /// # Errors
+    /// As `new`.
+    pub fn with_interceptors(
+        config: ProducerConfig,
+        key_serializer: impl Serializer<K>,
+        value_serializer: impl Serializer<V>,
+        interceptors: Vec<Box<dyn Interceptor<K, V>>>,
+    ) -> Result<Self, ConfigError> {
+        let transport = tcp(&config);
+        let mut inner = Inner::start(config, key_serializer, value_serializer, transport)?;
+        inner.interceptors = Interceptors::new(interceptors);
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn over(
         config: ProducerConfig,
         key_serializer: impl Serializer<K>,
         value_serializer: impl Serializer<V>,
         transport: Arc<dyn Transport>,
     ) -> Result<Self, ConfigError> {
-        config.validate()?;
-        let inner = Inner {
-            core: Core::start(config, transport)?,
-            key_serializer: Box::new(key_serializer),
-            value_serializer: Box::new(value_serializer),
-        };
+        let inner = Inner::start(config, key_serializer, value_serializer, transport)?;
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    #[cfg(feature = "testing")]
+    fn mocked(
+        config: ProducerConfig,
+        key_serializer: impl Serializer<K>,
+        value_serializer: impl Serializer<V>,
+        mock: Arc<mock::Mock>,
+    ) -> Result<Self, ConfigError> {
+        let transport = tcp(&config);
+        let mut inner = Inner::start(config, key_serializer, value_serializer, transport)?;
+        inner.mock = Some(mock);
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -180,6 +213,10 @@ impl<K: 'static, V: 'static> Producer<K, V> {
     /// # Cancel safety
     /// Dropping the future only ends the wait.
     pub async fn flush(&self) {
+        #[cfg(feature = "testing")]
+        if let Some(mock) = &self.inner.mock {
+            mock.flush();
+        }
         self.inner.core.flush().await;
     }
 
@@ -193,6 +230,10 @@ impl<K: 'static, V: 'static> Producer<K, V> {
     /// The producer stays closed to new records; what was taken is still sent. Call again to wait for it.
     pub async fn close(&self, timeout: Duration) -> Result<(), CloseError> {
         self.inner.core.refuse();
+        #[cfg(feature = "testing")]
+        if let Some(mock) = &self.inner.mock {
+            mock.abort();
+        }
         self.inner.core.finish(timeout).await
     }
 
@@ -200,6 +241,11 @@ impl<K: 'static, V: 'static> Producer<K, V> {
     #[must_use]
     pub fn metrics(&self) -> ProducerMetrics {
         self.inner.core.metrics()
+    }
+
+    /// Longer than any record takes.
+    pub(crate) fn patience(&self) -> Duration {
+        self.inner.core.patience()
     }
 
     /// Bytes of `buffer.memory` held by records on their way; 0 when everything has its answer.
@@ -216,16 +262,32 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         let mut scratch = SCRATCH.take();
         scratch.clear();
         let own_headers = record.headers.len();
+        let interceptors = &self.inner.interceptors;
+        if !interceptors.is_empty() {
+            interceptors.on_send(&mut record);
+            callback = Some(interceptors.before(callback));
+        }
         let result = self.inner.enqueue(&mut record, &mut scratch, &mut callback).await;
         if scratch.capacity() <= SCRATCH_BYTES_MAX {
             SCRATCH.set(scratch);
         }
         result.map_err(|error| {
             self.inner.core.count_refused();
+            interceptors.on_acknowledgement(Err(&error));
+            // What serializers and interceptors added would be added again when the record is sent again.
             record.headers.truncate(own_headers);
             SendError { record, error }
         })
     }
+}
+
+/// Sockets with the buffers that were asked for.
+fn tcp(config: &ProducerConfig) -> Arc<dyn Transport> {
+    let bytes = |setting: Option<usize>| setting.and_then(|bytes| u32::try_from(bytes).ok());
+    Arc::new(Tcp {
+        send_buffer_bytes: bytes(config.send_buffer_bytes),
+        receive_buffer_bytes: bytes(config.receive_buffer_bytes),
+    })
 }
 
 /// Where the parts of a serialised record lie in the scratch space.
@@ -235,6 +297,23 @@ struct Parts {
 }
 
 impl<K: 'static, V: 'static> Inner<K, V> {
+    fn start(
+        config: ProducerConfig,
+        key_serializer: impl Serializer<K>,
+        value_serializer: impl Serializer<V>,
+        transport: Arc<dyn Transport>,
+    ) -> Result<Self, ConfigError> {
+        config.validate()?;
+        Ok(Self {
+            core: Core::start(config, transport)?,
+            #[cfg(feature = "testing")]
+            mock: None,
+            interceptors: Interceptors::new(Vec::new()),
+            key_serializer: Box::new(key_serializer),
+            value_serializer: Box::new(value_serializer),
+        })
+    }
+
     async fn enqueue(
         &self,
         record: &mut ProducerRecord<K, V>,
@@ -256,6 +335,10 @@ impl<K: 'static, V: 'static> Inner<K, V> {
             headers: &record.headers,
         };
         core.check_size(&view)?;
+        #[cfg(feature = "testing")]
+        if let Some(mock) = &self.mock {
+            return mock.append(core.config(), &record.topic, record.partition, &view, callback);
+        }
         core.append(&record.topic, record.partition, &view, callback, &mut deadline).await
     }
 

@@ -55,7 +55,7 @@ pub(super) static WITHOUT_EFFECT: &[WithoutEffect] = &[
     WithoutEffect { name: "key.serializer", reason: SERIALIZER, is_silent: true },
     WithoutEffect { name: "value.serializer", reason: SERIALIZER, is_silent: true },
     without("serializer.class", SERIALIZER),
-    without("interceptor.classes", "Java classes have no meaning here"),
+    without("interceptor.classes", "interceptors are values: `Producer::with_interceptors`"),
     without("ssl.", "connections are plaintext"),
     without("sasl.", "connections are plaintext"),
     without("security.providers", "connections are plaintext"),

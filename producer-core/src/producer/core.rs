@@ -322,9 +322,19 @@ impl Core {
         self.context.metrics.flushed(started.elapsed());
     }
 
+    /// Longer than any record takes: each has its answer by then.
+    pub(super) fn patience(&self) -> Duration {
+        self.config.delivery_timeout + Duration::from_secs(1)
+    }
+
+    #[cfg(feature = "testing")]
+    pub(super) fn config(&self) -> &ProducerConfig {
+        &self.config
+    }
+
     /// Lets what was taken finish, with nobody waiting for it.
     pub(super) fn finish_in_background(self: Arc<Self>) {
-        let patience = self.config.delivery_timeout + Duration::from_secs(1);
+        let patience = self.patience();
         let runtime = self.runtime.clone();
         runtime.spawn(async move { self.finish(patience).await });
     }

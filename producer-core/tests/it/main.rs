@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod admin;
+mod blocking;
 mod config;
 mod fake_broker;
+mod mock;
 mod null_broker;
 mod producer;
 mod raw_client;

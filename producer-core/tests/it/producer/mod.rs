@@ -2,6 +2,7 @@
 
 mod delivery;
 mod faults;
+mod interceptors;
 mod metrics;
 mod partitioning;
 mod shutdown;

@@ -1,0 +1,79 @@
+//! The producer that users test with.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use producer_core::serializer::StringSerializer;
+use producer_core::{MockProducer, Outcome, ProduceError, ProducerRecord};
+
+type Mock = MockProducer<String, String>;
+
+fn record(key: &str, value: &str) -> ProducerRecord<String, String> {
+    ProducerRecord::to("orders").key(key).value(value).header("h", "1")
+}
+
+#[tokio::test]
+async fn an_automatic_mock_lets_everything_succeed_and_remembers_it() {
+    let mock = Mock::automatic(StringSerializer, StringSerializer).unwrap();
+    mock.set_partitions("orders", 12);
+    let producer = mock.producer();
+
+    let landed = producer.send_and_wait(record("kafka", "tea").timestamp(7)).await.unwrap();
+    let again = producer.send_and_wait(record("kafka", "coffee")).await.unwrap();
+    let other = producer.send_and_wait(ProducerRecord::to("other").value("x")).await.unwrap();
+
+    assert_eq!((landed.partition, landed.offset, landed.timestamp), (4, Some(0), 7), "murmur2 as ever");
+    assert_eq!((landed.serialized_key_bytes, landed.serialized_value_bytes), (Some(5), Some(3)));
+    assert_eq!((again.partition, again.offset), (4, Some(1)));
+    assert_eq!((&*other.topic, other.partition, other.offset), ("other", 0, Some(0)));
+    let history = mock.history();
+    assert_eq!((history.len(), history[0].topic.as_str(), history[0].partition), (3, "orders", 4));
+    assert_eq!((history[0].key.as_deref(), history[0].value.as_deref()), (Some(&b"kafka"[..]), Some(&b"tea"[..])));
+    assert_eq!(history[0].headers.iter().map(|header| header.key.as_str()).collect::<Vec<_>>(), ["h"]);
+    mock.clear_history();
+    assert!(mock.history().is_empty());
+}
+
+#[tokio::test]
+async fn a_manual_mock_settles_records_in_order_as_the_test_says() {
+    let mock = Mock::manual(StringSerializer, StringSerializer).unwrap();
+    let producer = mock.producer();
+    let called = Arc::new(Mutex::new(Vec::new()));
+
+    let first = producer.send(record("a", "1")).await.unwrap();
+    let noting = called.clone();
+    let note = move |result: Result<_, ProduceError>| noting.lock().unwrap().push(result.is_ok());
+    producer.send_with_callback(record("b", "2"), note).await.unwrap();
+    let third = producer.send(record("c", "3")).await.unwrap();
+    assert!(first.try_result().is_none());
+    assert_eq!(mock.waiting(), 3);
+
+    assert!(mock.complete_next());
+    assert!(mock.fail_next(ProduceError::Closed));
+    assert_eq!(first.await.unwrap().offset, Some(0));
+    assert_eq!(*called.lock().unwrap(), [false]);
+    assert!(third.try_result().is_none());
+    producer.flush().await;
+    assert_eq!(third.await.unwrap().offset, Some(1), "a record that failed takes no offset");
+    assert!(!mock.complete_next() && !mock.fail_next(ProduceError::Closed), "none waits");
+}
+
+#[tokio::test]
+async fn sends_can_be_refused_and_a_closed_mock_refuses_all() {
+    let mock = Mock::manual(StringSerializer, StringSerializer).unwrap();
+    let producer = mock.producer();
+    mock.refuse_send(ProduceError::Fatal { reason: "scripted".into() });
+
+    let refused = producer.send(record("a", "1")).await.unwrap_err();
+    let beyond = producer.send(record("a", "1").partition(3)).await.unwrap_err();
+    let waiting = producer.send(record("a", "2")).await.unwrap();
+    producer.close(Duration::from_secs(1)).await.unwrap();
+    let late = producer.send(record("a", "3")).await.unwrap_err();
+
+    assert!(refused.to_string().contains("scripted"));
+    assert_eq!(refused.record, record("a", "1"));
+    assert!(matches!(beyond.error, ProduceError::InvalidPartition { last: 0, .. }));
+    assert!(matches!(waiting.await.unwrap_err(), ProduceError::Aborted { outcome: Outcome::NotWritten, .. }));
+    assert!(matches!(late.error, ProduceError::Closed));
+    assert_eq!(mock.history().len(), 1);
+}

@@ -1,0 +1,105 @@
+//! Interceptors see every record and every result, and harm nobody.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use producer_core::serializer::StringSerializer;
+use producer_core::testing::{Api, FakeBroker, Fault, FaultAction};
+use producer_core::{Interceptor, ProduceError, Producer, ProducerRecord, RecordMetadata};
+
+use super::support::{Records, TOPIC, cluster, numbered, settings, within};
+
+/// What was seen, in order.
+type Seen = Arc<Mutex<Vec<String>>>;
+
+struct Noting {
+    name: &'static str,
+    seen: Seen,
+}
+
+impl Interceptor<String, String> for Noting {
+    fn on_send(&self, record: &mut ProducerRecord<String, String>) {
+        self.seen.lock().unwrap().push(format!("{} sends {}", self.name, record.value.as_deref().unwrap()));
+        record.headers.push(self.name, None);
+    }
+
+    fn on_acknowledgement(&self, result: Result<&RecordMetadata, &ProduceError>) {
+        let result =
+            result.map_or_else(|error| error.to_string(), |landed| format!("offset {}", landed.offset.unwrap()));
+        self.seen.lock().unwrap().push(format!("{}: {result}", self.name));
+    }
+}
+
+struct Panicking;
+
+impl Interceptor<String, String> for Panicking {
+    fn on_send(&self, _record: &mut ProducerRecord<String, String>) {
+        panic!("this panic belongs to the test");
+    }
+
+    fn on_acknowledgement(&self, _result: Result<&RecordMetadata, &ProduceError>) {
+        panic!("this panic belongs to the test");
+    }
+}
+
+fn intercepted(broker: &FakeBroker) -> (Records, Seen) {
+    let seen = Seen::default();
+    let noting = |name| Box::new(Noting { name, seen: seen.clone() }) as Box<dyn Interceptor<String, String>>;
+    let mut config = settings(broker);
+    config.max_block = Duration::from_millis(300);
+    let interceptors = vec![noting("first"), Box::new(Panicking), noting("last")];
+    let producer = Producer::with_interceptors(config, StringSerializer, StringSerializer, interceptors).unwrap();
+    (producer, seen)
+}
+
+#[tokio::test]
+async fn each_record_and_each_result_passes_all_of_them_though_one_panics() {
+    let broker = cluster(1, 1).await;
+    let (producer, seen) = intercepted(&broker);
+
+    let by_callback = seen.clone();
+    let noted = move |result: Result<RecordMetadata, _>| {
+        by_callback.lock().unwrap().push(format!("callback: offset {}", result.unwrap().offset.unwrap()));
+    };
+    within("the send", producer.send_with_callback(numbered(7), noted)).await.unwrap();
+    within("the flush", producer.flush()).await;
+    let delivery = within("the send", producer.send(numbered(8))).await.unwrap();
+    within("the delivery", delivery).await.unwrap();
+    within("the flush", producer.flush()).await;
+
+    let expected = [
+        "first sends 7",
+        "last sends 7",
+        "first: offset 0",
+        "last: offset 0",
+        "callback: offset 0",
+        "first sends 8",
+        "last sends 8",
+        "first: offset 1",
+        "last: offset 1",
+    ];
+    assert_eq!(*seen.lock().unwrap(), expected);
+    let records = broker.records(TOPIC, 0).unwrap();
+    let headers: Vec<_> = records[0].headers.iter().map(|header| header.key.as_str()).collect();
+    assert_eq!(headers, ["first", "last"]);
+}
+
+#[tokio::test]
+async fn what_fails_is_told_once_and_a_refused_record_comes_back_without_added_headers() {
+    const INVALID_RECORD: i16 = 87;
+    let broker = cluster(1, 1).await;
+    let (producer, seen) = intercepted(&broker);
+
+    let record = ProducerRecord::to("missing").value("v").header("own", "1");
+    let refused = within("the refusal", producer.send(record)).await.unwrap_err();
+    broker.inject(Fault::new(Api::Produce, FaultAction::Error(INVALID_RECORD)));
+    within("the failure", producer.send_and_wait(numbered(1))).await.unwrap_err();
+    within("the flush", producer.flush()).await;
+
+    let headers: Vec<_> = refused.record.headers.iter().map(|header| header.key.as_str()).collect();
+    assert_eq!(headers, ["own"]);
+    let seen = seen.lock().unwrap();
+    let results: Vec<_> = seen.iter().filter(|line| line.starts_with("first: ")).collect();
+    assert_eq!(results.len(), 2, "{seen:?}");
+    assert!(results[0].contains("`missing`") && results[1].contains("INVALID_RECORD"), "{seen:?}");
+}
