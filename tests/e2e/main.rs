@@ -10,6 +10,7 @@ mod java_records;
 mod raw_http;
 mod readme;
 mod registry_api;
+mod registry_crash;
 mod registry_restart;
 mod registry_start;
 mod registry_wire;

@@ -7,6 +7,7 @@
 pub mod binaries;
 pub mod cache;
 pub mod flights;
+pub mod ledger;
 pub mod process;
 pub mod registry;
 pub mod services;

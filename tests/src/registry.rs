@@ -14,6 +14,9 @@ use crate::wait::wait_for;
 /// What the server prints before its address, on standard output.
 const ADDRESS_PREFIX: &str = "listening on ";
 
+/// The server's log, in its working folder.
+const LOG: &str = "log";
+
 const START_DEADLINE: Duration = Duration::from_secs(60);
 
 /// How long the server may take to drain; its own default is half a minute.
@@ -25,6 +28,8 @@ pub struct Registry {
     process: Process,
     url: String,
     folder: TempDir,
+    /// As it was started.
+    command: Command,
 }
 
 /// Starts a registry that keeps its data in memory, on a free port, and waits until it listens.
@@ -49,17 +54,22 @@ impl Registry {
     /// # Errors
     /// As [`start_registry`].
     pub fn start_in(folder: TempDir, arguments: &[&str], variables: &[(&str, &str)]) -> Result<Self> {
-        let log = folder.path().join("log");
         let mut command = Command::new(binaries::path("registry-server")?);
         command.args(["--listen", "127.0.0.1:0"]).args(arguments).current_dir(folder.path());
         command.envs(variables.iter().copied());
-        let mut process = Process::start("registry-server", &mut command, &log, Some(folder.path()))?;
-        let url = wait_for("the registry to print its address", START_DEADLINE, || {
-            // An early end cannot turn into success: it is handed out of the wait as the answer.
-            process.check_running().map_or_else(|ended| Ok(Err(ended)), |()| address(&process).map(Ok))
-        })
-        .with_context(|| process.log_tail())??;
-        Ok(Self { process, url, folder })
+        let (process, url) = launch(&mut command, folder.path())?;
+        Ok(Self { process, url, folder, command })
+    }
+
+    /// Kills the server if it still runs, and starts it again as it was started: in the same folder, on another port.
+    ///
+    /// # Errors
+    /// As [`start_registry`].
+    pub fn restart(&mut self) -> Result<()> {
+        self.process.kill();
+        std::fs::remove_file(self.folder.path().join(LOG))?;
+        (self.process, self.url) = launch(&mut self.command, self.folder.path())?;
+        Ok(())
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -88,6 +98,16 @@ impl Registry {
         anyhow::ensure!(status.success(), "the registry ended with {status}:\n{}", self.process.log_tail());
         Ok(())
     }
+}
+
+fn launch(command: &mut Command, folder: &Path) -> Result<(Process, String)> {
+    let mut process = Process::start("registry-server", command, &folder.join(LOG), Some(folder))?;
+    let url = wait_for("the registry to print its address", START_DEADLINE, || {
+        // An early end cannot turn into success: it is handed out of the wait as the answer.
+        process.check_running().map_or_else(|ended| Ok(Err(ended)), |()| address(&process).map(Ok))
+    })
+    .with_context(|| process.log_tail())??;
+    Ok((process, url))
 }
 
 fn address(process: &Process) -> Result<String> {
