@@ -352,3 +352,31 @@ async fn a_content_that_is_imported_again_is_read_with_its_new_references() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_normal_form_sorts_references_and_merges_repeated_ones() {
+    let (registry, _store) = registry().await;
+    for name in ["A", "B"] {
+        register(&registry, name, &referring(name, json!([]))).await.unwrap();
+    }
+    let to = |names: &[&str]| {
+        let all = names.iter().map(|name| json!({"name": name, "subject": name, "version": 1}));
+        let references = json!({"references": all.collect::<Vec<_>>()});
+        schema(r#"{"type":"record","name":"U","fields":[{"name":"a","type":"A"},{"name":"b","type":"B"}]}"#, references)
+    };
+    let normal = |input: SchemaInput| SchemaInput { normalize: true, ..input };
+    assert_eq!(register(&registry, "plain", &to(&["B", "A"])).await.unwrap(), (3, 1));
+    assert_eq!(register(&registry, "plain", &to(&["A", "B", "A"])).await.unwrap(), (4, 2), "as sent, it is another");
+
+    let sorted = register_on(&registry, "normal", &normal(to(&["B", "A", "B"])), Terms::default()).await.unwrap();
+    let names: Vec<_> = sorted.schema.references.iter().map(|reference| reference.name.to_string()).collect();
+    assert_eq!(names, ["A", "B"]);
+    assert_eq!(register(&registry, "normal", &normal(to(&["A", "A", "B"]))).await.unwrap().1, 1);
+
+    let lookup = async |input: SchemaInput| {
+        registry.lookup(&subject("plain"), &input, Deleted::Hide).await.map(|found| found.entry.version.0)
+    };
+    assert!(matches!(lookup(to(&["A", "B"])).await, Err(RegistryError::SchemaNotFound)));
+    assert_eq!(lookup(normal(to(&["A", "B"]))).await.unwrap(), 2, "the newest whose normal form it is");
+    assert_eq!(lookup(to(&["B", "A"])).await.unwrap(), 1);
+}
