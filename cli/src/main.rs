@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 
 mod consume;
 mod demo;
+mod perf;
 mod produce;
 mod value_schema;
 
@@ -25,6 +26,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Sends JSON lines from standard input as Avro records.
     Produce(produce::ProduceArgs),
+    /// Measures the producer on a cluster.
+    Perf(perf::PerfArgs),
     /// Prints a topic's records as JSON lines, decoded through the registry.
     Consume(consume::ConsumeArgs),
 }
@@ -35,6 +38,7 @@ async fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Demo(args) => demo::run(args).await,
         Command::Produce(args) => produce::run(args).await,
+        Command::Perf(args) => perf::run(args).await,
         Command::Consume(args) => consume::run(args).await,
     };
     match outcome {

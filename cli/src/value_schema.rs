@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::str::FromStr;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use avro_serde::codec::Schema;
 use avro_serde::registry::VersionSelector;
 use avro_serde::{SchemaRegistry, SchemaSelection, Version};
@@ -49,19 +49,35 @@ fn parse_version(text: &str) -> Result<VersionSelector, String> {
 }
 
 impl ValueSchema {
+    /// The schema itself.
+    pub(crate) async fn schema(&self, registry: &SchemaRegistry) -> anyhow::Result<Schema> {
+        match self {
+            Self::File(path) => read(path).await,
+            Self::Subject { subject, version } => {
+                let stored = &registry.version(subject, *version).await?.schema;
+                ensure!(
+                    stored.references.is_empty(),
+                    "the schema of `{subject}` uses others, which is not supported here"
+                );
+                Schema::parse(&stored.text).with_context(|| format!("`{subject}` holds no Avro schema"))
+            }
+        }
+    }
+
     /// What the serializer is told; a subject's version is asked for once.
     pub(crate) async fn select(&self, registry: &SchemaRegistry) -> anyhow::Result<SchemaSelection> {
         match self {
-            Self::File(path) => {
-                let text = tokio::fs::read_to_string(path).await.with_context(|| format!("`{path}` cannot be read"))?;
-                let schema = Schema::parse(&text).with_context(|| format!("`{path}` holds no Avro schema"))?;
-                Ok(SchemaSelection::AutoRegister(schema))
-            }
+            Self::File(path) => Ok(SchemaSelection::AutoRegister(read(path).await?)),
             Self::Subject { subject, version } => {
                 Ok(SchemaSelection::Id(registry.version(subject, *version).await?.id))
             }
         }
     }
+}
+
+async fn read(path: &str) -> anyhow::Result<Schema> {
+    let text = tokio::fs::read_to_string(path).await.with_context(|| format!("`{path}` cannot be read"))?;
+    Schema::parse(&text).with_context(|| format!("`{path}` holds no Avro schema"))
 }
 
 #[cfg(test)]

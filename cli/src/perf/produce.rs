@@ -1,0 +1,167 @@
+//! `sr perf produce`: sends records at a rate and measures each from `send` to its acknowledgement.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow};
+use avro_serde::{AvroSerializer, JsonCodec, SchemaRegistry, SerializerConfig};
+use bytes::Bytes;
+use clap::{Args, ValueEnum};
+use producer_core::serializer::BytesSerializer;
+use producer_core::{ProduceError, Producer, ProducerConfig, ProducerRecord, RecordMetadata};
+use schema_core::format::avro::AvroSchema;
+use schema_core::format::{Limits, Strictness};
+
+use super::pace::Pace;
+use super::report::{Report, window_line};
+use super::stats::Stats;
+use super::{avro_values, payloads, usage};
+use crate::value_schema::ValueSchema;
+
+/// Flags of `sr perf produce`; the names are those of kafka-producer-perf-test.
+#[derive(Debug, Args)]
+pub(crate) struct PerfProduceArgs {
+    /// Topic to write to.
+    #[arg(long)]
+    topic: String,
+    /// How many records to send, the warm-up included.
+    #[arg(long, value_name = "N")]
+    num_records: u64,
+    /// Bytes of a record's value, random letters.
+    #[arg(long, value_name = "BYTES", default_value_t = 100, conflicts_with_all = ["payload_file", "value_schema"])]
+    record_size: usize,
+    /// Send the lines of this file, over and over.
+    #[arg(long, value_name = "FILE", conflicts_with = "value_schema")]
+    payload_file: Option<String>,
+    /// Send random Avro records of this schema, serialised through the registry: a file, which is registered
+    /// under TOPIC-value, or subject[@version].
+    #[arg(long, value_name = "FILE|SUBJECT[@VERSION]")]
+    value_schema: Option<ValueSchema>,
+    /// URL of the schema registry, for --value-schema.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8081")]
+    registry: String,
+    /// Records per second, at most; -1 is as fast as possible.
+    #[arg(long, value_name = "RECORDS/S", default_value_t = -1.0, allow_negative_numbers = true)]
+    throughput: f64,
+    /// Kafka brokers, `host:port[,host:port]`.
+    #[arg(long, visible_alias = "bootstrap-server", value_name = "SERVERS", default_value = "127.0.0.1:9092")]
+    bootstrap_servers: String,
+    /// Settings of the producer by Java's names.
+    #[arg(long, visible_alias = "command-property", value_name = "KEY=VALUE", num_args = 1.., value_parser = property)]
+    producer_props: Vec<(String, String)>,
+    /// The first records, which the figures of the steady state leave out.
+    #[arg(long, visible_alias = "warmup-records", value_name = "N", default_value_t = 0)]
+    warmup: u64,
+    /// How often to print how it goes.
+    #[arg(long, value_name = "MS", default_value_t = 5000)]
+    reporting_interval: u64,
+    /// Print the lines of kafka-producer-perf-test, or one JSON object at the end.
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+fn property(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is not KEY=VALUE"))?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+/// Sends and measures; fails, after printing what was measured, if a record was not delivered.
+pub(crate) async fn run(args: PerfProduceArgs) -> anyhow::Result<()> {
+    let config = config(&args)?;
+    let Some(value_schema) = &args.value_schema else {
+        let values = match &args.payload_file {
+            Some(path) => payloads::lines(path).await?,
+            None => payloads::random(args.record_size),
+        };
+        return measure(&args, Producer::new(config, BytesSerializer, BytesSerializer)?, &values).await;
+    };
+    let registry = SchemaRegistry::connect(&args.registry)?;
+    let schema = value_schema.schema(&registry).await?;
+    let arena = AvroSchema::parse(schema.source(), Strictness::Stored, &Limits::default())?;
+    let values = avro_values::generate(&arena)?;
+    let selection = value_schema.select(&registry).await?;
+    let serializer = AvroSerializer::with_codec(registry, SerializerConfig::new(selection), JsonCodec::tagged());
+    measure(&args, Producer::new(config, BytesSerializer, serializer)?, &values).await
+}
+
+fn config(args: &PerfProduceArgs) -> anyhow::Result<ProducerConfig> {
+    let servers = ("bootstrap.servers", args.bootstrap_servers.as_str());
+    let given = args.producer_props.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    Ok(ProducerConfig::from_properties(std::iter::once(servers).chain(given))?)
+}
+
+async fn measure<V: Clone + Send + Sync + 'static>(
+    args: &PerfProduceArgs,
+    producer: Producer<Bytes, V>,
+    values: &[V],
+) -> anyhow::Result<()> {
+    let (started, cpu_before) = (Instant::now(), usage::cpu_s());
+    let stats = Arc::new(Stats::new(args.warmup, started));
+    let progress = (args.output == Output::Text).then(|| tokio::spawn(report_progress(args.interval(), stats.clone())));
+
+    let sent = send(args, &producer, values, &stats).await;
+    producer.flush().await;
+
+    let ended = Instant::now();
+    let cpu_s = usage::cpu_s().zip(cpu_before).map(|(after, before)| after - before);
+    if let Some(progress) = progress {
+        progress.abort();
+    }
+    producer.close(Duration::ZERO).await?;
+    let outcome = stats.outcome();
+    let report = Report::new(&args.topic, &outcome, ended, cpu_s);
+    match args.output {
+        Output::Text => print!("{}", report.lines()),
+        Output::Json => println!("{}", serde_json::to_string(&report)?),
+    }
+    sent?;
+    match outcome.first_failure {
+        Some(error) => Err(anyhow!(error).context(format!("{} records were not delivered; the first", outcome.failed))),
+        None => Ok(()),
+    }
+}
+
+async fn send<V: Clone + Send + Sync + 'static>(
+    args: &PerfProduceArgs,
+    producer: &Producer<Bytes, V>,
+    values: &[V],
+    stats: &Arc<Stats>,
+) -> anyhow::Result<()> {
+    let rate = (args.throughput >= 0.0).then_some(args.throughput);
+    let mut pace = Pace::new(rate, tokio::time::Instant::now());
+    let values = values.iter().cycle();
+    for (number, value) in (0..args.num_records).zip(values) {
+        pace.next().await;
+        let (stats, sent_at) = (stats.clone(), Instant::now());
+        let count = move |result: Result<RecordMetadata, ProduceError>| {
+            let bytes = result.map(|landed| landed.serialized_value_bytes.unwrap_or(0));
+            stats.answered(bytes, sent_at, Instant::now());
+        };
+        let record = ProducerRecord::to(&args.topic).value(value.clone());
+        let taken = producer.send_with_callback(record, count).await;
+        taken.map_err(|refused| refused.error).with_context(|| format!("record {number}"))?;
+    }
+    Ok(())
+}
+
+impl PerfProduceArgs {
+    fn interval(&self) -> Duration {
+        Duration::from_millis(self.reporting_interval.max(1))
+    }
+}
+
+async fn report_progress(interval: Duration, stats: Arc<Stats>) {
+    let mut ticks = tokio::time::interval(interval);
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        let now = Instant::now();
+        println!("{}", window_line(&stats.take_window(now), now));
+    }
+}

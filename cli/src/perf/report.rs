@@ -1,0 +1,115 @@
+//! The lines of kafka-producer-perf-test, and the same as JSON.
+
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::stats::{Outcome, Tally};
+
+/// Kafka's tool counts in these.
+const MEBIBYTE: f64 = 1024.0 * 1024.0;
+
+/// Everything that was measured.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    pub(super) topic: String,
+    #[serde(flatten)]
+    pub(super) total: Figures,
+    /// After the warm-up; null without one.
+    pub(super) steady_state: Option<Figures>,
+    pub(super) failed: u64,
+    /// User and system time of the whole process from the first record to the last answer; null where there is no `/proc`.
+    pub(super) cpu_s: Option<f64>,
+    pub(super) cpu_s_per_million_records: Option<f64>,
+    /// The most that was resident since the process began.
+    pub(super) peak_memory_bytes: Option<u64>,
+}
+
+/// Throughput and latency of one span of time.
+#[derive(Debug, Serialize)]
+pub(super) struct Figures {
+    records: u64,
+    elapsed_s: f64,
+    records_per_s: f64,
+    /// Mebibytes of keys and values.
+    mb_per_s: f64,
+    latency_ms: Latency,
+}
+
+#[derive(Debug, Serialize)]
+struct Latency {
+    avg: f64,
+    max: f64,
+    p50: f64,
+    p95: f64,
+    p99: f64,
+    #[serde(rename = "p99.9")]
+    p99_9: f64,
+}
+
+impl Report {
+    pub(super) fn new(topic: &str, outcome: &Outcome, ended: Instant, cpu_s: Option<f64>) -> Self {
+        let total = Figures::of(&outcome.total, ended);
+        let millions = total.records.max(1) as f64 / 1e6;
+        Self {
+            topic: topic.to_owned(),
+            steady_state: outcome.steady.as_ref().map(|steady| Figures::of(steady, ended)),
+            failed: outcome.failed,
+            cpu_s,
+            cpu_s_per_million_records: cpu_s.map(|cpu_s| cpu_s / millions),
+            peak_memory_bytes: super::usage::peak_memory_bytes(),
+            total,
+        }
+    }
+
+    /// The last lines of kafka-producer-perf-test.
+    pub(super) fn lines(&self) -> String {
+        let mut lines = self.total.line("");
+        if let Some(steady) = &self.steady_state {
+            lines += &steady.line(" steady state");
+        }
+        lines
+    }
+}
+
+impl Figures {
+    fn of(tally: &Tally, ended: Instant) -> Self {
+        let (records, elapsed_s) = (tally.latency.count(), (ended - tally.started).as_secs_f64());
+        let per_s = |count: f64| if elapsed_s > 0.0 { count / elapsed_s } else { 0.0 };
+        let ms = |micros: u64| micros as f64 / 1e3;
+        Self {
+            records,
+            elapsed_s,
+            records_per_s: per_s(records as f64),
+            mb_per_s: per_s(tally.bytes as f64 / MEBIBYTE),
+            latency_ms: Latency {
+                avg: tally.latency.mean() / 1e3,
+                max: ms(tally.latency.max()),
+                p50: ms(tally.latency.percentile(0.5)),
+                p95: ms(tally.latency.percentile(0.95)),
+                p99: ms(tally.latency.percentile(0.99)),
+                p99_9: ms(tally.latency.percentile(0.999)),
+            },
+        }
+    }
+
+    fn line(&self, which: &str) -> String {
+        let Self { records, records_per_s, mb_per_s, latency_ms, .. } = self;
+        let Latency { avg, max, p50, p95, p99, p99_9 } = latency_ms;
+        format!(
+            "{records}{which} records sent, {records_per_s:.6} records/sec ({mb_per_s:.2} MB/sec), \
+             {avg:.2} ms avg latency, {max:.2} ms max latency, \
+             {p50:.0} ms 50th, {p95:.0} ms 95th, {p99:.0} ms 99th, {p99_9:.0} ms 99.9th.\n"
+        )
+    }
+}
+
+/// The line that is printed every few seconds.
+pub(super) fn window_line(window: &Tally, now: Instant) -> String {
+    let Figures { records, records_per_s, mb_per_s, latency_ms, .. } = Figures::of(window, now);
+    let (avg, max) = (latency_ms.avg, latency_ms.max);
+    format!(
+        "{records} records sent, {records_per_s:.1} records/sec ({mb_per_s:.2} MB/sec), \
+         {avg:.1} ms avg latency, {max:.1} ms max latency."
+    )
+}
