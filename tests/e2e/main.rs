@@ -7,6 +7,7 @@ mod confluent_replies;
 mod dependencies;
 mod endpoint_coverage;
 mod java_records;
+mod memory;
 mod perf;
 mod raw_http;
 mod readme;

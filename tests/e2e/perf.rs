@@ -108,9 +108,27 @@ async fn json_tells_what_it_took_of_the_machine() {
         assert!(report["latency_ms"][figure].as_f64().unwrap() > 0.0, "{figure} in {report}");
     }
     assert!(report["steady_state"].is_null());
+    let metrics = &report["metrics"];
+    assert_eq!((&metrics["record-send-total"], &metrics["record-error-total"]), (&5.0.into(), &0.0.into()), "{report}");
     let mut sent = values(&broker);
     sent.sort();
     assert_eq!(sent, [&b"one"[..], b"one", b"one", b"two", b"two"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_producers_own_figures_are_printed_when_asked_for() {
+    let broker = broker().await;
+
+    let output = perf(&broker, &["--num-records", "5", "--print-metrics"]).await;
+
+    let printed = text(&output.stdout);
+    for start in [
+        "producer-metrics:record-send-total:{client-id=",
+        "producer-topic-metrics:byte-total:{client-id=",
+        "producer-node-metrics:request-total:{client-id=",
+    ] {
+        assert!(printed.lines().any(|line| line.starts_with(start) && line.contains(" : ")), "{start} in:\n{printed}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,7 +13,7 @@ use schema_core::format::avro::AvroSchema;
 use schema_core::format::{Limits, Strictness};
 
 use super::pace::Pace;
-use super::report::{Report, window_line};
+use super::report::{Report, metric_lines, window_line};
 use super::stats::Stats;
 use super::{avro_values, payloads, usage};
 use crate::value_schema::ValueSchema;
@@ -55,6 +55,9 @@ pub(crate) struct PerfProduceArgs {
     /// How often to print how it goes.
     #[arg(long, value_name = "MS", default_value_t = 5000)]
     reporting_interval: u64,
+    /// Print the producer's own metrics at the end as well; JSON has them always.
+    #[arg(long)]
+    print_metrics: bool,
     /// Print the lines of kafka-producer-perf-test, or one JSON object at the end.
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -113,10 +116,12 @@ async fn measure<V: Clone + Send + Sync + 'static>(
     if let Some(progress) = progress {
         progress.abort();
     }
+    let metrics = producer.metrics();
     producer.close(Duration::ZERO).await?;
     let outcome = stats.outcome();
-    let report = Report::new(&args.topic, &outcome, ended, cpu_s);
+    let report = Report::new(&args.topic, &outcome, ended, cpu_s, &metrics);
     match args.output {
+        Output::Text if args.print_metrics => print!("{}{}", report.lines(), metric_lines(&metrics)),
         Output::Text => print!("{}", report.lines()),
         Output::Json => println!("{}", serde_json::to_string(&report)?),
     }

@@ -1,7 +1,10 @@
 //! The lines of kafka-producer-perf-test, and the same as JSON.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
+use producer_core::ProducerMetrics;
+use producer_core::metrics::Metric;
 use serde::Serialize;
 
 use super::stats::{Outcome, Tally};
@@ -23,6 +26,8 @@ pub(super) struct Report {
     pub(super) cpu_s_per_million_records: Option<f64>,
     /// The most that was resident since the process began.
     pub(super) peak_memory_bytes: Option<u64>,
+    /// The producer's own figures when everything had its answer, by Java's names.
+    pub(super) metrics: BTreeMap<&'static str, f64>,
 }
 
 /// Throughput and latency of one span of time.
@@ -48,7 +53,14 @@ struct Latency {
 }
 
 impl Report {
-    pub(super) fn new(topic: &str, outcome: &Outcome, ended: Instant, cpu_s: Option<f64>) -> Self {
+    pub(super) fn new(
+        topic: &str,
+        outcome: &Outcome,
+        ended: Instant,
+        cpu_s: Option<f64>,
+        metrics: &ProducerMetrics,
+    ) -> Self {
+        let of_producer = metrics.values().into_iter().filter(|metric| metric.group == "producer-metrics");
         let total = Figures::of(&outcome.total, ended);
         let millions = total.records.max(1) as f64 / 1e6;
         Self {
@@ -58,6 +70,7 @@ impl Report {
             cpu_s,
             cpu_s_per_million_records: cpu_s.map(|cpu_s| cpu_s / millions),
             peak_memory_bytes: super::usage::peak_memory_bytes(),
+            metrics: of_producer.map(|metric| (metric.name, metric.value)).collect(),
             total,
         }
     }
@@ -102,6 +115,22 @@ impl Figures {
              {p50:.0} ms 50th, {p95:.0} ms 95th, {p99:.0} ms 99th, {p99_9:.0} ms 99.9th.\n"
         )
     }
+}
+
+/// All figures of the producer, as `--print-metrics` of kafka-producer-perf-test prints them.
+pub(super) fn metric_lines(metrics: &ProducerMetrics) -> String {
+    let named = |metric: &Metric| {
+        let tags: Vec<String> = metric.tags.iter().map(|(tag, value)| format!("{tag}={value}")).collect();
+        format!("{}:{}:{{{}}}", metric.group, metric.name, tags.join(", "))
+    };
+    let values = metrics.values();
+    let names: Vec<String> = values.iter().map(named).collect();
+    let width = names.iter().map(String::len).max().unwrap_or_default();
+    let mut lines = format!("\n{:<width$}   Value\n", "Metric Name");
+    for (name, metric) in names.iter().zip(&values) {
+        lines += &format!("{name:<width$} : {:.3}\n", metric.value);
+    }
+    lines
 }
 
 /// The line that is printed every few seconds.
