@@ -67,17 +67,19 @@ impl PostgresStore {
     /// program; [`Unavailable`](super::StoreErrorKind::Unavailable) when it cannot be reached.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let target = Target::parse(url)?;
-        let mut connection = target.connect("open the database").await?;
-        connect::check_server(&mut connection, &target).await?;
-        connect::migrate(&mut connection, &target).await?;
+        let connect = || target.connect("open the database");
+        let mut writing = connect::patiently(connect).await?;
+        connect::check_server(&mut writing, &target).await?;
+        connect::migrate(&mut writing, &target).await?;
+        let reading = connect::patiently(connect).await?;
 
         let generations = Arc::new(Generations::new());
         let node = Node::new();
         let watch = Watch::start(target.clone(), node, Arc::clone(&generations)).await?;
         Ok(Self {
-            pool: Pool::new(target.clone(), READERS_MAX),
-            counters: Counters::start(Pool::new(target.clone(), COUNTERS_MAX)),
-            writer: Writer::start(target, node, Arc::clone(&generations)),
+            pool: Pool::new(target.clone(), READERS_MAX, Some(reading)),
+            counters: Counters::start(Pool::new(target.clone(), COUNTERS_MAX, None)),
+            writer: Writer::start(target, writing, node, Arc::clone(&generations)),
             watch,
             generations,
         })

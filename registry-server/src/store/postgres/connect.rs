@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection as _, PgConnection};
+use tokio::time::Instant;
 
 use super::super::{StoreError, StoreErrorKind, migrations};
 use super::failure::failed;
@@ -20,6 +21,12 @@ const MIGRATIONS: i64 = 0x7372_6d69_6772_6174;
 
 /// A server that does not answer within this time is away, so that requests are told within two seconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(1_500);
+
+/// How long a server that starts waits for its database, which may be starting, too, or be busy with many that start.
+const START_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often it asks meanwhile.
+const START_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Settings of every connection. `statement_timeout`: no request waits for longer. `lock_timeout`: a writer that waits
 /// for another node is told to try later, within the two seconds that a request has.
@@ -65,6 +72,22 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let database = self.options.get_database().unwrap_or_else(|| self.options.get_username());
         write!(f, "postgres://{}:{}/{database}", self.options.get_host(), self.options.get_port())
+    }
+}
+
+/// Tries until it succeeds, fails for good, or [`START_PATIENCE`] is over: for what a server needs at its start.
+pub(super) async fn patiently<T, F>(attempt: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    let started = Instant::now();
+    loop {
+        match attempt().await {
+            Err(error) if error.is_retriable() && started.elapsed() < START_PATIENCE => {
+                tokio::time::sleep(START_INTERVAL).await;
+            }
+            outcome => return outcome,
+        }
     }
 }
 

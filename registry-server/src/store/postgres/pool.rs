@@ -33,9 +33,10 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// At most `connections_max` at once; each is made when it is needed.
-    pub(super) fn new(target: Target, connections_max: usize) -> Self {
-        Self { target, idle: Mutex::new(Vec::with_capacity(connections_max)), permits: Semaphore::new(connections_max) }
+    /// At most `connections_max` at once. Beside the first each is made when it is needed.
+    pub(super) fn new(target: Target, connections_max: usize, first: Option<PgConnection>) -> Self {
+        let idle = Mutex::new(first.into_iter().collect());
+        Self { target, idle, permits: Semaphore::new(connections_max) }
     }
 
     /// The rows of a statement that only reads.

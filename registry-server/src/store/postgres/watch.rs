@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use super::super::StoreError;
 use super::super::generations::Generations;
-use super::connect::Target;
+use super::connect::{Target, patiently};
 use super::failure::failed;
 
 /// The channel of the messages.
@@ -66,7 +66,7 @@ pub(super) struct Watch {
 impl Watch {
     /// Starts the task on the current runtime, once it listens. `node` is what this node's own messages begin with.
     pub(super) async fn start(target: Target, node: Node, generations: Arc<Generations>) -> Result<Self, StoreError> {
-        let listener = listen(&target).await?;
+        let listener = patiently(|| listen(&target)).await?;
         let stop = Arc::new(Notify::new());
         let watching = run(target, listener, node, generations);
         let stopped = Arc::clone(&stop);

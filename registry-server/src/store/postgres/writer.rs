@@ -59,10 +59,12 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the task on the current runtime; it ends when the last sender is gone or after [`Writer::close`].
-    pub(super) fn start(target: Target, node: Node, generations: Arc<Generations>) -> Self {
+    pub(super) fn start(target: Target, connection: PgConnection, node: Node, generations: Arc<Generations>) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
         let stop = Arc::new(Notify::new());
-        let task = tokio::spawn(Task { target, node, connection: None, generations }.run(waiting, Arc::clone(&stop)));
+        let task = tokio::spawn(
+            Task { target, node, connection: Some(connection), generations }.run(waiting, Arc::clone(&stop)),
+        );
         Self { queue, stop, task: Mutex::new(Some(task)) }
     }
 
@@ -167,7 +169,7 @@ impl<W: Write> Queued for Job<W> {
 struct Task {
     target: Target,
     node: Node,
-    /// `None` until the first write, and after a transaction that failed.
+    /// `None` after a transaction that failed.
     connection: Option<PgConnection>,
     generations: Arc<Generations>,
 }
