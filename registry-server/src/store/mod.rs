@@ -17,6 +17,7 @@ pub mod error;
 mod generations;
 mod locks;
 mod migrations;
+mod mutants;
 mod names;
 pub mod postgres;
 mod reads;

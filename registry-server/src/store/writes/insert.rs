@@ -6,6 +6,7 @@ use schema_core::{SchemaId, Version};
 use super::super::changes::Changes;
 use super::super::connection::{Connection, values};
 use super::super::locks::Locks;
+use super::super::mutants::{self, Mutant};
 use super::super::rows::{self, Narrowest, StoredRow as _, stored_u64};
 use super::super::{
     Inserted, NewId, NewNumber, NewReference, NewVersion, Revision, StoreError, StoreErrorKind, SubjectKey,
@@ -253,6 +254,9 @@ impl Write for Insert {
 
     fn lock(&self, locks: &mut Locks) {
         let Self { new } = self;
+        if mutants::has(Mutant::NumberWithoutTheLock) {
+            return;
+        }
         locks.change_subject(&new.subject);
         locks.change_content(&new.subject.context, &new.dedup_key);
         for NewReference { reference, .. } in &new.references {
@@ -266,7 +270,8 @@ impl Write for Insert {
 
     async fn apply<C: Connection>(&self, connection: &mut C, changes: &mut Changes) -> Result<Inserted, StoreError> {
         let state = self.state(connection).await?;
-        if state.revision != self.new.decided_on {
+        let has_moved = state.revision != self.new.decided_on;
+        if has_moved && !mutants::has(Mutant::CheckOutsideTheLock) {
             return Ok(Inserted::Moved);
         }
         let plan = match self.plan(connection, &state).await? {
