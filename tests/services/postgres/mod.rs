@@ -1,4 +1,8 @@
 //! Tests against PostgreSQL: the store, and several registries on one database.
 
 mod cluster;
+mod faults;
+mod guide;
+mod nodes;
+mod races;
 mod store;

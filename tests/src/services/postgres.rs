@@ -106,6 +106,18 @@ impl Postgres {
         format!("postgres://{USER}@127.0.0.1:{}/{database}", self.port)
     }
 
+    /// The port of 127.0.0.1 that the server listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The user of all databases.
+    #[must_use]
+    pub fn user(&self) -> &'static str {
+        USER
+    }
+
     /// The folder of the client programs (`psql`, `pg_dump`, ...).
     #[must_use]
     pub fn programs(&self) -> &Path {

@@ -1,0 +1,113 @@
+//! Registries that share one database, and a client that tells what came back.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use end_to_end_tests::Registry;
+use end_to_end_tests::services::postgres::Postgres;
+use serde_json::{Value, json};
+
+/// An answer that takes longer is none.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What a registry answered.
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) retry_after: Option<String>,
+    pub(super) body: Value,
+}
+
+impl Answer {
+    pub(super) fn is_ok(&self) -> bool {
+        self.status == 200
+    }
+
+    /// The id in the body.
+    pub(super) fn id(&self) -> u64 {
+        self.body["id"].as_u64().unwrap_or_default()
+    }
+
+    /// `error_code` in the body.
+    pub(super) fn code(&self) -> u64 {
+        self.body["error_code"].as_u64().unwrap_or_default()
+    }
+}
+
+/// The client of one node.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    url: String,
+    client: reqwest::Client,
+}
+
+impl Node {
+    pub(super) fn new(url: &str) -> Self {
+        let client = reqwest::Client::builder().timeout(ANSWER_TIMEOUT).build().unwrap();
+        Self { url: url.to_owned(), client }
+    }
+
+    /// Sends a request. An error means that no answer came.
+    pub(super) async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Result<Answer> {
+        let method = reqwest::Method::from_bytes(method.as_bytes())?;
+        let mut request = self.client.request(method, format!("{}{path}", self.url));
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await?;
+        let status = response.status().as_u16();
+        let retry_after =
+            response.headers().get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let body = response.bytes().await?;
+        Ok(Answer { status, retry_after, body: serde_json::from_slice(&body).unwrap_or_default() })
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Answer {
+        self.call("GET", path, None).await.unwrap()
+    }
+
+    pub(super) async fn register(&self, subject: &str, schema: &Value) -> Answer {
+        self.try_register(subject, schema).await.unwrap()
+    }
+
+    pub(super) async fn try_register(&self, subject: &str, schema: &Value) -> Result<Answer> {
+        let body = json!({ "schema": schema.to_string() });
+        self.call("POST", &format!("/subjects/{subject}/versions"), Some(body)).await
+    }
+}
+
+/// Starts a registry on a database, as a process of its own.
+pub(super) fn start(database: &str) -> Registry {
+    Registry::start(&["--database", database]).unwrap()
+}
+
+/// Starts registries on a fresh database of the shared server, with a variable in their environment.
+pub(super) fn start_together(count: usize, variables: &[(&str, &str)]) -> Result<Vec<Registry>> {
+    let database = Postgres::shared()?.create_database()?;
+    (0..count)
+        .map(|_| {
+            let folder = tempfile::tempdir()?;
+            Registry::start_in(folder, &["--database", &database], variables)
+        })
+        .collect::<Result<_>>()
+        .context("the nodes did not start")
+}
+
+/// A record schema with these fields, in JSON.
+pub(super) fn record(name: &str, fields: &[(&str, Value)]) -> Value {
+    let fields: Vec<Value> =
+        fields.iter().map(|(name, of)| json!({ "name": name, "type": of, "default": default_of(of) })).collect();
+    json!({ "type": "record", "name": name, "fields": fields })
+}
+
+/// A default that the type takes.
+fn default_of(of: &Value) -> Value {
+    match of["type"].as_str().or(of.as_str()) {
+        Some("boolean") => json!(false),
+        Some("int") => json!(0),
+        Some("array") => json!([]),
+        Some("map") => json!({}),
+        Some("fixed") => json!("\u{0}".repeat(usize::try_from(of["size"].as_u64().unwrap_or(0)).unwrap_or(0))),
+        _ => json!(""),
+    }
+}
