@@ -1,8 +1,10 @@
 //! The producer against the fake broker in memory, on a stopped clock: what happens, and exactly when.
 
 mod broker_faults;
+mod chaos;
 mod memory;
 mod metadata;
+mod promises;
 mod sequences;
 mod support;
 mod too_large;

@@ -1,0 +1,167 @@
+//! Smaller promises: duplicates are successes, throttles are kept, dropped deliveries are delivered, and so on.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use producer_core::testing::{Api, FaultAction};
+use producer_core::{ProduceError, ProducerRecord};
+use tokio::time::Instant;
+
+use super::support::{TOPIC, answered, cluster, landed, ms, numbers, produce, producer, send, to, warm};
+
+#[tokio::test(start_paused = true)]
+async fn a_duplicate_is_a_success_without_an_offset() {
+    let broker = cluster(1, 1);
+    let producer = producer(&broker, |_| {});
+    warm(&broker, &producer, 1).await;
+    broker.inject(produce(FaultAction::ErrorAfterApplying(46)));
+
+    let landed = landed(send(&producer, 0, 1..4).await).await;
+
+    assert!(landed.iter().all(|landed| landed.offset.is_none()));
+    assert_eq!(numbers(&broker, 0), [0, 1, 2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_a_broker_asks_for_is_kept_and_costs_no_timeout() {
+    let broker = cluster(2, 2);
+    let producer = producer(&broker, |config| {
+        config.request_timeout = Duration::from_secs(1);
+        config.linger = Duration::ZERO;
+    });
+    warm(&broker, &producer, 2).await;
+    broker.inject(produce(FaultAction::Throttle(Duration::from_secs(5))).node(1));
+    landed(send(&producer, 0, [1]).await).await;
+    let before = Instant::now();
+
+    // The other broker did not ask for a pause.
+    landed(send(&producer, 1, [1]).await).await;
+    assert_eq!(ms(before), 0);
+    landed(send(&producer, 0, [2]).await).await;
+
+    assert!((5000..5002).contains(&ms(before)), "{} ms", ms(before));
+    assert_eq!(broker.request_count(Api::Produce), 5, "nothing was sent twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_delivery_is_delivered() {
+    let broker = cluster(1, 1);
+    let producer = producer(&broker, |_| {});
+    warm(&broker, &producer, 1).await;
+
+    drop(send(&producer, 0, 1..50).await);
+    producer.flush().await;
+
+    assert_eq!(numbers(&broker, 0), (0..50).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_named_record_of_a_refused_batch_has_the_reason() {
+    let broker = cluster(1, 1);
+    let producer = producer(&broker, |_| {});
+    warm(&broker, &producer, 1).await;
+    let message = "no such country".to_owned();
+    broker.inject(produce(FaultAction::RefuseRecord { code: 87, index: 2, message }));
+
+    let answers = answered(send(&producer, 0, 1..6).await).await;
+
+    for (index, answer) in answers.into_iter().enumerate() {
+        let error = answer.unwrap_err();
+        match index {
+            2 => assert!(error.to_string().contains("no such country"), "{error}"),
+            _ => assert!(matches!(error, ProduceError::BatchMateRefused { .. }), "{error}"),
+        }
+    }
+    landed(send(&producer, 0, [9]).await).await;
+    assert_eq!(numbers(&broker, 0), [0, 9]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn batches_that_expire_while_they_are_written_reach_the_log_whole_or_not_at_all() {
+    let broker = cluster(1, 2);
+    let producer = producer(&broker, |config| {
+        config.batch_bytes = 200_000;
+        config.request_bytes_max = 900_000;
+        config.buffer_bytes = 1_000_000;
+        config.request_timeout = Duration::from_secs(3);
+        config.delivery_timeout = Duration::from_millis(3100);
+    });
+    warm(&broker, &producer, 2).await;
+    broker.freeze_node(1).unwrap();
+    let large =
+        |partition: i32, letter: &str| ProducerRecord::to(TOPIC).partition(partition).value(letter.repeat(150_000));
+    // More than the pipe holds, so the socket is still writing when they expire.
+    let mut stuck = Vec::new();
+    for partition in [0, 1] {
+        stuck.push(producer.send(large(partition, "a")).await.unwrap());
+    }
+    let expired = answered(stuck).await;
+    assert!(expired.iter().all(Result::is_err));
+
+    broker.thaw_node(1).unwrap();
+    for partition in [0, 1] {
+        producer.send_and_wait(large(partition, "b")).await.unwrap();
+    }
+
+    for partition in [0, 1] {
+        let records = broker.records(TOPIC, partition).unwrap();
+        let values: Vec<Bytes> = records[1..].iter().filter_map(|record| record.value.clone()).collect();
+        assert!(values.iter().all(|value| value.iter().all(|byte| *byte == value[0]) && value.len() == 150_000));
+        assert_eq!(values.last().map(|value| value[0]), Some(b'b'));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn partitions_that_are_added_while_records_flow_take_their_share() {
+    let broker = cluster(3, 3);
+    let producer = producer(&broker, |config| {
+        config.batch_bytes = 300;
+        config.metadata_age_max = Duration::from_millis(500);
+    });
+    let mut deliveries = Vec::new();
+    for number in 0..2000_usize {
+        if number == 500 {
+            broker.add_partitions(TOPIC, 6).unwrap();
+        }
+        let record = ProducerRecord::to(TOPIC).value(number.to_string());
+        let record = if number % 2 == 0 { record.key(format!("key {number}")) } else { record };
+        deliveries.push(producer.send(record).await.unwrap());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+
+    landed(deliveries).await;
+
+    let counts: Vec<usize> = (0..6).map(|partition| numbers(&broker, partition).len()).collect();
+    assert_eq!(counts.iter().sum::<usize>(), 2000);
+    assert!(counts[3..].iter().all(|count| *count > 50), "{counts:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_idempotence_a_lost_answer_may_write_twice_and_never_loses() {
+    let broker = cluster(1, 1);
+    let producer = producer(&broker, |config| config.enable_idempotence = false);
+    warm(&broker, &producer, 1).await;
+    broker.inject(produce(FaultAction::DropAfterApplying));
+
+    landed(send(&producer, 0, 1..4).await).await;
+
+    assert_eq!(numbers(&broker, 0), [0, 1, 2, 3, 1, 2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_broker_takes_nothing_from_the_rate_of_another() {
+    let broker = cluster(2, 2);
+    let producer = producer(&broker, |config| config.linger = Duration::ZERO);
+    warm(&broker, &producer, 2).await;
+    broker.inject(produce(FaultAction::Delay(Duration::from_millis(900))).node(1).times(u32::MAX));
+    broker.inject(produce(FaultAction::Delay(Duration::from_millis(2))).node(2).times(u32::MAX));
+    let slow = send(&producer, 0, 1..4).await;
+    let before = Instant::now();
+
+    for number in 1..=100 {
+        producer.send_and_wait(to(1, number)).await.unwrap();
+    }
+
+    assert!((200..=220).contains(&ms(before)), "{} ms for a hundred answers after 2 ms each", ms(before));
+    landed(slow).await;
+}
