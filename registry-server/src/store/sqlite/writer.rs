@@ -208,9 +208,12 @@ impl Task {
 
         // Each statement is a round trip to the connection's thread, so pairs travel together.
         execute(&mut self.connection, "BEGIN IMMEDIATE; SAVEPOINT one_write").await?;
-        for job in group {
+        let last = group.len().saturating_sub(1);
+        for (place, job) in group.iter_mut().enumerate() {
             let mark = changes.mark();
             match job.apply(&mut self.connection, changes).await {
+                // COMMIT releases what is open.
+                Applied::Done if place == last => {}
                 Applied::Done => execute(&mut self.connection, "RELEASE one_write; SAVEPOINT one_write").await?,
                 Applied::Failed => {
                     changes.roll_back_to(mark);

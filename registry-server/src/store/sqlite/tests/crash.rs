@@ -105,6 +105,38 @@ async fn a_copy_taken_while_writes_run_holds_every_answered_write() {
     store.close().await;
 }
 
+/// As a backup is made: by SQLite's own copy, with nothing stopped and nothing pinned.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_made_while_writes_run_holds_every_answered_write() {
+    const WRITERS: u32 = 4;
+    const WRITES: u32 = 60;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("registry.db");
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open_file(&path).await.unwrap());
+    let mut tool = reader(&path).await;
+    let ledger = Arc::new(Mutex::new(Vec::new()));
+    let mut writers = JoinSet::new();
+    for writer in 0..WRITERS {
+        writers.spawn(write_and_note(Arc::clone(&store), writer, Arc::clone(&ledger), WRITES));
+    }
+
+    let mut backups = 0;
+    while !writers.is_empty() {
+        while let Some(ended) = writers.try_join_next() {
+            ended.unwrap();
+        }
+        let answered = ledger.lock().unwrap().clone();
+        let copy = folder.path().join(format!("backup-{backups}.db"));
+        sqlx::query("VACUUM INTO $1").bind(copy.to_str().unwrap()).execute(&mut tool).await.unwrap();
+        assert!(check(&copy, &answered).await as usize >= answered.len());
+        backups += 1;
+    }
+
+    assert!(backups > 1);
+    tool.close().await.unwrap();
+    store.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_cut_anywhere_opens_as_it_was_after_some_commit() {
     const WRITES: u32 = 30;
