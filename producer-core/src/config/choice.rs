@@ -78,7 +78,8 @@ pub enum DnsLookup {
     /// Each address is tried in turn.
     #[default]
     UseAllDnsIps,
-    /// As that; and each name in `bootstrap.servers` stands for the canonical names of all its addresses.
+    /// For Java, each name in `bootstrap.servers` stands for the canonical names of its addresses. Here as the other:
+    /// nothing asks for canonical names on plaintext connections.
     ResolveCanonicalBootstrapServersOnly,
 }
 

@@ -203,6 +203,7 @@ settings! {
     /// The system's buffer for what is received (`SO_RCVBUF`). -1 leaves it to the system.
     "receive.buffer.bytes" receive_buffer_bytes: Option<usize> = Some(32_768), Values::bytes(-1, INT);
 
-    /// What is done with a name that has several addresses.
+    /// With either value every address of a name is tried; names in `bootstrap.servers` are used as they stand, not
+    /// replaced by canonical ones.
     "client.dns.lookup" dns_lookup: DnsLookup = DnsLookup::UseAllDnsIps, Values::words::<DnsLookup>();
 }
