@@ -21,7 +21,9 @@ use schema_core::format::Strictness;
 use schema_core::{SchemaId, Version};
 use tokio::sync::OnceCell;
 
-use crate::store::{DedupKey, Revision, SchemaUse, StoredSchema, SubjectKey, SubjectSnapshot, VersionEntry};
+use crate::store::{
+    DedupKey, Revision, SchemaUse, Scopes, Settings, StoredSchema, SubjectKey, SubjectSnapshot, VersionEntry,
+};
 
 use super::canonical::{Candidate, Canonical, Form, Schema, TextKey};
 use super::references::References;
@@ -103,7 +105,8 @@ impl Caches {
                 .max_capacity(share(20))
                 .weigher(|_, subject: &Arc<CachedSubject>| {
                     // Each version may stand in three indexes.
-                    weight(subject.snapshot.versions.len() * (size_of::<VersionEntry>() + 3 * 64))
+                    let versions = subject.snapshot.versions.len() * (size_of::<VersionEntry>() + 3 * 64);
+                    weight(versions + settings_bytes(&subject.snapshot.settings))
                 })
                 .build(),
             uses: Cache::builder()
@@ -144,6 +147,24 @@ impl fmt::Debug for Caches {
             .field("likenesses", &self.likenesses.entry_count())
             .finish()
     }
+}
+
+/// Configs carry metadata and rules, and each subject that is remembered has a copy of all that apply to it.
+fn settings_bytes(settings: &Scopes<Settings>) -> usize {
+    let Scopes { subject, context, default_context, global } = settings;
+    let configs = [subject, context, default_context, global].into_iter().filter_map(|scope| scope.config.as_ref());
+    let texts = configs.flat_map(|config| {
+        [
+            &config.compatibility_group,
+            &config.alias,
+            &config.alias_for_deks,
+            &config.default_metadata,
+            &config.override_metadata,
+            &config.default_rule_set,
+            &config.override_rule_set,
+        ]
+    });
+    texts.flatten().map(|text| text.len()).sum()
 }
 
 fn weight(bytes: usize) -> u32 {

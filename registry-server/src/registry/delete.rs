@@ -34,7 +34,7 @@ impl Registry {
         selector: Selector,
         mode: DeleteMode,
     ) -> Result<Version, RegistryError> {
-        let _turn = self.queues.enter(subject).await?;
+        let _turn = self.queues.enter(&self.subject(subject).await?.subject).await?;
         for _ in 0..TRIES_MAX {
             let current = self.subject(subject).await?;
             let version = current.version_to_delete(selector, mode)?;
@@ -53,7 +53,7 @@ impl Registry {
     /// # Cancel safety
     /// Dropping the future may leave the subject deleted or not.
     pub async fn delete_subject(&self, subject: &Subject, mode: DeleteMode) -> Result<Vec<Version>, RegistryError> {
-        let _turn = self.queues.enter(subject).await?;
+        let _turn = self.queues.enter(&self.subject(subject).await?.subject).await?;
         for _ in 0..TRIES_MAX {
             let current = self.subject(subject).await?;
             current.must_be_deletable(mode)?;

@@ -87,6 +87,7 @@ impl Registry {
         if mode == Some(Mode::Forward) && of.scope != Scope::Global {
             return Err(RegistryError::ForwardModeIsGlobal);
         }
+        let _turn = self.queues.enter(&of.turn).await?;
         for _ in 0..TRIES_MAX {
             let current = self.store.scope_snapshot(&of.scope).await?;
             let is_import = InForce::at(&current.settings, &of.scope).mode() == Mode::Import;
@@ -117,6 +118,7 @@ impl Registry {
         if let (Depth::Below, Scope::Context(context)) = (depth, &of.scope) {
             self.store.delete_modes_below(context).await?;
         }
+        let _turn = self.queues.enter(&of.turn).await?;
         for _ in 0..TRIES_MAX {
             let current = self.store.scope_snapshot(&of.scope).await?;
             let Some(own) = current.settings.at(&of.scope).mode else {

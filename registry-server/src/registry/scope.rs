@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::store::{ConfigRecord, DEFAULT_CONTEXT, Mode, Scope, Scopes, Settings};
+use crate::store::{ConfigRecord, DEFAULT_CONTEXT, Mode, Scope, Scopes, Settings, SubjectKey};
 
 use super::RegistryError;
 use super::subject::{GLOBAL_CONTEXT, Subject, default_context};
@@ -14,6 +14,8 @@ use super::subject::{GLOBAL_CONTEXT, Subject, default_context};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScopeName {
     pub(super) scope: Scope,
+    /// Whose turn its writers take: the subject's, or that of a context's nameless subject.
+    pub(super) turn: Subject,
     name: Arc<str>,
 }
 
@@ -30,7 +32,8 @@ impl ScopeName {
     /// The default context, which a path names by not naming anything.
     #[must_use]
     pub fn default_context() -> Self {
-        Self { scope: Scope::Context(default_context()), name: Arc::from(":.:") }
+        let key = SubjectKey { context: default_context(), subject: Arc::from("") };
+        Self { scope: Scope::Context(default_context()), turn: Subject::from(key), name: Arc::from(":.:") }
     }
 
     /// A scope to be read.
@@ -75,15 +78,14 @@ impl ScopeName {
 
 impl From<Subject> for ScopeName {
     fn from(subject: Subject) -> Self {
-        if !subject.key.subject.is_empty() {
-            let name = Arc::from(subject.name());
-            return Self { scope: Scope::Subject(subject.key), name };
-        }
-        match &*subject.key.context {
-            DEFAULT_CONTEXT => Self::default_context(),
-            GLOBAL_CONTEXT => Self { scope: Scope::Global, name: Arc::from(subject.name()) },
-            _ => Self { name: Arc::from(subject.name()), scope: Scope::Context(subject.key.context) },
-        }
+        let SubjectKey { context, subject: own } = &subject.key;
+        let scope = match (&**context, &**own) {
+            (DEFAULT_CONTEXT, "") => return Self::default_context(),
+            (GLOBAL_CONTEXT, "") => Scope::Global,
+            (_, "") => Scope::Context(Arc::clone(context)),
+            _ => Scope::Subject(subject.key.clone()),
+        };
+        Self { scope, name: Arc::from(subject.name()), turn: subject }
     }
 }
 

@@ -16,7 +16,7 @@ use super::cache::CachedSubject;
 use super::mode::is_read_only;
 use super::register::TRIES_MAX;
 use super::scope::InForce;
-use super::{Deleted, Inherit, Registry, RegistryError, ScopeName, SubjectPrefix, rule_set};
+use super::{Deleted, Inherit, Registry, RegistryError, ScopeName, Subject, SubjectPrefix, rule_set};
 
 /// Names of compatibility policies.
 const POLICIES: [&str; 3] = ["STRICT", "LENIENT", "LOGICAL"];
@@ -90,11 +90,12 @@ impl Registry {
     /// on, also when that sets nothing.
     ///
     /// # Errors
-    /// [`RegistryError::InvalidLevel`], [`RegistryError::InvalidRuleSet`], [`RegistryError::ReadOnlyMode`], or
-    /// [`RegistryError::Crowded`], after which the same call may succeed.
+    /// [`RegistryError::InvalidLevel`], [`RegistryError::InvalidRuleSet`], [`RegistryError::InvalidSubject`] for an
+    /// alias, [`RegistryError::ReadOnlyMode`], or [`RegistryError::Crowded`], after which the same call may succeed.
     pub async fn change_config(&self, of: &ScopeName, update: ConfigUpdate) -> Result<ConfigUpdate, RegistryError> {
         let rules = check_rules(&update);
         let change = ConfigChange::read(update)?;
+        let _turn = self.queues.enter(&of.turn).await?;
         for _ in 0..TRIES_MAX {
             let current = self.store.scope_snapshot(&of.scope).await?;
             must_be_writable(of, &current.settings)?;
@@ -117,6 +118,7 @@ impl Registry {
     /// [`RegistryError::SubjectNotFound`] when it has none, [`RegistryError::ReadOnlyMode`], or
     /// [`RegistryError::Crowded`], after which the same call may succeed.
     pub async fn delete_config(&self, of: &ScopeName) -> Result<Config, RegistryError> {
+        let _turn = self.queues.enter(&of.turn).await?;
         for _ in 0..TRIES_MAX {
             let current = self.store.scope_snapshot(&of.scope).await?;
             must_be_writable(of, &current.settings)?;
@@ -206,8 +208,8 @@ impl ConfigChange {
             validate_fields: update.validate_fields,
             validate_new_schemas: update.validate_new_schemas,
             validate_rules: update.validate_rules,
-            alias: text(update.alias),
-            alias_for_deks: text(update.alias_for_deks),
+            alias: alias(update.alias)?,
+            alias_for_deks: alias(update.alias_for_deks)?,
             default_metadata: metadata(update.default_metadata)?,
             override_metadata: metadata(update.override_metadata)?,
             default_rule_set: rules(update.default_rule_set)?,
@@ -245,6 +247,14 @@ fn optional<T, U>(change: Change<T>, value: impl FnOnce(T) -> Option<U>) -> Chan
 
 fn text(change: Change<String>) -> Change<Arc<str>> {
     optional(change, |text| Some(Arc::from(text)))
+}
+
+/// What can be written under the alias can be written under what it means.
+fn alias(change: Change<String>) -> Result<Change<Arc<str>>, RegistryError> {
+    if let Change::Set(name) = &change {
+        Subject::parse_to_write(name)?;
+    }
+    Ok(text(change))
 }
 
 fn metadata(change: Change<Metadata>) -> Result<Change<Arc<str>>, RegistryError> {
@@ -373,5 +383,7 @@ mod tests {
         assert_eq!(serde_json::to_value(echo(&after).unwrap()).unwrap(), json!({"alias": ""}));
         let update = ConfigUpdate { compatibility: Change::Set(" FULL".to_owned()), ..ConfigUpdate::default() };
         assert!(matches!(ConfigChange::read(update), Err(RegistryError::InvalidLevel)));
+        let update = ConfigUpdate { alias: Change::Set("__GLOBAL".to_owned()), ..ConfigUpdate::default() };
+        assert!(matches!(ConfigChange::read(update), Err(RegistryError::InvalidSubject { .. })));
     }
 }

@@ -296,6 +296,35 @@ async fn a_use_that_comes_later_is_seen_at_once() {
 }
 
 #[tokio::test]
+async fn settings_are_changed_by_many_at_once_while_schemas_come() {
+    let (registry, _store) = registry().await;
+    let scopes = ["s", ":.:", ":.__GLOBAL:"].map(ScopeName::parse);
+    let level = |name: &str| ConfigUpdate {
+        compatibility: schema_core::wire::Change::Set(name.to_owned()),
+        ..ConfigUpdate::default()
+    };
+    let schemas: Vec<_> = (0..20).map(|at| input(&format!(r#"{{"type":"fixed","name":"F","size":{at}}}"#))).collect();
+    for scope in &scopes {
+        registry.change_config(scope, level("NONE")).await.unwrap();
+    }
+
+    let change = |scope| {
+        join_all((0..200).map(move |_| (scope, "none")).map(|(scope, name)| {
+            let update = level(name);
+            let registry = &registry;
+            async move { registry.change_config(scope, update).await }
+        }))
+    };
+    let registers = join_all(schemas.iter().map(|schema| register(&registry, "s", schema)));
+    // All take turns with those who write the same subject.
+    let (changed, registered) = tokio::join!(change(&scopes[0]), registers);
+    let (of_context, of_all) = (change(&scopes[1]).await, change(&scopes[2]).await);
+
+    assert!(changed.iter().chain(&of_context).chain(&of_all).all(Result::is_ok), "{changed:?}");
+    assert!(registered.iter().all(Result::is_ok), "{registered:?}");
+}
+
+#[tokio::test]
 async fn a_transitive_check_refuses_more_versions_than_it_may_compare() {
     let (registry, _store) = registry().await;
     let level = schema_core::wire::Change::Set("FULL_TRANSITIVE".to_owned());
