@@ -1,1 +1,1 @@
-//! Side-by-side benchmarks; all of it lies in `benches/`.
+//! Side-by-side benchmarks: parsers in `benches/`, Kafka producers in `producers/`.

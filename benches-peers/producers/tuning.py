@@ -1,0 +1,126 @@
+"""Measures batch.size x linger.ms x compression.type x acks with `sr perf produce` on Apache Kafka, and writes
+docs/tuning.md, from the text in tuning.md.in, and docs/tuning.svg.
+
+    cargo build --release --bin sr
+    ${SR_CACHE:-$HOME/.cache/schema-registry-tests}/python/bin/python benches-peers/producers/tuning.py
+
+`./test` makes that Python environment and fetches Kafka's jars. `--quick` sends few records, to try the script.
+"""
+
+import argparse
+import datetime
+import itertools
+import json
+import os
+import pathlib
+import subprocess
+
+import kafka
+import plot
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PAYLOADS = "cli/data/flights.csv"
+PARTITIONS = 12
+
+BATCH_SIZES = [16_384, 65_536, 262_144]
+LINGERS_MS = [0, 5, 50]
+CODECS = ["none", "lz4", "zstd"]
+ACKS = ["1", "all"]
+
+# At full speed, and at a rate that leaves the producer idle most of the time.
+FULL_SPEED = -1
+STEADY_RATE = 20_000
+
+
+def command(sr, servers, setting, rate, records):
+    """The command of one run, as it is printed under the tables."""
+    batch, linger, codec, acks = setting
+    properties = [f"batch.size={batch}", f"linger.ms={linger}", f"compression.type={codec}", f"acks={acks}"]
+    return [
+        sr, "perf", "produce", "--topic", "tuning", "--bootstrap-servers", servers,
+        "--payload-file", PAYLOADS, "--num-records", str(records), "--warmup", str(records // 10),
+        "--throughput", str(rate), "-o", "json", "--producer-props", *properties,
+    ]
+
+
+def run(broker, sr, setting, rate, records):
+    broker.create_topic("tuning", PARTITIONS)
+    try:
+        arguments = command(sr, broker.address, setting, rate, records)
+        done = subprocess.run(arguments, cwd=ROOT, check=True, capture_output=True, text=True)
+        return json.loads(done.stdout)
+    finally:
+        broker.delete_topic("tuning")
+
+
+def measure(broker, sr, settings, rate, records, rounds):
+    """The median run by records/s of each setting; the rounds are interleaved."""
+    found = {setting: [] for setting in settings}
+    for number, setting in itertools.product(range(rounds), settings):
+        report = run(broker, sr, setting, rate, records)
+        found[setting].append(report)
+        print(number + 1, rate, *setting, f"{report['records_per_s']:.0f} records/s", flush=True)
+    middle = lambda reports: sorted(reports, key=lambda report: report["records_per_s"])[len(reports) // 2]
+    return {setting: middle(reports) for setting, reports in found.items()}
+
+
+def table(header, rows):
+    lines = [header, ["---:" if index else "---" for index in range(len(header))], *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def full_speed_table(found):
+    rows = []
+    for (batch, linger, codec, acks), report in found.items():
+        rows.append([
+            f"{batch:,}", linger, codec, acks, f"{report['records_per_s']:,.0f}", f"{report['mb_per_s']:.0f}",
+            f"{report['cpu_s_per_million_records']:.2f}", f"{report['metrics']['compression-rate-avg']:.2f}",
+            f"{report['metrics']['records-per-request-avg']:,.0f}", f"{report['latency_ms']['p99']:.0f}",
+        ])
+    return table(["batch.size", "linger.ms", "compression.type", "acks", "records/s", "MB/s",
+                  "CPU s per million", "compressed to", "records a request", "p99 ms"], rows)
+
+
+def steady_table(found):
+    rows = []
+    for (batch, linger, codec, acks), report in found.items():
+        steady = report["steady_state"]["latency_ms"]
+        rows.append([
+            f"{batch:,}", linger, codec, acks, f"{steady['p50']:.1f}", f"{steady['p99']:.1f}", f"{steady['p99.9']:.1f}",
+            f"{report['cpu_s_per_million_records']:.1f}", f"{report['metrics']['records-per-request-avg']:,.0f}",
+        ])
+    return table(["batch.size", "linger.ms", "compression.type", "acks", "p50 ms", "p99 ms", "p99.9 ms",
+                  "CPU s per million", "records a request"], rows)
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--sr", default=str(ROOT / "target/release/sr"), help="the binary to measure")
+    arguments.add_argument("--out", type=pathlib.Path, default=ROOT / "docs", help="where the page and the plot go")
+    arguments.add_argument("--quick", action="store_true", help="few records and a few settings, to try the script")
+    given = arguments.parse_args()
+    sr = str(pathlib.Path(given.sr).resolve())
+    records, rounds = (10_000, 1) if given.quick else (1_000_000, 3)
+    settings = list(itertools.product(BATCH_SIZES, LINGERS_MS, CODECS, ACKS))
+    if given.quick:
+        settings = settings[::9]
+    steady_settings = [setting for setting in settings if setting[3] == "all" and setting[2] != "zstd"]
+
+    load = os.getloadavg()
+    with kafka.Kafka() as broker:
+        full = measure(broker, sr, settings, FULL_SPEED, records, rounds)
+        steady = measure(broker, sr, steady_settings, STEADY_RATE, min(records, 5 * STEADY_RATE), 1)
+
+    shown = lambda rate, count: " ".join(
+        ["sr", *command("sr", "127.0.0.1:9092", (16_384, 5, "lz4", "all"), rate, count)[1:]])
+    text = pathlib.Path(__file__).with_name("tuning.md.in").read_text().format(
+        date=datetime.date.today().isoformat(), cores=os.cpu_count(), load=f"{load[0]:.1f}", kafka=kafka.VERSION,
+        records=f"{records:,}", rounds=rounds, rate=f"{STEADY_RATE:,}", full_speed=full_speed_table(full),
+        full_speed_command=shown(FULL_SPEED, records), steady=steady_table(steady),
+        steady_command=shown(STEADY_RATE, min(records, 5 * STEADY_RATE)))
+    (given.out / "tuning.md").write_text(text)
+    (given.out / "tuning.svg").write_text(plot.throughput(full))
+
+
+if __name__ == "__main__":
+    main()
