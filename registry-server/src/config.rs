@@ -13,12 +13,14 @@ mod database;
 mod environment;
 mod file;
 mod flags;
+mod reference;
 mod settings;
 #[cfg(test)]
 mod tests;
 
 pub use database::Database;
 pub use flags::Flags;
+pub use reference::reference;
 
 /// Everything that can be set. `Default` gives a server for one person on one machine.
 #[derive(Debug, Clone)]
@@ -52,6 +54,10 @@ pub struct ServerConfig {
 pub struct Limits {
     /// `limits.body_bytes`: bytes of a request body, after decompression. Default 1 MiB.
     pub body_bytes: usize,
+    /// `limits.url_bytes`: bytes of path and query together. Default 8 KiB.
+    pub url_bytes: usize,
+    /// `limits.header_bytes`: bytes of all names and values of headers together. Default 8 KiB.
+    pub header_bytes: usize,
     /// `limits.schema_nesting`: how deep types may nest. Default 64.
     pub schema_nesting: usize,
     /// `limits.schema_fields`: fields of one schema, all records together. Default 10,000.
@@ -145,6 +151,8 @@ impl Default for Limits {
         let schema = schema_core::format::Limits::default();
         Self {
             body_bytes: 1 << 20,
+            url_bytes: 8 << 10,
+            header_bytes: 8 << 10,
             schema_nesting: schema.schema_nesting,
             schema_fields: schema.schema_fields,
             union_branches: schema.union_branches,
@@ -247,6 +255,8 @@ impl ServerConfig {
         );
         for (name, value) in [
             ("limits.body_bytes", self.limits.body_bytes),
+            ("limits.url_bytes", self.limits.url_bytes),
+            ("limits.header_bytes", self.limits.header_bytes),
             ("limits.schema_nesting", self.limits.schema_nesting),
             ("limits.schema_fields", self.limits.schema_fields),
             ("limits.union_branches", self.limits.union_branches),

@@ -12,6 +12,7 @@ pub mod store;
 
 mod clock;
 mod http;
+mod metrics;
 
 pub use config::ServerConfig;
 pub use server::Server;

@@ -5,8 +5,8 @@
 use actix_web::http::Method;
 
 use crate::http::{
-    Route, associations, compatibility, contexts, guids, health, mode, root, schema_list, schemas, server_metadata,
-    subject_config, subjects, versions,
+    Page, Route, associations, compatibility, contexts, docs, guids, health, metrics, mode, openapi, root, schema_list,
+    schemas, server_metadata, subject_config, subjects, versions,
 };
 
 /// All routes. A literal segment is tried before one in braces by standing further up.
@@ -97,11 +97,28 @@ pub(crate) static ROUTES: &[Route] = &[
     Route { path: &["health", "ready"], methods: &[(Method::GET, health::ready)] },
 ];
 
+/// What is shown beside the API.
+pub(crate) static PAGES: &[Page] = &[
+    Page { path: &["metrics"], media_type: metrics::MEDIA_TYPE, content: metrics::text },
+    Page { path: &["openapi.json"], media_type: openapi::MEDIA_TYPE, content: openapi::document },
+    Page { path: &["docs"], media_type: docs::HTML, content: docs::page },
+    Page { path: &["docs", "viewer.js"], media_type: docs::SCRIPT, content: docs::script },
+    Page { path: &["docs", "viewer.css"], media_type: docs::STYLE, content: docs::style },
+];
+
+/// The template of each path, `/schemas/ids/{id}`: routes first, then pages.
+pub(crate) fn templates() -> impl Iterator<Item = String> {
+    let paths = ROUTES.iter().map(|route| route.path).chain(PAGES.iter().map(|page| page.path));
+    paths.map(|path| format!("/{}", path.join("/")))
+}
+
 /// Each route as text, `GET /schemas/ids/{id}`; what a test of every endpoint walks.
 pub fn route_names() -> Vec<String> {
-    let names = ROUTES
-        .iter()
-        .flat_map(|route| route.methods.iter().map(|(method, _)| format!("{method} /{}", route.path.join("/"))));
+    let methods = ROUTES.iter().map(|route| route.methods.iter().map(|(method, _)| method.as_str()).collect());
+    let methods = methods.chain(PAGES.iter().map(|_| vec!["GET"]));
+    let names = templates().zip(methods).flat_map(|(path, methods): (_, Vec<_>)| {
+        methods.into_iter().map(|method| format!("{method} {path}")).collect::<Vec<_>>()
+    });
     names.collect()
 }
 

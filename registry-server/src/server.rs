@@ -5,6 +5,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
@@ -14,9 +15,11 @@ use schema_core::error_code::ErrorCode;
 use tokio::task::JoinHandle;
 
 use crate::config::{ConfigError, Database, ServerConfig};
-use crate::http::{self, BodyLimits, State};
+use crate::http::{self, BodyLimits, HeadLimits, State};
+use crate::metrics::{Metrics, StoreMetrics};
 use crate::registry::{Registry, RegistryConfig, RegistryError};
-use crate::routes::ROUTES;
+use crate::routes::{self, PAGES, ROUTES};
+use crate::store::metered::Metered;
 use crate::store::{self, StoreError};
 
 /// Connections that wait to be accepted.
@@ -33,6 +36,7 @@ pub struct Server {
     handle: ServerHandle,
     task: JoinHandle<std::io::Result<()>>,
     registry: Arc<Registry>,
+    is_draining: Arc<AtomicBool>,
 }
 
 /// Why a server did not start.
@@ -78,15 +82,25 @@ impl Server {
         let store = store::open(address_of(&config.database))
             .await
             .map_err(|source| StartError::Store { database: config.database.to_string(), source })?;
+        let store_metrics = Arc::new(StoreMetrics::new());
+        let store = Arc::new(Metered::new(store, Arc::clone(&store_metrics)));
         let registry = Arc::new(Registry::new(store, registry_config(&config)));
         if let Err(error) = registry.seed_level(config.compatibility).await {
             registry.close().await;
             return Err(StartError::Registry(error));
         }
-        match serve(&config, listener, Arc::clone(&registry)) {
+        let metrics = Metrics::new(
+            routes::templates().collect(),
+            registry.metrics(),
+            &store_metrics,
+            storage_name(&config.database),
+        );
+        let is_draining = Arc::new(AtomicBool::new(false));
+        let state = state(&config, Arc::clone(&registry), metrics, Arc::clone(&is_draining));
+        match serve(&config, listener, state) {
             Ok(server) => {
                 let handle = server.handle();
-                Ok(Self { address, handle, task: tokio::spawn(server), registry })
+                Ok(Self { address, handle, task: tokio::spawn(server), registry, is_draining })
             }
             Err(source) => {
                 registry.close().await;
@@ -113,6 +127,8 @@ impl Server {
     }
 
     async fn end(self, graceful: bool) {
+        // Each answer from now on says that it ends its connection, so that no client sends another request on it.
+        self.is_draining.store(true, Ordering::Relaxed);
         self.handle.stop(graceful).await;
         if let Ok(Err(error)) = self.task.await {
             tracing::warn!(%error, "the HTTP server ended with an error");
@@ -134,6 +150,14 @@ fn address_of(database: &Database) -> &str {
     }
 }
 
+/// The backend, as metrics name it.
+fn storage_name(database: &Database) -> &str {
+    match database {
+        Database::Url(url) => url.split(':').next().unwrap_or_default(),
+        Database::Ephemeral => "memory",
+    }
+}
+
 fn registry_config(config: &ServerConfig) -> RegistryConfig {
     RegistryConfig {
         limits: config.schema_limits(),
@@ -144,18 +168,22 @@ fn registry_config(config: &ServerConfig) -> RegistryConfig {
     }
 }
 
-fn serve(
-    config: &ServerConfig,
-    listener: TcpListener,
-    registry: Arc<Registry>,
-) -> std::io::Result<actix_web::dev::Server> {
-    let state = Data::new(State {
+fn state(config: &ServerConfig, registry: Arc<Registry>, metrics: Metrics, is_draining: Arc<AtomicBool>) -> State {
+    State {
         routes: ROUTES,
+        pages: PAGES,
+        metrics,
         registry,
+        head: HeadLimits { url_bytes: config.limits.url_bytes, header_bytes: config.limits.header_bytes },
         body: BodyLimits { bytes: config.limits.body_bytes, timeout: config.http.body_timeout },
         request_timeout: config.http.request_timeout,
         incompatible_code: ErrorCode::from_number(config.incompatible_code).unwrap_or(ErrorCode::IncompatibleSchema),
-    });
+        is_draining,
+    }
+}
+
+fn serve(config: &ServerConfig, listener: TcpListener, state: State) -> std::io::Result<actix_web::dev::Server> {
+    let state = Data::new(state);
     let workers = match config.http.workers {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         workers => workers,

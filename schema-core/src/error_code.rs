@@ -23,9 +23,11 @@ pub enum ErrorCode {
     RequestTimeout = 408,
     Incompatible = 409,
     BodyTooLarge = 413,
+    UrlTooLong = 414,
     UnsupportedMediaType = 415,
     MissingBody = 422,
     TooManyRequests = 429,
+    HeadersTooLarge = 431,
     Internal = 500,
     Unavailable = 503,
     SubjectNotFound = 40401,
@@ -169,6 +171,12 @@ impl ApiError {
         Self::render(ErrorCode::BodyTooLarge, 0, &[&limit_bytes])
     }
 
+    /// 414: the URL is longer than `limit_bytes`.
+    #[must_use]
+    pub fn url_too_long(limit_bytes: usize) -> Self {
+        Self::render(ErrorCode::UrlTooLong, 0, &[&limit_bytes])
+    }
+
     /// 415: the body's media type is not taken.
     #[must_use]
     pub fn unsupported_media_type() -> Self {
@@ -186,6 +194,12 @@ impl ApiError {
     #[must_use]
     pub fn too_many_requests() -> Self {
         Self::render(ErrorCode::TooManyRequests, 0, &[])
+    }
+
+    /// 431: names and values of the headers are together larger than `limit_bytes`.
+    #[must_use]
+    pub fn headers_too_large(limit_bytes: usize) -> Self {
+        Self::render(ErrorCode::HeadersTooLarge, 0, &[&limit_bytes])
     }
 
     /// 500: a fault of ours; the cause stands in the log alone.
@@ -464,7 +478,7 @@ mod tests {
             let known = match code {
                 ErrorCode::BadRequest | ErrorCode::NotFound | ErrorCode::MethodNotAllowed => true,
                 ErrorCode::NotAcceptable | ErrorCode::Incompatible | ErrorCode::BodyTooLarge => true,
-                ErrorCode::RequestTimeout => true,
+                ErrorCode::RequestTimeout | ErrorCode::UrlTooLong | ErrorCode::HeadersTooLarge => true,
                 ErrorCode::UnsupportedMediaType | ErrorCode::MissingBody | ErrorCode::TooManyRequests => true,
                 ErrorCode::Internal | ErrorCode::Unavailable => true,
                 ErrorCode::SubjectNotFound | ErrorCode::VersionNotFound | ErrorCode::SchemaNotFound => true,
@@ -484,7 +498,7 @@ mod tests {
             };
             assert!(known);
         }
-        assert_eq!(all.len(), 45);
+        assert_eq!(all.len(), 47);
     }
 
     #[test]

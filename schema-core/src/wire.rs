@@ -16,6 +16,8 @@ use crate::tags::{Entity, EntityKind, EntityTags};
 mod config;
 mod lenient;
 mod metadata;
+#[cfg(feature = "openapi")]
+mod openapi;
 
 pub use config::{Change, Config, ConfigUpdate, Mode, ModeUpdate};
 pub use lenient::{ReadError, read_request};
@@ -25,6 +27,7 @@ use lenient::{filled, optional};
 
 /// The body of every error answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ErrorBody {
     /// A number of [`crate::error_code`], or the HTTP status itself.
     pub error_code: u32,
@@ -41,6 +44,7 @@ impl From<ApiError> for ErrorBody {
 
 /// The body of register, lookup and both compatibility checks. Every field may be absent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct RegisterRequest {
     /// The schema's text; absent or blank means "as the version before".
@@ -77,6 +81,7 @@ pub struct RegisterRequest {
 
 /// Tags on one entity of a schema.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct SchemaTags {
     /// Which entity.
@@ -117,6 +122,7 @@ impl TryFrom<SchemaEntity> for Entity {
 
 /// The body of `/tags`: a new version made of an old one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct TagSchemaRequest {
     /// The number that the new version must get; the next when absent.
@@ -144,6 +150,7 @@ pub struct TagSchemaRequest {
 
 /// A record or a field inside a schema.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct SchemaEntity {
     /// `sr_record` or `sr_field`.
@@ -156,6 +163,7 @@ pub struct SchemaEntity {
 
 /// A reference as a client writes it; nothing is checked yet.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct SchemaReference {
     /// The name under which the schema is used.
@@ -220,6 +228,7 @@ impl TryFrom<&str> for SchemaType {
 
 /// The answer of a register. Servers before 8.0 send the id alone.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct RegisterResponse {
     /// The schema's id.
@@ -249,6 +258,7 @@ pub struct RegisterResponse {
 
 /// The answer of a lookup by text.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct LookupResponse {
     /// The subject that was asked.
@@ -278,6 +288,7 @@ pub struct LookupResponse {
 
 /// One version of a subject.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct VersionResponse {
     /// The subject.
@@ -316,6 +327,7 @@ pub struct VersionResponse {
 
 /// An element of `GET /schemas`: a version, with the names that stand for its subject.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct ListedSchema {
     /// The version.
@@ -328,6 +340,7 @@ pub struct ListedSchema {
 
 /// The schema behind an id. It carries no id, but one of the versions that use it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct SchemaByIdResponse {
     /// A subject that uses the id. Servers before 8.0 leave it out.
@@ -372,6 +385,7 @@ pub type SchemaByGuidResponse = SchemaByIdResponse;
 
 /// One use of a schema id: an element of `/schemas/ids/{id}/versions`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SubjectVersion {
     /// The subject.
     pub subject: String,
@@ -381,6 +395,7 @@ pub struct SubjectVersion {
 
 /// An id of a content: an element of `/schemas/guids/{guid}/ids`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ContextId {
     /// The context, with its dot.
     pub context: String,
@@ -390,6 +405,7 @@ pub struct ContextId {
 
 /// The answer of a compatibility check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CompatibilityResponse {
     /// Whether the level's promise holds.
     pub is_compatible: bool,
@@ -400,6 +416,7 @@ pub struct CompatibilityResponse {
 
 /// `GET /v1/metadata/version`: what the server is. Tools tell features by it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ServerVersion {
     /// The server's version.
@@ -411,6 +428,7 @@ pub struct ServerVersion {
 
 /// `GET /v1/metadata/id`: the scope that permissions of this server's cluster are given in.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct ServerId {
     /// Where the cluster stands.
@@ -419,6 +437,7 @@ pub struct ServerId {
 
 /// The place of a cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct ServerScope {
     /// Organisations above it; empty.

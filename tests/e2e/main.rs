@@ -5,6 +5,7 @@
 mod command_line;
 mod confluent_replies;
 mod dependencies;
+mod docs;
 mod endpoint_coverage;
 mod java_records;
 mod memory;
@@ -13,6 +14,9 @@ mod raw_http;
 mod readme;
 mod registry_api;
 mod registry_crash;
+mod registry_drain;
+mod registry_hostile_wire;
+mod registry_metrics;
 mod registry_restart;
 mod registry_start;
 mod registry_wire;

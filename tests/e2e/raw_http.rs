@@ -1,7 +1,7 @@
 //! The plainest HTTP/1.1 client: paths and headers go out as they stand. Real clients clean up URLs, and the server
 //! has to be seen with those they would have cleaned up.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -48,6 +48,18 @@ impl Connection {
 
     /// Sends a request and reads its answer. A body goes out with its length.
     pub(crate) fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
+        let answer = self.try_send(method, path, headers, body);
+        answer.unwrap_or_else(|| panic!("no answer to {method} {path} {headers:?}"))
+    }
+
+    /// As [`Self::send`]; `None` when the connection ended before the first byte of an answer.
+    pub(crate) fn try_send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&[u8]>,
+    ) -> Option<Answer> {
         let mut request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n");
         for (name, value) in headers {
             request.push_str(&format!("{name}: {value}\r\n"));
@@ -59,13 +71,19 @@ impl Connection {
         let mut request = request.into_bytes();
         request.extend_from_slice(body.unwrap_or_default());
         // One write: a request in two segments would meet delayed acknowledgements.
-        self.stream.get_mut().write_all(&request).unwrap();
-        self.read(method).unwrap_or_else(|| panic!("no answer to {method} {path} {headers:?}"))
+        self.stream.get_mut().write_all(&request).ok()?;
+        self.read(method)
     }
 
     /// `None` when the connection ended.
     fn read(&mut self, method: &str) -> Option<Answer> {
-        let status = self.line().split(' ').nth(1)?.parse().ok()?;
+        let is_there = self.stream.fill_buf().map_err(|error| error.kind());
+        match is_there {
+            Ok([]) | Err(ErrorKind::ConnectionReset) => return None,
+            Ok(_) => {}
+            Err(error) => panic!("{error}"),
+        }
+        let status = self.line().split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
         let mut headers = Vec::new();
         loop {
             let line = self.line();

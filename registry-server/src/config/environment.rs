@@ -84,6 +84,16 @@ fn key_of(name: &str) -> Option<&'static str> {
     SETTINGS.iter().map(|setting| setting.key).find(|key| env_name(key) == name)
 }
 
+/// The whole name of a setting's variable.
+pub(super) fn variable(key: &str) -> String {
+    format!("{PREFIX}{}", env_name(key))
+}
+
+/// What is taken of Confluent's image: its variable and ours.
+pub(super) fn mapped() -> impl Iterator<Item = (String, String)> {
+    MAPPED.iter().map(|(name, key)| (format!("{PREFIX}{name}"), variable(key)))
+}
+
 fn env_name(key: &str) -> String {
     key.to_ascii_uppercase().replace('.', "_")
 }

@@ -40,25 +40,38 @@ pub struct Flags {
     pub log_level: Option<String>,
 }
 
+/// Flags that take the text of a setting: the flag, the setting's key, and where clap puts the text.
+type TextFlag = (&'static str, &'static str, fn(&Flags) -> &Option<String>);
+
+const TEXT_FLAGS: &[TextFlag] = &[
+    ("--listen", "listen", |flags| &flags.listen),
+    ("--database", "database", |flags| &flags.database),
+    ("--compatibility", "compatibility", |flags| &flags.compatibility),
+    ("--log-level", "log.level", |flags| &flags.log_level),
+];
+
+/// The flag without a value that stands for a setting.
+const INSECURE_PUBLIC: (&str, &str) = ("--insecure-public", "insecure_public");
+
 impl Flags {
     /// Takes every flag that was given.
     pub(super) fn apply(&self, draft: &mut Draft) {
-        let given = [
-            ("--listen", "listen", &self.listen),
-            ("--database", "database", &self.database),
-            ("--compatibility", "compatibility", &self.compatibility),
-            ("--log-level", "log.level", &self.log_level),
-        ];
-        for (flag, key, value) in given {
-            if let Some(value) = value {
+        for (flag, key, value) in TEXT_FLAGS {
+            if let Some(value) = value(self) {
                 draft.set(flag, key, value);
             }
         }
         if self.insecure_public {
-            draft.config.insecure_public = true;
+            draft.set(INSECURE_PUBLIC.0, INSECURE_PUBLIC.1, "true");
         }
         if self.ephemeral {
             draft.config.database = Database::Ephemeral;
         }
+    }
+
+    /// The flag of a setting.
+    pub(super) fn of(key: &str) -> Option<&'static str> {
+        let flags = TEXT_FLAGS.iter().map(|(flag, key, _)| (*flag, *key)).chain([INSECURE_PUBLIC]);
+        flags.into_iter().find(|(_, own)| *own == key).map(|(flag, _)| flag)
     }
 }

@@ -17,6 +17,10 @@ type Take = fn(&mut ServerConfig, &str) -> Result<(), String>;
 pub(super) struct Setting {
     /// Its key in the TOML file, dots between table and key.
     pub(super) key: &'static str,
+    /// Its default, as it would be written.
+    pub(super) default: &'static str,
+    /// What it sets, in which unit, and what happens at the bound.
+    pub(super) about: &'static str,
     /// Takes its text.
     take: Take,
 }
@@ -26,33 +30,154 @@ const LIKENESS_MIN: f64 = 0.75;
 
 /// Every setting there is.
 pub(super) const SETTINGS: &[Setting] = &[
-    setting("listen", |c, v| put(&mut c.listen, address(v))),
-    setting("database", |c, v| put(&mut c.database, Ok(Database::Url(v.to_owned())))),
-    setting("compatibility", |c, v| put(&mut c.compatibility, level(v))),
-    setting("incompatible_code", |c, v| put(&mut c.incompatible_code, number(v))),
-    setting("insecure_public", |c, v| put(&mut c.insecure_public, truth(v))),
-    setting("limits.body_bytes", |c, v| put(&mut c.limits.body_bytes, number(v))),
-    setting("limits.schema_nesting", |c, v| put(&mut c.limits.schema_nesting, number(v))),
-    setting("limits.schema_fields", |c, v| put(&mut c.limits.schema_fields, number(v))),
-    setting("limits.union_branches", |c, v| put(&mut c.limits.union_branches, number(v))),
-    setting("limits.references", |c, v| put(&mut c.limits.references, number(v))),
-    setting("limits.reference_depth", |c, v| put(&mut c.limits.reference_depth, number(v))),
-    setting("limits.expanded_bytes", |c, v| put(&mut c.limits.expanded_bytes, number(v))),
-    setting("limits.versions_compared", |c, v| put(&mut c.limits.versions_compared, number(v))),
-    setting("limits.connections", |c, v| put(&mut c.limits.connections, number(v))),
-    setting("http.header_timeout_ms", |c, v| put(&mut c.http.header_timeout, milliseconds(v))),
-    setting("http.body_timeout_ms", |c, v| put(&mut c.http.body_timeout, milliseconds(v))),
-    setting("http.request_timeout_ms", |c, v| put(&mut c.http.request_timeout, milliseconds(v))),
-    setting("http.keep_alive_timeout_ms", |c, v| put(&mut c.http.keep_alive_timeout, milliseconds(v))),
-    setting("cache.bytes", |c, v| put(&mut c.cache.bytes, number(v))),
-    setting("log.level", |c, v| put(&mut c.log.level, filter(v))),
-    setting("log.format", |c, v| put(&mut c.log.format, log_format(v))),
-    setting("shutdown.grace_ms", |c, v| put(&mut c.shutdown.grace, milliseconds(v))),
+    Setting {
+        key: "listen",
+        default: "127.0.0.1:8081",
+        about: "Address and port to accept connections on; port 0 takes a free one, which is printed. Another \
+            address than loopback needs `insecure_public`.",
+        take: |c, v| put(&mut c.listen, address(v)),
+    },
+    Setting {
+        key: "database",
+        default: "sqlite://schema-registry.db",
+        about: "Where schemas are kept: `sqlite://PATH`, or `postgres://USER:PASSWORD@HOST:PORT/NAME`. The flag \
+            `--ephemeral` keeps them in memory.",
+        take: |c, v| put(&mut c.database, Ok(Database::Url(v.to_owned()))),
+    },
+    Setting {
+        key: "compatibility",
+        default: "BACKWARD",
+        about: "Global compatibility level of a new database; later the level is changed with `PUT /config`.",
+        take: |c, v| put(&mut c.compatibility, level(v)),
+    },
+    Setting {
+        key: "incompatible_code",
+        default: "40901",
+        about: "`error_code` of a register that breaks compatibility: 40901, or 409 for tools that look for it. \
+            The HTTP status is 409 in both cases.",
+        take: |c, v| put(&mut c.incompatible_code, number(v)),
+    },
+    Setting {
+        key: "insecure_public",
+        default: "false",
+        about: "Allows an address that other machines can reach although there is no authentication.",
+        take: |c, v| put(&mut c.insecure_public, truth(v)),
+    },
+    Setting {
+        key: "limits.body_bytes",
+        default: "1048576",
+        about: "Bytes of a request body, also after decompression; more is 413.",
+        take: |c, v| put(&mut c.limits.body_bytes, number(v)),
+    },
+    Setting {
+        key: "limits.url_bytes",
+        default: "8192",
+        about: "Bytes of path and query together; more is 414.",
+        take: |c, v| put(&mut c.limits.url_bytes, number(v)),
+    },
+    Setting {
+        key: "limits.header_bytes",
+        default: "8192",
+        about: "Bytes of the names and values of all headers together; more is 431, and so are more than 96 headers.",
+        take: |c, v| put(&mut c.limits.header_bytes, number(v)),
+    },
+    Setting {
+        key: "limits.schema_nesting",
+        default: "64",
+        about: "How deep types may nest in a schema; deeper is 42201.",
+        take: |c, v| put(&mut c.limits.schema_nesting, number(v)),
+    },
+    Setting {
+        key: "limits.schema_fields",
+        default: "10000",
+        about: "Fields of one schema, all its records together; more is 42201.",
+        take: |c, v| put(&mut c.limits.schema_fields, number(v)),
+    },
+    Setting {
+        key: "limits.union_branches",
+        default: "500",
+        about: "Branches of one union; more is 42201.",
+        take: |c, v| put(&mut c.limits.union_branches, number(v)),
+    },
+    Setting {
+        key: "limits.references",
+        default: "100",
+        about: "References of one schema; more is 42201.",
+        take: |c, v| put(&mut c.limits.references, number(v)),
+    },
+    Setting {
+        key: "limits.reference_depth",
+        default: "20",
+        about: "How deep references may lead to further ones; deeper is 42201.",
+        take: |c, v| put(&mut c.limits.reference_depth, number(v)),
+    },
+    Setting {
+        key: "limits.expanded_bytes",
+        default: "4194304",
+        about: "Bytes of a schema's text together with everything that it refers to; more is 42201.",
+        take: |c, v| put(&mut c.limits.expanded_bytes, number(v)),
+    },
+    Setting {
+        key: "limits.versions_compared",
+        default: "1000",
+        about: "Versions that a transitive check compares with; a subject with more is 42201.",
+        take: |c, v| put(&mut c.limits.versions_compared, number(v)),
+    },
+    Setting {
+        key: "limits.connections",
+        default: "10000",
+        about: "Open connections; further ones wait in the backlog of the operating system.",
+        take: |c, v| put(&mut c.limits.connections, number(v)),
+    },
+    Setting {
+        key: "http.header_timeout_ms",
+        default: "10000",
+        about: "From the opening of a connection to the end of the head of its first request; then it is closed.",
+        take: |c, v| put(&mut c.http.header_timeout, milliseconds(v)),
+    },
+    Setting {
+        key: "http.body_timeout_ms",
+        default: "30000",
+        about: "From the end of the head to the end of the body; then 408.",
+        take: |c, v| put(&mut c.http.body_timeout, milliseconds(v)),
+    },
+    Setting {
+        key: "http.request_timeout_ms",
+        default: "30000",
+        about: "From the end of the body to the answer; then 503.",
+        take: |c, v| put(&mut c.http.request_timeout, milliseconds(v)),
+    },
+    Setting {
+        key: "http.keep_alive_timeout_ms",
+        default: "15000",
+        about: "How long a connection is kept without a request.",
+        take: |c, v| put(&mut c.http.keep_alive_timeout, milliseconds(v)),
+    },
+    Setting {
+        key: "cache.bytes",
+        default: "67108864",
+        about: "Memory of all caches together, about; 0 switches caching off.",
+        take: |c, v| put(&mut c.cache.bytes, number(v)),
+    },
+    Setting {
+        key: "log.level",
+        default: "info",
+        about: "`error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,registry_server=debug`.",
+        take: |c, v| put(&mut c.log.level, filter(v)),
+    },
+    Setting {
+        key: "log.format",
+        default: "auto",
+        about: "`text`, `json`, or `auto`: text on a terminal, else JSON.",
+        take: |c, v| put(&mut c.log.format, log_format(v)),
+    },
+    Setting {
+        key: "shutdown.grace_ms",
+        default: "30000",
+        about: "How long running requests may take after SIGTERM before they are cut off.",
+        take: |c, v| put(&mut c.shutdown.grace, milliseconds(v)),
+    },
 ];
-
-const fn setting(key: &'static str, take: Take) -> Setting {
-    Setting { key, take }
-}
 
 /// Settings while their sources are read.
 pub(super) struct Draft {

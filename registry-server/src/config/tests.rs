@@ -2,7 +2,7 @@
 
 use clap::Parser;
 
-use super::settings::Draft;
+use super::settings::{Draft, SETTINGS};
 use super::{Database, Flags, LogFormat, ServerConfig, file};
 
 fn load(args: &[&str], environment: &[(&str, &str)]) -> Result<super::Loaded, super::ConfigError> {
@@ -104,4 +104,18 @@ fn names_of_confluents_image_are_mapped_or_warned_about() {
 fn the_defaults_are_fine() {
     assert_eq!(ServerConfig::default().validate(), Ok(()));
     assert_eq!(ServerConfig::ephemeral().validate(), Ok(()));
+}
+
+#[test]
+fn the_defaults_that_are_told_are_those_in_force() {
+    let mut draft = Draft::new();
+    // Away from its default, so that a row which does nothing shows.
+    draft.config = ServerConfig::ephemeral();
+
+    for setting in SETTINGS {
+        draft.set(setting.key, setting.key, setting.default);
+    }
+
+    assert_eq!(draft.problems, Vec::<String>::new());
+    assert_eq!(format!("{:#?}", draft.config), format!("{:#?}", ServerConfig::default()));
 }

@@ -10,6 +10,7 @@ use schema_core::error_code::ApiError;
 use schema_core::wire::{self, ReadError};
 use serde::de::DeserializeOwned;
 
+use super::deadline;
 use super::error::HttpError;
 
 /// What bounds a body.
@@ -34,10 +35,8 @@ pub(super) async fn read(
     if length.is_some_and(|length| length > limits.bytes) {
         return Err(ApiError::body_too_large(limits.bytes).into());
     }
-    let body = match tokio::time::timeout(limits.timeout, collect(payload, limits.bytes)).await {
-        Ok(body) => body?,
-        Err(_) => return Err(HttpError::body_timeout()),
-    };
+    let collecting = std::pin::pin!(collect(payload, limits.bytes));
+    let body = deadline::within(limits.timeout, collecting).await.unwrap_or_else(|| Err(HttpError::body_timeout()))?;
     match encoding.map(str::trim) {
         None | Some("" | "identity") => Ok(body),
         Some(encoding) if encoding.eq_ignore_ascii_case("gzip") => gunzip(&body, limits.bytes),
@@ -79,7 +78,7 @@ pub(super) async fn discard(payload: &mut Payload, limits: BodyLimits) {
         }
     };
     // Whether the rest came in time makes no difference to the answer.
-    let _ = tokio::time::timeout(limits.timeout, rest).await;
+    let _ = deadline::within(limits.timeout, std::pin::pin!(rest)).await;
 }
 
 /// Stops at the limit, so that a small body cannot unfold into a large one.

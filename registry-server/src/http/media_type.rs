@@ -4,7 +4,7 @@
 pub(super) const V1: &str = "application/vnd.schemaregistry.v1+json";
 
 /// What can be answered, the preferred one first.
-const OFFERED: [&str; 3] = [V1, "application/vnd.schemaregistry+json", "application/json"];
+pub(super) const OFFERED: [&str; 3] = [V1, "application/vnd.schemaregistry+json", "application/json"];
 
 /// What Java, Python and Go clients send: all three in our own order.
 const ALL_OFFERED: &str =

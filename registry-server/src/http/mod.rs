@@ -4,15 +4,16 @@
 //! router, for three reasons: a path has to be judged before it is matched, a segment must be decoded exactly
 //! once, and HEAD, OPTIONS, 404 and 405 come from the same table as everything else.
 //!
-//! Order of judgements, as clients know it: path (400), route (404), method (405), `Content-Type` (415, 400),
+//! Order of judgements, as clients know it: size of the head (414, 431), path (400), route (404), method (405), `Content-Type` (415, 400),
 //! `Accept` (406), body (400, 413, 422), and then the rules.
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use actix_web::HttpRequest;
-use actix_web::http::{Method, header};
+use actix_web::http::{ConnectionType, Method, header};
 use actix_web::web::{Bytes, Data, Payload};
 use futures_util::future::LocalBoxFuture;
 use schema_core::error_code::{ApiError, ErrorCode};
@@ -20,14 +21,18 @@ use schema_core::wire::ModeUpdate;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::metrics::Metrics;
 use crate::registry::Registry;
 
 pub(crate) mod associations;
 pub(crate) mod compatibility;
 pub(crate) mod contexts;
+pub(crate) mod docs;
 pub(crate) mod guids;
 pub(crate) mod health;
+pub(crate) mod metrics;
 pub(crate) mod mode;
+pub(crate) mod openapi;
 pub(crate) mod root;
 pub(crate) mod schema_list;
 pub(crate) mod schemas;
@@ -38,8 +43,11 @@ pub(crate) mod versions;
 
 mod body;
 mod context_prefix;
+mod deadline;
 mod error;
+mod head;
 mod media_type;
+mod page;
 mod params;
 mod path;
 mod reply;
@@ -48,6 +56,8 @@ mod schema_body;
 mod view;
 
 pub(crate) use body::BodyLimits;
+pub(crate) use head::HeadLimits;
+pub(crate) use page::Page;
 pub(crate) use reply::Reply;
 pub(crate) use route::Route;
 
@@ -72,14 +82,22 @@ pub(crate) type Handler = for<'a> fn(&'a Call<'a>) -> LocalBoxFuture<'a, Answer>
 pub(crate) struct State {
     /// Every path with its handlers, the more literal ones first.
     pub(crate) routes: &'static [Route],
+    /// What is shown beside the API.
+    pub(crate) pages: &'static [Page],
+    /// What is counted; of routes first, then of pages.
+    pub(crate) metrics: Metrics,
     /// The rules.
     pub(crate) registry: Arc<Registry>,
+    /// Bounds on heads.
+    pub(crate) head: HeadLimits,
     /// Bounds on bodies.
     pub(crate) body: BodyLimits,
     /// From the end of the body to the answer.
     pub(crate) request_timeout: Duration,
     /// The number of a register that breaks a promise: 40901 or 409.
     pub(crate) incompatible_code: ErrorCode,
+    /// Set when the server is to end: then each answer is the last of its connection.
+    pub(crate) is_draining: Arc<AtomicBool>,
 }
 
 /// A request taken apart, as a handler gets it.
@@ -133,27 +151,42 @@ fn json<T: Serialize + ?Sized>(value: &T) -> Answer {
     }
 }
 
+/// What is known of a request before its answer is.
+struct Seen {
+    /// The type of the answer.
+    media_type: &'static str,
+    /// The place of its route, pages counted behind the routes.
+    route: Option<usize>,
+}
+
 /// Answers one request, whatever it is.
 pub(crate) async fn serve(request: HttpRequest, mut payload: Payload, state: Data<State>) -> actix_web::HttpResponse {
     let started = Instant::now();
-    let mut media_type = media_type::V1;
-    let reply = match answer(&request, &mut payload, &state, &mut media_type).await {
+    let mut seen = Seen { media_type: media_type::V1, route: None };
+    let reply = match answer(&request, &mut payload, &state, &mut seen).await {
         Ok(reply) => reply,
         Err(error) => reply::log_failure(error, &request).into_reply(state.incompatible_code),
     };
     if !reply.is_request_timeout() {
         body::discard(&mut payload, state.body).await;
     }
-    reply::log_access(&request, &reply, started);
-    reply.into_response(&request, media_type)
+    let elapsed = started.elapsed();
+    state.metrics.http.observe(seen.route, request.method().as_str(), reply.status(), elapsed);
+    reply::log_access(&request, &reply, elapsed);
+    let mut response = reply.into_response(&request, seen.media_type);
+    if state.is_draining.load(Ordering::Relaxed) {
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
+    response
 }
 
 async fn answer(
     request: &HttpRequest,
     payload: &mut Payload,
     state: &State,
-    media_type: &mut &'static str,
+    seen: &mut Seen,
 ) -> Result<Reply, HttpError> {
+    state.head.check(request)?;
     let uri = request.uri();
     let method = request.method();
     let refused = |error: path::BadPath| ApiError::bad_request(error.0);
@@ -163,13 +196,18 @@ async fn answer(
         return Err(ApiError::not_found().into());
     }
     let names_within = context_prefix::take(uri.path(), &mut path).map_err(refused)?;
-    let Some((route, arguments)) = Route::find(state.routes, path.segments) else {
-        return Err(ApiError::not_found().into());
+    let Some(index) = Route::find(state.routes, &path.segments) else {
+        let page = state.pages.iter().position(|page| path.segments == page.path).ok_or_else(ApiError::not_found)?;
+        seen.route = Some(state.routes.len() + page);
+        return Ok(state.pages[page].reply(method, state));
     };
+    seen.route = Some(index);
+    let route = &state.routes[index];
     if method == Method::OPTIONS {
-        return Ok(Reply::allowing(route));
+        return Ok(Reply::allowing(route.allowed()));
     }
-    let Some(handler) = route.handler(method) else { return Ok(Reply::method_not_allowed(route)) };
+    let Some(handler) = route.handler(method) else { return Ok(Reply::method_not_allowed(route.allowed())) };
+    let arguments = route.arguments(path.segments);
 
     let headers = request.headers();
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("\u{fffd}"));
@@ -180,7 +218,7 @@ async fn answer(
             BadContentType::Unsupported => ApiError::unsupported_media_type(),
         })?;
     }
-    *media_type = media_type::negotiate(text(header::ACCEPT)).ok_or_else(ApiError::not_acceptable)?;
+    seen.media_type = media_type::negotiate(text(header::ACCEPT)).ok_or_else(ApiError::not_acceptable)?;
     let body = if has_body {
         let length = text(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
         body::read(payload, text(header::CONTENT_ENCODING), length, state.body).await?
@@ -190,9 +228,9 @@ async fn answer(
 
     let query = Query(uri.query().unwrap_or(""));
     let call = Call { registry: &state.registry, arguments, names_within, query, body };
-    match tokio::time::timeout(state.request_timeout, handler(&call)).await {
-        Ok(answer) => Ok(Reply::done(answer?)),
-        Err(_) => Err(HttpError::request_timeout()),
+    match deadline::within(state.request_timeout, handler(&call)).await {
+        Some(answer) => Ok(Reply::done(answer?)),
+        None => Err(HttpError::request_timeout()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
@@ -17,7 +17,7 @@ use schema_core::wire::ErrorBody;
 use crate::registry::RegistryError;
 
 use super::error::{HttpError, Refusal, chain};
-use super::{Route, media_type};
+use super::media_type;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -27,11 +27,17 @@ const REQUEST_ID_BYTES_MAX: usize = 128;
 /// Below this a body fits into one packet as it is.
 const COMPRESSED_BYTES_MIN: usize = 1400;
 
+/// A page takes nothing from elsewhere and runs no script but the server's own files.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+    img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 /// An answer before it is put into HTTP.
 #[derive(Debug)]
 pub(crate) struct Reply {
     status: u16,
     body: Bytes,
+    /// Of a page; JSON has the negotiated one.
+    media_type: Option<&'static str>,
     allow: Option<String>,
     retry_after: Option<Duration>,
 }
@@ -45,17 +51,27 @@ impl Reply {
 
     /// 200 with a finished body.
     fn ok(body: Bytes) -> Self {
-        Self { status: 200, body, allow: None, retry_after: None }
+        Self { status: 200, body, media_type: None, allow: None, retry_after: None }
     }
 
-    /// The answer to OPTIONS.
-    pub(super) fn allowing(route: &Route) -> Self {
-        Self { allow: Some(route.allowed()), ..Self::ok(Bytes::new()) }
+    /// 200 with the content of a page.
+    pub(super) fn page(body: Bytes, media_type: &'static str) -> Self {
+        Self { media_type: Some(media_type), ..Self::ok(body) }
+    }
+
+    /// The answer to OPTIONS; `allow` are the methods that would do.
+    pub(super) fn allowing(allow: String) -> Self {
+        Self { allow: Some(allow), ..Self::ok(Bytes::new()) }
     }
 
     /// 405, with the methods that would do.
-    pub(super) fn method_not_allowed(route: &Route) -> Self {
-        Self { allow: Some(route.allowed()), ..Self::error(ApiError::method_not_allowed(), None) }
+    pub(super) fn method_not_allowed(allow: String) -> Self {
+        Self { allow: Some(allow), ..Self::error(ApiError::method_not_allowed(), None) }
+    }
+
+    /// The HTTP status.
+    pub(super) fn status(&self) -> u16 {
+        self.status
     }
 
     /// Whether the client was too slow to be waited for any longer.
@@ -66,7 +82,7 @@ impl Reply {
     fn error(api: ApiError, retry_after: Option<Duration>) -> Self {
         let status = api.code.status();
         let body = serde_json::to_vec(&ErrorBody::from(api)).unwrap_or_default();
-        Self { status, body: body.into(), allow: None, retry_after }
+        Self { status, retry_after, ..Self::ok(body.into()) }
     }
 
     /// The HTTP response in the negotiated type.
@@ -76,10 +92,14 @@ impl Reply {
         let mut response = HttpResponse::with_body(status, BoxBody::new(body));
         let headers = response.headers_mut();
         if status != StatusCode::NO_CONTENT {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.media_type.unwrap_or(media_type)));
         }
         headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
         headers.insert(REQUEST_ID, request_id(request));
+        if self.media_type.is_some() {
+            headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
+            headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        }
         if is_compressed {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
@@ -150,8 +170,8 @@ pub(super) fn log_failure(error: HttpError, request: &HttpRequest) -> HttpError 
 }
 
 /// One line per request: writes at `info`, reads at `debug`.
-pub(super) fn log_access(request: &HttpRequest, reply: &Reply, started: Instant) {
-    let elapsed_ms = started.elapsed().as_secs_f64() * 1000.0;
+pub(super) fn log_access(request: &HttpRequest, reply: &Reply, elapsed: Duration) {
+    let elapsed_ms = elapsed.as_secs_f64() * 1000.0;
     let (method, path, status) = (request.method(), loggable(request), reply.status);
     if super::is_reading(method) {
         tracing::debug!(http.method = %method, http.path = %path, http.status = status, elapsed_ms, "{method} {path} {status}");

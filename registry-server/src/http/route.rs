@@ -16,21 +16,18 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    /// The first route of a table that a path fits, and the texts of its segments in braces.
-    pub(super) fn find<'a>(
-        table: &'static [Self],
-        segments: Vec<Cow<'a, str>>,
-    ) -> Option<(&'static Self, Vec<Cow<'a, str>>)> {
-        let route = table.iter().find(|route| {
+    /// The place of the first route of a table that a path fits.
+    pub(super) fn find(table: &[Self], segments: &[Cow<'_, str>]) -> Option<usize> {
+        table.iter().position(|route| {
             route.path.len() == segments.len()
-                && route
-                    .path
-                    .iter()
-                    .zip(&segments)
-                    .all(|(part, segment)| is_argument(part) || *part == segment.as_ref())
-        })?;
-        let arguments = route.path.iter().zip(segments).filter(|(part, _)| is_argument(part));
-        Some((route, arguments.map(|(_, segment)| segment).collect()))
+                && route.path.iter().zip(segments).all(|(part, segment)| is_argument(part) || *part == segment.as_ref())
+        })
+    }
+
+    /// The texts of the segments in braces, of a path that fits.
+    pub(super) fn arguments<'a>(&self, segments: Vec<Cow<'a, str>>) -> Vec<Cow<'a, str>> {
+        let arguments = self.path.iter().zip(segments).filter(|(part, _)| is_argument(part));
+        arguments.map(|(_, segment)| segment).collect()
     }
 
     /// The handler of a method; HEAD is answered by GET's.
@@ -71,12 +68,13 @@ mod tests {
     fn a_path_finds_its_route_and_arguments() {
         let segments = |path: &'static str| path.split('/').skip(1).map(Cow::Borrowed).collect::<Vec<_>>();
 
-        let (route, arguments) = Route::find(TABLE, segments("/subjects/versions/versions/latest")).expect("a route");
+        let path = segments("/subjects/versions/versions/latest");
+        let route = &TABLE[Route::find(TABLE, &path).expect("a route")];
 
         assert_eq!(route.path, ["subjects", "{subject}", "versions", "{version}"]);
-        assert_eq!(arguments, ["versions", "latest"]);
+        assert_eq!(route.arguments(path), ["versions", "latest"]);
         assert_eq!(route.allowed(), "GET,HEAD,OPTIONS");
-        assert!(Route::find(TABLE, segments("/subjects/a/nothing")).is_none());
-        assert!(Route::find(TABLE, segments("/schemas/types/x")).is_none());
+        assert_eq!(Route::find(TABLE, &segments("/subjects/a/nothing")), None);
+        assert_eq!(Route::find(TABLE, &segments("/schemas/types/x")), None);
     }
 }

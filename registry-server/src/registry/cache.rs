@@ -21,6 +21,7 @@ use schema_core::format::Strictness;
 use schema_core::{SchemaId, Version};
 use tokio::sync::OnceCell;
 
+use crate::metrics::CacheName;
 use crate::store::{
     DedupKey, Revision, SchemaUse, Scopes, Settings, StoredSchema, SubjectKey, SubjectSnapshot, VersionEntry,
 };
@@ -180,7 +181,7 @@ impl Registry {
     ) -> Result<Option<Arc<Content>>, RegistryError> {
         let key = (Arc::clone(context), id);
         let generation = self.store.uses_generation(context, id);
-        if let Some(known) = self.caches.contents.get(&key).await {
+        if let Some(known) = self.metrics.looked_up(CacheName::Contents, self.caches.contents.get(&key).await) {
             // What it refers to stays while it does; but it may have gone and come again.
             if known.stored.references.is_empty() || known.generation == generation {
                 return Ok(Some(known));
@@ -220,7 +221,7 @@ impl Registry {
         // Read before the store is: a commit in between makes the entry unreachable, not wrong.
         let generation = self.store.uses_generation(context, id);
         let key = (Arc::clone(context), id, generation);
-        if let Some(known) = self.caches.uses.get(&key).await {
+        if let Some(known) = self.metrics.looked_up(CacheName::Uses, self.caches.uses.get(&key).await) {
             return Ok(Some(known));
         }
         let load = async {
@@ -252,7 +253,7 @@ impl Registry {
     pub(super) async fn subject_itself(&self, subject: &Subject) -> Result<Arc<CachedSubject>, RegistryError> {
         let revision = self.store.revision(&subject.key).await?;
         let key = (subject.key.clone(), revision);
-        if let Some(known) = self.caches.subjects.get(&key).await {
+        if let Some(known) = self.metrics.looked_up(CacheName::Subjects, self.caches.subjects.get(&key).await) {
             return Ok(known);
         }
         let load = async {

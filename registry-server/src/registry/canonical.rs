@@ -9,6 +9,7 @@ use schema_core::{ParseError, Reference, SchemaId, SchemaType, Source};
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
+use crate::metrics::CacheName;
 use crate::store::{DedupKey, NewReference, StoredReference, StoredSchema};
 
 use super::references::{References, plain};
@@ -224,7 +225,7 @@ impl Registry {
         strictness: Strictness,
     ) -> Result<Arc<Canonical>, RegistryError> {
         let key = text_key(schema_type, text, references, form, strictness);
-        if let Some(known) = self.caches.text(&key).await {
+        if let Some(known) = self.metrics.looked_up(CacheName::Texts, self.caches.text(&key).await) {
             return Ok(known);
         }
         let source = Source { schema_type, text: text.to_owned(), references: references.texts() };

@@ -2,6 +2,7 @@
 //! schema-core's; here it is decided which versions count.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use schema_core::Level;
 use schema_core::compatibility::{Demands, Earlier, check_one};
@@ -126,10 +127,23 @@ impl Registry {
         new: &Candidate,
         versions: impl IntoIterator<Item = &VersionEntry>,
     ) -> Result<Vec<String>, RegistryError> {
-        let demands = current.demands();
-        if demands.level == Level::None {
+        let mut versions = versions.into_iter().peekable();
+        if current.demands().level == Level::None || versions.peek().is_none() {
             return Ok(Vec::new());
         }
+        let started = Instant::now();
+        let messages = self.first_breach(current, new, versions).await;
+        self.metrics.compared(started.elapsed());
+        messages
+    }
+
+    async fn first_breach(
+        &self,
+        current: &CachedSubject,
+        new: &Candidate,
+        versions: impl IntoIterator<Item = &VersionEntry>,
+    ) -> Result<Vec<String>, RegistryError> {
+        let demands = current.demands();
         for entry in versions {
             let content = self.content_of(current.context(), entry).await?;
             let old = self.parsed(&content).await?;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use schema_core::format::Limits;
 use schema_core::{SchemaId, Version};
 
+use crate::metrics::RuleMetrics;
 use crate::store::{Store, VersionEntry};
 
 mod cache;
@@ -78,6 +79,7 @@ pub struct Registry {
     config: RegistryConfig,
     caches: Arc<Caches>,
     queues: Queues,
+    metrics: RuleMetrics,
 }
 
 /// Which version of a subject is meant.
@@ -105,7 +107,13 @@ impl Registry {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, config: RegistryConfig) -> Self {
         let caches = Arc::new(Caches::new(config.cache_bytes));
-        Self { store, config, caches, queues: Queues::default() }
+        let (queues, metrics) = (Queues::default(), RuleMetrics::new());
+        Self { store, config, caches, queues, metrics }
+    }
+
+    /// What the rules count.
+    pub(crate) fn metrics(&self) -> &RuleMetrics {
+        &self.metrics
     }
 
     /// Whether reads and writes work now.

@@ -16,6 +16,7 @@ mod connection;
 pub mod error;
 mod generations;
 mod locks;
+pub(crate) mod metered;
 mod migrations;
 mod mutants;
 mod names;

@@ -64,6 +64,14 @@ pub static TABLE: &[Entry] = &[
         source: "https://www.rfc-editor.org/rfc/rfc9110#section-15.5.14",
     },
     Entry {
+        code: ErrorCode::UrlTooLong,
+        name: "url_too_long",
+        forms: &["The URL is longer than the limit of %s bytes"],
+        cause: "Path and query pass the setting `limits.url_bytes`.",
+        cure: "Ask for less in one request, or raise `limits.url_bytes`.",
+        source: "https://www.rfc-editor.org/rfc/rfc9110#section-15.5.15",
+    },
+    Entry {
         code: ErrorCode::UnsupportedMediaType,
         name: "unsupported_media_type",
         forms: &["HTTP 415 Unsupported Media Type"],
@@ -86,6 +94,14 @@ pub static TABLE: &[Entry] = &[
         cause: "The client sends faster than it may.",
         cure: "Wait for the seconds in `Retry-After`, then send again.",
         source: "https://www.rfc-editor.org/rfc/rfc6585#section-4",
+    },
+    Entry {
+        code: ErrorCode::HeadersTooLarge,
+        name: "headers_too_large",
+        forms: &["The headers are larger than the limit of %s bytes"],
+        cause: "Names and values of all headers together pass the setting `limits.header_bytes`.",
+        cure: "Send fewer cookies or a shorter token, or raise `limits.header_bytes`.",
+        source: "https://www.rfc-editor.org/rfc/rfc6585#section-5",
     },
     Entry {
         code: ErrorCode::Internal,

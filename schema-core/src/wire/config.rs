@@ -105,6 +105,7 @@ pub struct ConfigUpdate {
 
 /// The answer of `GET /config` and `DELETE /config`. The level's key differs from the one that is put.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct Config {
     /// Another subject that this name stands for.
@@ -172,6 +173,7 @@ impl ModeUpdate {
 
 /// The answer of `/mode`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Mode {
     /// The mode's name as written; `null` clears it, and the echo of that is `null` too.

@@ -9,6 +9,7 @@ use super::lenient::{Lenient, expected, filled, optional};
 
 /// Tags, properties, and the names of the properties that are secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Metadata {
     /// Tags by the path of the entity that bears them.
@@ -24,6 +25,7 @@ pub struct Metadata {
 
 /// Rules of a schema, by when they run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct RuleSet {
     /// Between versions.
@@ -53,6 +55,7 @@ impl RuleSet {
 
 /// One rule.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct Rule {
     /// Unique in its list.
@@ -92,6 +95,7 @@ pub struct Rule {
 
 /// Whether a rule changes a value or judges it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "UPPERCASE")]
 #[allow(missing_docs, reason = "the names are Confluent's own")]
 pub enum RuleKind {
@@ -123,6 +127,7 @@ impl Lenient for RuleKind {
 
 /// When a rule runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "UPPERCASE")]
 #[allow(missing_docs, reason = "the names are Confluent's own")]
 pub enum RuleMode {

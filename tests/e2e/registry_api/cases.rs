@@ -74,7 +74,27 @@ pub(crate) const CASES: &[Case] = &[
         endpoint: "GET /health/ready",
         run: |api| api.expect("GET", "/health/ready", None, json!({"status": "UP"})),
     },
+    Case { endpoint: "GET /metrics", run: |api| a_page_is_shown(api, "/metrics", "text/plain; version=0.0.4") },
+    Case { endpoint: "GET /openapi.json", run: |api| a_page_is_shown(api, "/openapi.json", "application/json") },
+    Case { endpoint: "GET /docs", run: |api| a_page_is_shown(api, "/docs", "text/html; charset=utf-8") },
+    Case {
+        endpoint: "GET /docs/viewer.js",
+        run: |api| a_page_is_shown(api, "/docs/viewer.js", "text/javascript; charset=utf-8"),
+    },
+    Case {
+        endpoint: "GET /docs/viewer.css",
+        run: |api| a_page_is_shown(api, "/docs/viewer.css", "text/css; charset=utf-8"),
+    },
 ];
+
+fn a_page_is_shown(api: &mut Api, path: &str, media_type: &str) {
+    let answer = api.get(path);
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some(media_type)));
+    assert!(!answer.body.is_empty());
+    assert!(answer.header("content-security-policy").is_some_and(|policy| policy.starts_with("default-src 'none'")));
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    api.expect_error("DELETE", path, None, 405, "Method Not Allowed");
+}
 
 fn root_takes_an_object(api: &mut Api) {
     api.expect("POST", "/", Some("{}"), json!({}));

@@ -19,9 +19,10 @@ struct Banned {
 const ALLOWED: &[Allowed] = &[
     // registry-server: main -> server -> routes -> http -> registry -> store.
     allowed("registry-server", "routes", &["http", "registry", "config"]),
-    allowed("registry-server", "http", &["registry", "config", "clock"]),
-    allowed("registry-server", "registry", &["store", "config"]),
-    allowed("registry-server", "store", &["config"]),
+    allowed("registry-server", "http", &["registry", "config", "clock", "metrics"]),
+    allowed("registry-server", "registry", &["store", "config", "metrics"]),
+    allowed("registry-server", "store", &["config", "metrics"]),
+    allowed("registry-server", "metrics", &[]),
     // schema-core: the REST bodies know the nouns and the codes, the levels know no format.
     allowed("schema-core", "wire", &["schema", "error_code", "tags"]),
     allowed("schema-core", "compatibility", &["format", "schema", "error"]),

@@ -2,4 +2,6 @@
 
 mod avro_serializer;
 mod fake_broker;
+mod npm_clients;
+mod openapi_requests;
 mod schema_registry_client;

@@ -7,7 +7,10 @@ import inspect
 import json
 import sys
 
-from confluent_kafka.schema_registry import Schema, SchemaRegistryClient, ServerConfig
+from confluent_kafka.schema_registry import (
+    Metadata, MetadataProperties, Rule, RuleKind, RuleMode, RuleParams, RuleSet, Schema, SchemaReference,
+    SchemaRegistryClient, ServerConfig,
+)
 from confluent_kafka.schema_registry.common.schema_registry_client import ConfigCompatibilityLevel
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
@@ -17,8 +20,7 @@ NOT_CALLED = {
     "delete_subject", "delete_version", "delete_config",
     # Modes and contexts.
     "get_mode", "update_mode", "delete_mode", "get_global_mode", "update_global_mode", "get_contexts",
-    # Schemas by GUID, references, metadata, associations.
-    "get_schema_by_guid", "get_referenced_by", "get_latest_with_metadata",
+    # Associations.
     "get_associations_by_resource_name", "create_association", "delete_associations",
     # Local.
     "config", "close", "clear_caches", "clear_latest_caches", "new_client",
@@ -104,6 +106,26 @@ assert (found.subject, found.version, found.schema_id) == (SUBJECT, 1, 1), found
 assert client.lookup_schema(SUBJECT, v1, normalize_schemas=True).version == 1
 assert refused(lambda: client.lookup_schema(SUBJECT, broken), 404, 40403)
 
+assert json.loads(client.get_schema_by_guid(full.guid).schema_str) == json.loads(v2.schema_str)
+
+# References, metadata and rules.
+order = Schema(
+    json.dumps({"type": "record", "name": "Order", "fields": [{"name": "by", "type": "org.example.User"}]}),
+    references=[SchemaReference("org.example.User", SUBJECT, 1)],
+    metadata=Metadata(tags=None, properties=MetadataProperties({"owner": "shop"}), sensitive=None),
+    rule_set=RuleSet(migration_rules=None, domain_rules=[
+        Rule("positive", None, RuleKind.CONDITION, RuleMode.WRITE, "CEL", None, RuleParams(), "true", None, None, False)
+    ]),
+)
+assert client.register_schema("orders-value", order) == 3
+assert client.get_referenced_by(SUBJECT, 1) == [3]
+owned = client.get_latest_with_metadata("orders-value", {"owner": "shop"})
+assert (owned.schema_id, owned.version) == (3, 1), owned
+assert owned.schema.references[0].subject == SUBJECT, owned
+assert owned.schema.metadata.properties.properties == {"owner": "shop"}, owned
+assert owned.schema.rule_set.domain_rules[0].name == "positive", owned
+assert refused(lambda: client.get_latest_with_metadata("orders-value", {"owner": "nobody"}), 404, 40403)
+
 # Compatibility.
 assert client.test_compatibility(SUBJECT, v2) is True
 assert client.test_compatibility(SUBJECT, broken, version=1) is False
@@ -118,7 +140,7 @@ assert client.get_config(SUBJECT).compatibility_level == ConfigCompatibilityLeve
 assert refused(lambda: client.get_compatibility("another-value"), 404, 40408)
 assert client.set_config(config=ServerConfig(compatibility=ConfigCompatibilityLevel.NONE))["compatibility"] == "NONE"
 assert client.get_compatibility() == "NONE"
-assert client.register_schema("another-value", broken) == 3, "NONE takes everything"
+assert client.register_schema("another-value", broken) == 4, "NONE takes everything"
 assert refused(lambda: client.set_compatibility(level="sideways"), 422, 42203)
 
 offered = {name for name, _ in inspect.getmembers(SchemaRegistryClient, callable) if not name.startswith("_")}

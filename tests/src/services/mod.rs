@@ -2,6 +2,7 @@
 
 pub mod java;
 pub mod kafka;
+pub mod node;
 pub mod ports;
 pub mod postgres;
 pub mod proxy;

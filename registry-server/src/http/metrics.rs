@@ -1,0 +1,12 @@
+//! `/metrics`: what the server counts, for Prometheus.
+
+use actix_web::web::Bytes;
+
+use super::State;
+
+pub(crate) use crate::metrics::MEDIA_TYPE;
+
+/// `GET /metrics`.
+pub(crate) fn text(state: &State) -> Bytes {
+    state.metrics.text().into()
+}

@@ -1,0 +1,32 @@
+//! `Page`: what the server shows beside the API, each in a media type of its own. Only read, never negotiated.
+
+use actix_web::web::Bytes;
+
+use super::{Reply, State, is_reading};
+
+/// A path with a fixed media type.
+#[derive(Debug)]
+pub(crate) struct Page {
+    /// Segments, all literal.
+    pub(crate) path: &'static [&'static str],
+    /// `Content-Type` of its content.
+    pub(crate) media_type: &'static str,
+    /// Makes the content.
+    pub(crate) content: fn(&State) -> Bytes,
+}
+
+impl Page {
+    /// What may be asked of a page.
+    const ALLOWED: &'static str = "GET,HEAD,OPTIONS";
+
+    /// The answer to a request for this page.
+    pub(super) fn reply(&self, method: &actix_web::http::Method, state: &State) -> Reply {
+        if *method == actix_web::http::Method::OPTIONS {
+            return Reply::allowing(Self::ALLOWED.to_owned());
+        }
+        if !is_reading(method) {
+            return Reply::method_not_allowed(Self::ALLOWED.to_owned());
+        }
+        Reply::page((self.content)(state), self.media_type)
+    }
+}

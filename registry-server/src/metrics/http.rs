@@ -1,0 +1,93 @@
+//! Requests by route, method and status, and how long they took.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use prometheus::core::Collector;
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec};
+
+use super::{counter, latency};
+
+/// The methods that are told apart; any other is `other`.
+const METHODS: [&str; 7] = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "other"];
+
+/// The statuses that are told apart; any other is `other`.
+const STATUSES: [(u16, &str); 17] = [
+    (200, "200"),
+    (204, "204"),
+    (400, "400"),
+    (404, "404"),
+    (405, "405"),
+    (406, "406"),
+    (408, "408"),
+    (409, "409"),
+    (413, "413"),
+    (414, "414"),
+    (415, "415"),
+    (422, "422"),
+    (429, "429"),
+    (431, "431"),
+    (500, "500"),
+    (503, "503"),
+    (0, "other"),
+];
+
+/// The route of a request that has none.
+const NO_ROUTE: &str = "none";
+
+/// Requests by route, method and status.
+#[derive(Debug)]
+pub(crate) struct HttpMetrics {
+    requests: IntCounterVec,
+    duration: HistogramVec,
+    /// The templates; the last stands for requests without a route.
+    routes: Vec<String>,
+    /// By route, then method: looked up once, then at hand without a lock.
+    slots: Vec<[OnceLock<Slot>; METHODS.len()]>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    duration: Histogram,
+    requests: [OnceLock<IntCounter>; STATUSES.len()],
+}
+
+impl HttpMetrics {
+    /// Counts for routes with these templates.
+    pub(super) fn new(mut routes: Vec<String>) -> Self {
+        routes.push(NO_ROUTE.to_owned());
+        Self {
+            requests: counter(
+                "schema_registry_http_requests_total",
+                "Requests that were answered.",
+                &["method", "route", "status"],
+            ),
+            duration: latency(
+                "schema_registry_http_request_duration_seconds",
+                "From the head of a request to its answer.",
+                &["method", "route"],
+            ),
+            slots: routes.iter().map(|_| Default::default()).collect(),
+            routes,
+        }
+    }
+
+    pub(super) fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        vec![Box::new(self.requests.clone()), Box::new(self.duration.clone())]
+    }
+
+    /// Counts one answer. `route` is the place of the route's template; `None` and a place beyond count as no route.
+    pub(crate) fn observe(&self, route: Option<usize>, method: &str, status: u16, elapsed: Duration) {
+        let none = self.slots.len() - 1;
+        let route = route.filter(|&route| route < none).unwrap_or(none);
+        let method = METHODS.iter().position(|known| *known == method).unwrap_or(METHODS.len() - 1);
+        let status = STATUSES.iter().position(|(known, _)| *known == status).unwrap_or(STATUSES.len() - 1);
+        let labels = [METHODS[method], &self.routes[route], STATUSES[status].1];
+        let slot = self.slots[route][method].get_or_init(|| Slot {
+            duration: self.duration.with_label_values(&labels[..2]),
+            requests: Default::default(),
+        });
+        slot.duration.observe(elapsed.as_secs_f64());
+        slot.requests[status].get_or_init(|| self.requests.with_label_values(&labels)).inc();
+    }
+}

@@ -1,0 +1,124 @@
+//! SIGTERM under load: what is in flight is answered, what was acknowledged is kept.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use end_to_end_tests::Registry;
+use end_to_end_tests::wait::wait_for;
+use nix::sys::signal::Signal;
+
+use crate::raw_http::Connection;
+
+const JSON: (&str, &str) = ("Content-Type", "application/json");
+
+/// Clients that register at the same time.
+const CLIENTS: usize = 4;
+
+/// So many registers are acknowledged before the signal.
+const REGISTERED_BEFORE: usize = 60;
+
+/// Nothing of this takes longer on a machine that does much else.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn start(folder: &Path) -> (Registry, SocketAddr) {
+    let registry = Registry::start(&["--database", &format!("sqlite://{}", folder.join("db").display())]).unwrap();
+    let address = registry.url().trim_start_matches("http://").parse().unwrap();
+    (registry, address)
+}
+
+/// Tells the server to stop, and waits until it says that it does.
+fn tell_to_stop(registry: &mut Registry) {
+    registry.process().signal(Signal::SIGTERM).unwrap();
+    wait_for("the server to note the signal", PATIENCE, || {
+        registry.process().log().contains("finishing running requests").then_some(()).context("it has not")
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_request_that_is_under_way_is_answered_and_the_connection_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut registry, address) = start(folder.path());
+    let body = r#"{"schema":"\"int\""}"#;
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let head = format!(
+        "POST /subjects/s/versions HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    // The answer to `Expect` shows that the request has reached its handler.
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut line = String::new();
+    reader.read_line(&mut line).unwrap();
+    assert!(line.starts_with("HTTP/1.1 100"), "{line}");
+
+    tell_to_stop(&mut registry);
+    stream.write_all(body.as_bytes()).unwrap();
+
+    let mut answer = String::new();
+    reader.read_to_string(&mut answer).unwrap();
+    assert!(answer.trim_start().starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("connection: close"), "{answer}");
+    registry.stop().unwrap();
+}
+
+#[test]
+fn nothing_that_was_acknowledged_is_lost_and_nothing_is_cut_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut registry, address) = start(folder.path());
+    let acknowledged = AtomicUsize::new(0);
+
+    let ids: BTreeMap<String, u64> = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|client| {
+                scope.spawn({
+                    let acknowledged = &acknowledged;
+                    move || register_until_closed(address, client, acknowledged)
+                })
+            })
+            .collect();
+        wait_for("enough registers", PATIENCE, || {
+            (acknowledged.load(Ordering::Relaxed) >= REGISTERED_BEFORE).then_some(()).context("too few")
+        })
+        .unwrap();
+        tell_to_stop(&mut registry);
+        clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
+    });
+    registry.stop().unwrap();
+
+    let (registry, address) = start(folder.path());
+    let mut connection = Connection::open(address);
+    assert!(ids.len() >= REGISTERED_BEFORE);
+    for (subject, id) in &ids {
+        let kept = connection.send("GET", &format!("/subjects/{subject}/versions/1"), &[], None);
+        assert_eq!((kept.status, kept.json()["id"].as_u64()), (200, Some(*id)), "{subject}");
+    }
+    drop(connection);
+    registry.stop().unwrap();
+}
+
+/// Registers one schema after the other until the server closes the connection; what was acknowledged.
+fn register_until_closed(address: SocketAddr, client: usize, acknowledged: &AtomicUsize) -> Vec<(String, u64)> {
+    let mut connection = Connection::open(address);
+    let mut ids = Vec::new();
+    loop {
+        let subject = format!("client-{client}-{}", ids.len());
+        let schema =
+            format!(r#"{{"schema":"{{\"type\":\"fixed\",\"name\":\"F{client}\",\"size\":{}}}"}}"#, ids.len() + 1);
+        // Panics when the connection ends without an answer: a request that was taken must be answered.
+        let answer =
+            connection.send("POST", &format!("/subjects/{subject}/versions"), &[JSON], Some(schema.as_bytes()));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        ids.push((subject, answer.json()["id"].as_u64().unwrap()));
+        acknowledged.fetch_add(1, Ordering::Relaxed);
+        if answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")) {
+            return ids;
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Clients that are slow, send too much, or write HTTP that two readers could read in two ways.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use registry_server::{Server, ServerConfig};
+
+use crate::raw_http::Connection;
+
+/// A deadline of the server in these tests.
+const SHORT: Duration = Duration::from_millis(300);
+
+/// No wait for the server takes longer; a test that gets here fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn with_server(change: impl FnOnce(&mut ServerConfig), check: impl FnOnce(SocketAddr)) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut config = ServerConfig::ephemeral();
+    config.http.workers = 1;
+    change(&mut config);
+    let server = runtime.block_on(Server::start(config)).unwrap();
+    check(server.address);
+    runtime.block_on(server.stop_now());
+}
+
+fn open(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// All that the server sends until it closes the connection.
+fn until_closed(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    if let Err(error) = stream.read_to_end(&mut bytes) {
+        // It may close on data that it does not want any more.
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "the server neither answers nor closes");
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[test]
+fn a_head_is_waited_for_on_a_used_connection_too() {
+    with_server(
+        |config| {
+            config.http.header_timeout = SHORT;
+            config.http.keep_alive_timeout = SHORT;
+        },
+        |address| {
+            let mut stream = open(address);
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost:").unwrap();
+
+            let answers = until_closed(&mut stream);
+
+            assert_eq!(answers.matches("HTTP/1.1 200").count(), 1, "{answers}");
+        },
+    );
+}
+
+#[test]
+fn a_body_that_drips_is_cut_off_however_often_a_byte_comes() {
+    with_server(
+        |config| config.http.body_timeout = SHORT,
+        |address| {
+            let started = Instant::now();
+            let mut stream = open(address);
+            stream
+                .write_all(b"POST /subjects/s/versions HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n")
+                .unwrap();
+            let mut writer = stream.try_clone().unwrap();
+            let drip =
+                std::thread::spawn(move || while writer.write_all(b" ").is_ok() && started.elapsed() < PATIENCE {});
+
+            let answer = until_closed(&mut stream);
+
+            assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
+            drip.join().unwrap();
+            assert!(started.elapsed() < PATIENCE);
+        },
+    );
+}
+
+#[test]
+fn an_idle_connection_is_closed() {
+    with_server(
+        |config| config.http.keep_alive_timeout = SHORT,
+        |address| {
+            let mut stream = open(address);
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+
+            let answer = until_closed(&mut stream);
+
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        },
+    );
+}
+
+#[test]
+fn heads_are_bounded() {
+    with_server(
+        |config| {
+            config.limits.url_bytes = 100;
+            config.limits.header_bytes = 400;
+        },
+        |address| {
+            let mut connection = Connection::open(address);
+            let long = format!("/subjects/{}/versions", "x".repeat(100));
+            let refused = connection.send("GET", &long, &[], None);
+            assert_eq!((refused.status, refused.json()["error_code"].as_u64()), (414, Some(414)));
+            assert_eq!(refused.json()["message"], "The URL is longer than the limit of 100 bytes");
+
+            let token = "x".repeat(400);
+            let refused = connection.send("GET", "/", &[("Authorization", &token)], None);
+            assert_eq!((refused.status, refused.json()["error_code"].as_u64()), (431, Some(431)));
+            assert_eq!(refused.json()["message"], "The headers are larger than the limit of 400 bytes");
+
+            // Beyond what is read at all there is no JSON any more, but an end.
+            let mut stream = open(address);
+            let many: String = (0..200).map(|index| format!("X-{index}: x\r\n")).collect();
+            stream.write_all(format!("GET / HTTP/1.1\r\nHost: x\r\n{many}\r\n").as_bytes()).unwrap();
+            assert!(until_closed(&mut stream).starts_with("HTTP/1.1 431"));
+            assert_eq!(Connection::open(address).send("GET", "/", &[], None).status, 200);
+        },
+    );
+}
+
+#[test]
+fn connections_beyond_the_limit_wait() {
+    with_server(
+        |config| config.limits.connections = 1,
+        |address| {
+            let mut first = Connection::open(address);
+            assert_eq!(first.send("GET", "/", &[], None).status, 200);
+            let mut second = open(address);
+            second.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+            assert_eq!(first.send("GET", "/", &[], None).status, 200);
+            second.set_read_timeout(Some(SHORT)).unwrap();
+            let waiting = second.read(&mut [0; 1]).unwrap_err();
+            assert!(
+                matches!(waiting.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut),
+                "{waiting}"
+            );
+
+            drop(first);
+
+            second.set_read_timeout(Some(PATIENCE)).unwrap();
+            assert!(until_closed(&mut second).starts_with("HTTP/1.1 200"));
+        },
+    );
+}
+
+#[test]
+fn what_two_readers_could_read_in_two_ways_is_refused() {
+    with_server(
+        |_| {},
+        |address| {
+            let cases = [
+                "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+                "Content-Length: 2, 2\r\n\r\n{}",
+                "Content-Length: +2\r\n\r\n{}",
+                "Content-Length: -2\r\n\r\n{}",
+                "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+                "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+                "Transfer-Encoding: xchunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+                "Content-Length : 2\r\n\r\n{}",
+                "X-Folded: a\r\n b\r\nContent-Length: 2\r\n\r\n{}",
+                "X-Null: a\0b\r\nContent-Length: 2\r\n\r\n{}",
+            ];
+            for case in cases {
+                let mut stream = open(address);
+                // A second request behind it would be answered by a reader that has mistaken the end of the first.
+                let request = format!("POST / HTTP/1.1\r\nHost: x\r\n{case}GET /subjects HTTP/1.1\r\nHost: x\r\n\r\n");
+                stream.write_all(request.as_bytes()).unwrap();
+                let answer = until_closed(&mut stream);
+                assert!(answer.starts_with("HTTP/1.1 400"), "{case:?}: {answer}");
+                assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{case:?}: {answer}");
+            }
+        },
+    );
+}
+
+#[test]
+fn what_is_no_http_is_refused() {
+    with_server(
+        |_| {},
+        |address| {
+            for request in [
+                "GET /\r\n\r\n",
+                "GET / HTTP/9.9\r\n\r\n",
+                "\x16\x03\x01\x02\0\x01\0\r\n\r\n",
+                "G\0T / HTTP/1.1\r\n\r\n",
+            ] {
+                let mut stream = open(address);
+                stream.write_all(request.as_bytes()).unwrap();
+                let answer = until_closed(&mut stream);
+                assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{request:?}: {answer}");
+            }
+            assert_eq!(Connection::open(address).send("GET", "/", &[], None).status, 200);
+        },
+    );
+}
+
+#[test]
+fn requests_in_one_piece_are_answered_in_their_order() {
+    with_server(
+        |_| {},
+        |address| {
+            let mut stream = open(address);
+            let request = |path: &str, more: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\n{more}\r\n");
+            let three = request("/", "") + &request("/nope", "") + &request("/schemas/types", "Connection: close\r\n");
+            stream.write_all(three.as_bytes()).unwrap();
+
+            let answers = until_closed(&mut stream);
+
+            let statuses: Vec<_> = answers.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
+            assert_eq!(statuses, ["200", "404", "200"], "{answers}");
+            assert!(answers.ends_with(r#"["AVRO"]"#), "{answers}");
+        },
+    );
+}

@@ -1,0 +1,116 @@
+//! `/metrics` as a scraper meets it: the text format, labels that stay few, values that move.
+
+use registry_server::{Server, ServerConfig};
+
+use crate::raw_http::Connection;
+
+const JSON: (&str, &str) = ("Content-Type", "application/json");
+
+fn with_connection(check: impl FnOnce(&mut Connection)) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut config = ServerConfig::ephemeral();
+    config.http.workers = 1;
+    let server = runtime.block_on(Server::start(config)).unwrap();
+    let mut connection = Connection::open(server.address);
+    check(&mut connection);
+    drop(connection);
+    runtime.block_on(server.stop_now());
+}
+
+fn scrape(connection: &mut Connection) -> String {
+    let answer = connection.send("GET", "/metrics", &[("Accept", "text/plain;version=0.0.4")], None);
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/plain; version=0.0.4")));
+    answer.text()
+}
+
+/// The value of a series, 0 when it is not there.
+fn value(text: &str, series: &str) -> f64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.map_or(0.0, |value| value.parse().unwrap())
+}
+
+#[test]
+fn requests_are_counted_by_route_and_not_by_subject() {
+    with_connection(|connection| {
+        for subject in ["secret-a", "secret-b"] {
+            let path = format!("/subjects/{subject}/versions");
+            connection.send("POST", &path, &[JSON], Some(br#"{"schema":"\"int\""}"#));
+            connection.send("GET", &format!("{path}/9"), &[], None);
+        }
+        connection.send("GET", "/secret-c", &[], None);
+        connection.send("BREW", "/secret-d", &[], None);
+        connection.send("GET", "/config/%zz", &[], None);
+
+        let text = scrape(connection);
+
+        let requests = |labels: &str| value(&text, &format!("schema_registry_http_requests_total{{{labels}}}"));
+        let versions = "/subjects/{subject}/versions";
+        assert_eq!(requests(&format!(r#"method="POST",route="{versions}",status="200""#)), 2.0);
+        assert_eq!(requests(&format!(r#"method="GET",route="{versions}/{{version}}",status="404""#)), 2.0);
+        assert_eq!(requests(r#"method="GET",route="none",status="404""#), 1.0);
+        assert_eq!(requests(r#"method="other",route="none",status="404""#), 1.0);
+        assert_eq!(requests(r#"method="GET",route="none",status="400""#), 1.0);
+        let count =
+            format!(r#"schema_registry_http_request_duration_seconds_count{{method="POST",route="{versions}"}}"#);
+        assert_eq!(value(&text, &count), 2.0);
+        assert!(!text.contains("secret"), "{text}");
+    });
+}
+
+#[test]
+fn caches_comparisons_and_the_store_are_counted() {
+    with_connection(|connection| {
+        let path = "/subjects/s/versions";
+        connection.send("POST", path, &[JSON], Some(br#"{"schema":"\"int\""}"#));
+        connection.send("POST", path, &[JSON], Some(br#"{"schema":"\"long\""}"#));
+        for _ in 0..3 {
+            assert_eq!(connection.send("GET", "/schemas/ids/1", &[], None).status, 200);
+        }
+
+        let text = scrape(connection);
+
+        let uses = |result: &str| {
+            value(&text, &format!(r#"schema_registry_cache_requests_total{{cache="uses",result="{result}"}}"#))
+        };
+        assert_eq!((uses("miss"), uses("hit")), (1.0, 2.0));
+        let store = "schema_registry_store_operation_duration_seconds_count";
+        assert_eq!(value(&text, &format!(r#"{store}{{operation="insert_version"}}"#)), 2.0);
+        assert_eq!(value(&text, r#"schema_registry_store_failures_total{operation="insert_version"}"#), 0.0);
+        assert_eq!(value(&text, "schema_registry_compatibility_check_duration_seconds_count"), 1.0);
+    });
+}
+
+#[test]
+fn the_process_and_the_build_are_shown() {
+    with_connection(|connection| {
+        let text = scrape(connection);
+
+        assert_eq!(value(&text, r#"schema_registry_build_info{storage="memory",version="0.1.0"}"#), 1.0);
+        for (name, least) in [
+            ("process_resident_memory_bytes", 1e6),
+            ("process_virtual_memory_bytes", 1e6),
+            ("process_threads", 2.0),
+            ("process_open_fds", 4.0),
+            ("process_max_fds", 5.0),
+            ("process_start_time_seconds", 1.7e9),
+        ] {
+            assert!(value(&text, name) >= least, "{name} in\n{text}");
+        }
+        assert!(text.contains("# TYPE process_cpu_seconds_total counter"), "{text}");
+    });
+}
+
+#[test]
+fn every_metric_has_a_help_and_a_type() {
+    with_connection(|connection| {
+        connection.send("GET", "/", &[], None);
+
+        let text = scrape(connection);
+
+        let of = |kind: &str| text.lines().filter(|line| line.starts_with(kind)).count();
+        assert!(of("# HELP ") >= 11 && of("# HELP ") == of("# TYPE "), "{text}");
+        assert_eq!(connection.send("POST", "/metrics", &[JSON], Some(b"{}")).status, 405);
+        assert_eq!(connection.send("HEAD", "/metrics", &[], None).status, 200);
+        assert_eq!(connection.send("OPTIONS", "/metrics", &[], None).header("allow"), Some("GET,HEAD,OPTIONS"));
+    });
+}
