@@ -81,18 +81,18 @@ impl std::fmt::Debug for Compressor {
 impl Compressor {
     /// `None` without compression, or if the codec is not built in (which `validate` refuses).
     fn new(compression: Compression, level: i32) -> Option<Self> {
-        let encoder: Box<dyn Encoder> = match compression {
+        let encoder: Option<Box<dyn Encoder>> = match (compression, level) {
             #[cfg(feature = "gzip")]
-            Compression::Gzip => Box::new(gzip::GzipEncoder::new(level)),
+            (Compression::Gzip, level) => Some(Box::new(gzip::GzipEncoder::new(level))),
             #[cfg(feature = "snappy")]
-            Compression::Snappy => Box::new(snappy::SnappyEncoder::new()),
+            (Compression::Snappy, _) => Some(Box::new(snappy::SnappyEncoder::new())),
             #[cfg(feature = "lz4")]
-            Compression::Lz4 => Box::new(lz4::Lz4Encoder::new(level)),
+            (Compression::Lz4, level) => Some(Box::new(lz4::Lz4Encoder::new(level))),
             #[cfg(feature = "zstd")]
-            Compression::Zstd => Box::new(zstd::ZstdEncoder::new(level)?),
-            _ => return None,
+            (Compression::Zstd, level) => Some(Box::new(zstd::ZstdEncoder::new(level)?)),
+            _ => None,
         };
-        Some(Self { encoder, out: Vec::new() })
+        encoder.map(|encoder| Self { encoder, out: Vec::new() })
     }
 
     /// `None` if the result is not smaller.
