@@ -63,15 +63,47 @@ struct Outcome {
 #[test]
 fn a_confluent_server_would_answer_the_same() {
     let scenarios = scenarios();
+
+    report(replay_each(&scenarios, ServerConfig::ephemeral));
+}
+
+/// Where PostgreSQL is: every third scenario, each on a database of its own.
+#[cfg(feature = "services")]
+mod postgres {
+    use end_to_end_tests::services::postgres::Postgres;
+    use registry_server::config::Database;
+
+    use super::*;
+
+    #[test]
+    fn a_confluent_server_would_answer_the_same() {
+        let scenarios: Vec<Scenario> = scenarios().into_iter().step_by(3).collect();
+        let outcomes = replay_each(&scenarios, || {
+            let mut config = ServerConfig::ephemeral();
+            config.database = Database::Url(Postgres::shared().unwrap().create_database().unwrap());
+            config
+        });
+
+        let sent: usize = outcomes.iter().map(|(_, outcome)| outcome.sent).sum();
+        let problems: Vec<String> = outcomes.into_iter().flat_map(|(_, outcome)| outcome.problems).collect();
+        println!("replayed {sent} steps of {} scenarios", scenarios.len());
+        assert!(problems.is_empty(), "{} problems\n{}", problems.len(), problems.join("\n"));
+        assert!(sent >= STEPS_MIN / 4, "only {sent} steps were replayed");
+    }
+}
+
+/// Replays scenarios side by side, each against a server of its own.
+fn replay_each(scenarios: &[Scenario], config: impl Fn() -> ServerConfig + Sync) -> Vec<(&Scenario, Outcome)> {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let next = AtomicUsize::new(0);
     let outcomes = Mutex::new(Vec::new());
-
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while let Some(scenario) = scenarios.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let server = runtime.block_on(start());
+                    let mut config = config();
+                    config.http.workers = 1;
+                    let server = runtime.block_on(Server::start(config)).unwrap();
                     let outcome = replay(scenario, &server);
                     runtime.block_on(server.stop_now());
                     outcomes.lock().unwrap().push((scenario, outcome));
@@ -79,14 +111,7 @@ fn a_confluent_server_would_answer_the_same() {
             });
         }
     });
-
-    report(outcomes.into_inner().unwrap());
-}
-
-async fn start() -> Server {
-    let mut config = ServerConfig::ephemeral();
-    config.http.workers = 1;
-    Server::start(config).await.unwrap()
+    outcomes.into_inner().unwrap()
 }
 
 fn scenarios() -> Vec<Scenario> {
