@@ -72,6 +72,8 @@ pub struct Limits {
     pub expanded_bytes: usize,
     /// `limits.versions_compared`: versions that a transitive check looks at. Default 1,000.
     pub versions_compared: usize,
+    /// `limits.page_items`: schemas in one answer of `GET /schemas`. Default 1,000.
+    pub page_items: usize,
     /// `limits.connections`: open connections. Default 10,000.
     pub connections: usize,
 }
@@ -160,6 +162,7 @@ impl Default for Limits {
             reference_depth: 20,
             expanded_bytes: schema.expanded_bytes,
             versions_compared: 1000,
+            page_items: 1000,
             connections: 10_000,
         }
     }
@@ -264,6 +267,7 @@ impl ServerConfig {
             ("limits.reference_depth", self.limits.reference_depth),
             ("limits.expanded_bytes", self.limits.expanded_bytes),
             ("limits.versions_compared", self.limits.versions_compared),
+            ("limits.page_items", self.limits.page_items),
             ("limits.connections", self.limits.connections),
         ] {
             check(value > 0, format!("`{name}` is 0, which would refuse everything: expected at least 1"));

@@ -176,6 +176,7 @@ fn state(config: &ServerConfig, registry: Arc<Registry>, metrics: Metrics, is_dr
         registry,
         head: HeadLimits { url_bytes: config.limits.url_bytes, header_bytes: config.limits.header_bytes },
         body: BodyLimits { bytes: config.limits.body_bytes, timeout: config.http.body_timeout },
+        page_items: config.limits.page_items,
         request_timeout: config.http.request_timeout,
         incompatible_code: ErrorCode::from_number(config.incompatible_code).unwrap_or(ErrorCode::IncompatibleSchema),
         is_draining,

@@ -254,3 +254,30 @@ fn the_code_of_a_broken_promise_can_be_the_old_one() {
         },
     );
 }
+
+#[test]
+fn a_list_that_is_cut_links_to_where_it_goes_on() {
+    with_server(
+        |config| config.limits.page_items = 2,
+        |address| {
+            let mut connection = Connection::open(address);
+            for subject in ["a", "b", "c"] {
+                let registered = connection.send("POST", &format!("/subjects/{subject}/versions"), &[JSON], Some(INT));
+                assert_eq!(registered.status, 200, "{}", registered.text());
+            }
+            let subjects = |answer: &Answer| -> Vec<String> {
+                let rows = answer.json();
+                rows.as_array().unwrap().iter().map(|row| row["subject"].as_str().unwrap().to_owned()).collect()
+            };
+
+            let first = connection.send("GET", "/schemas?limit=5&deleted=true", &[], None);
+            let link = first.header("link").unwrap().to_owned();
+            let next = link.strip_prefix('<').unwrap().strip_suffix(">; rel=\"next\"").unwrap().to_owned();
+            let second = connection.send("GET", &next, &[], None);
+
+            assert_eq!(next, "/schemas?limit=5&deleted=true&offset=2");
+            assert_eq!((subjects(&first), subjects(&second)), (vec!["a".into(), "b".into()], vec!["c".into()]));
+            assert_eq!(second.header("link"), None);
+        },
+    );
+}

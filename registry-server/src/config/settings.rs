@@ -124,6 +124,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         take: |c, v| put(&mut c.limits.versions_compared, number(v)),
     },
     Setting {
+        key: "limits.page_items",
+        default: "1000",
+        about: "Schemas in one answer of `GET /schemas`; the answer links to where the list goes on (header `Link`).",
+        take: |c, v| put(&mut c.limits.page_items, number(v)),
+    },
+    Setting {
         key: "limits.connections",
         default: "10000",
         about: "Open connections; further ones wait in the backlog of the operating system.",

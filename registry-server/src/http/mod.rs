@@ -8,6 +8,7 @@
 //! `Accept` (406), body (400, 413, 422), and then the rules.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -47,6 +48,7 @@ mod deadline;
 mod error;
 mod head;
 mod media_type;
+mod next_page;
 mod page;
 mod params;
 mod path;
@@ -92,6 +94,8 @@ pub(crate) struct State {
     pub(crate) head: HeadLimits,
     /// Bounds on bodies.
     pub(crate) body: BodyLimits,
+    /// How many schemas `GET /schemas` puts into one answer.
+    pub(crate) page_items: usize,
     /// From the end of the body to the answer.
     pub(crate) request_timeout: Duration,
     /// The number of a register that breaks a promise: 40901 or 409.
@@ -110,6 +114,10 @@ pub(crate) struct Call<'a> {
     names_within: Option<String>,
     query: Query<'a>,
     body: Bytes,
+    /// How many items a long list puts into one answer.
+    page_items: usize,
+    /// Where the next page of a list begins, when there is one.
+    next_offset: Cell<Option<usize>>,
 }
 
 impl Call<'_> {
@@ -227,9 +235,10 @@ async fn answer(
     };
 
     let query = Query(uri.query().unwrap_or(""));
-    let call = Call { registry: &state.registry, arguments, names_within, query, body };
+    let (page_items, next_offset) = (state.page_items, Cell::new(None));
+    let call = Call { registry: &state.registry, arguments, names_within, query, body, page_items, next_offset };
     match deadline::within(state.request_timeout, handler(&call)).await {
-        Some(answer) => Ok(Reply::done(answer?)),
+        Some(answer) => Ok(Reply::done(answer?).followed_by(call.next_offset.get().map(|at| next_page::link(uri, at)))),
         None => Err(HttpError::request_timeout()),
     }
 }

@@ -39,6 +39,8 @@ pub(crate) struct Reply {
     /// Of a page; JSON has the negotiated one.
     media_type: Option<&'static str>,
     allow: Option<String>,
+    /// Where the list goes on.
+    link: Option<String>,
     retry_after: Option<Duration>,
 }
 
@@ -51,7 +53,12 @@ impl Reply {
 
     /// 200 with a finished body.
     fn ok(body: Bytes) -> Self {
-        Self { status: 200, body, media_type: None, allow: None, retry_after: None }
+        Self { status: 200, body, media_type: None, allow: None, link: None, retry_after: None }
+    }
+
+    /// With a `Link` to where the list goes on.
+    pub(super) fn followed_by(self, link: Option<String>) -> Self {
+        Self { link, ..self }
     }
 
     /// 200 with the content of a page.
@@ -105,6 +112,9 @@ impl Reply {
         }
         if let Some(allow) = self.allow.and_then(|allow| HeaderValue::try_from(allow).ok()) {
             headers.insert(header::ALLOW, allow);
+        }
+        if let Some(link) = self.link.and_then(|link| HeaderValue::try_from(link).ok()) {
+            headers.insert(header::LINK, link);
         }
         if let Some(after) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs()));

@@ -14,7 +14,8 @@ use super::error::HttpError;
 use super::view::View;
 use super::{Answer, Call};
 
-/// `GET /schemas`: every version of the subjects that `subjectPrefix` asks for, as many as there are.
+/// `GET /schemas`: every version of the subjects that `subjectPrefix` asks for. At most `limits.page_items` of them in
+/// one answer, which then links to where the list goes on.
 pub(crate) fn list<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
     Box::pin(async {
         let page = call.query.page()?;
@@ -28,10 +29,8 @@ pub(crate) fn list<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
         // Rows are written as they come: of all the schemas nothing is kept but their JSON.
         let mut rows = Rows::default();
         let mut left = page.skip();
+        let items_max = page.take().min(call.page_items);
         for used in versions {
-            if rows.count >= page.take() {
-                break;
-            }
             // Without a filter, what is not on the page is not read.
             if rule_type.is_none() && left > 0 {
                 left -= 1;
@@ -44,6 +43,10 @@ pub(crate) fn list<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
             if left > 0 {
                 left -= 1;
                 continue;
+            }
+            if rows.count == items_max {
+                call.next_offset.set(Some(page.skip() + items_max));
+                break;
             }
             rows.push(&listed_schema(&used, &content, &aliases))?;
         }
