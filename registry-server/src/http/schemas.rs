@@ -87,9 +87,11 @@ pub(crate) fn versions<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
 async fn uses(call: &Call<'_>) -> Result<Vec<SubjectVersion>, HttpError> {
     let id = params::id(call.argument(0))?;
     let deleted = call.query.deleted()?;
-    let schema = call.registry.schema_in_context(id, subject(call)?.as_ref()).await?;
-    let schema = schema.ok_or_else(ApiError::schema_not_found)?;
-    let visible = schema.uses.iter().filter(|used| !used.entry.deleted || deleted != Deleted::Hide);
+    let uses = call.registry.uses_in_context(id, subject(call)?.as_ref()).await?;
+    if uses.is_empty() {
+        return Err(ApiError::schema_not_found().into());
+    }
+    let visible = uses.iter().filter(|used| !used.entry.deleted || deleted != Deleted::Hide);
     let visible = visible
         .map(|used| SubjectVersion { subject: qualified(&used.subject).to_string(), version: used.entry.version.0 });
     Ok(visible.collect())

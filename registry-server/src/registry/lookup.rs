@@ -6,7 +6,7 @@ use schema_core::format::Strictness;
 use schema_core::tags::EntityTags;
 use schema_core::{Guid, SchemaId, Version};
 
-use crate::store::{DEFAULT_CONTEXT, SubjectKey, VersionEntry};
+use crate::store::{DEFAULT_CONTEXT, SchemaUse, SubjectKey, VersionEntry};
 
 use super::cache::{CachedSubject, Content, SchemaInUse};
 use super::canonical::{Form, SchemaInput};
@@ -173,19 +173,18 @@ impl Registry {
         Ok(first.map(|(schema, _, index)| (schema, index)))
     }
 
-    /// The content of an id with everything that uses it, in the context that a subject stands in.
+    /// Everything that uses an id in the context that a subject stands in, by subject then version, soft-deleted
+    /// versions included; none when nothing has the id.
+    ///
+    /// Asked of the store each time: what another node has just written must be in the list.
     ///
     /// # Errors
     /// The store's.
-    pub async fn schema_in_context(
-        &self,
-        id: i32,
-        subject: Option<&Subject>,
-    ) -> Result<Option<Arc<SchemaInUse>>, RegistryError> {
+    pub async fn uses_in_context(&self, id: i32, subject: Option<&Subject>) -> Result<Vec<SchemaUse>, RegistryError> {
         let context = subject.map_or_else(default_context, |subject| Arc::clone(&subject.key.context));
         match schema_id(id) {
-            Some(id) => self.schema_in_use(&context, id).await,
-            None => Ok(None),
+            Some(id) => Ok(self.store.schema_uses(&context, id).await?),
+            None => Ok(Vec::new()),
         }
     }
 

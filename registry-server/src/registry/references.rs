@@ -133,6 +133,10 @@ impl Registry {
         if name.is_empty() {
             return Err(invalid(format!("{}: the name is empty", InvalidReference(reference.clone()))));
         }
+        // PostgreSQL keeps no text with U+0000, and no name of a type or a subject has one.
+        if [name, subject].iter().any(|text| text.contains('\0')) {
+            return Err(invalid("a reference holds the character U+0000".to_owned()));
+        }
         let target = target_key(context, subject);
         let current = self.subject_itself(&Subject::from(target.clone())).await?;
         let entry = match u32::try_from(version) {

@@ -54,6 +54,7 @@ fn referrers_are_listed(api: &mut Api) {
         (json!({"name": null, "subject": "base", "version": 1}), "Invalid reference: {name='null', subject='base'"),
         (json!({"name": "n", "subject": "base", "version": 0}), "Invalid reference"),
         (json!({"name": "", "subject": "base", "version": 1}), "the name is empty"),
+        (json!({"name": "a.B", "subject": "b\u{0}", "version": 1}), "U+0000"),
         (
             json!({"name": "n", "subject": "base", "version": 2}),
             "No schema reference found for subject \"base\" and version 2",
