@@ -28,6 +28,10 @@ const BACKLOG: i32 = 1024;
 /// A client that has its answer may take this long to close.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a server that is to end goes on answering before it closes idle connections: a busy client is told within
+/// this time, by its next answer, to use its connection no more, so that no request meets a closed one.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
+
 /// A running registry. Dropping it leaves it running until the process ends; [`Server::stop`] ends it.
 #[derive(Debug)]
 pub struct Server {
@@ -129,6 +133,10 @@ impl Server {
     async fn end(self, graceful: bool) {
         // Each answer from now on says that it ends its connection, so that no client sends another request on it.
         self.is_draining.store(true, Ordering::Relaxed);
+        if graceful {
+            // actix closes connections that are idle at once; one whose client has just been answered is not.
+            tokio::time::sleep(LAST_ANSWERS).await;
+        }
         self.handle.stop(graceful).await;
         if let Ok(Err(error)) = self.task.await {
             tracing::warn!(%error, "the HTTP server ended with an error");
