@@ -11,6 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use schema_core::{SchemaId, Version};
 
+mod backend;
 mod changes;
 mod connection;
 pub mod error;
@@ -21,6 +22,7 @@ mod migrations;
 mod mutants;
 mod names;
 pub mod postgres;
+mod queue;
 mod reads;
 pub mod records;
 mod rows;

@@ -8,22 +8,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use schema_core::{SchemaId, Version};
+use schema_core::SchemaId;
+use sqlx::PgConnection;
 use sqlx::postgres::PgArguments;
 
 use self::connect::Target;
 use self::counters::Counters;
 use self::pool::Pool;
 use self::watch::{Node, Watch};
-use self::writer::Writer;
+use super::backend::Backend;
 use super::generations::Generations;
-use super::reads::{contents, lists};
-use super::writes::{DeleteContext, DeleteModesBelow, DeleteVersions, Insert, PutConfig, PutMode};
-use super::{
-    ConfigRecord, ContextRemoved, DeleteMode, Deleted, ImportDemand, Inserted, Mode, ModePut, NewVersion, Put,
-    Referrer, Removed, Revision, SchemaUse, Scope, ScopeSnapshot, Shown, Store, StoreError, StoredSchema, SubjectKey,
-    SubjectSnapshot,
-};
+use super::queue::Queue;
+use super::{Revision, Scope, ScopeSnapshot, StoreError, SubjectKey, SubjectSnapshot};
 
 mod connect;
 mod connection;
@@ -51,7 +47,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct PostgresStore {
     pool: Pool,
     counters: Counters,
-    writer: Writer,
+    writer: Queue<PgConnection>,
     watch: Watch,
     generations: Arc<Generations>,
 }
@@ -79,7 +75,7 @@ impl PostgresStore {
         Ok(Self {
             pool: Pool::new(target.clone(), READERS_MAX, Some(reading)),
             counters: Counters::start(Pool::new(target.clone(), COUNTERS_MAX, None)),
-            writer: Writer::start(target, writing, node, Arc::clone(&generations)),
+            writer: writer::start(target, writing, node, Arc::clone(&generations)),
             watch,
             generations,
         })
@@ -87,7 +83,18 @@ impl PostgresStore {
 }
 
 #[async_trait]
-impl Store for PostgresStore {
+impl Backend for PostgresStore {
+    type Reads = Pool;
+    type Connection = PgConnection;
+
+    fn reads(&self) -> &Pool {
+        &self.pool
+    }
+
+    fn writes(&self) -> &Queue<PgConnection> {
+        &self.writer
+    }
+
     async fn subject_snapshot(&self, subject: &SubjectKey) -> Result<SubjectSnapshot, StoreError> {
         snapshots::subject(&self.pool, subject).await
     }
@@ -100,109 +107,8 @@ impl Store for PostgresStore {
         snapshots::scope(&self.pool, scope).await
     }
 
-    async fn insert_version(&self, new: NewVersion) -> Result<Inserted, StoreError> {
-        self.writer.submit(Insert::new(new)?).await
-    }
-
-    async fn delete_version(
-        &self,
-        subject: &SubjectKey,
-        version: Version,
-        mode: DeleteMode,
-        decided_on: Revision,
-    ) -> Result<Removed, StoreError> {
-        self.writer.submit(DeleteVersions::one(subject.clone(), version, mode, decided_on)).await
-    }
-
-    async fn delete_subject(
-        &self,
-        subject: &SubjectKey,
-        mode: DeleteMode,
-        decided_on: Revision,
-    ) -> Result<Removed, StoreError> {
-        self.writer.submit(DeleteVersions::all(subject.clone(), mode, decided_on)).await
-    }
-
-    async fn put_config(
-        &self,
-        scope: &Scope,
-        config: Option<ConfigRecord>,
-        decided_on: Revision,
-    ) -> Result<Put, StoreError> {
-        self.writer.submit(PutConfig::new(scope.clone(), config, decided_on)?).await
-    }
-
-    async fn put_mode(
-        &self,
-        scope: &Scope,
-        mode: Option<Mode>,
-        decided_on: Revision,
-        demand: ImportDemand,
-    ) -> Result<ModePut, StoreError> {
-        self.writer.submit(PutMode::new(scope.clone(), mode, decided_on, demand)?).await
-    }
-
-    async fn delete_modes_below(&self, context: &str) -> Result<(), StoreError> {
-        self.writer.submit(DeleteModesBelow { context: Arc::from(context) }).await
-    }
-
-    async fn schema(&self, context: &str, id: SchemaId) -> Result<Option<StoredSchema>, StoreError> {
-        contents::schema(&self.pool, context, id).await
-    }
-
-    async fn schema_uses(&self, context: &str, id: SchemaId) -> Result<Vec<SchemaUse>, StoreError> {
-        contents::schema_uses(&self.pool, context, id).await
-    }
-
     fn uses_generation(&self, context: &str, id: SchemaId) -> u64 {
         self.generations.of(context, id)
-    }
-
-    async fn ids_by_guid(&self, guid: [u8; 16]) -> Result<Vec<(Arc<str>, SchemaId)>, StoreError> {
-        contents::ids_by_guid(&self.pool, &guid).await
-    }
-
-    async fn referrers(&self, subject: &SubjectKey, version: Version) -> Result<Vec<Referrer>, StoreError> {
-        contents::referrers(&self.pool, subject, version).await
-    }
-
-    async fn contexts(&self, prefix: &str) -> Result<Vec<Arc<str>>, StoreError> {
-        lists::contexts(&self.pool, prefix).await
-    }
-
-    async fn delete_context(&self, context: &str) -> Result<ContextRemoved, StoreError> {
-        self.writer.submit(DeleteContext { context: Arc::from(context) }).await
-    }
-
-    async fn contexts_of_subject(&self, subject: &str) -> Result<Vec<Arc<str>>, StoreError> {
-        lists::contexts_of_subject(&self.pool, subject).await
-    }
-
-    async fn contexts_of_id(&self, id: SchemaId) -> Result<Vec<Arc<str>>, StoreError> {
-        lists::contexts_of_id(&self.pool, id).await
-    }
-
-    async fn subjects(&self, context: &str, prefix: &str, deleted: Deleted) -> Result<Vec<Arc<str>>, StoreError> {
-        lists::subjects(&self.pool, context, prefix, deleted).await
-    }
-
-    async fn versions_in(
-        &self,
-        context: &str,
-        prefix: &str,
-        shown: Shown,
-        after: Option<(&str, Version)>,
-        limit: usize,
-    ) -> Result<Vec<SchemaUse>, StoreError> {
-        lists::versions_in(&self.pool, context, prefix, shown, after, limit).await
-    }
-
-    async fn aliases(&self) -> Result<Vec<(SubjectKey, Arc<str>)>, StoreError> {
-        lists::aliases(&self.pool).await
-    }
-
-    async fn last_id(&self, context: &str) -> Result<Option<SchemaId>, StoreError> {
-        lists::last_id(&self.pool, context).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

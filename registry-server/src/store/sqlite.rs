@@ -9,20 +9,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use schema_core::{SchemaId, Version};
+use schema_core::SchemaId;
+use sqlx::SqliteConnection;
 
 use self::connect::{Location, Ownership};
 use self::ping::Ping;
 use self::reader::Reader;
 use self::revisions::Revisions;
 use self::writer::Writer;
-use super::reads::{contents, lists};
-use super::writes::{DeleteContext, DeleteModesBelow, DeleteVersions, Insert, PutConfig, PutMode};
-use super::{
-    ConfigRecord, ContextRemoved, DeleteMode, Deleted, ImportDemand, Inserted, Mode, ModePut, NewVersion, Put,
-    Referrer, Removed, Revision, SchemaUse, Scope, ScopeSnapshot, Shown, Store, StoreError, StoredSchema, SubjectKey,
-    SubjectSnapshot,
-};
+use super::backend::Backend;
+use super::queue::Queue;
+use super::{Revision, Scope, ScopeSnapshot, StoreError, SubjectKey, SubjectSnapshot};
 
 mod connect;
 mod connection;
@@ -85,7 +82,18 @@ impl SqliteStore {
 }
 
 #[async_trait]
-impl Store for SqliteStore {
+impl Backend for SqliteStore {
+    type Reads = Reader;
+    type Connection = SqliteConnection;
+
+    fn reads(&self) -> &Reader {
+        &self.reader
+    }
+
+    fn writes(&self) -> &Queue<SqliteConnection> {
+        &self.writer.queue
+    }
+
     async fn subject_snapshot(&self, subject: &SubjectKey) -> Result<SubjectSnapshot, StoreError> {
         self.reader.subject_snapshot(subject).await
     }
@@ -98,109 +106,8 @@ impl Store for SqliteStore {
         self.reader.scope_snapshot(scope).await
     }
 
-    async fn insert_version(&self, new: NewVersion) -> Result<Inserted, StoreError> {
-        self.writer.submit(Insert::new(new)?).await
-    }
-
-    async fn delete_version(
-        &self,
-        subject: &SubjectKey,
-        version: Version,
-        mode: DeleteMode,
-        decided_on: Revision,
-    ) -> Result<Removed, StoreError> {
-        self.writer.submit(DeleteVersions::one(subject.clone(), version, mode, decided_on)).await
-    }
-
-    async fn delete_subject(
-        &self,
-        subject: &SubjectKey,
-        mode: DeleteMode,
-        decided_on: Revision,
-    ) -> Result<Removed, StoreError> {
-        self.writer.submit(DeleteVersions::all(subject.clone(), mode, decided_on)).await
-    }
-
-    async fn put_config(
-        &self,
-        scope: &Scope,
-        config: Option<ConfigRecord>,
-        decided_on: Revision,
-    ) -> Result<Put, StoreError> {
-        self.writer.submit(PutConfig::new(scope.clone(), config, decided_on)?).await
-    }
-
-    async fn put_mode(
-        &self,
-        scope: &Scope,
-        mode: Option<Mode>,
-        decided_on: Revision,
-        demand: ImportDemand,
-    ) -> Result<ModePut, StoreError> {
-        self.writer.submit(PutMode::new(scope.clone(), mode, decided_on, demand)?).await
-    }
-
-    async fn delete_modes_below(&self, context: &str) -> Result<(), StoreError> {
-        self.writer.submit(DeleteModesBelow { context: Arc::from(context) }).await
-    }
-
-    async fn schema(&self, context: &str, id: SchemaId) -> Result<Option<StoredSchema>, StoreError> {
-        contents::schema(&self.reader, context, id).await
-    }
-
-    async fn schema_uses(&self, context: &str, id: SchemaId) -> Result<Vec<SchemaUse>, StoreError> {
-        contents::schema_uses(&self.reader, context, id).await
-    }
-
     fn uses_generation(&self, context: &str, id: SchemaId) -> u64 {
         self.revisions.uses_generation(context, id)
-    }
-
-    async fn ids_by_guid(&self, guid: [u8; 16]) -> Result<Vec<(Arc<str>, SchemaId)>, StoreError> {
-        contents::ids_by_guid(&self.reader, &guid).await
-    }
-
-    async fn referrers(&self, subject: &SubjectKey, version: Version) -> Result<Vec<Referrer>, StoreError> {
-        contents::referrers(&self.reader, subject, version).await
-    }
-
-    async fn contexts(&self, prefix: &str) -> Result<Vec<Arc<str>>, StoreError> {
-        lists::contexts(&self.reader, prefix).await
-    }
-
-    async fn delete_context(&self, context: &str) -> Result<ContextRemoved, StoreError> {
-        self.writer.submit(DeleteContext { context: Arc::from(context) }).await
-    }
-
-    async fn contexts_of_subject(&self, subject: &str) -> Result<Vec<Arc<str>>, StoreError> {
-        lists::contexts_of_subject(&self.reader, subject).await
-    }
-
-    async fn contexts_of_id(&self, id: SchemaId) -> Result<Vec<Arc<str>>, StoreError> {
-        lists::contexts_of_id(&self.reader, id).await
-    }
-
-    async fn subjects(&self, context: &str, prefix: &str, deleted: Deleted) -> Result<Vec<Arc<str>>, StoreError> {
-        lists::subjects(&self.reader, context, prefix, deleted).await
-    }
-
-    async fn versions_in(
-        &self,
-        context: &str,
-        prefix: &str,
-        shown: Shown,
-        after: Option<(&str, Version)>,
-        limit: usize,
-    ) -> Result<Vec<SchemaUse>, StoreError> {
-        lists::versions_in(&self.reader, context, prefix, shown, after, limit).await
-    }
-
-    async fn aliases(&self) -> Result<Vec<(SubjectKey, Arc<str>)>, StoreError> {
-        lists::aliases(&self.reader).await
-    }
-
-    async fn last_id(&self, context: &str) -> Result<Option<SchemaId>, StoreError> {
-        lists::last_id(&self.reader, context).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -209,7 +116,7 @@ impl Store for SqliteStore {
             if self.writer.has_just_committed() {
                 return Ok(());
             }
-            self.writer.submit(Ping).await
+            self.writer.queue.submit(Ping).await
         };
         tokio::time::timeout(PING_TIMEOUT, ping)
             .await
@@ -219,6 +126,6 @@ impl Store for SqliteStore {
     async fn close(&self) {
         // The writer's connection is the last to go: the last one out moves the log into the file.
         self.reader.close().await;
-        self.writer.close().await;
+        self.writer.queue.close().await;
     }
 }

@@ -26,7 +26,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// Connections to one database.
 #[derive(Debug)]
-pub(super) struct Pool {
+pub(in crate::store) struct Pool {
     target: Target,
     idle: Mutex<Vec<PgConnection>>,
     permits: Semaphore,

@@ -9,160 +9,41 @@
 //! Invariant: nobody is told of success before COMMIT has returned. A write that fails takes back only what it did
 //! itself; when the transaction as a whole fails, every write of the group is answered `Unavailable`, whatever came of
 //! it. A group that loses its connection before it has sent COMMIT is done once more on a new one.
-//!
-//! A caller may go away at any time: what is queued is still written, and its answer is dropped.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::PgConnection;
-use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::task::JoinHandle;
 
 use super::super::StoreError;
 use super::super::changes::Changes;
 use super::super::connection::{Connection as _, values};
 use super::super::generations::Generations;
 use super::super::locks::Locks;
-use super::super::writes::Write;
+use super::super::queue::{self, Patience, Queue, Queued};
 use super::connect::Target;
 use super::failure::{failed, is_lost};
 use super::watch::{self, Node};
-
-/// Writes that may wait. At a few milliseconds per commit of [`GROUP_MAX`] the last of them waits well below a second.
-const QUEUE_MAX: usize = 256;
-
-/// Writes that share a commit: enough to hide the cost of a sync to disk, few enough to keep the first from waiting.
-const GROUP_MAX: usize = 64;
 
 /// Locks that a group may hold before it takes no more writes in. A server with default settings has room for 6,400,
 /// for all its clients together.
 const GROUP_LOCKS_MAX: usize = 512;
 
-/// How long a caller waits for a place in the queue before it is told to try later.
-const ENQUEUE_TIMEOUT: Duration = Duration::from_millis(1_500);
-
-/// The server ends a statement after five seconds; if it does not even say so, it is away.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(6);
+/// How long a caller waits. The server ends a statement after five seconds; if it does not even say so, it is away.
+const PATIENCE: Patience = Patience { enqueue: Duration::from_millis(1_500), answer: Some(Duration::from_secs(6)) };
 
 /// How often a group is tried: a second time when it met a connection that had died since the last write.
 const TRIES_MAX: usize = 2;
 
-/// The sending side of the writer's task.
-#[derive(Debug)]
-pub(super) struct Writer {
-    queue: mpsc::Sender<Box<dyn Queued>>,
-    stop: Arc<Notify>,
-    task: Mutex<Option<JoinHandle<()>>>,
-}
-
-impl Writer {
-    /// Starts the task on the current runtime; it ends when the last sender is gone or after [`Writer::close`].
-    pub(super) fn start(target: Target, connection: PgConnection, node: Node, generations: Arc<Generations>) -> Self {
-        let (queue, waiting) = mpsc::channel(QUEUE_MAX);
-        let stop = Arc::new(Notify::new());
-        let task = tokio::spawn(
-            Task { target, node, connection: Some(connection), generations }.run(waiting, Arc::clone(&stop)),
-        );
-        Self { queue, stop, task: Mutex::new(Some(task)) }
-    }
-
-    /// Queues a write and waits for its commit.
-    ///
-    /// # Cancel safety
-    ///
-    /// Once queued, the write is done whether or not anybody waits for the answer.
-    pub(super) async fn submit<W: Write>(&self, write: W) -> Result<W::Output, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        let job = Box::new(Job { write, outcome: None, reply });
-        self.queue.send_timeout(job, ENQUEUE_TIMEOUT).await.map_err(|error| match error {
-            mpsc::error::SendTimeoutError::Timeout(_) => {
-                StoreError::unavailable(W::OPERATION, "the queue of writes stayed full")
-            }
-            mpsc::error::SendTimeoutError::Closed(_) => StoreError::unavailable(W::OPERATION, "the store is closed"),
-        })?;
-        match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
-            Ok(answer) => answer.unwrap_or_else(|_| Err(StoreError::unavailable(W::OPERATION, "the writer has ended"))),
-            Err(_) => Err(StoreError::unavailable(W::OPERATION, "the database has not confirmed it in time")),
-        }
-    }
-
-    /// Takes no more writes, does those that are queued, and waits for the end of the task.
-    pub(super) async fn close(&self) {
-        self.stop.notify_one();
-        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(task) = task {
-            // An error is a panic of the task, which has been printed where it happened.
-            let _ = task.await;
-        }
-    }
-}
-
-/// A write in the queue, with its type hidden.
-#[async_trait]
-trait Queued: Send {
-    /// The locks it needs.
-    fn locks(&self) -> Locks;
-
-    /// The context it writes in: groups write in the order of contexts, whose rows are locked as ids are given.
-    fn context(&self) -> &str;
-
-    /// Applies the write and keeps the outcome until it may be told.
-    async fn apply(&mut self, connection: &mut PgConnection, changes: &mut Changes) -> Applied;
-
-    /// Tells the outcome, or why there is none.
-    fn answer(self: Box<Self>, group: Result<(), &str>);
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Applied {
-    Done,
-    Failed,
-    /// The connection is of no use any more.
-    Lost,
-}
-
-struct Job<W: Write> {
-    write: W,
-    outcome: Option<Result<W::Output, StoreError>>,
-    reply: oneshot::Sender<Result<W::Output, StoreError>>,
-}
-
-#[async_trait]
-impl<W: Write> Queued for Job<W> {
-    fn locks(&self) -> Locks {
-        let mut locks = Locks::default();
-        self.write.lock(&mut locks);
-        locks
-    }
-
-    fn context(&self) -> &str {
-        self.write.context()
-    }
-
-    async fn apply(&mut self, connection: &mut PgConnection, changes: &mut Changes) -> Applied {
-        let outcome = self.write.apply(connection, changes).await;
-        let applied = match &outcome {
-            Ok(_) => Applied::Done,
-            Err(error) if is_lost(error) => Applied::Lost,
-            Err(_) => Applied::Failed,
-        };
-        self.outcome = Some(outcome);
-        applied
-    }
-
-    fn answer(self: Box<Self>, group: Result<(), &str>) {
-        let answer = match (group, self.outcome) {
-            (Ok(()), Some(outcome)) => outcome,
-            (Err(reason), _) => {
-                Err(StoreError::unavailable(W::OPERATION, format!("the shared transaction failed: {reason}")))
-            }
-            (Ok(()), None) => Err(StoreError::unavailable(W::OPERATION, "the write was not reached")),
-        };
-        // The caller may have gone away.
-        let _ = self.reply.send(answer);
-    }
+/// Starts the writer on the current runtime.
+pub(super) fn start(
+    target: Target,
+    connection: PgConnection,
+    node: Node,
+    generations: Arc<Generations>,
+) -> Queue<PgConnection> {
+    Queue::start(Task { target, node, connection: Some(connection), generations }, PATIENCE)
 }
 
 /// The receiving side: owns the connection.
@@ -174,29 +55,25 @@ struct Task {
     generations: Arc<Generations>,
 }
 
-impl Task {
-    async fn run(mut self, mut waiting: mpsc::Receiver<Box<dyn Queued>>, stop: Arc<Notify>) {
-        let mut taken = Vec::with_capacity(GROUP_MAX);
-        loop {
-            tokio::select! {
-                biased;
-                () = stop.notified() => waiting.close(),
-                count = waiting.recv_many(&mut taken, GROUP_MAX) => {
-                    if count == 0 {
-                        break;
-                    }
-                    for group in groups(&mut taken) {
-                        self.commit_group(group).await;
-                    }
-                }
-            }
+#[async_trait]
+impl queue::Writer for Task {
+    type Connection = PgConnection;
+
+    async fn write(&mut self, taken: &mut Vec<Box<dyn Queued<PgConnection>>>) {
+        for group in groups(taken) {
+            self.commit_group(group).await;
         }
+    }
+
+    async fn close(self) {
         if let Some(connection) = self.connection {
             // It is closed either way; saying so is a courtesy to the server.
             let _ = sqlx::Connection::close(connection).await;
         }
     }
+}
 
+impl Task {
     /// Writes and answers a group.
     async fn commit_group(&mut self, mut group: Group) {
         let mut changes = Changes::default();
@@ -246,13 +123,13 @@ async fn write_all(
     for job in &mut group.jobs {
         let mark = changes.mark();
         match job.apply(connection, changes).await {
-            Applied::Done => execute(connection, "RELEASE one_write; SAVEPOINT one_write").await?,
-            Applied::Failed => {
+            Ok(()) => execute(connection, "RELEASE one_write; SAVEPOINT one_write").await?,
+            Err(error) if is_lost(error) => return Err(StoreError::unavailable("write", "the connection was lost")),
+            Err(_) => {
                 changes.roll_back_to(mark);
                 // Leaves the savepoint open for the next write.
                 execute(connection, "ROLLBACK TO one_write").await?;
             }
-            Applied::Lost => return Err(StoreError::unavailable("write", "the connection was lost")),
         }
     }
     if let Some(message) = watch::message(node, changes.used_ids()) {
@@ -282,12 +159,12 @@ async fn execute(connection: &mut PgConnection, statements: &'static str) -> Res
 
 /// Writes that share a transaction, in the order of their contexts.
 struct Group {
-    jobs: Vec<Box<dyn Queued>>,
+    jobs: Vec<Box<dyn Queued<PgConnection>>>,
     locks: Locks,
 }
 
 /// Divides what was taken into groups that do not hold too many locks at once; leaves it empty.
-fn groups(taken: &mut Vec<Box<dyn Queued>>) -> Vec<Group> {
+fn groups(taken: &mut Vec<Box<dyn Queued<PgConnection>>>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::with_capacity(1);
     for job in taken.drain(..) {
         let locks = job.locks();

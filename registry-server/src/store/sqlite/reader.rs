@@ -34,7 +34,7 @@ const SETTINGS_COLUMNS: usize = 16;
 
 /// The read-only side of a database.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(in crate::store) struct Reader {
     pool: SqlitePool,
     revisions: Arc<Revisions>,
 }

@@ -9,137 +9,52 @@
 //! Invariant: nobody is told of success before COMMIT has returned. A write that fails takes back only what it did
 //! itself; when the transaction as a whole fails, every write of the group is answered `Unavailable`, whatever came of
 //! it. Whether such a COMMIT took effect is unknown, so the connection is made anew and the revisions are read again.
-//!
-//! A caller may go away at any time: what is queued is still written, and its answer is dropped.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::SqliteConnection;
-use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::super::StoreError;
 use super::super::changes::Changes;
-use super::super::writes::Write;
+use super::super::queue::{self, Patience, Queue, Queued};
 use super::connect::{Location, Ownership};
 use super::revisions::Revisions;
 
-/// Writes that may wait. At a few milliseconds per commit of [`GROUP_MAX`] the last of them waits well below a second.
-const QUEUE_MAX: usize = 256;
-
-/// Writes that share a commit: enough to hide the cost of a sync to disk, few enough to keep the first from waiting.
-const GROUP_MAX: usize = 64;
-
-/// How long a caller waits for a place in the queue before it is told to try later.
-const ENQUEUE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a caller waits for a place in the queue before it is told to try later. A commit ends by itself: SQLite waits
+/// for nobody but the disk.
+const PATIENCE: Patience = Patience { enqueue: Duration::from_secs(2), answer: None };
 
 /// A commit this young proves that writes work.
 const PROOF_AGE_MAX: Duration = Duration::from_secs(1);
 
-/// The sending side of the writer's task.
+/// The writer of a file or of a database in memory.
 #[derive(Debug)]
 pub(super) struct Writer {
-    queue: mpsc::Sender<Box<dyn Queued>>,
-    stop: Arc<Notify>,
+    pub(super) queue: Queue<SqliteConnection>,
     proof: Arc<Proof>,
-    task: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Writer {
-    /// Starts the task on the current runtime; it ends when the last sender is gone or after [`Writer::close`].
-    /// The right to use the file, `None` in memory, ends with the task: not before the last write.
+    /// Starts the task on the current runtime. The right to use the file, `None` in memory, ends with the task: not before
+    /// the last write.
     pub(super) fn start(
         location: Location,
         ownership: Option<Ownership>,
         connection: SqliteConnection,
         revisions: Arc<Revisions>,
     ) -> Self {
-        let (queue, waiting) = mpsc::channel(QUEUE_MAX);
-        let stop = Arc::new(Notify::new());
         let proof = Arc::new(Proof::new());
         let task = Task { location, ownership, connection, is_suspect: false, revisions, proof: Arc::clone(&proof) };
-        let task = tokio::spawn(task.run(waiting, Arc::clone(&stop)));
-        Self { queue, stop, proof, task: Mutex::new(Some(task)) }
-    }
-
-    /// Queues a write and waits for its commit.
-    ///
-    /// # Cancel safety
-    ///
-    /// Once queued, the write is done whether or not anybody waits for the answer.
-    pub(super) async fn submit<W: Write>(&self, write: W) -> Result<W::Output, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        let job = Box::new(Job { write, outcome: None, reply });
-        self.queue.send_timeout(job, ENQUEUE_TIMEOUT).await.map_err(|error| match error {
-            mpsc::error::SendTimeoutError::Timeout(_) => {
-                StoreError::unavailable(W::OPERATION, "the queue of writes stayed full")
-            }
-            mpsc::error::SendTimeoutError::Closed(_) => StoreError::unavailable(W::OPERATION, "the store is closed"),
-        })?;
-        answer.await.unwrap_or_else(|_| Err(StoreError::unavailable(W::OPERATION, "the writer has ended")))
+        Self { queue: Queue::start(task, PATIENCE), proof }
     }
 
     /// Whether a commit so recently succeeded that a test write would prove nothing new.
     pub(super) fn has_just_committed(&self) -> bool {
         self.proof.is_fresh()
-    }
-
-    /// Takes no more writes, does those that are queued, and waits for the end of the task.
-    pub(super) async fn close(&self) {
-        self.stop.notify_one();
-        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(task) = task {
-            // An error is a panic of the task, which has been printed where it happened.
-            let _ = task.await;
-        }
-    }
-}
-
-/// A write in the queue, with its type hidden.
-#[async_trait]
-trait Queued: Send {
-    /// Applies the write and keeps the outcome until it may be told.
-    async fn apply(&mut self, connection: &mut SqliteConnection, changes: &mut Changes) -> Applied;
-
-    /// Tells the outcome, or why there is none.
-    fn answer(self: Box<Self>, group: Result<(), &str>);
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Applied {
-    Done,
-    Failed,
-}
-
-struct Job<W: Write> {
-    write: W,
-    outcome: Option<Result<W::Output, StoreError>>,
-    reply: oneshot::Sender<Result<W::Output, StoreError>>,
-}
-
-#[async_trait]
-impl<W: Write> Queued for Job<W> {
-    async fn apply(&mut self, connection: &mut SqliteConnection, changes: &mut Changes) -> Applied {
-        let outcome = self.write.apply(connection, changes).await;
-        let applied = if outcome.is_ok() { Applied::Done } else { Applied::Failed };
-        self.outcome = Some(outcome);
-        applied
-    }
-
-    fn answer(self: Box<Self>, group: Result<(), &str>) {
-        let answer = match (group, self.outcome) {
-            (Ok(()), Some(outcome)) => outcome,
-            (Err(reason), _) => {
-                Err(StoreError::unavailable(W::OPERATION, format!("the shared transaction failed: {reason}")))
-            }
-            (Ok(()), None) => Err(StoreError::unavailable(W::OPERATION, "the write was not reached")),
-        };
-        // The caller may have gone away.
-        let _ = self.reply.send(answer);
     }
 }
 
@@ -154,30 +69,11 @@ struct Task {
     proof: Arc<Proof>,
 }
 
-impl Task {
-    async fn run(mut self, mut waiting: mpsc::Receiver<Box<dyn Queued>>, stop: Arc<Notify>) {
-        let mut group = Vec::with_capacity(GROUP_MAX);
-        loop {
-            tokio::select! {
-                biased;
-                () = stop.notified() => waiting.close(),
-                taken = waiting.recv_many(&mut group, GROUP_MAX) => {
-                    if taken == 0 {
-                        break;
-                    }
-                    self.commit_group(&mut group).await;
-                }
-            }
-        }
-        // The last connection moves the log into the file. If it cannot, the next start does.
-        if let Err(error) = sqlx::Connection::close(self.connection).await {
-            tracing::warn!(error = %error, "the database was not closed cleanly; the next start repairs it");
-        }
-        drop(self.ownership);
-    }
+#[async_trait]
+impl queue::Writer for Task {
+    type Connection = SqliteConnection;
 
-    /// Writes and answers a group; leaves it empty.
-    async fn commit_group(&mut self, group: &mut Vec<Box<dyn Queued>>) {
+    async fn write(&mut self, group: &mut Vec<Box<dyn Queued<SqliteConnection>>>) {
         let mut changes = Changes::default();
         match self.transact(group, &mut changes).await {
             Ok(()) => {
@@ -201,7 +97,21 @@ impl Task {
         }
     }
 
-    async fn transact(&mut self, group: &mut [Box<dyn Queued>], changes: &mut Changes) -> Result<(), Trouble> {
+    async fn close(self) {
+        // The last connection moves the log into the file. If it cannot, the next start does.
+        if let Err(error) = sqlx::Connection::close(self.connection).await {
+            tracing::warn!(error = %error, "the database was not closed cleanly; the next start repairs it");
+        }
+        drop(self.ownership);
+    }
+}
+
+impl Task {
+    async fn transact(
+        &mut self,
+        group: &mut [Box<dyn Queued<SqliteConnection>>],
+        changes: &mut Changes,
+    ) -> Result<(), Trouble> {
         if self.is_suspect {
             self.renew_connection().await?;
         }
@@ -213,9 +123,9 @@ impl Task {
             let mark = changes.mark();
             match job.apply(&mut self.connection, changes).await {
                 // COMMIT releases what is open.
-                Applied::Done if place == last => {}
-                Applied::Done => execute(&mut self.connection, "RELEASE one_write; SAVEPOINT one_write").await?,
-                Applied::Failed => {
+                Ok(()) if place == last => {}
+                Ok(()) => execute(&mut self.connection, "RELEASE one_write; SAVEPOINT one_write").await?,
+                Err(_) => {
                     changes.roll_back_to(mark);
                     // Leaves the savepoint open for the next write. A full disk can make SQLite roll back everything
                     // by itself; then this fails and ends the group.

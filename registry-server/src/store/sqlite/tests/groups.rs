@@ -77,7 +77,7 @@ async fn a_write_that_fails_takes_back_only_itself() {
         (1..=20)
             .map(|number| async move {
                 if number % 2 == 0 {
-                    store.writer.submit(FAILS_HALF_WAY).await.map(|_| None)
+                    store.writer.queue.submit(FAILS_HALF_WAY).await.map(|_| None)
                 } else {
                     insert(store, number).await.map(Some)
                 }
@@ -111,7 +111,7 @@ async fn a_commit_that_fails_fails_its_whole_group_and_no_other() {
         (1..=20)
             .map(|number| async move {
                 if number == 10 {
-                    store.writer.submit(FAILS_AT_COMMIT).await.map(drop)
+                    store.writer.queue.submit(FAILS_AT_COMMIT).await.map(drop)
                 } else {
                     insert(store, number).await.map(drop)
                 }
@@ -143,7 +143,7 @@ async fn a_database_in_memory_survives_a_commit_that_fails() {
     let store = Arc::new(SqliteStore::open_in_memory().await.unwrap());
     insert(&store, 1).await.unwrap();
 
-    let error = store.writer.submit(FAILS_AT_COMMIT).await.unwrap_err();
+    let error = store.writer.queue.submit(FAILS_AT_COMMIT).await.unwrap_err();
 
     assert_eq!(error.kind, StoreErrorKind::Unavailable);
     let store: Arc<dyn Store> = store;
@@ -160,17 +160,17 @@ async fn a_full_disk_refuses_writes_and_serves_reads_until_there_is_room() {
     let large = "x".repeat(1 << 20);
     let key = subject("large");
     // The page limit stands for the disk's size.
-    store.writer.submit(Statements(&["PRAGMA max_page_count = 1"])).await.unwrap();
+    store.writer.queue.submit(Statements(&["PRAGMA max_page_count = 1"])).await.unwrap();
 
     for _ in 0..3 {
         let error = store.insert_version(new_version(&key, &large, Revision::default())).await.unwrap_err();
         assert_eq!(error.kind, StoreErrorKind::Unavailable, "{}", error.source);
         assert_eq!(&*store.schema(".", SchemaId(1)).await.unwrap().unwrap().text, "text 1");
         // A renewed connection has no limit any more.
-        store.writer.submit(Statements(&["PRAGMA max_page_count = 1"])).await.unwrap();
+        store.writer.queue.submit(Statements(&["PRAGMA max_page_count = 1"])).await.unwrap();
     }
 
-    store.writer.submit(Statements(&["PRAGMA max_page_count = 1000000"])).await.unwrap();
+    store.writer.queue.submit(Statements(&["PRAGMA max_page_count = 1000000"])).await.unwrap();
     let store: Arc<dyn Store> = store;
     assert_eq!(register(&store, &key, &large).await, pair(2, 1));
     store.close().await;
@@ -183,8 +183,8 @@ async fn the_writer_syncs_every_commit_and_keeps_foreign_keys() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
 
-    assert_eq!(store.writer.submit(Statements(&["PRAGMA synchronous"])).await.unwrap(), Some(FULL));
-    assert_eq!(store.writer.submit(Statements(&["PRAGMA foreign_keys"])).await.unwrap(), Some(1));
-    assert_eq!(store.writer.submit(Statements(&[IS_WAL])).await.unwrap(), Some(1));
+    assert_eq!(store.writer.queue.submit(Statements(&["PRAGMA synchronous"])).await.unwrap(), Some(FULL));
+    assert_eq!(store.writer.queue.submit(Statements(&["PRAGMA foreign_keys"])).await.unwrap(), Some(1));
+    assert_eq!(store.writer.queue.submit(Statements(&[IS_WAL])).await.unwrap(), Some(1));
     store.close().await;
 }

@@ -1,0 +1,166 @@
+//! The queue of writes in front of a database's one writer: a bounded channel, a task, and the answers.
+//!
+//! What a group of writes shares (a transaction, a sync to disk) is the [`Writer`]'s, each database has its own. A caller
+//! may go away at any time: what is queued is still written, and its answer is dropped.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::StoreError;
+use super::changes::Changes;
+use super::connection::Connection;
+use super::locks::Locks;
+use super::writes::Write;
+
+/// Writes that may wait. At a few milliseconds per commit of [`GROUP_MAX`] the last of them waits well below a second.
+const QUEUE_MAX: usize = 256;
+
+/// Writes that are taken at once: enough to hide the cost of a sync to disk, few enough to keep the first from waiting.
+const GROUP_MAX: usize = 64;
+
+/// How long a caller waits before it is told to try later.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// For a place in the queue.
+    pub(super) enqueue: Duration,
+    /// For the answer to what is queued; `None` where the writer always ends by itself.
+    pub(super) answer: Option<Duration>,
+}
+
+/// Writes what is queued.
+#[async_trait]
+pub(super) trait Writer: Send + 'static {
+    type Connection: Connection + 'static;
+
+    /// Writes and answers what was taken from the queue; leaves it empty. Nobody is told of success before COMMIT has
+    /// returned.
+    async fn write(&mut self, taken: &mut Vec<Box<dyn Queued<Self::Connection>>>);
+
+    /// Ends the connection, after the last write.
+    async fn close(self);
+}
+
+/// The sending side of a writer's task.
+#[derive(Debug)]
+pub(super) struct Queue<C> {
+    queue: mpsc::Sender<Box<dyn Queued<C>>>,
+    patience: Patience,
+    stop: Arc<Notify>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl<C: Connection + 'static> Queue<C> {
+    /// Starts the task on the current runtime; it ends when the last sender is gone or after [`Queue::close`].
+    pub(super) fn start(writer: impl Writer<Connection = C>, patience: Patience) -> Self {
+        let (queue, waiting) = mpsc::channel(QUEUE_MAX);
+        let stop = Arc::new(Notify::new());
+        let task = tokio::spawn(run(writer, waiting, Arc::clone(&stop)));
+        Self { queue, patience, stop, task: Mutex::new(Some(task)) }
+    }
+
+    /// Queues a write and waits for its commit.
+    ///
+    /// # Cancel safety
+    ///
+    /// Once queued, the write is done whether or not anybody waits for the answer.
+    pub(super) async fn submit<W: Write>(&self, write: W) -> Result<W::Output, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let job = Box::new(Job { write, outcome: None, reply });
+        self.queue.send_timeout(job, self.patience.enqueue).await.map_err(|error| match error {
+            mpsc::error::SendTimeoutError::Timeout(_) => {
+                StoreError::unavailable(W::OPERATION, "the queue of writes stayed full")
+            }
+            mpsc::error::SendTimeoutError::Closed(_) => StoreError::unavailable(W::OPERATION, "the store is closed"),
+        })?;
+        let answer = match self.patience.answer {
+            None => answer.await,
+            Some(patience) => tokio::time::timeout(patience, answer)
+                .await
+                .map_err(|_| StoreError::unavailable(W::OPERATION, "the database has not confirmed it in time"))?,
+        };
+        answer.unwrap_or_else(|_| Err(StoreError::unavailable(W::OPERATION, "the writer has ended")))
+    }
+
+    /// Takes no more writes, does those that are queued, and waits for the end of the task.
+    pub(super) async fn close(&self) {
+        self.stop.notify_one();
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = task {
+            // An error is a panic of the task, which has been printed where it happened.
+            let _ = task.await;
+        }
+    }
+}
+
+async fn run<W: Writer>(mut writer: W, mut waiting: mpsc::Receiver<Box<dyn Queued<W::Connection>>>, stop: Arc<Notify>) {
+    let mut taken = Vec::with_capacity(GROUP_MAX);
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.notified() => waiting.close(),
+            count = waiting.recv_many(&mut taken, GROUP_MAX) => {
+                if count == 0 {
+                    break;
+                }
+                writer.write(&mut taken).await;
+            }
+        }
+    }
+    writer.close().await;
+}
+
+/// A write in the queue, with its type hidden.
+#[async_trait]
+pub(super) trait Queued<C>: Send {
+    /// The locks it needs.
+    fn locks(&self) -> Locks;
+
+    /// The context it writes in; empty when it is not about one.
+    fn context(&self) -> &str;
+
+    /// Applies the write and keeps the outcome until it may be told; why it failed, if it did.
+    async fn apply(&mut self, connection: &mut C, changes: &mut Changes) -> Result<(), &StoreError>;
+
+    /// Tells the outcome, or why the group that it was in has none.
+    fn answer(self: Box<Self>, group: Result<(), &str>);
+}
+
+struct Job<W: Write> {
+    write: W,
+    outcome: Option<Result<W::Output, StoreError>>,
+    reply: oneshot::Sender<Result<W::Output, StoreError>>,
+}
+
+#[async_trait]
+impl<C: Connection, W: Write> Queued<C> for Job<W> {
+    fn locks(&self) -> Locks {
+        let mut locks = Locks::default();
+        self.write.lock(&mut locks);
+        locks
+    }
+
+    fn context(&self) -> &str {
+        self.write.context()
+    }
+
+    async fn apply(&mut self, connection: &mut C, changes: &mut Changes) -> Result<(), &StoreError> {
+        let outcome = self.write.apply(connection, changes).await;
+        self.outcome.insert(outcome).as_ref().map(|_| ())
+    }
+
+    fn answer(self: Box<Self>, group: Result<(), &str>) {
+        let answer = match (group, self.outcome) {
+            (Ok(()), Some(outcome)) => outcome,
+            (Err(reason), _) => {
+                Err(StoreError::unavailable(W::OPERATION, format!("the shared transaction failed: {reason}")))
+            }
+            (Ok(()), None) => Err(StoreError::unavailable(W::OPERATION, "the write was not reached")),
+        };
+        // The caller may have gone away.
+        let _ = self.reply.send(answer);
+    }
+}
