@@ -5,7 +5,7 @@ use futures_util::future::LocalBoxFuture;
 use schema_core::wire::{RegisterRequest, RegisterResponse, TagSchemaRequest, VersionResponse};
 
 use crate::clock;
-use crate::registry::{Check, Deleted, Found, Registered, Subject, VersionChange};
+use crate::registry::{Check, Deleted, Found, Registered, Selector, Subject, VersionChange};
 
 use super::error::HttpError;
 use super::view::{Shown, View};
@@ -83,8 +83,14 @@ pub(crate) fn list<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
 /// `GET /subjects/{subject}/versions/{version}`: one version with its schema.
 pub(crate) fn get<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
     Box::pin(async {
-        let found = find(call).await?;
-        json(&version_response(&found, View::of(call)?.show(call, &found.content).await?))
+        let (subject, selector, deleted) = named(call)?;
+        let view = View::of(call)?;
+        if view == View::PLAIN {
+            let make = |found: &Found| json(&version_response(found, view.show_schema(&found.content.schema)));
+            return call.registry.version_answer(&subject, selector, deleted, make).await;
+        }
+        let found = call.registry.version(&subject, selector, deleted).await?;
+        json(&version_response(&found, view.show(call, &found.content).await?))
     })
 }
 
@@ -148,8 +154,13 @@ pub(crate) fn delete<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
 }
 
 async fn find(call: &Call<'_>) -> Result<Found, HttpError> {
+    let (subject, selector, deleted) = named(call)?;
+    Ok(call.registry.version(&subject, selector, deleted).await?)
+}
+
+/// The version that the path names.
+fn named(call: &Call<'_>) -> Result<(Subject, Selector, Deleted), HttpError> {
     // A version that is none is told before a subject that is not there.
     let selector = params::version(call.argument(1))?;
-    let subject = Subject::parse(call.argument(0));
-    Ok(call.registry.version(&subject, selector, call.query.deleted()?).await?)
+    Ok((Subject::parse(call.argument(0)), selector, call.query.deleted()?))
 }

@@ -18,10 +18,12 @@ pub(crate) enum CacheName {
     Subjects,
     /// Ids with what uses them.
     Uses,
+    /// Finished answers about versions.
+    Versions,
 }
 
 /// By the order of [`CacheName`].
-const CACHES: [&str; 4] = ["contents", "texts", "subjects", "uses"];
+const CACHES: [&str; 5] = ["contents", "texts", "subjects", "uses", "versions"];
 
 /// What the rules count.
 #[derive(Debug)]

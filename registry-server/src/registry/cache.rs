@@ -7,6 +7,7 @@
 //! | likenesses | context, id and form | as contents; an id that has changed is another schema to all who ask |
 //! | subjects | subject and revision | a revision stands for one state; the store is asked for it first |
 //! | uses | context, id and its generation | the store raises it with each commit that changes the id's uses |
+//! | versions | subject, revision and version | as subjects; while a version is there, its content stays |
 //!
 //! A key that carries its revision needs no eviction: when the state moves on, nobody asks for the old key any
 //! more and it ages out. Many who miss one key at once wait for one load.
@@ -29,7 +30,7 @@ use crate::store::{
 use super::canonical::{Candidate, Canonical, Form, Schema, TextKey};
 use super::references::References;
 use super::same::{AlikeIndex, Likeness, LikenessKey};
-use super::{Registry, RegistryError, Subject};
+use super::{Found, Registry, RegistryError, Subject};
 
 /// Finished answers kept per id: one per use, for the first uses. Beyond them an answer is made anew each time.
 const ANSWERS_PER_ID: usize = 64;
@@ -50,7 +51,11 @@ pub(super) struct Caches {
     subjects: Cache<(SubjectKey, Revision), Arc<CachedSubject>>,
     uses: Cache<(Arc<str>, SchemaId, u64), Arc<SchemaInUse>>,
     likenesses: Cache<LikenessKey, Likeness>,
+    versions: Cache<VersionKey, Bytes>,
 }
+
+/// What a finished answer about a version was made of.
+type VersionKey = (SubjectKey, Revision, Version);
 
 /// The content of an id, with the schema read from it once somebody compares.
 #[derive(Debug)]
@@ -103,7 +108,7 @@ impl Caches {
                 .weigher(|_, canonical: &Arc<Canonical>| weight(canonical.text.len() * PARSED_FACTOR))
                 .build(),
             subjects: Cache::builder()
-                .max_capacity(share(20))
+                .max_capacity(share(15))
                 .weigher(|_, subject: &Arc<CachedSubject>| {
                     // Each version may stand in three indexes.
                     let versions = subject.snapshot.versions.len() * (size_of::<VersionEntry>() + 3 * 64);
@@ -111,13 +116,17 @@ impl Caches {
                 })
                 .build(),
             uses: Cache::builder()
-                .max_capacity(share(30))
+                .max_capacity(share(25))
                 .weigher(|_, schema: &Arc<SchemaInUse>| {
                     let answer_bytes = schema.content.bytes() / PARSED_FACTOR + ENTRY_BYTES;
                     weight(schema.uses.len() * 128 + schema.answers.len() * answer_bytes)
                 })
                 .build(),
             likenesses: Cache::builder().max_capacity(share(5)).weigher(|_, _| LIKENESS_BYTES).build(),
+            versions: Cache::builder()
+                .max_capacity(share(10))
+                .weigher(|_, answer: &Bytes| weight(answer.len()))
+                .build(),
         }
     }
 
@@ -146,6 +155,7 @@ impl fmt::Debug for Caches {
             .field("subjects", &self.subjects.entry_count())
             .field("uses", &self.uses.entry_count())
             .field("likenesses", &self.likenesses.entry_count())
+            .field("versions", &self.versions.entry_count())
             .finish()
     }
 }
@@ -261,6 +271,22 @@ impl Registry {
             Ok(Arc::new(CachedSubject::new(subject.clone(), snapshot)))
         };
         self.caches.subjects.try_get_with(key, load).await.map_err(|error: Arc<RegistryError>| error.into())
+    }
+
+    /// The finished answer about a version of a subject, made at most once while nothing of the subject changes.
+    pub(super) async fn finished_answer<E: From<RegistryError>>(
+        &self,
+        current: &CachedSubject,
+        entry: &VersionEntry,
+        make: impl FnOnce(&Found) -> Result<Bytes, E>,
+    ) -> Result<Bytes, E> {
+        let key = (current.subject.key.clone(), current.snapshot.revision, entry.version);
+        if let Some(known) = self.metrics.looked_up(CacheName::Versions, self.caches.versions.get(&key).await) {
+            return Ok(known);
+        }
+        let answer = make(&self.found(current, entry).await?)?;
+        self.caches.versions.insert(key, answer.clone()).await;
+        Ok(answer)
     }
 
     /// Takes note of a version that was appended to a subject and of nothing else that changed.

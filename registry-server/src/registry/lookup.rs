@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use schema_core::format::Strictness;
 use schema_core::tags::EntityTags;
 use schema_core::{Guid, SchemaId, Version};
@@ -67,16 +68,61 @@ impl Registry {
         selector: Selector,
         deleted: Deleted,
     ) -> Result<Found, RegistryError> {
-        let found = self.version_in(subject, selector, deleted).await;
-        if let Err(RegistryError::SubjectNotFound { .. }) = found {
+        let (current, entry) = self.chosen(subject, selector, deleted).await?;
+        self.found(&current, &entry).await
+    }
+
+    /// As [`Self::version`], as an answer: `make` is asked only where the answer is not known from before, so it has
+    /// to give the same for the same version each time.
+    ///
+    /// # Errors
+    /// As [`Self::version`], and those of `make`.
+    pub async fn version_answer<E: From<RegistryError>>(
+        &self,
+        subject: &Subject,
+        selector: Selector,
+        deleted: Deleted,
+        make: impl FnOnce(&Found) -> Result<Bytes, E>,
+    ) -> Result<Bytes, E> {
+        let (current, entry) = self.chosen(subject, selector, deleted).await?;
+        self.finished_answer(&current, &entry, make).await
+    }
+
+    /// The version that is meant, and the subject that has it.
+    async fn chosen(
+        &self,
+        subject: &Subject,
+        selector: Selector,
+        deleted: Deleted,
+    ) -> Result<(Arc<CachedSubject>, VersionEntry), RegistryError> {
+        let chosen = self.chosen_in(subject, selector, deleted).await;
+        if let Err(RegistryError::SubjectNotFound { .. }) = chosen {
             for other in self.elsewhere(subject).await? {
-                match self.version_in(&other, selector, deleted).await {
+                match self.chosen_in(&other, selector, deleted).await {
                     Err(RegistryError::SubjectNotFound { .. } | RegistryError::VersionNotFound { .. }) => {}
-                    found => return found,
+                    chosen => return chosen,
                 }
             }
         }
-        found
+        chosen
+    }
+
+    async fn chosen_in(
+        &self,
+        subject: &Subject,
+        selector: Selector,
+        deleted: Deleted,
+    ) -> Result<(Arc<CachedSubject>, VersionEntry), RegistryError> {
+        let current = self.subject(subject).await?;
+        current.must_have_versions(deleted)?;
+        let entry = match selector {
+            Selector::Latest => current.live_newest_first().next(),
+            Selector::Number(version) => current.version(version).filter(|entry| is_visible(entry, deleted)),
+        };
+        match entry.cloned() {
+            Some(entry) => Ok((current, entry)),
+            None => Err(RegistryError::VersionNotFound { version: selector.number() }),
+        }
     }
 
     /// One version of this subject and no other.
@@ -86,16 +132,8 @@ impl Registry {
         selector: Selector,
         deleted: Deleted,
     ) -> Result<Found, RegistryError> {
-        let current = self.subject(subject).await?;
-        current.must_have_versions(deleted)?;
-        let entry = match selector {
-            Selector::Latest => current.live_newest_first().next(),
-            Selector::Number(version) => current.visible(deleted).find(|entry| entry.version == version),
-        };
-        match entry {
-            Some(entry) => self.found(&current, entry).await,
-            None => Err(RegistryError::VersionNotFound { version: selector.number() }),
-        }
+        let (current, entry) = self.chosen_in(subject, selector, deleted).await?;
+        self.found(&current, &entry).await
     }
 
     /// The versions of a subject, ascending.
@@ -280,7 +318,7 @@ impl Registry {
         Ok(self.parsed(content).await?.parsed.tags())
     }
 
-    async fn found(&self, current: &CachedSubject, entry: &VersionEntry) -> Result<Found, RegistryError> {
+    pub(super) async fn found(&self, current: &CachedSubject, entry: &VersionEntry) -> Result<Found, RegistryError> {
         let content = self.content_of(current.context(), entry).await?;
         Ok(Found { subject: current.subject.clone(), entry: entry.clone(), content })
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::future::join_all;
 use schema_core::wire::ConfigUpdate;
 use schema_core::{SchemaId, SchemaType, Version};
@@ -14,7 +15,9 @@ use crate::store::{
     SubjectKey, SubjectSnapshot,
 };
 
-use super::{Deleted, Registry, RegistryConfig, RegistryError, SchemaInput, ScopeName, Selector, Subject, Terms};
+use super::{
+    Deleted, Found, Registry, RegistryConfig, RegistryError, SchemaInput, ScopeName, Selector, Subject, Terms,
+};
 
 mod content;
 
@@ -354,4 +357,27 @@ async fn a_large_schema_is_read_and_compared_like_a_small_one() {
     let refused = registry.check_compatibility(&subject("s"), Some(Selector::Latest), &large(8000)).await.unwrap();
 
     assert!(refused[0].contains("MISSING_ENUM_SYMBOLS"), "{}", refused[0]);
+}
+
+#[tokio::test]
+async fn an_answer_about_a_version_is_made_once_while_its_subject_stays_as_it_is() {
+    let (registry, _store) = registry().await;
+    let made = AtomicUsize::new(0);
+    let ask = async |selector| {
+        let make = |found: &Found| {
+            made.fetch_add(1, Ordering::SeqCst);
+            Ok::<_, RegistryError>(Bytes::from(format!("{} {}", found.entry.version, found.entry.deleted)))
+        };
+        registry.version_answer(&subject("s"), selector, Deleted::Include, make).await.unwrap()
+    };
+    register(&registry, "s", &record("a")).await.unwrap();
+    let first = Selector::Number(Version(1));
+
+    assert_eq!([ask(first).await, ask(first).await, ask(Selector::Latest).await], ["1 false"; 3]);
+    assert_eq!(made.load(Ordering::SeqCst), 1);
+
+    register(&registry, "s", &record("ab")).await.unwrap();
+    assert_eq!(ask(Selector::Latest).await, "2 false");
+    registry.delete_version(&subject("s"), first, DeleteMode::Soft).await.unwrap();
+    assert_eq!(ask(first).await, "1 true");
 }

@@ -1,0 +1,159 @@
+//! Requests over kept connections, in turns with the floor.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::process::Process;
+
+/// A request as its bytes.
+pub(crate) type Request = Vec<u8>;
+
+/// The turns that the floor and what is measured take.
+const TURNS: usize = 5;
+
+/// CPU time is counted in hundredths of a second: the floor needs so many requests a turn to be seen.
+const FLOOR_REQUESTS_MIN: usize = 4_000;
+
+/// Who is asked, and by how many.
+pub(crate) struct Load<'a> {
+    floor: &'a Process,
+    server: &'a Process,
+    connections: usize,
+}
+
+impl<'a> Load<'a> {
+    pub(crate) fn new(floor: &'a Process, server: &'a Process, connections: usize) -> Self {
+        Self { floor, server, connections }
+    }
+
+    pub(crate) fn print_header() {
+        println!(
+            "{:<40} {:>8} {:>10} {:>8} {:>8} {:>8} {:>10} {:>7}",
+            "", "requests", "CPU s/100k", "req/s", "p50 us", "p99 us", "floor", "ratio"
+        );
+    }
+
+    /// Sends one request so many times, and prints what it cost.
+    pub(crate) fn of_one(&self, name: &str, count: usize, request: Request) {
+        self.measure(name, count, &[request]);
+    }
+
+    /// Sends each request once, and prints what they cost.
+    pub(crate) fn of(&self, name: &str, requests: Vec<Request>) {
+        self.measure(name, requests.len(), &requests);
+    }
+
+    fn measure(&self, name: &str, count: usize, requests: &[Request]) {
+        let (mut floor, mut server) = (Measure::default(), Measure::default());
+        let floor_request = [crate::get("/")];
+        for turn in 0..TURNS {
+            let range = count * turn / TURNS..count * (turn + 1) / TURNS;
+            floor.add(self.floor, self.connections, &floor_request, 0..range.len().max(FLOOR_REQUESTS_MIN));
+            server.add(self.server, self.connections, requests, range);
+        }
+        server.print(name, &floor);
+    }
+}
+
+/// What a number of requests cost.
+#[derive(Default)]
+struct Measure {
+    cpu: Duration,
+    elapsed: Duration,
+    latencies: Vec<Duration>,
+}
+
+impl Measure {
+    fn add(&mut self, server: &Process, connections: usize, requests: &[Request], range: std::ops::Range<usize>) {
+        let (next, cpu_before, started) = (AtomicUsize::new(range.start), server.cpu(), Instant::now());
+        let latencies: Vec<Duration> = std::thread::scope(|scope| {
+            let send = || send_all(server.address, requests, range.end, &next);
+            let threads: Vec<_> = (0..connections).map(|_| scope.spawn(send)).collect();
+            threads.into_iter().flat_map(|thread| thread.join().expect("the load runs")).collect()
+        });
+        self.elapsed += started.elapsed();
+        self.cpu += server.cpu() - cpu_before;
+        self.latencies.extend(latencies);
+    }
+
+    fn cpu_per_request(&self) -> f64 {
+        self.cpu.as_secs_f64() / self.latencies.len() as f64
+    }
+
+    fn print(&mut self, name: &str, floor: &Self) {
+        self.latencies.sort();
+        let percentile = |share: f64| {
+            let at = (self.latencies.len() as f64 * share) as usize;
+            self.latencies[at.min(self.latencies.len() - 1)].as_micros()
+        };
+        println!(
+            "{name:<40} {:>8} {:>10.3} {:>8.0} {:>8} {:>8} {:>10.3} {:>7.2}",
+            self.latencies.len(),
+            self.cpu_per_request() * 100_000.0,
+            self.latencies.len() as f64 / self.elapsed.as_secs_f64(),
+            percentile(0.5),
+            percentile(0.99),
+            floor.cpu_per_request() * 100_000.0,
+            self.cpu_per_request() / floor.cpu_per_request(),
+        );
+    }
+}
+
+fn send_all(address: SocketAddr, requests: &[Request], end: usize, next: &AtomicUsize) -> Vec<Duration> {
+    let mut connection = Connection::open(address);
+    let mut latencies = Vec::new();
+    loop {
+        let at = next.fetch_add(1, Ordering::Relaxed);
+        if at >= end {
+            return latencies;
+        }
+        let started = Instant::now();
+        connection.send_ok(&requests[at % requests.len()]);
+        latencies.push(started.elapsed());
+    }
+}
+
+/// A kept connection.
+pub(crate) struct Connection {
+    stream: BufReader<TcpStream>,
+    line: String,
+    body: Vec<u8>,
+}
+
+impl Connection {
+    pub(crate) fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("the server listens");
+        stream.set_nodelay(true).expect("a socket");
+        Self { stream: BufReader::new(stream), line: String::new(), body: Vec::new() }
+    }
+
+    /// The body of an answer that has to be a 200.
+    pub(crate) fn send_ok(&mut self, request: &[u8]) -> &[u8] {
+        let status = self.send(request);
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&self.body));
+        &self.body
+    }
+
+    /// The status of the answer.
+    pub(crate) fn send(&mut self, request: &[u8]) -> u16 {
+        self.stream.get_mut().write_all(request).expect("the server takes requests");
+        let status = self.read_line().split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        let mut length = 0;
+        while let Some((name, value)) = self.read_line().split_once(':') {
+            if name.eq_ignore_ascii_case("content-length") {
+                length = value.trim().parse().expect("a length");
+            }
+        }
+        self.body.resize(length, 0);
+        self.stream.read_exact(&mut self.body).expect("a body");
+        status
+    }
+
+    fn read_line(&mut self) -> &str {
+        self.line.clear();
+        self.stream.read_line(&mut self.line).expect("a line");
+        self.line.trim_end()
+    }
+}

@@ -1,0 +1,65 @@
+//! A server in a process of its own, and what it costs.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// Linux counts CPU time in hundredths of a second, whatever the kernel's own tick.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// A server process; it is killed when dropped.
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Process {
+    /// Starts a server and waits for the line with its address.
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the server starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped"))
+            .read_line(&mut line)
+            .expect("the server prints its address");
+        let address = line.trim().rsplit('/').next().and_then(|address| address.parse().ok());
+        Self { child, address: address.unwrap_or_else(|| panic!("no address in `{line}`")) }
+    }
+
+    /// CPU time of all its threads so far, in user and kernel mode.
+    pub(crate) fn cpu(&self) -> Duration {
+        let stat = self.proc("stat");
+        // Fields are counted behind the name, which may hold blanks: utime and stime are the 12th and 13th there.
+        let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
+        let ticks: f64 = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
+        Duration::from_secs_f64(ticks / TICKS_PER_SECOND)
+    }
+
+    /// What it holds in memory.
+    pub(crate) fn resident_mb(&self) -> f64 {
+        self.memory_mb("VmRSS:")
+    }
+
+    /// The most that it has held in memory.
+    pub(crate) fn peak_mb(&self) -> f64 {
+        self.memory_mb("VmHWM:")
+    }
+
+    fn memory_mb(&self, field: &str) -> f64 {
+        let status = self.proc("status");
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("Linux");
+        line.trim().trim_end_matches(" kB").parse::<f64>().expect("kilobytes") / 1024.0
+    }
+
+    fn proc(&self, file: &str) -> String {
+        std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).expect("Linux")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Already gone is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
