@@ -25,6 +25,7 @@ pub(super) const SQLITE: Steps = Steps {
     files: &[
         (1, "layout", include_str!("../../../migrations/sqlite/0001_layout.sql")),
         (2, "scopes", include_str!("../../../migrations/sqlite/0002_scopes.sql")),
+        (3, "versions_by_id", include_str!("../../../migrations/sqlite/0003_versions_by_id.sql")),
     ],
     kind_of: super::sqlite::kind_of,
 };
@@ -34,6 +35,7 @@ pub(super) const POSTGRES: Steps = Steps {
     files: &[
         (1, "layout", include_str!("../../../migrations/postgres/0001_layout.sql")),
         (2, "scopes", include_str!("../../../migrations/postgres/0002_scopes.sql")),
+        (3, "versions_by_id", include_str!("../../../migrations/postgres/0003_versions_by_id.sql")),
     ],
     kind_of: super::postgres::kind_of,
 };

@@ -12,6 +12,7 @@ use super::SqliteStore;
 mod crash;
 mod groups;
 mod opening;
+mod plans;
 mod scale;
 mod upgrade;
 

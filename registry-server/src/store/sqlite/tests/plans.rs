@@ -1,0 +1,30 @@
+//! How SQLite finds what statements ask for: not by walking through everything of a context.
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Row};
+
+use super::super::super::migrations;
+
+/// Statements that look for the versions of an id.
+const BY_ID: [(&str, &str); 5] = [
+    ("select_schema_uses", include_str!("../../sql/select_schema_uses.sql")),
+    ("select_referrers", include_str!("../../sql/select_referrers.sql")),
+    ("select_blocked", include_str!("../../sql/select_blocked.sql")),
+    ("remove_references_of_versions", include_str!("../../sql/remove_references_of_versions.sql")),
+    ("remove_unused_schema", include_str!("../../sql/remove_unused_schema.sql")),
+];
+
+#[tokio::test]
+async fn the_versions_of_an_id_are_found_by_an_index() {
+    let mut connection = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
+    migrations::run(&migrations::SQLITE, &mut connection, "an empty database").await.unwrap();
+
+    for (name, statement) in BY_ID {
+        let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+        let steps = sqlx::query(explained).fetch_all(&mut connection).await.unwrap();
+        let steps: Vec<String> = steps.iter().map(|row| row.get("detail")).collect();
+
+        assert!(steps.iter().any(|step| step.contains("versions_by_id (context=? AND id=?)")), "{name}: {steps:?}");
+        assert!(!steps.iter().any(|step| step.ends_with("PRIMARY KEY (context=?)")), "{name}: {steps:?}");
+    }
+}
