@@ -33,6 +33,10 @@ const GROUP_LOCKS_MAX: usize = 512;
 /// How long a caller waits. The server ends a statement after five seconds; if it does not even say so, it is away.
 const PATIENCE: Patience = Patience { enqueue: Duration::from_millis(1_500), answer: Some(Duration::from_secs(6)) };
 
+/// How long a group may take, COMMIT included, which no timeout of the server's bounds: a server that hangs, or a network
+/// that has gone silent, must not hold up the writes behind it, nor the end of the process.
+const GROUP_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How often a group is tried: a second time when it met a connection that had died since the last write.
 const TRIES_MAX: usize = 2;
 
@@ -81,8 +85,13 @@ impl Task {
         let outcome = loop {
             tries += 1;
             changes.roll_back_to(Changes::default().mark());
-            match self.transact(&mut group, &mut changes).await {
-                Err(trouble) if trouble.may_be_repeated() && tries < TRIES_MAX => {}
+            // What is cut off has taken the connection out; with it goes the transaction, if the server still lives.
+            let transaction = tokio::time::timeout(GROUP_TIMEOUT, self.transact(&mut group, &mut changes));
+            match transaction
+                .await
+                .unwrap_or_else(|_| Err(Trouble::in_doubt(StoreError::unavailable("write", "it hangs"))))
+            {
+                Err(trouble) if trouble.may_be_repeated && tries < TRIES_MAX => {}
                 outcome => break outcome,
             }
         };
@@ -101,10 +110,10 @@ impl Task {
         // Taken out: a transaction that fails anywhere drops the connection, and the server rolls back.
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.target.connect("write").await.map_err(Trouble::before_commit)?,
+            None => self.target.connect("write").await?,
         };
-        write_all(&mut connection, self.node, group, changes).await.map_err(Trouble::before_commit)?;
-        execute(&mut connection, "COMMIT").await.map_err(|error| Trouble { error, at_commit: true })?;
+        write_all(&mut connection, self.node, group, changes).await?;
+        execute(&mut connection, "COMMIT").await.map_err(Trouble::in_doubt)?;
         self.connection = Some(connection);
         Ok(())
     }
@@ -116,7 +125,7 @@ async fn write_all(
     node: Node,
     group: &mut Group,
     changes: &mut Changes,
-) -> Result<(), StoreError> {
+) -> Result<(), Trouble> {
     execute(connection, "BEGIN").await?;
     take_locks(connection, &group.locks).await?;
     execute(connection, "SAVEPOINT one_write").await?;
@@ -124,7 +133,7 @@ async fn write_all(
         let mark = changes.mark();
         match job.apply(connection, changes).await {
             Ok(()) => execute(connection, "RELEASE one_write; SAVEPOINT one_write").await?,
-            Err(error) if is_lost(error) => return Err(StoreError::unavailable("write", "the connection was lost")),
+            Err(error) if is_lost(error) => return Err(Trouble::lost(error)),
             Err(_) => {
                 changes.roll_back_to(mark);
                 // Leaves the savepoint open for the next write.
@@ -184,19 +193,28 @@ fn groups(taken: &mut Vec<Box<dyn Queued<PgConnection>>>) -> Vec<Group> {
 
 /// Why a group's transaction failed.
 #[derive(Debug, thiserror::Error)]
-#[error("{error}: {}", error.source)]
+#[error("{reason}")]
 struct Trouble {
-    error: StoreError,
-    at_commit: bool,
+    reason: String,
+    /// Nothing of the group can have taken effect, and another connection may do.
+    may_be_repeated: bool,
 }
 
 impl Trouble {
-    fn before_commit(error: StoreError) -> Self {
-        Self { error, at_commit: false }
+    /// The connection went away before the COMMIT.
+    fn lost(error: &StoreError) -> Self {
+        Self { reason: format!("{error}: {}", error.source), may_be_repeated: true }
     }
 
-    /// Nothing of the group can have taken effect, and another connection may do.
-    fn may_be_repeated(&self) -> bool {
-        !self.at_commit && is_lost(&self.error)
+    /// It may or may not have taken effect.
+    fn in_doubt(error: StoreError) -> Self {
+        Self { reason: format!("{error}: {}", error.source), may_be_repeated: false }
+    }
+}
+
+/// Before the COMMIT.
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self { may_be_repeated: is_lost(&error), ..Self::lost(&error) }
     }
 }
