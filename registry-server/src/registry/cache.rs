@@ -5,7 +5,7 @@
 //! | contents | context and id | compared with what a version has: an id changes only by a purge and an import |
 //! | texts | hash of the text as sent and of those it refers to | reading a text depends on nothing else |
 //! | likenesses | context, id and form | as contents; an id that has changed is another schema to all who ask |
-//! | subjects | subject and revision | a revision stands for one state; the store is asked for it first |
+//! | subjects | subject and revision | a revision stands for one state; the store is asked for it first, and the state has to name it |
 //! | uses | context, id and its generation | the store raises it with each commit that changes the id's uses |
 //! | versions | subject, revision and version | as subjects; while a version is there, its content stays |
 //!
@@ -263,7 +263,14 @@ impl Registry {
     pub(super) async fn subject_itself(&self, subject: &Subject) -> Result<Arc<CachedSubject>, RegistryError> {
         let revision = self.store.revision(&subject.key).await?;
         let key = (subject.key.clone(), revision);
-        if let Some(known) = self.metrics.looked_up(CacheName::Subjects, self.caches.subjects.get(&key).await) {
+        let known = self.caches.subjects.get(&key).await;
+        // A change between the two questions below leaves a later state under an earlier revision. Of a subject that was
+        // not there, which is how it is again once it is deleted.
+        let holds = known.as_ref().is_some_and(|known| known.snapshot.revision == revision);
+        if known.is_some() && !holds {
+            self.caches.subjects.invalidate(&key).await;
+        }
+        if let Some(known) = self.metrics.looked_up(CacheName::Subjects, known.filter(|_| holds)) {
             return Ok(known);
         }
         let load = async {

@@ -1,7 +1,7 @@
 //! The rules over a store that can be taken down, made to move, and counted.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -30,6 +30,8 @@ struct OddStore {
     inserts: AtomicUsize,
     schema_reads: AtomicUsize,
     snapshot_reads: AtomicUsize,
+    /// The next answer to who asks for a revision: one from before.
+    late_revision: Mutex<Option<Revision>>,
 }
 
 impl OddStore {
@@ -49,7 +51,11 @@ impl Store for OddStore {
     }
 
     async fn revision(&self, subject: &SubjectKey) -> Result<Revision, StoreError> {
-        self.up()?.revision(subject).await
+        let late = self.late_revision.lock().unwrap().take();
+        match late {
+            Some(revision) => Ok(revision),
+            None => self.up()?.revision(subject).await,
+        }
     }
 
     async fn insert_version(&self, new: NewVersion) -> Result<Inserted, StoreError> {
@@ -186,6 +192,7 @@ async fn registry() -> (Registry, Arc<OddStore>) {
         inserts: AtomicUsize::new(0),
         schema_reads: AtomicUsize::new(0),
         snapshot_reads: AtomicUsize::new(0),
+        late_revision: Mutex::new(None),
     });
     let limits = schema_core::format::Limits::default();
     let config =
@@ -380,4 +387,22 @@ async fn an_answer_about_a_version_is_made_once_while_its_subject_stays_as_it_is
     assert_eq!(ask(Selector::Latest).await, "2 false");
     registry.delete_version(&subject("s"), first, DeleteMode::Soft).await.unwrap();
     assert_eq!(ask(first).await, "1 true");
+}
+
+#[tokio::test]
+async fn a_subject_that_came_between_two_questions_is_gone_once_it_is_deleted() {
+    let (registry, store) = registry().await;
+    let before = store.inner.revision(&subject("s").key).await.unwrap();
+    register(&registry, "s", &record("a")).await.unwrap();
+    registry.versions(&subject("s"), Deleted::Hide).await.unwrap();
+
+    *store.late_revision.lock().unwrap() = Some(before);
+    assert_eq!(registry.versions(&subject("s"), Deleted::Hide).await.unwrap().len(), 1);
+    registry.delete_subject(&subject("s"), DeleteMode::Soft).await.unwrap();
+    registry.delete_subject(&subject("s"), DeleteMode::Permanent).await.unwrap();
+
+    assert_eq!(store.inner.revision(&subject("s").key).await.unwrap(), before);
+    let gone = registry.versions(&subject("s"), Deleted::Include).await;
+    assert!(matches!(gone, Err(RegistryError::SubjectNotFound { .. })), "{gone:?}");
+    assert_eq!(register(&registry, "s", &record("b")).await.unwrap(), (2, 1));
 }
