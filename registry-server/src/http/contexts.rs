@@ -9,7 +9,7 @@ use super::{Answer, Call, json};
 pub(crate) fn list<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
     Box::pin(async {
         let page = call.query.page()?;
-        let prefix = call.query.text("contextPrefix")?.unwrap_or_default();
+        let prefix = call.query.name("contextPrefix")?.unwrap_or_default();
         json(&page.of(call.registry.contexts(&prefix).await?.iter().map(AsRef::<str>::as_ref)))
     })
 }

@@ -78,6 +78,7 @@ fn api_error(error: RegistryError, incompatible: ErrorCode) -> ApiError {
         RegistryError::ReferenceExists { subject, version } => ApiError::reference_exists(&subject, version.0),
         RegistryError::GuidNotFound { guid } => ApiError::schema_with_id_not_found(guid),
         RegistryError::InvalidLevel => ApiError::invalid_level(),
+        RegistryError::InvalidGroup => ApiError::bad_request("`compatibilityGroup` holds the character U+0000"),
         RegistryError::InvalidMode => ApiError::invalid_mode(),
         RegistryError::ForwardModeIsGlobal => ApiError::forward_mode_is_global(),
         RegistryError::CannotImportOverSubjects => ApiError::cannot_import_over_subjects(),

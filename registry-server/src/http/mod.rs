@@ -129,7 +129,7 @@ impl Call<'_> {
     /// A query parameter that names a subject, or begins its name, in the context that the path asks for.
     fn name_parameter(&self, name: &str) -> Result<Option<Cow<'_, str>>, HttpError> {
         let prefix = self.names_within.as_deref();
-        match self.query.text(name)? {
+        match self.query.name(name)? {
             Some(text) => Ok(Some(context_prefix::within(prefix, text))),
             None => Ok(prefix.map(Cow::Borrowed)),
         }

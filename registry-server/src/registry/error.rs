@@ -148,6 +148,9 @@ pub enum RegistryError {
     /// There is no such compatibility level.
     #[error("no such compatibility level")]
     InvalidLevel,
+    /// A compatibility group with a character that names of metadata properties cannot have.
+    #[error("the compatibility group holds the character U+0000")]
+    InvalidGroup,
     /// There is no such mode.
     #[error("no such mode")]
     InvalidMode,

@@ -203,7 +203,7 @@ impl ConfigChange {
             compatibility_policy: optional(update.compatibility_policy, |name| {
                 POLICIES.into_iter().find(|policy| policy.eq_ignore_ascii_case(&name)).map(Arc::from)
             }),
-            compatibility_group: text(update.compatibility_group),
+            compatibility_group: group(update.compatibility_group)?,
             normalize: update.normalize,
             validate_fields: update.validate_fields,
             validate_new_schemas: update.validate_new_schemas,
@@ -247,6 +247,14 @@ fn optional<T, U>(change: Change<T>, value: impl FnOnce(T) -> Option<U>) -> Chan
 
 fn text(change: Change<String>) -> Change<Arc<str>> {
     optional(change, |text| Some(Arc::from(text)))
+}
+
+/// A name of a metadata property. PostgreSQL cannot keep U+0000.
+fn group(change: Change<String>) -> Result<Change<Arc<str>>, RegistryError> {
+    match &change {
+        Change::Set(name) if name.contains('\0') => Err(RegistryError::InvalidGroup),
+        _ => Ok(text(change)),
+    }
 }
 
 /// What can be written under the alias can be written under what it means.
@@ -383,6 +391,9 @@ mod tests {
         assert_eq!(serde_json::to_value(echo(&after).unwrap()).unwrap(), json!({"alias": ""}));
         let update = ConfigUpdate { compatibility: Change::Set(" FULL".to_owned()), ..ConfigUpdate::default() };
         assert!(matches!(ConfigChange::read(update), Err(RegistryError::InvalidLevel)));
+
+        let update = ConfigUpdate { compatibility_group: Change::Set("a\0".to_owned()), ..ConfigUpdate::default() };
+        assert!(matches!(ConfigChange::read(update), Err(RegistryError::InvalidGroup)));
         let update = ConfigUpdate { alias: Change::Set("__GLOBAL".to_owned()), ..ConfigUpdate::default() };
         assert!(matches!(ConfigChange::read(update), Err(RegistryError::InvalidSubject { .. })));
     }
