@@ -95,6 +95,8 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         key_serializer: impl Serializer<K>,
         value_serializer: impl Serializer<V>,
     ) -> Result<Self, ConfigError> {
+        // Before there is a runtime, which must not be dropped inside of another.
+        config.validate()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(WORKER_THREADS)
             .thread_name("producer")

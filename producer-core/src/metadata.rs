@@ -247,7 +247,7 @@ impl Metadata {
 
     /// Takes in the leaders that a broker named instead of itself.
     pub(crate) fn apply_hints(&self, hints: &[LeaderHint]) {
-        self.change(|cluster| {
+        self.change(|State { cluster, .. }| {
             for hint in hints {
                 if let Some(endpoint) = &hint.endpoint {
                     cluster.brokers.insert(hint.leadership.leader, endpoint.clone());
@@ -261,9 +261,9 @@ impl Metadata {
         });
     }
 
-    fn change(&self, change: impl FnOnce(&mut Cluster)) {
+    fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.lock();
-        change(&mut state.cluster);
+        change(&mut state);
         state.cluster.version += 1;
         // Under the lock, so that changes are applied in their order.
         (self.hooks.apply)(&state.cluster);
@@ -478,7 +478,7 @@ impl Refresher {
 
     fn take_in(&self, answer: &MetadataResponse) -> bool {
         self.metadata.lock().last_failure = None;
-        self.metadata.change(|cluster| {
+        self.metadata.change(|State { cluster, wanted, .. }| {
             cluster.as_of = Some(Instant::now());
             cluster.brokers = answer
                 .brokers
@@ -489,6 +489,10 @@ impl Refresher {
                 .collect();
             for topic in &answer.topics {
                 let Some(name) = &topic.name else { continue };
+                // Whoever asked has gone away meanwhile. What is known but not wanted is never asked for again.
+                if !wanted.contains_key(name.0.as_str()) {
+                    continue;
+                }
                 cluster.topics.entry(Arc::from(name.0.as_str())).or_default().merge(topic);
             }
         });

@@ -41,7 +41,7 @@ pub(crate) struct PerfProduceArgs {
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8081")]
     registry: String,
     /// Records per second, at most; -1 is as fast as possible.
-    #[arg(long, value_name = "RECORDS/S", default_value_t = -1.0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "RECORDS/S", default_value_t = -1.0, allow_negative_numbers = true, value_parser = rate)]
     throughput: f64,
     /// Kafka brokers, `host:port[,host:port]`.
     #[arg(long, visible_alias = "bootstrap-server", value_name = "SERVERS", default_value = "127.0.0.1:9092")]
@@ -72,6 +72,14 @@ enum Output {
 fn property(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is not KEY=VALUE"))?;
     Ok((key.to_owned(), value.to_owned()))
+}
+
+/// Slower than this a run has no end to wait for.
+const RATE_MIN: f64 = 0.001;
+
+fn rate(text: &str) -> Result<f64, String> {
+    let is_good = |rate: &f64| *rate == -1.0 || (rate.is_finite() && *rate >= RATE_MIN);
+    text.parse().ok().filter(is_good).ok_or_else(|| format!("`{text}` is neither -1 nor a number from {RATE_MIN} up"))
 }
 
 /// Sends and measures; fails, after printing what was measured, if a record was not delivered.
@@ -138,7 +146,7 @@ async fn send<V: Clone + Send + Sync + 'static>(
     values: &[V],
     stats: &Arc<Stats>,
 ) -> anyhow::Result<()> {
-    let rate = (args.throughput >= 0.0).then_some(args.throughput);
+    let rate = (args.throughput > 0.0).then_some(args.throughput);
     let mut pace = Pace::new(rate, tokio::time::Instant::now());
     let values = values.iter().cycle();
     for (number, value) in (0..args.num_records).zip(values) {
@@ -168,5 +176,19 @@ async fn report_progress(interval: Duration, stats: Arc<Stats>) {
         ticks.tick().await;
         let now = Instant::now();
         println!("{}", window_line(&stats.take_window(now), now));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_minus_one_or_can_be_kept() {
+        assert_eq!(rate("-1"), Ok(-1.0));
+        assert_eq!(rate("0.5"), Ok(0.5));
+        for odd in ["0", "-2", "NaN", "inf", "1e-300", "fast"] {
+            assert!(rate(odd).unwrap_err().contains(odd), "{odd}");
+        }
     }
 }

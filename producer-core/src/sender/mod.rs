@@ -414,7 +414,8 @@ impl Sender {
             self.act(batch, action);
         }
         if let Some(pause) = throttle {
-            self.muted_until = Some(now + pause);
+            // An answer to an earlier request may name a longer one.
+            self.muted_until = self.muted_until.max(Some(now + pause));
         }
         if !hints.is_empty() {
             self.context.metadata.apply_hints(&hints);

@@ -115,3 +115,12 @@ fn settings_that_do_not_work_are_refused() {
 
     assert!(error.unwrap_err().to_string().contains("`bootstrap.servers` is empty"));
 }
+
+#[tokio::test]
+async fn settings_that_do_not_work_are_refused_inside_a_runtime_too() {
+    let config = ProducerConfig::new("");
+
+    let refused = Producer::<String, String>::new(config, StringSerializer, StringSerializer);
+
+    assert!(refused.unwrap_err().to_string().contains("bootstrap.servers"));
+}

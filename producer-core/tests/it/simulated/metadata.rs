@@ -149,3 +149,24 @@ async fn what_a_broker_is_too_old_for_ends_the_producer_and_is_named() {
         assert_eq!(producer.buffered_bytes(), 0);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_that_a_cancelled_send_asked_for_is_asked_for_again_once_it_is_used() {
+    let mut config = FakeBrokerConfig::default();
+    config.nodes = 2;
+    // Too old to say who leads now.
+    config.max_versions = vec![(Api::Produce, 9)];
+    let broker = cluster_with(config, 1);
+    let producer = producer(&broker, |config| config.linger = Duration::ZERO);
+    broker.inject(Fault::new(Api::Metadata, FaultAction::DelayAnswer(Duration::from_millis(500))));
+    tokio::time::timeout(Duration::from_millis(100), producer.send(to(0, 0))).await.unwrap_err();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    producer.send_and_wait(to(0, 1)).await.unwrap();
+
+    broker.move_leader(TOPIC, 0, 2).unwrap();
+    let before = Instant::now();
+    producer.send_and_wait(to(0, 2)).await.unwrap();
+
+    assert!(ms(before) < 2_000, "{} ms", ms(before));
+    assert_eq!(numbers(&broker, 0), [1, 2]);
+}
