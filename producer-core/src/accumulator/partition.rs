@@ -377,8 +377,10 @@ impl Queue {
         let Some(index) = self.entries.iter().position(|entry| matches!(entry.state, State::Waiting { .. })) else {
             return Take::Nothing;
         };
-        // What may lie in the log goes again as it was, and so gets the answer that tells.
-        while self.entries[index].outcome == Outcome::NotWritten
+        // What may lie in the log goes again as it was, and so gets the answer that tells. The bound is about bytes as
+        // they are sent, which a batch has only once it is compressed.
+        while self.entries[index].compression == Stage::Over
+            && self.entries[index].outcome == Outcome::NotWritten
             && self.bound.is_too_large(self.entries[index].batch.bytes())
             && self.split(index, self.entries[index].attempts, rules)
         {}

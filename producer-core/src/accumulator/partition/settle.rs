@@ -73,17 +73,16 @@ impl Queue {
     /// Puts two halves in the place of a batch, with its sequences; false if it has a single record.
     pub(super) fn split(&mut self, index: usize, attempts: u32, rules: &Rules) -> bool {
         let Some(entry) = self.entries.remove(index) else { return false };
-        let Entry { id, batch, stamp, outcome, last_failure, .. } = entry;
+        let Entry { id, batch, stamp, outcome, last_failure, compression: stage, .. } = entry;
         let compression = if rules.compression == Compression::None { Stage::Over } else { Stage::Due };
         let (left, right) = match batch.split() {
             Ok([left, right]) => (left, right),
             Err(batch) => {
                 let state = State::Waiting { not_before: None };
-                let compression = Stage::Over;
                 let whole = Entry {
                     id,
                     batch: *batch,
-                    compression,
+                    compression: stage,
                     state,
                     stamp,
                     attempts,

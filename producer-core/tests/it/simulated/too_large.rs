@@ -151,3 +151,25 @@ async fn callbacks_of_a_split_batch_run_once_and_in_order() {
     assert_eq!(*ran.lock().unwrap(), expected);
     assert_eq!(producer.buffered_bytes(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn halves_are_measured_as_they_are_sent() {
+    let broker = broker(100_000);
+    let producer = producer(&broker, |config| {
+        config.batch_bytes = 1 << 20;
+        config.compression = Compression::Zstd;
+    });
+    warm(&broker, &producer, 1).await;
+
+    // Half of its bytes say what the other half does: plain it is too large for the broker, compressed it is not.
+    let mut deliveries = Vec::new();
+    for number in 1..=2 {
+        let mut record = wide(number, 75_000);
+        record.value = record.value.map(|value| value.clone() + &value);
+        deliveries.push(producer.send(record).await.unwrap());
+    }
+    landed(deliveries).await;
+
+    assert_eq!(keys(&broker), [1, 2]);
+    assert_eq!(broker.batches(TOPIC, 0).unwrap().len(), 3, "the first record, and one batch each");
+}
