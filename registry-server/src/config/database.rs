@@ -18,10 +18,17 @@ impl fmt::Display for Database {
             Self::Ephemeral => return f.write_str("memory"),
             Self::Url(url) => url,
         };
-        let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| *scheme != "sqlite") else {
+        if url.starts_with("sqlite:") {
             return f.write_str(url);
+        }
+        // A password may stand anywhere in what is not written as it should be.
+        let Some((scheme, rest)) = url.split_once("://") else {
+            return write!(f, "{}:…", url.split(':').next().unwrap_or_default());
         };
         let place = rest.split('?').next().unwrap_or_default();
+        if !place.contains('@') && rest.contains('@') {
+            return write!(f, "{scheme}://…");
+        }
         // A password with a slash or an at sign in it is wrong there, and still a password.
         match place.rsplit_once('@') {
             Some((user, place)) => {
@@ -51,6 +58,8 @@ mod tests {
             ("postgres://sr:se@cr/et@host/registry", "postgres://sr@host/registry"),
             ("postgres://host/registry?user=sr&password=secret", "postgres://host/registry"),
             ("postgres://host/registry", "postgres://host/registry"),
+            ("postgres://sr:ab?cd@host/registry", "postgres://…"),
+            ("postgres:sr:secret@host/registry", "postgres:…"),
         ] {
             let database = Database::Url(url.to_owned());
             assert_eq!(database.to_string(), shown);
