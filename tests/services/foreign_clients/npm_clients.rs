@@ -7,7 +7,7 @@ use end_to_end_tests::start_registry;
 
 #[test]
 fn every_call_of_confluents_client_is_answered() {
-    run("confluent_schemaregistry.js", 22);
+    run("confluent_schemaregistry.js", 25);
 }
 
 #[test]

@@ -16,12 +16,8 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 # What the registry does not serve yet, and what makes no request at all.
 NOT_CALLED = {
-    # Deleting.
-    "delete_subject", "delete_version", "delete_config",
-    # Modes and contexts.
-    "get_mode", "update_mode", "delete_mode", "get_global_mode", "update_global_mode", "get_contexts",
-    # Associations.
-    "get_associations_by_resource_name", "create_association", "delete_associations",
+    # Associations cannot be made yet.
+    "create_association", "delete_associations",
     # Local.
     "config", "close", "clear_caches", "clear_latest_caches", "new_client",
 }
@@ -142,6 +138,45 @@ assert client.set_config(config=ServerConfig(compatibility=ConfigCompatibilityLe
 assert client.get_compatibility() == "NONE"
 assert client.register_schema("another-value", broken) == 4, "NONE takes everything"
 assert refused(lambda: client.set_compatibility(level="sideways"), 422, 42203)
+
+assert client.delete_config(SUBJECT) is not None
+assert refused(lambda: client.get_compatibility(SUBJECT), 404, 40408)
+
+# Modes.
+assert client.get_global_mode() == "READWRITE"
+assert client.update_global_mode("READONLY") == "READONLY"
+assert refused(lambda: client.register_schema("late-value", v1), 422, 42205)
+assert client.update_global_mode("READWRITE") == "READWRITE"
+assert refused(lambda: client.get_mode("another-value"), 404, 40409)
+assert client.update_mode("another-value", "READONLY") == "READONLY"
+assert client.get_mode("another-value") == "READONLY"
+assert refused(lambda: client.register_schema("another-value", v2), 422, 42205)
+assert client.delete_mode("another-value") == "READONLY"
+assert client.register_schema("another-value", v2) == 2
+
+# Contexts, each with ids of its own.
+assert client.register_schema(":.team:users-value", v2) == 1
+assert client.get_contexts() == [".", ".team"]
+assert client.get_contexts(offset=1) == [".team"]
+assert client.get_associations_by_resource_name("users", "-") == []
+
+# Deleting, in two stages.
+assert refused(lambda: client.delete_version(SUBJECT, 1), 422, 42206), "something refers to it"
+assert client.delete_version("another-value", 2) == 2
+assert client.get_versions("another-value") == [1, 3]
+assert refused(lambda: client.get_version("another-value", 2), 404, 40402)
+assert client.get_version("another-value", 2, deleted=True).schema_id == 4
+assert client.delete_version("another-value", 2, permanent=True) == 2
+assert refused(lambda: client.get_version("another-value", 2, deleted=True), 404, 40402)
+assert refused(lambda: client.get_schema(4), 404, 40403)
+assert client.delete_subject("another-value") == [1, 3]
+assert refused(lambda: client.get_versions("another-value"), 404, 40401)
+assert client.get_subjects(deleted=True) == [":.team:users-value", "another-value", "orders-value", SUBJECT]
+assert client.delete_subject("another-value", permanent=True) == [1, 3]
+assert refused(lambda: client.delete_subject("orders-value", permanent=True), 404, 40405)
+assert client.delete_subject("orders-value") == [1]
+assert client.delete_subject("orders-value", permanent=True) == [1]
+assert client.delete_version(SUBJECT, 1) == 1, "nothing refers to it any more"
 
 offered = {name for name, _ in inspect.getmembers(SchemaRegistryClient, callable) if not name.startswith("_")}
 missed = offered - client.called - NOT_CALLED
