@@ -129,6 +129,12 @@ pub async fn a_known_content_is_taken_though_its_target_is_soft_deleted(store: &
     let second = insert(store, &subject("second"), "refers", [reference("base", &base, target)]).await;
 
     assert_eq!(second.place(), Some((id, Version(1))));
+    // Also where an import gives it another id.
+    let key = subject("third");
+    let new = new_version(&key, "refers", store.revision(&key).await.unwrap());
+    let references = vec![reference("base", &base, target)];
+    let third = store.insert_version(NewVersion { id: NewId::Given(SchemaId(40)), references, ..new }).await.unwrap();
+    assert_eq!(third.place(), Some(pair(40, 1)));
     assert_eq!(delete_version(store, &base, 1, DeleteMode::Permanent).await, referenced(1));
 }
 

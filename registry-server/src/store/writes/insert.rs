@@ -110,7 +110,8 @@ impl Insert {
             },
         };
         // What the context has already keeps its targets in place, soft-deleted or not.
-        if content == Content::New && !self.targets_stand(connection).await? {
+        let is_known = content != Content::New || state.preferred_id.is_some();
+        if !is_known && !self.targets_stand(connection).await? {
             return Ok(Err(Inserted::Moved));
         }
         let (version, replaces) = match self.new.version {
