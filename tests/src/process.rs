@@ -137,6 +137,16 @@ impl Process {
         let id = i32::try_from(self.child.id()).context("a process id beyond i32")?;
         kill(Pid::from_raw(id), signal).with_context(|| format!("cannot send {signal} to `{}`", self.name))
     }
+
+    /// The processes that it has started itself and that still run.
+    ///
+    /// # Errors
+    /// Not on Linux, or it has ended.
+    pub fn children(&self) -> Result<Vec<Pid>> {
+        let id = self.child.id();
+        let list = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
+        list.split_whitespace().map(|child| Ok(Pid::from_raw(child.parse()?))).collect()
+    }
 }
 
 impl Drop for Process {

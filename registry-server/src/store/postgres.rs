@@ -40,7 +40,7 @@ const READERS_MAX: usize = 8;
 const COUNTERS_MAX: usize = 1;
 
 /// A database that takes longer than this for one number is not ready.
-const PING_TIMEOUT: Duration = Duration::from_secs(2);
+const PING_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// A store in a PostgreSQL database that other nodes may use, too.
 #[derive(Debug)]

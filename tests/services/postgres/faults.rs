@@ -16,6 +16,9 @@ use super::nodes::{Node, record, start};
 /// How long the database is away.
 const AWAY: Duration = Duration::from_secs(20);
 
+/// How long the database hangs: longer than any patience that a client's request could wait for.
+const HUNG: Duration = Duration::from_secs(10);
+
 /// A request is told within this time that it cannot be served, with room for a machine that is busy.
 const REFUSAL_MAX: Duration = Duration::from_secs(2);
 
@@ -56,34 +59,55 @@ fn a_database_that_is_away_costs_writes_but_no_restart() {
     assert!(known.is_ok(), "{known:?}");
 
     postgres.stop().unwrap();
-    runtime.block_on(while_it_is_away(&node, &cached));
+    runtime.block_on(while_it_is_away(&node, &cached, AWAY));
     postgres.restart().unwrap();
 
-    let back = Instant::now();
-    let answer = runtime.block_on(async {
-        loop {
-            let answer = node.register("new", &schema(0, 1)).await;
-            if answer.is_ok() || back.elapsed() > RECOVERY_MAX {
-                return answer;
-            }
-        }
-    });
-    assert!(answer.is_ok(), "not back after {:?}: {answer:?}", back.elapsed());
-    assert_eq!(runtime.block_on(node.get("/subjects/kept/versions")).body, json!([1]));
-    assert!(runtime.block_on(node.get("/health/ready")).is_ok());
-    println!("back {:?} after the database", back.elapsed());
+    runtime.block_on(comes_back(&node));
     registry.stop().unwrap();
 }
 
+#[test]
+fn a_database_that_hangs_is_not_waited_for() {
+    let mut postgres = Postgres::start().unwrap();
+    let registry = start(&postgres.create_database().unwrap());
+    let node = Node::new(registry.url());
+    let runtime = runtime();
+    let id = runtime.block_on(node.register("kept", &schema(0, 0))).id();
+    let cached = format!("/schemas/ids/{id}");
+    assert!(runtime.block_on(node.get(&cached)).is_ok());
+
+    postgres.pause().unwrap();
+    runtime.block_on(while_it_is_away(&node, &cached, HUNG));
+    postgres.resume().unwrap();
+
+    runtime.block_on(comes_back(&node));
+    registry.stop().unwrap();
+}
+
+/// The node serves everything again, soon and without a restart.
+async fn comes_back(node: &Node) {
+    let back = Instant::now();
+    let answer = loop {
+        let answer = node.register("new", &schema(0, 1)).await;
+        if answer.is_ok() || back.elapsed() > RECOVERY_MAX {
+            break answer;
+        }
+    };
+    assert!(answer.is_ok(), "not back after {:?}: {answer:?}", back.elapsed());
+    assert_eq!(node.get("/subjects/kept/versions").await.body, json!([1]));
+    assert!(node.get("/health/ready").await.is_ok());
+    println!("back {:?} after the database", back.elapsed());
+}
+
 /// Clients go on; what they get is checked answer by answer.
-async fn while_it_is_away(node: &Node, cached: &str) {
+async fn while_it_is_away(node: &Node, cached: &str, away: Duration) {
     let stopped = Instant::now();
     let (slowest, refused) = (Mutex::new(Duration::ZERO), AtomicUsize::new(0));
     let clients = (0..WRITERS).map(|writer| {
         let (slowest, refused) = (&slowest, &refused);
         async move {
             let mut number = 0;
-            while stopped.elapsed() < AWAY {
+            while stopped.elapsed() < away {
                 number += 1;
                 let known = node.get(cached).await;
                 assert!(known.is_ok(), "a cached id: {known:?}");

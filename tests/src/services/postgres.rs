@@ -154,6 +154,33 @@ impl Postgres {
         self.end(Signal::SIGQUIT)
     }
 
+    /// Freezes the server (SIGSTOP): its connections stay open and nothing is answered.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn pause(&mut self) -> Result<()> {
+        self.signal_all(Signal::SIGSTOP)
+    }
+
+    /// Lets a frozen server go on.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn resume(&mut self) -> Result<()> {
+        self.signal_all(Signal::SIGCONT)
+    }
+
+    /// To the server, which then starts no more, and to its processes, one for each connection.
+    fn signal_all(&mut self, signal: Signal) -> Result<()> {
+        let process = self.process.as_mut().context("PostgreSQL does not run")?;
+        process.signal(signal)?;
+        for child in process.children()? {
+            // One that has ended meanwhile needs no signal.
+            let _ = nix::sys::signal::kill(child, signal);
+        }
+        Ok(())
+    }
+
     /// Starts the server again on the same port and data, and waits until it takes connections.
     ///
     /// # Errors

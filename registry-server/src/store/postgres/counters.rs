@@ -4,6 +4,7 @@
 //! while a query runs wait for it to end and share the next one.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use sqlx::Arguments as _;
 use sqlx::postgres::{PgArguments, PgRow};
@@ -22,6 +23,10 @@ const QUEUE_MAX: usize = 1_024;
 
 /// Revisions that one query reads.
 const BATCH_MAX: usize = 128;
+
+/// A question that has waited this long is told that the database is away: nearly every request begins with one, and a
+/// database that hangs, or a network that has gone silent, says nothing by itself.
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// The asking side.
 #[derive(Debug)]
@@ -44,7 +49,15 @@ impl Counters {
     }
 
     /// The revision of a subject, as it stands now or later.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Unavailable`](super::super::StoreErrorKind::Unavailable) within [`ANSWER_TIMEOUT`].
     pub(super) async fn revision(&self, subject: &SubjectKey) -> Result<Revision, StoreError> {
+        let late = |_| Err(StoreError::unavailable(OPERATION, "the database did not answer in time"));
+        tokio::time::timeout(ANSWER_TIMEOUT, self.ask(subject)).await.unwrap_or_else(late)
+    }
+
+    async fn ask(&self, subject: &SubjectKey) -> Result<Revision, StoreError> {
         let (reply, answer) = oneshot::channel();
         let question = Question { subject: subject.clone(), reply };
         let closed = || StoreError::unavailable(OPERATION, "the store is closed");

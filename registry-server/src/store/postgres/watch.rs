@@ -2,7 +2,7 @@
 //! by it.
 //!
 //! A writer sends a message with its COMMIT; PostgreSQL delivers it to every node that listens, within milliseconds. A
-//! connection that has died unseen delivers nothing, so it is asked every two seconds. After any doubt all ids count
+//! connection that has died unseen delivers nothing, so it is asked when it has been silent for a second. After any doubt all ids count
 //! as changed. So an id that was permanently deleted is served for less than five seconds on a node that has missed
 //! the message, as long as the database can be reached at all.
 
@@ -31,8 +31,8 @@ const MESSAGE_BYTES_MAX: usize = 7_900;
 const EVERYTHING: &str = "*";
 
 /// How long the connection may be silent before it is asked, and how long it may take to answer.
-const POLL_INTERVAL: Duration = Duration::from_secs(2);
-const POLL_TIMEOUT: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+const POLL_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// How soon a lost connection is made anew.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
