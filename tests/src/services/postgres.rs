@@ -208,6 +208,8 @@ impl Postgres {
     }
 
     fn end(&mut self, signal: Signal) -> Result<()> {
+        // Frozen processes would not hear of the end, and outlive the server. One that does not run has none.
+        let _ = self.resume();
         let Some(mut process) = self.process.take() else { return Ok(()) };
         process.signal(signal)?;
         crate::wait_until("PostgreSQL to end", STOP_PATIENCE, || process.check_running().is_err())
