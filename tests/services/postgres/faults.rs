@@ -19,6 +19,9 @@ const AWAY: Duration = Duration::from_secs(20);
 /// How long the database hangs: longer than any patience that a client's request could wait for.
 const HUNG: Duration = Duration::from_secs(10);
 
+/// The schema that a node remembers.
+const CACHED: &str = "/schemas/ids/1";
+
 /// A request is told within this time that it cannot be served, with room for a machine that is busy.
 const REFUSAL_MAX: Duration = Duration::from_secs(2);
 
@@ -48,18 +51,10 @@ fn runtime() -> tokio::runtime::Runtime {
 #[test]
 fn a_database_that_is_away_costs_writes_but_no_restart() {
     let mut postgres = Postgres::start().unwrap();
-    let registry = start(&postgres.create_database().unwrap());
-    let node = Node::new(registry.url());
-    let runtime = runtime();
-    let cached = runtime.block_on(async {
-        let id = node.register("kept", &schema(0, 0)).await.id();
-        format!("/schemas/ids/{id}")
-    });
-    let known = runtime.block_on(node.get(&cached));
-    assert!(known.is_ok(), "{known:?}");
+    let (registry, node, runtime) = with_a_cached_id(&postgres);
 
     postgres.stop().unwrap();
-    runtime.block_on(while_it_is_away(&node, &cached, AWAY));
+    runtime.block_on(while_it_is_away(&node, AWAY));
     postgres.restart().unwrap();
 
     runtime.block_on(comes_back(&node));
@@ -69,19 +64,46 @@ fn a_database_that_is_away_costs_writes_but_no_restart() {
 #[test]
 fn a_database_that_hangs_is_not_waited_for() {
     let mut postgres = Postgres::start().unwrap();
-    let registry = start(&postgres.create_database().unwrap());
-    let node = Node::new(registry.url());
-    let runtime = runtime();
-    let id = runtime.block_on(node.register("kept", &schema(0, 0))).id();
-    let cached = format!("/schemas/ids/{id}");
-    assert!(runtime.block_on(node.get(&cached)).is_ok());
+    let (registry, node, runtime) = with_a_cached_id(&postgres);
 
     postgres.pause().unwrap();
-    runtime.block_on(while_it_is_away(&node, &cached, HUNG));
+    runtime.block_on(while_it_is_away(&node, HUNG));
     postgres.resume().unwrap();
 
     runtime.block_on(comes_back(&node));
     registry.stop().unwrap();
+}
+
+#[test]
+fn a_name_that_postgresql_cannot_keep_is_nobodys() {
+    let postgres = Postgres::start().unwrap();
+    let (registry, node, runtime) = with_a_cached_id(&postgres);
+
+    runtime.block_on(async {
+        for (path, status, body) in [
+            ("/schemas/ids/1/subjects?subject=a%00", 200, json!(["kept"])),
+            ("/schemas/ids/2?subject=a%00", 404, json!({"error_code": 40403, "message": "Schema 2 not found"})),
+            ("/subjects?subjectPrefix=%00", 200, json!([])),
+            ("/contexts?contextPrefix=%00", 200, json!([])),
+        ] {
+            let answer = node.get(path).await;
+            assert_eq!((answer.status, &answer.body), (status, &body), "{path}");
+        }
+        assert!(node.get(CACHED).await.is_ok());
+    });
+    registry.stop().unwrap();
+}
+
+/// A node on a database of its own that has one schema and remembers it.
+fn with_a_cached_id(postgres: &Postgres) -> (Registry, Node, tokio::runtime::Runtime) {
+    let registry = start(&postgres.create_database().unwrap());
+    let node = Node::new(registry.url());
+    let runtime = runtime();
+    runtime.block_on(async {
+        assert_eq!(node.register("kept", &schema(0, 0)).await.id(), 1);
+        assert!(node.get(CACHED).await.is_ok());
+    });
+    (registry, node, runtime)
 }
 
 /// The node serves everything again, soon and without a restart.
@@ -100,7 +122,7 @@ async fn comes_back(node: &Node) {
 }
 
 /// Clients go on; what they get is checked answer by answer.
-async fn while_it_is_away(node: &Node, cached: &str, away: Duration) {
+async fn while_it_is_away(node: &Node, away: Duration) {
     let stopped = Instant::now();
     let (slowest, refused) = (Mutex::new(Duration::ZERO), AtomicUsize::new(0));
     let clients = (0..WRITERS).map(|writer| {
@@ -109,7 +131,7 @@ async fn while_it_is_away(node: &Node, cached: &str, away: Duration) {
             let mut number = 0;
             while stopped.elapsed() < away {
                 number += 1;
-                let known = node.get(cached).await;
+                let known = node.get(CACHED).await;
                 assert!(known.is_ok(), "a cached id: {known:?}");
                 assert!(node.get("/health/live").await.is_ok());
                 let began = Instant::now();
