@@ -95,8 +95,6 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         key_serializer: impl Serializer<K>,
         value_serializer: impl Serializer<V>,
     ) -> Result<Self, ConfigError> {
-        // Before there is a runtime, which must not be dropped inside of another.
-        config.validate()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(WORKER_THREADS)
             .thread_name("producer")
@@ -106,9 +104,16 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         let handle = runtime.handle().clone();
         let producer = {
             let _inside = handle.enter();
-            crate::Producer::new(config, key_serializer, value_serializer)?
+            crate::Producer::new(config, key_serializer, value_serializer)
         };
-        Ok(Self { inner: Arc::new(Inner { producer, runtime: Some(runtime), handle }) })
+        match producer {
+            Ok(producer) => Ok(Self { inner: Arc::new(Inner { producer, runtime: Some(runtime), handle }) }),
+            Err(error) => {
+                // Dropped it would wait for its threads, which a runtime around this call does not allow.
+                runtime.shutdown_background();
+                Err(error)
+            }
+        }
     }
 
     /// As [`Producer::send`](crate::Producer::send).
