@@ -44,6 +44,32 @@ async fn a_pause_that_a_broker_asks_for_is_kept_and_costs_no_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pause_is_not_cut_short_by_a_later_one() {
+    let broker = cluster(1, 2);
+    let producer = producer(&broker, |config| config.linger = Duration::ZERO);
+    warm(&broker, &producer, 2).await;
+    for (partition, seconds) in [(0, 5), (1, 1)] {
+        let pause = FaultAction::Throttle(Duration::from_secs(seconds));
+        broker.inject(produce(pause).partition(TOPIC, partition));
+    }
+    let requests = broker.request_count(Api::Produce);
+    // Both are on their way before the first is answered.
+    broker.freeze_node(1).unwrap();
+    let mut deliveries = send(&producer, 0, [1]).await;
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    deliveries.extend(send(&producer, 1, [1]).await);
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    broker.thaw_node(1).unwrap();
+    landed(deliveries).await;
+    assert_eq!(broker.request_count(Api::Produce), requests + 2, "one each");
+    let before = Instant::now();
+
+    landed(send(&producer, 0, [2]).await).await;
+
+    assert!((5000..5002).contains(&ms(before)), "{} ms", ms(before));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dropped_delivery_is_delivered() {
     let broker = cluster(1, 1);
     let producer = producer(&broker, |_| {});
