@@ -244,9 +244,9 @@ impl ServerConfig {
         );
         if let Database::Url(url) = &self.database {
             check(
-                ["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)),
+                ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)),
                 format!(
-                    "`database` has the scheme `{}`: expected `sqlite://PATH` or \
+                    "`database` is no URL that is known, its scheme is `{}`: expected `sqlite://PATH` or \
                      `postgres://USER:PASSWORD@HOST:PORT/DATABASE`",
                     url.split(':').next().unwrap_or("")
                 ),
