@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::process::Process;
+use crate::schemas::get;
 
 /// A request as its bytes.
 pub(crate) type Request = Vec<u8>;
@@ -47,7 +48,7 @@ impl<'a> Load<'a> {
 
     fn measure(&self, name: &str, count: usize, requests: &[Request]) {
         let (mut floor, mut server) = (Measure::default(), Measure::default());
-        let floor_request = [crate::get("/")];
+        let floor_request = [get("/")];
         for turn in 0..TURNS {
             let range = count * turn / TURNS..count * (turn + 1) / TURNS;
             floor.add(self.floor, self.connections, &floor_request, 0..range.len().max(FLOOR_REQUESTS_MIN));

@@ -72,7 +72,7 @@ impl Start<'_> {
     fn report(&self, database: &str) -> Process {
         let started = Instant::now();
         let mut command = Command::new(env!("CARGO_BIN_EXE_registry-server"));
-        command.args(["--listen", "127.0.0.1:0", "--log-level", "warn"]).current_dir(self.folder);
+        command.args(["--listen", "127.0.0.1:0"]).current_dir(self.folder);
         if let Some(url) = self.database {
             command.args(["--database", url]);
         }
