@@ -5,7 +5,7 @@
 //! | contents | context and id | compared with what a version has: an id changes only by a purge and an import |
 //! | texts | hash of the text as sent and of those it refers to | reading a text depends on nothing else |
 //! | likenesses | context, id and form | as contents; an id that has changed is another schema to all who ask |
-//! | subjects | subject and revision | a revision stands for one state; the store is asked for it first, and the state has to name it |
+//! | subjects | subject and revision | a revision stands for one state; the store is asked first, and the state names it |
 //! | uses | context, id and its generation | the store raises it with each commit that changes the id's uses |
 //! | versions | subject, revision and version | as subjects; while a version is there, its content stays |
 //!
@@ -264,8 +264,8 @@ impl Registry {
         let revision = self.store.revision(&subject.key).await?;
         let key = (subject.key.clone(), revision);
         let known = self.caches.subjects.get(&key).await;
-        // A change between the two questions below leaves a later state under an earlier revision. Of a subject that was
-        // not there, which is how it is again once it is deleted.
+        // A change that came between the revision and the snapshot has left a later state under an earlier revision. That
+        // of a subject that is not there comes again, with its permanent delete.
         let holds = known.as_ref().is_some_and(|known| known.snapshot.revision == revision);
         if known.is_some() && !holds {
             self.caches.subjects.invalidate(&key).await;
@@ -280,7 +280,7 @@ impl Registry {
         self.caches.subjects.try_get_with(key, load).await.map_err(|error: Arc<RegistryError>| error.into())
     }
 
-    /// The finished answer about a version of a subject, made at most once while nothing of the subject changes.
+    /// The finished answer about a version of a subject, kept while nothing of the subject changes.
     pub(super) async fn finished_answer<E: From<RegistryError>>(
         &self,
         current: &CachedSubject,

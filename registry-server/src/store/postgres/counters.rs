@@ -42,7 +42,7 @@ struct Question {
 }
 
 impl Counters {
-    /// Starts the task on the current runtime. It ends with the value, or when the pool is closed.
+    /// Starts the task on the current runtime. It ends with the value.
     pub(super) fn start(pool: Pool) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
         Self { queue, task: Mutex::new(Some(tokio::spawn(run(pool, waiting)))) }

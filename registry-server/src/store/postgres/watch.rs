@@ -2,9 +2,9 @@
 //! by it.
 //!
 //! A writer sends a message with its COMMIT; PostgreSQL delivers it to every node that listens, within milliseconds. A
-//! connection that has died unseen delivers nothing, so it is asked when it has been silent for a second. After any doubt all ids count
-//! as changed. So an id that was permanently deleted is served for less than five seconds on a node that has missed
-//! the message, as long as the database can be reached at all.
+//! connection that has died unseen delivers nothing, so it is asked when it has been silent for a second. After any
+//! doubt all ids count as changed. So an id that was permanently deleted is served for less than five seconds on a node
+//! that has missed the message, as long as the database can be reached at all.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};

@@ -86,11 +86,9 @@ impl Task {
             tries += 1;
             changes.roll_back_to(Changes::default().mark());
             // What is cut off has taken the connection out; with it goes the transaction, if the server still lives.
-            let transaction = tokio::time::timeout(GROUP_TIMEOUT, self.transact(&mut group, &mut changes));
-            match transaction
-                .await
-                .unwrap_or_else(|_| Err(Trouble::in_doubt(StoreError::unavailable("write", "it hangs"))))
-            {
+            let transaction = tokio::time::timeout(GROUP_TIMEOUT, self.transact(&mut group, &mut changes)).await;
+            let hangs = |_| Err(Trouble::in_doubt(StoreError::unavailable("write", "the database hangs")));
+            match transaction.unwrap_or_else(hangs) {
                 Err(trouble) if trouble.may_be_repeated && tries < TRIES_MAX => {}
                 outcome => break outcome,
             }
