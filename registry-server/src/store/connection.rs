@@ -45,14 +45,16 @@ pub(super) trait Connection: Send {
         values: &[Value<'_>],
     ) -> Result<u64, StoreError>;
 
-    /// The next id of a context, for the write that has read `last_id`. Nobody else gets it before this write is
-    /// committed or rolled back.
-    async fn next_id(
-        &mut self,
-        operation: &'static str,
-        context: &str,
-        last_id: SchemaId,
-    ) -> Result<SchemaId, StoreError>;
+    /// Statements without parameters that steer a transaction, in one round trip.
+    async fn control(&mut self, statements: &'static str) -> Result<(), StoreError>;
+
+    /// The id that follows the last one of a context. `None` where another node may take it before this write does: then
+    /// the statement that writes the content takes the next one, unless the last has been given.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](super::StoreErrorKind::Invalid) when the last id has been given.
+    fn next_id(operation: &'static str, last_id: SchemaId) -> Result<Option<SchemaId>, StoreError>;
 
     /// The row of a statement that has one.
     async fn row(
@@ -85,7 +87,7 @@ pub(super) struct Statements {
     pub(super) raise_subject: &'static str,
     /// What an insert decides on.
     pub(super) select_insert_state: &'static str,
-    /// Writes a content, and a version of it with a number that is free.
+    /// Writes a content, and a version of it with a number that is free. Answers the id; so do the three that follow.
     pub(super) insert_content_and_version: &'static str,
     /// Writes a content, and makes a version one of it.
     pub(super) insert_content_and_replace_version: &'static str,

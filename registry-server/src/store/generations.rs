@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use schema_core::SchemaId;
 
-/// 32 KiB. Every write moves one slot, so that a thousand writes a second leave most of the cached ids valid.
+/// 32 KiB. A change moves one slot, and with it one of so many cached ids.
 const SLOTS: usize = 4_096;
 
 /// The generations of all ids of all contexts.
@@ -27,7 +27,7 @@ impl Generations {
         self.slot(context, id).load(Ordering::Acquire)
     }
 
-    /// After a commit that changed the uses of an id, before it is answered.
+    /// After a commit that changed the uses of an id that somebody may have read, before it is answered.
     pub(super) fn raise(&self, context: &str, id: SchemaId) {
         self.slot(context, id).fetch_add(1, Ordering::Release);
     }

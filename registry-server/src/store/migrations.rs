@@ -26,6 +26,7 @@ pub(super) const SQLITE: Steps = Steps {
         (1, "layout", include_str!("../../../migrations/sqlite/0001_layout.sql")),
         (2, "scopes", include_str!("../../../migrations/sqlite/0002_scopes.sql")),
         (3, "versions_by_id", include_str!("../../../migrations/sqlite/0003_versions_by_id.sql")),
+        (4, "contents_by_guid", include_str!("../../../migrations/sqlite/0004_contents_by_guid.sql")),
     ],
     kind_of: super::sqlite::kind_of,
 };
@@ -36,6 +37,7 @@ pub(super) const POSTGRES: Steps = Steps {
         (1, "layout", include_str!("../../../migrations/postgres/0001_layout.sql")),
         (2, "scopes", include_str!("../../../migrations/postgres/0002_scopes.sql")),
         (3, "versions_by_id", include_str!("../../../migrations/postgres/0003_versions_by_id.sql")),
+        (4, "contents_by_guid", include_str!("../../../migrations/postgres/0004_contents_by_guid.sql")),
     ],
     kind_of: super::postgres::kind_of,
 };

@@ -16,6 +16,7 @@ mod changes;
 mod connection;
 pub mod error;
 mod generations;
+mod group;
 mod locks;
 pub(crate) mod metered;
 mod migrations;

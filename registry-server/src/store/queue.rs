@@ -122,8 +122,8 @@ pub(super) trait Queued<C>: Send {
     /// The context it writes in; empty when it is not about one.
     fn context(&self) -> &str;
 
-    /// Applies the write and keeps the outcome until it may be told; why it failed, if it did.
-    async fn apply(&mut self, connection: &mut C, changes: &mut Changes) -> Result<(), &StoreError>;
+    /// Applies the write and keeps the outcome until it may be told; whether it succeeded.
+    async fn apply(&mut self, connection: &mut C, changes: &mut Changes) -> bool;
 
     /// Tells the outcome, or why the group that it was in has none.
     fn answer(self: Box<Self>, group: Result<(), &str>);
@@ -147,9 +147,9 @@ impl<C: Connection, W: Write> Queued<C> for Job<W> {
         self.write.context()
     }
 
-    async fn apply(&mut self, connection: &mut C, changes: &mut Changes) -> Result<(), &StoreError> {
+    async fn apply(&mut self, connection: &mut C, changes: &mut Changes) -> bool {
         let outcome = self.write.apply(connection, changes).await;
-        self.outcome.insert(outcome).as_ref().map(|_| ())
+        self.outcome.insert(outcome).is_ok()
     }
 
     fn answer(self: Box<Self>, group: Result<(), &str>) {

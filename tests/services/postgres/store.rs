@@ -1,11 +1,17 @@
 //! The PostgreSQL backend: the suite of all backends, on a database of its own for each case.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use end_to_end_tests::services::postgres::Postgres;
+use end_to_end_tests::wait::wait_until;
+use futures_util::future::join_all;
 use registry_server::store::conformance::{Place, conformance, conformance_reopened, new_version, subject};
 use registry_server::store::{Inserted, PostgresStore, Revision, Store};
+
+/// For what takes milliseconds.
+const DEADLINE: Duration = Duration::from_secs(20);
 
 struct Database(String);
 
@@ -41,6 +47,30 @@ const CUT_A_WRITE: &str = "DO $$ DECLARE waiting integer; BEGIN
     RAISE EXCEPTION 'no write waits';
 END $$";
 
+/// Reads the keys of the locks of a write that waits for the row of the default context.
+const SEE_LOCKS: &str = "DO $$ BEGIN
+    CREATE TABLE seen (key bigint);
+    PERFORM 1 FROM contexts WHERE context = '.' FOR UPDATE;
+    FOR i IN 1..1000 LOOP
+        INSERT INTO seen SELECT classid::bigint << 32 | objid::bigint FROM pg_locks
+        WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND database = (
+            SELECT oid FROM pg_database WHERE datname = current_database());
+        IF FOUND THEN RETURN; END IF;
+        PERFORM pg_sleep(0.01);
+    END LOOP;
+    RAISE EXCEPTION 'no write waits';
+END $$";
+
+/// Holds those locks until ten versions are there.
+const HOLD_LOCKS: &str = "DO $$ BEGIN
+    PERFORM pg_advisory_xact_lock(key) FROM seen;
+    FOR i IN 1..1000 LOOP
+        IF (SELECT count(*) FROM versions) >= 10 THEN RETURN; END IF;
+        PERFORM pg_sleep(0.01);
+    END LOOP;
+    RAISE EXCEPTION 'nobody else writes';
+END $$";
+
 /// Registers that are tried while the write is cut.
 const REGISTERS_MAX: usize = 20_000;
 
@@ -67,5 +97,54 @@ async fn a_write_whose_connection_is_cut_before_the_commit_is_done_on_another() 
     }
 
     cut.await.unwrap().unwrap();
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_lock_that_is_held_fails_only_the_write_that_needs_it() {
+    let postgres = Postgres::shared().unwrap();
+    let url = postgres.create_database().unwrap();
+    let database = url.rsplit('/').next().unwrap().to_owned();
+    let store = Arc::new(PostgresStore::open(&url).await.unwrap());
+    let write = |name: String, text: &'static str, revision| {
+        let store = Arc::clone(&store);
+        async move { store.insert_version(new_version(&subject(&name), &format!("{name} {text}"), revision)).await }
+    };
+    write("other".to_owned(), "text", Revision::default()).await.unwrap();
+    let psql = |statement: &'static str| {
+        let database = database.clone();
+        tokio::task::spawn_blocking(move || postgres.psql(&database, statement).unwrap())
+    };
+    let is_held = |what: &str| {
+        let question = format!(
+            "SELECT count(*) FROM pg_locks WHERE granted AND database = (
+            SELECT oid FROM pg_database WHERE datname = current_database()) AND {what}"
+        );
+        wait_until(what, DEADLINE, || postgres.psql(&database, &question).unwrap() != "0").unwrap();
+    };
+    let seeing = psql(SEE_LOCKS);
+    is_held("mode = 'RowShareLock' AND relation = 'contexts'::regclass");
+    let written = write("held".to_owned(), "text", Revision::default()).await;
+    seeing.await.unwrap();
+    assert!(matches!(written, Ok(Inserted::Written { .. })), "{written:?}");
+    let revision = store.revision(&subject("held")).await.unwrap();
+    let holding = psql(HOLD_LOCKS);
+    is_held("mode = 'ExclusiveLock' AND locktype = 'advisory'");
+
+    // One thread: all are queued before the writer takes the first.
+    let writes = (0..10).map(|number| match number {
+        5 => write("held".to_owned(), "more", revision),
+        _ => write(format!("s{number}"), "text", Revision::default()),
+    });
+    let outcomes = join_all(writes).await;
+
+    holding.await.unwrap();
+    for (number, outcome) in outcomes.into_iter().enumerate() {
+        match (number, outcome) {
+            (5, Err(error)) => assert!(error.is_retriable(), "{error:?}"),
+            (_, Ok(Inserted::Written { .. })) if number != 5 => {}
+            (_, outcome) => panic!("write {number}: {outcome:?}"),
+        }
+    }
     store.close().await;
 }

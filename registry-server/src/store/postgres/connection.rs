@@ -6,9 +6,8 @@ use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{Arguments as _, Column as _, PgConnection, Row as _, TypeInfo as _};
 
 use super::super::StoreError;
-use super::super::connection::{Connection, Statements, Value, values};
-use super::super::rows::{self, StoredRow};
-use super::super::writes::ids_have_run_out;
+use super::super::connection::{Connection, Statements, Value};
+use super::super::rows::StoredRow;
 use super::failure::failed;
 
 #[async_trait]
@@ -28,8 +27,14 @@ impl Connection for PgConnection {
             include_str!("../sql/insert_content_postgres.sql"),
             include_str!("../sql/replace_version_postgres.sql")
         ),
-        insert_version: concat!("WITH ", include_str!("../sql/insert_version_postgres.sql")),
-        replace_version: concat!("WITH ", include_str!("../sql/replace_version_postgres.sql")),
+        insert_version: concat!(
+            include_str!("../sql/given_content_postgres.sql"),
+            include_str!("../sql/insert_version_postgres.sql")
+        ),
+        replace_version: concat!(
+            include_str!("../sql/given_content_postgres.sql"),
+            include_str!("../sql/replace_version_postgres.sql")
+        ),
     };
 
     async fn rows(
@@ -53,18 +58,12 @@ impl Connection for PgConnection {
         Ok(done.rows_affected())
     }
 
-    /// Another node may have raised it since it was read: the context's row is locked and raised here.
-    async fn next_id(
-        &mut self,
-        operation: &'static str,
-        context: &str,
-        _last_id: SchemaId,
-    ) -> Result<SchemaId, StoreError> {
-        let statement = include_str!("../sql/next_id_postgres.sql");
-        match self.optional_row(operation, statement, values![context]).await? {
-            Some(row) => rows::id(operation, &row, 0),
-            None => Err(ids_have_run_out(operation)),
-        }
+    async fn control(&mut self, statements: &'static str) -> Result<(), StoreError> {
+        sqlx::raw_sql(statements).execute(self).await.map(drop).map_err(failed(statements))
+    }
+
+    fn next_id(_: &'static str, _: SchemaId) -> Result<Option<SchemaId>, StoreError> {
+        Ok(None)
     }
 }
 

@@ -34,6 +34,15 @@ pub(super) fn is_lost(error: &StoreError) -> bool {
     }
 }
 
+/// Whether something stayed locked for longer than the server lets a statement wait.
+pub(super) fn is_locked(error: &StoreError) -> bool {
+    let code = match error.source.downcast_ref::<sqlx::Error>() {
+        Some(sqlx::Error::Database(error)) => error.code(),
+        _ => None,
+    };
+    code.as_deref() == Some("55P03")
+}
+
 /// Wraps what PostgreSQL says about `operation`; for `map_err`.
 pub(super) fn failed(operation: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
     move |error| StoreError::new(operation, kind_of(&error), error)

@@ -1,29 +1,30 @@
 //! The writer of this node: one task, one connection, group commit. Other nodes have writers of their own.
 //!
 //! ```text
-//! submit ──► queue (bounded) ──► take what waits ──► BEGIN ──► take all locks, in order
-//!                                                     per write: apply in a savepoint: RELEASE or ROLLBACK TO
+//! submit ──► queue (bounded) ──► take what waits ──► BEGIN ──► take all locks, in order ──► apply all ([`group`])
 //!                                                    NOTIFY the other nodes ──► COMMIT ──► answer everyone
 //! ```
 //!
 //! Invariant: nobody is told of success before COMMIT has returned. A write that fails takes back only what it did
 //! itself; when the transaction as a whole fails, every write of the group is answered `Unavailable`, whatever came of
-//! it. A group that loses its connection before it has sent COMMIT is done once more on a new one.
+//! it. A group that loses its connection before it has sent COMMIT is done once more on a new one. A group that waits too
+//! long for a lock is done write by write: those fail alone that need what is locked.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::super::StoreError;
 use super::super::changes::Changes;
 use super::super::connection::{Connection as _, values};
 use super::super::generations::Generations;
+use super::super::group;
 use super::super::locks::Locks;
 use super::super::queue::{self, Patience, Queue, Queued};
 use super::connect::Target;
-use super::failure::{failed, is_lost};
+use super::failure::{failed, is_locked, is_lost};
 use super::watch::{self, Node};
 
 /// Locks that a group may hold before it takes no more writes in. A server with default settings has room for 6,400,
@@ -80,94 +81,118 @@ impl queue::Writer for Task {
 impl Task {
     /// Writes and answers a group.
     async fn commit_group(&mut self, mut group: Group) {
+        let outcome = self.commit(&mut group, Wait::Patiently).await;
+        if group.jobs.len() == 1 || !matches!(outcome, Err(Trouble { kind: TroubleKind::Locked, .. })) {
+            return group.answer(outcome);
+        }
+        for mut alone in group.divide() {
+            let outcome = self.commit(&mut alone, Wait::NoMore).await;
+            alone.answer(outcome);
+        }
+    }
+
+    async fn commit(&mut self, group: &mut Group, wait: Wait) -> Result<(), Trouble> {
         let mut changes = Changes::default();
         let mut tries = 0;
         let outcome = loop {
             tries += 1;
             changes.roll_back_to(Changes::default().mark());
             // What is cut off has taken the connection out; with it goes the transaction, if the server still lives.
-            let transaction = tokio::time::timeout(GROUP_TIMEOUT, self.transact(&mut group, &mut changes)).await;
+            let transaction = tokio::time::timeout(GROUP_TIMEOUT, self.transact(group, wait, &mut changes)).await;
             let hangs = |_| Err(Trouble::in_doubt(StoreError::unavailable("write", "the database hangs")));
             match transaction.unwrap_or_else(hangs) {
-                Err(trouble) if trouble.may_be_repeated && tries < TRIES_MAX => {}
+                Err(Trouble { kind: TroubleKind::Lost, .. }) if tries < TRIES_MAX => {}
                 outcome => break outcome,
             }
         };
-
         // Also after a failure: a COMMIT whose answer was lost may have taken effect.
         for (context, id) in changes.used_ids() {
             self.generations.raise(context, id);
         }
-        let reason = outcome.err().map(|trouble| trouble.to_string());
-        for job in group.jobs {
-            job.answer(reason.as_deref().map_or(Ok(()), Err));
-        }
+        outcome
     }
 
-    async fn transact(&mut self, group: &mut Group, changes: &mut Changes) -> Result<(), Trouble> {
+    async fn transact(&mut self, group: &mut Group, wait: Wait, changes: &mut Changes) -> Result<(), Trouble> {
         // Taken out: a transaction that fails anywhere drops the connection, and the server rolls back.
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.target.connect("write").await?,
         };
-        write_all(&mut connection, self.node, group, changes).await?;
-        execute(&mut connection, "COMMIT").await.map_err(Trouble::in_doubt)?;
+        if let Err(error) = begin(&mut connection, &group.locks, wait).await {
+            let trouble = Trouble::from(error);
+            if trouble.kind == TroubleKind::Locked {
+                connection.control("ROLLBACK").await?;
+                self.connection = Some(connection);
+            }
+            return Err(trouble);
+        }
+        group::apply(&mut connection, &mut group.jobs, changes).await?;
+        if let Some(message) = watch::message(self.node, changes.used_ids()) {
+            let statement = include_str!("../sql/notify_postgres.sql");
+            connection.execute("write", statement, values![watch::CHANNEL, &*message]).await?;
+        }
+        connection.control("COMMIT").await.map_err(Trouble::in_doubt)?;
         self.connection = Some(connection);
         Ok(())
     }
 }
 
-/// Everything up to the COMMIT.
-async fn write_all(
-    connection: &mut PgConnection,
-    node: Node,
-    group: &mut Group,
-    changes: &mut Changes,
-) -> Result<(), Trouble> {
-    execute(connection, "BEGIN").await?;
-    take_locks(connection, &group.locks).await?;
-    execute(connection, "SAVEPOINT one_write").await?;
-    for job in &mut group.jobs {
-        let mark = changes.mark();
-        match job.apply(connection, changes).await {
-            Ok(()) => execute(connection, "RELEASE one_write; SAVEPOINT one_write").await?,
-            Err(error) if is_lost(error) => return Err(Trouble::lost(error)),
-            Err(_) => {
-                changes.roll_back_to(mark);
-                // Leaves the savepoint open for the next write.
-                execute(connection, "ROLLBACK TO one_write").await?;
-            }
-        }
-    }
-    if let Some(message) = watch::message(node, changes.used_ids()) {
-        let statement = include_str!("../sql/notify_postgres.sql");
-        connection.execute("write", statement, values![watch::CHANNEL, &*message]).await?;
-    }
-    Ok(())
+/// How long a transaction waits for its locks.
+#[derive(Debug, Clone, Copy)]
+enum Wait {
+    /// As long as the server lets it.
+    Patiently,
+    /// It has waited already.
+    NoMore,
 }
 
-/// Takes the locks in order: the rows of `unnest` come in the order of the arrays, and each is locked as it comes. At
-/// READ COMMITTED every later statement sees what those have committed who held them before.
-async fn take_locks(connection: &mut PgConnection, locks: &Locks) -> Result<(), StoreError> {
+/// Begins a transaction and takes its locks in order: the rows of `unnest` come in the order of the arrays, and each is
+/// locked as it comes. At READ COMMITTED every later statement sees what those have committed who held them before.
+async fn begin(connection: &mut PgConnection, locks: &Locks, wait: Wait) -> Result<(), StoreError> {
+    // One round trip takes no parameters; numbers and flags need none.
     let (keys, exclusive) = locks.in_order();
-    sqlx::query(include_str!("../sql/take_locks_postgres.sql"))
-        .bind(keys)
-        .bind(exclusive)
-        .execute(connection)
-        .await
-        .map_err(failed("take the locks of a write"))?;
-    Ok(())
+    let locks = include_str!("../sql/take_locks_postgres.sql");
+    let locks = locks.replace("$1", &array(&keys)).replace("$2", &array(&exclusive));
+    let locks = match wait {
+        Wait::Patiently => locks,
+        // In milliseconds, of which none would mean no end.
+        Wait::NoMore => format!("SET LOCAL lock_timeout = 1; {locks}; SET LOCAL lock_timeout TO DEFAULT"),
+    };
+    let statements = AssertSqlSafe(format!("BEGIN; {locks}; {}", group::savepoint!()));
+    let begun = sqlx::raw_sql(statements).execute(connection).await;
+    begun.map(drop).map_err(failed("take the locks of a write"))
 }
 
-/// Statements without parameters, in one round trip.
-async fn execute(connection: &mut PgConnection, statements: &'static str) -> Result<(), StoreError> {
-    sqlx::raw_sql(statements).execute(connection).await.map(drop).map_err(failed("write"))
+/// An array's text in SQL.
+fn array(items: &[impl ToString]) -> String {
+    let items: Vec<String> = items.iter().map(ToString::to_string).collect();
+    format!("'{{{}}}'", items.join(","))
 }
 
 /// Writes that share a transaction, in the order of their contexts.
 struct Group {
     jobs: Vec<Box<dyn Queued<PgConnection>>>,
     locks: Locks,
+}
+
+impl Group {
+    /// A write that has nobody to share with.
+    fn of_one(job: Box<dyn Queued<PgConnection>>) -> Self {
+        let locks = job.locks();
+        Self { jobs: vec![job], locks }
+    }
+
+    /// Each write by itself.
+    fn divide(self) -> impl Iterator<Item = Self> {
+        self.jobs.into_iter().map(Self::of_one)
+    }
+
+    fn answer(self, outcome: Result<(), Trouble>) {
+        let reason = outcome.err().map(|trouble| trouble.to_string());
+        for job in self.jobs {
+            job.answer(reason.as_deref().map_or(Ok(()), Err));
+        }
+    }
 }
 
 /// Divides what was taken into groups that do not hold too many locks at once; leaves it empty.
@@ -194,25 +219,37 @@ fn groups(taken: &mut Vec<Box<dyn Queued<PgConnection>>>) -> Vec<Group> {
 #[error("{reason}")]
 struct Trouble {
     reason: String,
-    /// Nothing of the group can have taken effect, and another connection may do.
-    may_be_repeated: bool,
+    kind: TroubleKind,
+}
+
+/// What can be done about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TroubleKind {
+    /// Nothing of the group has taken effect: the connection went away before the COMMIT. Another one may do.
+    Lost,
+    /// Nothing of the group has taken effect: something that it needs stayed locked.
+    Locked,
+    /// Nothing can be done, or it may have taken effect.
+    Final,
 }
 
 impl Trouble {
-    /// The connection went away before the COMMIT.
-    fn lost(error: &StoreError) -> Self {
-        Self { reason: format!("{error}: {}", error.source), may_be_repeated: true }
-    }
-
     /// It may or may not have taken effect.
     fn in_doubt(error: StoreError) -> Self {
-        Self { reason: format!("{error}: {}", error.source), may_be_repeated: false }
+        Self { kind: TroubleKind::Final, ..Self::from(error) }
     }
 }
 
 /// Before the COMMIT.
 impl From<StoreError> for Trouble {
     fn from(error: StoreError) -> Self {
-        Self { may_be_repeated: is_lost(&error), ..Self::lost(&error) }
+        let kind = if is_lost(&error) {
+            TroubleKind::Lost
+        } else if is_locked(&error) {
+            TroubleKind::Locked
+        } else {
+            TroubleKind::Final
+        };
+        Self { reason: format!("{error}: {}", error.source), kind }
     }
 }

@@ -1,6 +1,7 @@
--- A version with a number that is free, of a content that is there. A part of a statement that begins with WITH.
+-- A version with a number that is free, of a content that the part before names. Foreign keys are checked at the end.
 subject_row AS (
     INSERT INTO subjects (context, subject, revision, live) VALUES ($1, $2, $3, 1)
     ON CONFLICT (context, subject) DO UPDATE SET revision = excluded.revision, live = subjects.live + 1
 )
-INSERT INTO versions (context, subject, version, id, timestamp_ms) VALUES ($1, $2, $4, $5, $6)
+INSERT INTO versions (context, subject, version, id, timestamp_ms) SELECT $1, $2, $4, id, $6 FROM content_row
+RETURNING id

@@ -51,17 +51,16 @@ impl Connection for SqliteConnection {
         Ok(bound(statement, values).execute(self).await.map_err(failed(operation))?.rows_affected())
     }
 
+    async fn control(&mut self, statements: &'static str) -> Result<(), StoreError> {
+        sqlx::query(statements).execute(self).await.map(drop).map_err(failed(statements))
+    }
+
     /// There is one writer: what follows the last id is free.
-    async fn next_id(
-        &mut self,
-        operation: &'static str,
-        _context: &str,
-        last_id: SchemaId,
-    ) -> Result<SchemaId, StoreError> {
+    fn next_id(operation: &'static str, last_id: SchemaId) -> Result<Option<SchemaId>, StoreError> {
         if last_id.0 >= NUMBER_MAX {
             return Err(ids_have_run_out(operation));
         }
-        Ok(SchemaId(last_id.0 + 1))
+        Ok(Some(SchemaId(last_id.0 + 1)))
     }
 }
 

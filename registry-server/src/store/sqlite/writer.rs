@@ -1,8 +1,7 @@
 //! The writer: one task, one connection, group commit.
 //!
 //! ```text
-//! submit ──► queue (bounded) ──► take what waits ──► BEGIN IMMEDIATE
-//!                                                     per write: apply in a savepoint: RELEASE or ROLLBACK TO
+//! submit ──► queue (bounded) ──► take what waits ──► BEGIN IMMEDIATE ──► apply all ([`group`])
 //!                                                    COMMIT ──► publish the revisions ──► answer everyone
 //! ```
 //!
@@ -20,6 +19,8 @@ use tokio::time::Instant;
 
 use super::super::StoreError;
 use super::super::changes::Changes;
+use super::super::connection::Connection as _;
+use super::super::group;
 use super::super::queue::{self, Patience, Queue, Queued};
 use super::connect::{Location, Ownership};
 use super::revisions::Revisions;
@@ -88,8 +89,8 @@ impl queue::Writer for Task {
                 self.is_suspect = true;
                 // At once: in memory, readers wait for the end of the transaction. Often SQLite has rolled back by
                 // itself, and this says so.
-                let _ = execute(&mut self.connection, "ROLLBACK").await;
-                let reason = error.to_string();
+                let _ = self.connection.control("ROLLBACK").await;
+                let reason = format!("{error}: {}", error.source);
                 for job in group.drain(..) {
                     job.answer(Err(&reason));
                 }
@@ -109,57 +110,28 @@ impl queue::Writer for Task {
 impl Task {
     async fn transact(
         &mut self,
-        group: &mut [Box<dyn Queued<SqliteConnection>>],
+        jobs: &mut [Box<dyn Queued<SqliteConnection>>],
         changes: &mut Changes,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), StoreError> {
         if self.is_suspect {
             self.renew_connection().await?;
         }
 
-        // Each statement is a round trip to the connection's thread, so pairs travel together.
-        execute(&mut self.connection, "BEGIN IMMEDIATE; SAVEPOINT one_write").await?;
-        let last = group.len().saturating_sub(1);
-        for (place, job) in group.iter_mut().enumerate() {
-            let mark = changes.mark();
-            match job.apply(&mut self.connection, changes).await {
-                // COMMIT releases what is open.
-                Ok(()) if place == last => {}
-                Ok(()) => execute(&mut self.connection, "RELEASE one_write; SAVEPOINT one_write").await?,
-                Err(_) => {
-                    changes.roll_back_to(mark);
-                    // Leaves the savepoint open for the next write. A full disk can make SQLite roll back everything
-                    // by itself; then this fails and ends the group.
-                    execute(&mut self.connection, "ROLLBACK TO one_write").await?;
-                }
-            }
-        }
-        execute(&mut self.connection, "COMMIT").await?;
-        Ok(())
+        // Each call is a round trip to the connection's thread, so statements travel together.
+        self.connection.control(concat!("BEGIN IMMEDIATE; ", group::savepoint!())).await?;
+        group::apply(&mut self.connection, jobs, changes).await?;
+        self.connection.control("COMMIT").await
     }
 
     /// Replaces a connection whose last transaction failed.
-    async fn renew_connection(&mut self) -> Result<(), Trouble> {
+    async fn renew_connection(&mut self) -> Result<(), StoreError> {
         // The old one lives until the new one is there: a database in memory ends with its last connection.
-        let fresh = self.location.connect_writer().await.map_err(|error| Trouble::Connect { error })?;
+        let fresh = self.location.connect_writer().await?;
         self.connection = fresh;
-        self.revisions.reload(&mut self.connection).await.map_err(|error| Trouble::Connect { error })?;
+        self.revisions.reload(&mut self.connection).await?;
         self.is_suspect = false;
         Ok(())
     }
-}
-
-/// Why a group's transaction failed.
-#[derive(Debug, thiserror::Error)]
-enum Trouble {
-    #[error("`{statement}`: {source}")]
-    Statement { statement: &'static str, source: sqlx::Error },
-    #[error("{error}: {}", error.source)]
-    Connect { error: StoreError },
-}
-
-async fn execute(connection: &mut SqliteConnection, statement: &'static str) -> Result<(), Trouble> {
-    let done = sqlx::query(statement).execute(connection).await;
-    done.map(|_| ()).map_err(|source| Trouble::Statement { statement, source })
 }
 
 /// When a commit last succeeded: milliseconds since the start plus one, 0 for "not since the last failure".

@@ -12,7 +12,7 @@ use super::super::{
     Inserted, NewId, NewNumber, NewReference, NewVersion, Revision, StoreError, StoreErrorKind, SubjectKey,
 };
 use super::remove::{count_versions, remove_if_unused};
-use super::{NUMBER_MAX, Write, check_names, schema_id};
+use super::{NUMBER_MAX, Write, check_names, ids_have_run_out, schema_id};
 
 const OPERATION: &str = "insert a version";
 
@@ -37,7 +37,8 @@ struct State {
 /// What is written.
 struct Plan {
     change: i64,
-    id: SchemaId,
+    /// `None`: the next one of the context.
+    id: Option<SchemaId>,
     content: Content,
     version: Version,
     /// The version that had the number, by its id.
@@ -125,11 +126,6 @@ impl Insert {
                 (version, replaces)
             }
         };
-        // Last: what is refused costs no id.
-        let id = match id {
-            Some(id) => id,
-            None => connection.next_id(OPERATION, &self.new.subject.context, state.last_id).await?,
-        };
         Ok(Ok(Plan { change: state.change, id, content, version, replaces }))
     }
 
@@ -155,9 +151,18 @@ impl Insert {
         found.map(|row| rows::id(OPERATION, &row, 0)).transpose()
     }
 
-    /// Writes the rows, and the content's when it is new, in one round trip.
-    async fn write<C: Connection>(&self, connection: &mut C, plan: &Plan) -> Result<(), StoreError> {
+    /// Writes the rows, and the content's when it is new, in one round trip; the content's id.
+    async fn write<C: Connection>(
+        &self,
+        connection: &mut C,
+        plan: &Plan,
+        last_id: SchemaId,
+    ) -> Result<SchemaId, StoreError> {
         let new = &self.new;
+        let id = match plan.id {
+            Some(id) => Some(id),
+            None => C::next_id(OPERATION, last_id)?,
+        };
         let statement = match (plan.replaces, plan.content) {
             (Some(_), Content::New) => C::STATEMENTS.insert_content_and_replace_version,
             (Some(_), _) => C::STATEMENTS.replace_version,
@@ -169,7 +174,7 @@ impl Insert {
             &*new.subject.subject,
             plan.change,
             plan.version.0,
-            plan.id.0,
+            id.map(|id| i64::from(id.0)),
             new.timestamp_ms,
             new.schema_type.as_str(),
             new.guid.as_slice(),
@@ -179,12 +184,15 @@ impl Insert {
             new.rule_set.as_deref(),
         ];
         let values = if plan.content == Content::New { values } else { &values[..VERSION_VALUES] };
-        connection.execute(OPERATION, statement, values).await?;
+        let written = connection.optional_row(OPERATION, statement, values).await?;
+        let id = written.map(|row| rows::id(OPERATION, &row, 0)).transpose()?;
+        let id = id.ok_or_else(|| ids_have_run_out(OPERATION))?;
         match plan.content {
-            Content::Known => Ok(()),
-            Content::Preferred => self.prefer(connection, plan.id).await,
-            Content::New => self.write_references(connection, plan.id).await,
+            Content::Known => {}
+            Content::Preferred => self.prefer(connection, id).await?,
+            Content::New => self.write_references(connection, id).await?,
         }
+        Ok(id)
     }
 
     async fn write_references(&self, connection: &mut impl Connection, id: SchemaId) -> Result<(), StoreError> {
@@ -217,12 +225,13 @@ impl Insert {
         connection: &mut impl Connection,
         changes: &mut Changes,
         plan: &Plan,
+        id: SchemaId,
     ) -> Result<bool, StoreError> {
         let key = &self.new.subject;
         let mut must_count = plan.replaces.is_some();
         if plan.content != Content::New {
             let statement = include_str!("../sql/remove_older_versions.sql");
-            let place = values![&*key.context, &*key.subject, plan.id.0, plan.version.0];
+            let place = values![&*key.context, &*key.subject, id.0, plan.version.0];
             must_count |= connection.execute(OPERATION, statement, place).await? > 0;
         }
         if let Some(old) = plan.replaces {
@@ -280,15 +289,18 @@ impl Write for Insert {
             Err(refused) => return Ok(refused),
         };
 
-        self.write(connection, &plan).await?;
-        let has_removed = self.tidy(connection, changes, &plan).await?;
+        let id = self.write(connection, &plan, state.last_id).await?;
+        let has_removed = self.tidy(connection, changes, &plan, id).await?;
         let change = stored_u64(OPERATION, plan.change)?;
         changes.numbered(change);
         changes.subject(self.new.subject.clone(), change);
-        changes.uses(&self.new.subject.context, plan.id);
+        // An id that nobody has seen has no uses that anybody remembers.
+        if plan.id.is_some() {
+            changes.uses(&self.new.subject.context, id);
+        }
         let is_last = plan.version > state.last_version;
         let appended = (is_last && !has_removed).then_some(change);
-        Ok(Inserted::Written { id: plan.id, version: plan.version, appended })
+        Ok(Inserted::Written { id, version: plan.version, appended })
     }
 }
 

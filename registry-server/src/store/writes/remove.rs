@@ -97,7 +97,8 @@ pub(super) async fn remove_if_unused(
         return Ok(());
     };
     let dedup_key: [u8; 32] = rows::hash(operation, &removed, 0, "dedup key")?;
-    let content = values![context, dedup_key.as_slice()];
+    let guid: [u8; 16] = rows::hash(operation, &removed, 1, "GUID")?;
+    let content = values![context, dedup_key.as_slice(), guid.as_slice()];
     connection.execute(operation, include_str!("../sql/prefer_remaining_id.sql"), content).await?;
     Ok(())
 }
