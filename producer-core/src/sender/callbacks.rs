@@ -24,8 +24,16 @@ enum Job {
 /// Batches whose callbacks are to be run.
 #[derive(Debug, Default)]
 pub(crate) struct CallbackQueue {
-    jobs: Mutex<VecDeque<Job>>,
+    jobs: Mutex<Jobs>,
     added: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Jobs {
+    row: VecDeque<Job>,
+    /// Somebody runs the first of them. Nobody else may, or callbacks would overtake each other, and the second to
+    /// take out what it ran would take out another.
+    is_running: bool,
 }
 
 impl CallbackQueue {
@@ -35,7 +43,7 @@ impl CallbackQueue {
 
     /// Waits until the callbacks of everything answered so far have run.
     pub(crate) async fn drained(&self) {
-        if self.lock().is_empty() {
+        if self.lock().row.is_empty() {
             return;
         }
         let (sender, done) = oneshot::channel();
@@ -54,22 +62,35 @@ impl CallbackQueue {
         }
     }
 
-    /// Runs what is left, on the way out.
+    /// Runs what is left, on the way out. Whoever is running a callback right now runs the rest instead: it goes on
+    /// until the row is empty, or leaves it to its own end, which comes here again.
     pub(crate) fn run_all(&self) {
         while self.run_next() {}
     }
 
     fn run_next(&self) -> bool {
         // Taken out only after it ran, so that `drained` sees a callback that is still running.
-        let completion = match self.lock().front() {
-            None => return false,
-            Some(Job::Batch { completion, .. }) => Some(completion.clone()),
-            Some(Job::Barrier(_)) => None,
+        let completion = {
+            let mut jobs = self.lock();
+            if jobs.is_running {
+                return false;
+            }
+            let completion = match jobs.row.front() {
+                None => return false,
+                Some(Job::Batch { completion, .. }) => Some(completion.clone()),
+                Some(Job::Barrier(_)) => None,
+            };
+            jobs.is_running = true;
+            completion
         };
         if let Some(completion) = completion {
             completion.run_callbacks();
         }
-        let done = self.lock().pop_front();
+        let done = {
+            let mut jobs = self.lock();
+            jobs.is_running = false;
+            jobs.row.pop_front()
+        };
         if let Some(Job::Barrier(waiting)) = done {
             let _ = waiting.send(());
         }
@@ -77,11 +98,63 @@ impl CallbackQueue {
     }
 
     fn add(&self, job: Job) {
-        self.lock().push_back(job);
+        self.lock().row.push_back(job);
         self.added.notify_one();
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Job>> {
+    fn lock(&self) -> MutexGuard<'_, Jobs> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use crate::delivery::{BatchResult, RecordPlace, Share};
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// A batch of one record whose callback does this.
+    fn add(queue: &CallbackQueue, callback: impl FnOnce() + Send + 'static) {
+        let completion = Arc::new(Completion::new("t".into(), 0));
+        let place = RecordPlace { index: 0, timestamp: 0, key_bytes: None, value_bytes: None };
+        completion.call_back(place, Box::new(move |_| callback()));
+        let result = BatchResult::Acknowledged { base_offset: None, append_time: None };
+        completion.complete(Share::whole(1), result, |_| queue.push(completion.clone(), None));
+    }
+
+    /// Two `close` at once, the first of which waits for a slow callback.
+    #[test]
+    fn a_callback_is_not_overtaken_and_none_is_lost_when_two_run_what_is_left() {
+        let queue = CallbackQueue::default();
+        let (began, has_begun) = mpsc::sync_channel(1);
+        let (open, gate) = mpsc::sync_channel(1);
+        let (ran, order) = mpsc::sync_channel(10);
+        add(&queue, {
+            let ran = ran.clone();
+            move || {
+                began.send(()).unwrap();
+                gate.recv_timeout(PATIENCE).unwrap();
+                ran.send(0).unwrap();
+            }
+        });
+        for number in 1..4 {
+            let ran = ran.clone();
+            add(&queue, move || ran.send(number).unwrap());
+        }
+
+        std::thread::scope(|scope| {
+            scope.spawn(|| queue.run_all());
+            has_begun.recv_timeout(PATIENCE).unwrap();
+            queue.run_all();
+            assert!(order.try_recv().is_err(), "the first is still running");
+            open.send(()).unwrap();
+        });
+
+        assert_eq!(order.try_iter().collect::<Vec<_>>(), [0, 1, 2, 3]);
     }
 }
