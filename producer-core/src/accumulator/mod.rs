@@ -207,11 +207,15 @@ impl Accumulator {
                 topic.sticky.move_on(partition.index, || topic.next_partition());
                 return Append::Moved;
             }
-            let needed = self.batch_bytes.max(record.batch_bytes_max());
+            // Of a topic whose brokers take less than `batch.size`, no more memory than its batches will use.
+            let bytes_max = self.batch_bytes.min(topic.bound.plain_bytes()).max(BATCH_HEADER_BYTES);
+            let needed = bytes_max.max(record.batch_bytes_max());
             let Some(lease) = lease.take().or_else(|| self.memory.try_lease(needed)) else {
                 return Append::NeedsRoom(needed);
             };
-            self.begin_batch(topic, partition, &mut queue, lease);
+            // A lease that was waited for may be older than the bound.
+            let bytes_max = bytes_max.min(lease.bytes());
+            self.begin_batch(topic, partition, &mut queue, lease, bytes_max);
             size = queue.open.as_ref().and_then(|open| open.room_for(record));
         }
         let Some((open, size)) = queue.open.as_mut().zip(size) else {
@@ -243,11 +247,17 @@ impl Accumulator {
         Append::Done { completion, place }
     }
 
-    fn begin_batch(&self, topic: &Topic, partition: &Arc<Partition>, queue: &mut Queue, lease: Lease) {
+    fn begin_batch(
+        &self,
+        topic: &Topic,
+        partition: &Arc<Partition>,
+        queue: &mut Queue,
+        lease: Lease,
+        bytes_max: usize,
+    ) {
         self.close_batch(partition, queue);
         topic.is_used.store(true, Ordering::Release);
         let completion = Arc::new(Completion::new(partition.topic.clone(), partition.index));
-        let bytes_max = self.batch_bytes.min(topic.bound.plain_bytes()).max(BATCH_HEADER_BYTES);
         queue.open = Some(OpenBatch::new(completion, lease, bytes_max, Instant::now()));
     }
 

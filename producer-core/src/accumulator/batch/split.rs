@@ -43,7 +43,8 @@ impl SealedBatch {
         };
         let left = Self {
             plain_bytes: cut.at,
-            body: plain.slice(..cut.at),
+            // A copy: a slice would keep the whole buffer, of which the lease covers half.
+            body: Bytes::copy_from_slice(&plain[..cut.at]),
             attributes: 0,
             count: cut.count,
             max_timestamp: self.base_timestamp.wrapping_add(cut.left_max_delta),

@@ -173,6 +173,19 @@ fn a_split_cuts_near_the_middle_and_a_single_record_stays_whole() {
     assert_eq!((large_first.count, small.count), (1, 1));
 }
 
+#[test]
+fn a_half_does_not_keep_the_memory_of_the_whole() {
+    let records: Vec<_> = (0..9).map(|at| record(at, Some("k"), Some("v"))).collect();
+
+    let halves = sealed(&records).split().unwrap();
+
+    for half in halves {
+        let bytes = half.body.len();
+        let buffer = half.body.try_into_mut().unwrap();
+        assert!(buffer.capacity() <= 2 * bytes, "{} for {bytes} bytes", buffer.capacity());
+    }
+}
+
 proptest! {
     #[test]
     fn each_half_is_what_its_records_alone_would_make(records in any_records()) {

@@ -1,5 +1,7 @@
 //! Batches that the broker finds too large: split until they fit, one by one in order; a single record fails alone.
 
+use std::time::Duration;
+
 use producer_core::testing::{Api, FakeBroker, FakeBrokerConfig, FaultAction};
 use producer_core::{Compression, Delivery, Outcome, ProduceError, ProducerRecord};
 
@@ -172,4 +174,28 @@ async fn halves_are_measured_as_they_are_sent() {
 
     assert_eq!(keys(&broker), [1, 2]);
     assert_eq!(broker.batches(TOPIC, 0).unwrap().len(), 3, "the first record, and one batch each");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_of_small_batches_takes_no_more_memory_than_they_need() {
+    let broker = broker(10_000);
+    let producer = producer(&broker, |config| {
+        config.batch_bytes = 500_000;
+        config.buffer_bytes = 2_000_000;
+        config.linger = Duration::from_secs(10);
+    });
+    warm(&broker, &producer, 1).await;
+    for number in 1..=30 {
+        drop(producer.send(wide(number, 1000)).await.unwrap());
+    }
+    producer.flush().await;
+    let buffered = || producer.buffered_bytes();
+    assert_eq!(buffered(), 0);
+
+    // What fits is learnt, so a batch of one record is not given room for hundreds.
+    drop(producer.send(wide(31, 1000)).await.unwrap());
+
+    assert!((1_000..=20_000).contains(&buffered()), "{}", buffered());
+    producer.flush().await;
+    assert_eq!(keys(&broker), (1..=31).collect::<Vec<_>>());
 }
