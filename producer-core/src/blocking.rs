@@ -46,7 +46,11 @@ pub enum WaitError {
 /// A producer whose calls wait. Clones are handles to the same producer.
 ///
 /// It brings its own runtime, of two threads. No call that waits works inside an async runtime, the callbacks of
-/// this producer included: it answers `WouldDeadlock` there.
+/// this producer included: it answers `WouldDeadlock` there. That is so wherever Tokio knows a current runtime, and
+/// so under `Handle::enter` and in `spawn_blocking` too, where a wait would do no harm.
+///
+/// When the last handle is dropped, what was taken is still sent as long as the process lives, and nobody waits for
+/// it: a program whose `main` ends then loses it. [`close`](Self::close) waits.
 pub struct Producer<K: 'static, V: 'static> {
     inner: Arc<Inner<K, V>>,
 }
@@ -75,13 +79,16 @@ impl<K, V> Drop for Inner<K, V> {
         // As with the async producer what was taken is still sent, and nobody waits for it here.
         let Some(runtime) = self.runtime.take() else { return };
         let producer = self.producer.clone();
-        std::thread::spawn(move || {
+        let last_will = move || {
             let patience = producer.patience();
             let closed = runtime.block_on(async { producer.close(patience).await });
             if let Err(error) = closed {
                 tracing::warn!(%error, "a producer was dropped before everything was sent");
             }
-        });
+        };
+        if let Err(error) = std::thread::Builder::new().name("producer-end".to_owned()).spawn(last_will) {
+            tracing::error!(%error, "no thread to send what a dropped producer has left: it is lost");
+        }
     }
 }
 

@@ -122,13 +122,15 @@ struct Waiting {
     /// Slots are reused, so this is as long as the most waiters at a time.
     wakers: Vec<Option<Waker>>,
     callbacks: Vec<(RecordPlace, Callback)>,
-    /// Answers of a split batch's parts, until all are there; at most one a record.
+    /// Answers of a split batch's parts, until all are there; at most one a record. In the order of their records.
     parts: Vec<Part>,
+    /// Records of `parts`.
+    answered: u32,
 }
 
 impl Waiting {
     fn part_of(&self, index: u32) -> Option<&Part> {
-        self.parts.iter().find(|part| part.share.has(index))
+        part_of(&self.parts, index)
     }
 
     /// Takes an answer in, and answers the result of the whole once it is known.
@@ -136,10 +138,18 @@ impl Waiting {
         if share.is_whole() {
             return Some(result);
         }
-        self.parts.push(Part { share, result });
-        let answered: u32 = self.parts.iter().map(|part| part.share.count).sum();
-        (answered >= share.of).then(|| BatchResult::Split(self.parts.clone().into()))
+        let at = self.parts.partition_point(|part| part.share.first < share.first);
+        self.parts.insert(at, Part { share, result });
+        self.answered += share.count;
+        (self.answered >= share.of).then(|| BatchResult::Split(self.parts.clone().into()))
     }
+}
+
+/// The part with this record, of parts in the order of their records: asked for each callback of a batch, which may
+/// be in a part for each of its records.
+fn part_of(parts: &[Part], index: u32) -> Option<&Part> {
+    let after = parts.partition_point(|part| part.share.first <= index);
+    parts[..after].last().filter(|part| part.share.has(index))
 }
 
 impl std::fmt::Debug for Waiting {
@@ -241,7 +251,7 @@ impl Completion {
                 let own = records.iter().find(|(refused, _)| *refused == index);
                 Err(own.map_or(others, |(_, error)| error).clone())
             }
-            BatchResult::Split(parts) => match parts.iter().find(|part| part.share.has(index)) {
+            BatchResult::Split(parts) => match part_of(parts, index) {
                 Some(part) => self.read(&part.result, place, index - part.share.first),
                 // Invariant: the parts together are the whole.
                 None => Err(ProduceError::Closed),

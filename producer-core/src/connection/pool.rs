@@ -23,7 +23,8 @@ impl Default for ReconnectBackoff {
     }
 }
 
-/// Connections by address. The number of addresses is that of the cluster's brokers and the bootstrap list.
+/// Connections by address: those of the cluster's brokers and the bootstrap list. Brokers that come back at another
+/// address each time, as in containers, leave none behind: a place without a connection goes when another is added.
 pub(crate) struct Pool {
     transport: Arc<dyn Transport>,
     options: ConnectionOptions,
@@ -36,6 +37,14 @@ struct Place {
     connection: Option<Connection>,
     failures: u32,
     not_before: Option<Instant>,
+}
+
+impl Place {
+    /// Whether it holds a connection, or failures that the next attempt has to know of.
+    fn is_needed(&self, now: Instant, backoff: ReconnectBackoff) -> bool {
+        let is_open = self.connection.as_ref().is_some_and(Connection::is_open);
+        is_open || self.not_before.is_some_and(|not_before| now < not_before + backoff.max)
+    }
 }
 
 impl fmt::Debug for Pool {
@@ -89,6 +98,44 @@ impl Pool {
 
     fn place(&self, endpoint: &Endpoint) -> Arc<tokio::sync::Mutex<Place>> {
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if !places.contains_key(endpoint) {
+            let now = Instant::now();
+            places.retain(|_, place| {
+                let is_in_use = Arc::strong_count(place) > 1;
+                is_in_use || place.try_lock().map_or(true, |place| place.is_needed(now, self.backoff))
+            });
+        }
         places.entry(endpoint.clone()).or_default().clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::super::transport::Connecting;
+    use super::*;
+
+    struct Nobody;
+
+    impl Transport for Nobody {
+        fn connect<'a>(&'a self, _endpoint: &'a Endpoint) -> Connecting<'a> {
+            Box::pin(async { Err(io::ErrorKind::ConnectionRefused.into()) })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn addresses_that_are_gone_leave_no_place_behind() {
+        let pool = Pool::new(Arc::new(Nobody), ConnectionOptions::default(), ReconnectBackoff::default());
+        let count = || pool.places.lock().unwrap().len();
+
+        for port in 1..=50 {
+            assert!(pool.get(&Endpoint::new("pod", port)).await.is_err());
+        }
+        assert_eq!(count(), 50, "the pauses after their failures are remembered");
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert!(pool.get(&Endpoint::new("pod", 51)).await.is_err());
+
+        assert_eq!(count(), 1);
     }
 }
