@@ -1,6 +1,15 @@
-//! Pauses that double, with jitter (KIP-580).
+//! Pauses that double, with jitter (KIP-580), and how long one broker is waited for.
 
 use std::time::Duration;
+
+/// A broker that has not answered for so long is not the only one asked; doubled while nobody answers, up to
+/// `request.timeout.ms`. Far above what a broker takes, far below what a frozen one would cost.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long one broker may take with a question that any broker answers, after so many that nobody answered.
+pub(crate) fn patience(unanswered: u32, request_timeout: Duration) -> Duration {
+    PATIENCE.saturating_mul(1 << unanswered.min(16)).min(request_timeout)
+}
 
 /// The pause before attempt `attempt` (from 1) of something that failed: `first` doubled each time, at most
 /// `max`, +-20 % so that many clients do not return at the same instant.

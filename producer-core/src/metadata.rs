@@ -3,36 +3,32 @@
 //! Senders ask for a refresh after errors; `send` waits for a topic. Knows nothing of batches or requests
 //! to produce; whoever wants to act on a change passes `apply`.
 
+mod refresher;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::MetadataResponse;
 use kafka_protocol::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
-use kafka_protocol::messages::{MetadataRequest, MetadataResponse, TopicName};
-use kafka_protocol::protocol::StrBytes;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
-use tracing::Instrument as _;
 
-use crate::config::{MetadataRecovery, ProducerConfig};
-use crate::connection::{ConnectionError, Endpoint, Pool};
+pub(crate) use self::refresher::Refresher;
+
+use crate::connection::Endpoint;
 use crate::error_code::{
     self, INVALID_TOPIC, LEADER_NOT_AVAILABLE, TOPIC_AUTHORIZATION_FAILED, UNKNOWN_TOPIC_OR_PARTITION,
 };
 
-/// `REBOOTSTRAP_REQUIRED` (KIP-1102): the brokers known so far are no good any more.
-const REBOOTSTRAP_REQUIRED: i16 = 129;
-
-/// A broker that has not answered for so long is not the only one asked; doubled while nobody answers, up to
-/// `request.timeout.ms`. Far above what a broker takes, far below what a frozen one would cost.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Acts on a new state; told which topics are other than before.
+type Apply = dyn Fn(&Cluster, &[Arc<str>]) + Send + Sync;
 
 /// What others want to know, and know.
 pub(crate) struct Hooks {
     /// Called with every new state, before anybody who waits sees it.
-    pub(crate) apply: Box<dyn Fn(&Cluster) + Send + Sync>,
+    pub(crate) apply: Box<Apply>,
     /// Whether a topic was used since the last call.
     pub(crate) take_use: Box<dyn Fn(&str) -> bool + Send + Sync>,
     /// Called when a topic is not asked for any more.
@@ -42,12 +38,11 @@ pub(crate) struct Hooks {
 /// The cluster as last heard of.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Cluster {
-    /// Grows with every answer.
-    version: u64,
     /// When a broker last described it.
     pub(crate) as_of: Option<Instant>,
     pub(crate) brokers: BTreeMap<i32, Endpoint>,
-    pub(crate) topics: HashMap<Arc<str>, TopicState>,
+    /// Shared, so that a new state costs what changed.
+    pub(crate) topics: HashMap<Arc<str>, Arc<TopicState>>,
 }
 
 /// Who leads a partition.
@@ -71,6 +66,8 @@ pub(crate) struct TopicState {
     pub(crate) partitions: Vec<Leadership>,
     /// What the last answer had against the topic.
     error: Option<i16>,
+    /// The round of questions that the last answer belongs to.
+    round: u64,
 }
 
 /// A leader named in an answer to a produce request (KIP-951).
@@ -114,6 +111,8 @@ struct State {
     /// Topics to ask for. One that nobody waits for and that does not exist is forgotten, and one that was not
     /// used for `metadata.max.idle.ms`, so the number is bounded by the topics in use.
     wanted: BTreeMap<Arc<str>, Wanted>,
+    /// Grows with every question: what is wanted by then is in it.
+    round: u64,
     last_failure: Option<Arc<str>>,
 }
 
@@ -171,14 +170,18 @@ impl Metadata {
             }
         }
         for topic in &idle {
-            tracing::debug!(topic = &**topic, "the topic is not used any more");
-            state.wanted.remove(topic);
+            // In any case out of the answers, so that whoever needs it waits for a new one.
             state.cluster.topics.remove(topic);
             (self.hooks.forget)(topic);
+            // A record may have come between the first look and `forget`, and nobody else asks for its topic.
+            if (self.hooks.take_use)(topic) {
+                state.wanted.insert(topic.clone(), Wanted { waiters: 0, last_used: now });
+                continue;
+            }
+            tracing::debug!(topic = &**topic, "the topic is not used any more");
+            state.wanted.remove(topic);
         }
         if !idle.is_empty() {
-            // Whoever waits for one of them must not find it in an old answer.
-            state.cluster.version += 1;
             self.current.send_replace(Arc::new(state.cluster.clone()));
         }
     }
@@ -190,12 +193,12 @@ impl Metadata {
         self.wait_until(topic, deadline, |state, _| !state.partitions.is_empty()).await
     }
 
-    /// Waits for one answer about the topic that is newer than now.
+    /// Waits for the answer to a question that is asked from now on.
     pub(crate) async fn wait_for_news(&self, topic: &str, deadline: Instant) -> Result<(), Unknown> {
-        let before = self.current.borrow().version;
-        self.wait_until(topic, deadline, |state, version| version > before && !state.partitions.is_empty()).await
+        self.wait_until(topic, deadline, |state, before| state.round > before && !state.partitions.is_empty()).await
     }
 
+    /// `is_enough` is told the round of the last question that was asked before this call.
     async fn wait_until(
         &self,
         topic: &str,
@@ -204,16 +207,16 @@ impl Metadata {
     ) -> Result<(), Unknown> {
         let mut changes = self.current.subscribe();
         let mut closing = self.is_closed.subscribe();
-        let before = changes.borrow().version;
+        let before = self.lock().round;
         let _waiter = Waiter::enter(self, topic);
         loop {
             let cluster = changes.borrow_and_update().clone();
             if let Some(state) = cluster.topics.get(topic) {
-                if is_enough(state, cluster.version) {
+                if is_enough(state, before) {
                     return Ok(());
                 }
                 // An answer from before this call says nothing about now.
-                if cluster.version > before && state.is_hopeless() {
+                if state.round > before && state.is_hopeless() {
                     return Err(self.why_unknown(topic));
                 }
             }
@@ -245,29 +248,75 @@ impl Metadata {
         Unknown::Because(why.into())
     }
 
-    /// Takes in the leaders that a broker named instead of itself.
+    /// Takes in the leaders that a broker named instead of itself. Most say what is known: each request that was
+    /// under way when a leader moved brings the same.
     pub(crate) fn apply_hints(&self, hints: &[LeaderHint]) {
-        self.change(|State { cluster, .. }| {
-            for hint in hints {
-                if let Some(endpoint) = &hint.endpoint {
-                    cluster.brokers.insert(hint.leadership.leader, endpoint.clone());
-                }
-                let topic = cluster.topics.get_mut(&hint.topic);
-                let known = topic.and_then(|topic| topic.partitions.get_mut(hint.leadership.partition as usize));
-                if let Some(known) = known.filter(|known| known.leader_epoch < hint.leadership.leader_epoch) {
-                    *known = hint.leadership;
+        let mut state = self.lock();
+        let State { cluster, .. } = &mut *state;
+        let mut changed: Vec<Arc<str>> = Vec::new();
+        let mut is_news = false;
+        for hint in hints {
+            if let Some(endpoint) = &hint.endpoint {
+                let before = cluster.brokers.insert(hint.leadership.leader, endpoint.clone());
+                is_news |= before.as_ref() != Some(endpoint);
+            }
+            let Some(topic) = cluster.topics.get_mut(&hint.topic) else { continue };
+            let known = topic.partitions.get(hint.leadership.partition as usize);
+            if known.is_some_and(|known| known.leader_epoch < hint.leadership.leader_epoch) {
+                Arc::make_mut(topic).partitions[hint.leadership.partition as usize] = hint.leadership;
+                if !changed.contains(&hint.topic) {
+                    changed.push(hint.topic.clone());
                 }
             }
-        });
+        }
+        if is_news || !changed.is_empty() {
+            self.publish(&state, &changed);
+        }
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    /// Takes in the answer to the question of `round`; answers whether it has changed anything.
+    fn take_in(&self, answer: &MetadataResponse, round: u64, now: Instant) -> bool {
         let mut state = self.lock();
-        change(&mut state);
-        state.cluster.version += 1;
+        let State { cluster, wanted, last_failure, .. } = &mut *state;
+        *last_failure = None;
+        cluster.as_of = Some(now);
+        let brokers = answer
+            .brokers
+            .iter()
+            .filter_map(|broker| {
+                Some((broker.node_id.0, Endpoint::new(&broker.host, u16::try_from(broker.port).ok()?)))
+            })
+            .collect();
+        let brokers_before = std::mem::replace(&mut cluster.brokers, brokers);
+        let mut changed = Vec::new();
+        for topic in &answer.topics {
+            let Some(name) = &topic.name else { continue };
+            // Whoever asked has gone away meanwhile. What is known but not wanted is never asked for again.
+            let Some((name, _)) = wanted.get_key_value(name.0.as_str()) else { continue };
+            let known = cluster.topics.entry(name.clone()).or_default();
+            let is_changed = Arc::make_mut(known).merge(topic);
+            Arc::make_mut(known).round = round;
+            if is_changed {
+                changed.push(name.clone());
+            }
+        }
+        self.publish(&state, &changed);
+        !changed.is_empty() || brokers_before != state.cluster.brokers
+    }
+
+    fn publish(&self, state: &State, changed: &[Arc<str>]) {
         // Under the lock, so that changes are applied in their order.
-        (self.hooks.apply)(&state.cluster);
+        (self.hooks.apply)(&state.cluster, changed);
         self.current.send_replace(Arc::new(state.cluster.clone()));
+    }
+
+    /// Whether everything that somebody waits for is known.
+    fn is_settled(&self) -> bool {
+        let state = self.lock();
+        let waited_for = state.wanted.iter().filter(|(_, wanted)| wanted.waiters > 0);
+        waited_for
+            .map(|(topic, _)| state.cluster.topics.get(topic))
+            .all(|topic| topic.is_some_and(|topic| !topic.partitions.is_empty() || topic.is_hopeless()))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -315,20 +364,20 @@ impl TopicState {
         matches!(self.error, Some(INVALID_TOPIC | TOPIC_AUTHORIZATION_FAILED))
     }
 
-    /// Merges an answer into what is known.
-    fn merge(&mut self, answer: &MetadataResponseTopic) {
+    /// Merges an answer into what is known; answers whether id or leaders are others now.
+    fn merge(&mut self, answer: &MetadataResponseTopic) -> bool {
         self.error = (answer.error_code != 0).then_some(answer.error_code);
         let Some(leaders) =
             leaders_of(&answer.partitions).filter(|leaders| !leaders.is_empty() && self.error.is_none())
         else {
-            return;
+            return false;
         };
         let id = *answer.topic_id.as_bytes();
         let is_same = self.id == id;
         let known = std::mem::replace(&mut self.partitions, leaders);
         self.id = id;
         if !is_same {
-            return;
+            return true;
         }
         // A broker that lags behind must not undo a newer election, nor take partitions away: a topic only grows.
         for (new, old) in self.partitions.iter_mut().zip(&known) {
@@ -338,8 +387,8 @@ impl TopicState {
                 *new = *old;
             }
         }
-        let missing = known.into_iter().skip(self.partitions.len());
-        self.partitions.extend(missing);
+        self.partitions.extend_from_slice(known.get(self.partitions.len()..).unwrap_or_default());
+        self.partitions != known
     }
 }
 
@@ -362,144 +411,5 @@ fn leaders_of(partitions: &[MetadataResponsePartition]) -> Option<Vec<Leadership
     is_whole.then_some(leaders)
 }
 
-/// The task that asks.
-pub(crate) struct Refresher {
-    metadata: Arc<Metadata>,
-    pool: Pool,
-    bootstrap: Vec<Endpoint>,
-    recovery: MetadataRecovery,
-    age_max: Duration,
-    idle_max: Duration,
-    request_timeout: Duration,
-    backoff: Duration,
-    backoff_max: Duration,
-    /// Asked first, since it answered last.
-    preferred: Option<Endpoint>,
-}
-
-impl Refresher {
-    pub(crate) fn new(metadata: Arc<Metadata>, pool: Pool, config: &ProducerConfig) -> Self {
-        Self {
-            metadata,
-            pool,
-            bootstrap: config.bootstrap_endpoints(),
-            recovery: config.metadata_recovery,
-            age_max: config.metadata_age_max,
-            idle_max: config.metadata_idle_max,
-            request_timeout: config.request_timeout,
-            backoff: config.retry_backoff,
-            backoff_max: config.retry_backoff_max,
-            preferred: None,
-        }
-    }
-
-    /// Runs until it is dropped.
-    pub(crate) async fn run(mut self) {
-        let metadata = self.metadata.clone();
-        let mut rounds_in_vain = 0_u32;
-        metadata.refresh.notified().await;
-        loop {
-            let asked = Instant::now();
-            metadata.forget_idle(self.idle_max, asked);
-            let is_settled = self.refresh(rounds_in_vain).await;
-            rounds_in_vain = if is_settled { 0 } else { rounds_in_vain.saturating_add(1) };
-            let next = asked + crate::backoff::pause(self.backoff, self.backoff_max, rounds_in_vain.max(1));
-            if is_settled {
-                let _ = tokio::time::timeout(self.age_max, metadata.refresh.notified()).await;
-            }
-            // The pause protects the brokers from repeats; a topic asked for the first time need not wait for it.
-            tokio::select! {
-                () = tokio::time::sleep_until(next) => {}
-                () = metadata.new_topic.notified() => {}
-            }
-        }
-    }
-
-    /// One round; answers whether everything that somebody waits for is known.
-    async fn refresh(&mut self, rounds_in_vain: u32) -> bool {
-        let mut candidates: Vec<Endpoint> = self.preferred.iter().cloned().collect();
-        candidates.extend(self.metadata.lock().cluster.brokers.values().cloned());
-        // The brokers known may all have gone to other addresses (KIP-899).
-        if self.recovery == MetadataRecovery::Rebootstrap || candidates.is_empty() {
-            candidates.extend(self.bootstrap.iter().cloned());
-        }
-        let patience = PATIENCE.saturating_mul(1 << rounds_in_vain.min(16)).min(self.request_timeout);
-        let mut tried: Vec<Endpoint> = Vec::with_capacity(candidates.len());
-        for endpoint in candidates {
-            if tried.contains(&endpoint) {
-                continue;
-            }
-            let span = tracing::debug_span!("metadata", %endpoint);
-            let asking = tokio::time::timeout(patience, self.ask(&endpoint).instrument(span));
-            let Ok(answered) = asking.await else {
-                tracing::debug!(%endpoint, "no metadata from a broker yet, others are asked");
-                self.preferred = None;
-                self.metadata.lock().last_failure =
-                    Some(format!("broker `{endpoint}`: no answer within {} ms", patience.as_millis()).into());
-                tried.push(endpoint);
-                continue;
-            };
-            match answered {
-                Ok(answer) if answer.error_code == REBOOTSTRAP_REQUIRED => {
-                    tracing::warn!(%endpoint, "the broker asks for a start from `bootstrap.servers`");
-                    self.metadata.lock().cluster.brokers.clear();
-                    self.preferred = None;
-                }
-                Ok(answer) => {
-                    self.preferred = Some(endpoint);
-                    return self.take_in(&answer);
-                }
-                Err(error) => {
-                    tracing::debug!(%endpoint, %error, "no metadata from a broker");
-                    self.preferred = None;
-                    self.metadata.lock().last_failure = Some(error.to_string().into());
-                }
-            }
-            tried.push(endpoint);
-        }
-        false
-    }
-
-    async fn ask(&self, endpoint: &Endpoint) -> Result<MetadataResponse, ConnectionError> {
-        let connection = self.pool.get(endpoint).await?;
-        let topics = self
-            .metadata
-            .lock()
-            .wanted
-            .keys()
-            .map(|topic| {
-                let name = TopicName(StrBytes::from_string(topic.to_string()));
-                MetadataRequestTopic::default().with_name(Some(name))
-            })
-            .collect();
-        let request = MetadataRequest::default().with_topics(Some(topics)).with_allow_auto_topic_creation(true);
-        Ok(connection.call(&request).await?)
-    }
-
-    fn take_in(&self, answer: &MetadataResponse) -> bool {
-        self.metadata.lock().last_failure = None;
-        self.metadata.change(|State { cluster, wanted, .. }| {
-            cluster.as_of = Some(Instant::now());
-            cluster.brokers = answer
-                .brokers
-                .iter()
-                .filter_map(|broker| {
-                    Some((broker.node_id.0, Endpoint::new(&broker.host, u16::try_from(broker.port).ok()?)))
-                })
-                .collect();
-            for topic in &answer.topics {
-                let Some(name) = &topic.name else { continue };
-                // Whoever asked has gone away meanwhile. What is known but not wanted is never asked for again.
-                if !wanted.contains_key(name.0.as_str()) {
-                    continue;
-                }
-                cluster.topics.entry(Arc::from(name.0.as_str())).or_default().merge(topic);
-            }
-        });
-        let state = self.metadata.lock();
-        let waited_for = state.wanted.iter().filter(|(_, wanted)| wanted.waiters > 0);
-        waited_for
-            .map(|(topic, _)| state.cluster.topics.get(topic))
-            .all(|topic| topic.is_some_and(|topic| !topic.partitions.is_empty() || topic.is_hopeless()))
-    }
-}
+#[cfg(test)]
+mod tests;

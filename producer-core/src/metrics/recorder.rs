@@ -192,7 +192,6 @@ impl Recorder {
     /// Everything as of now.
     pub(crate) fn snapshot(&self, now: Instant, gauges: &Gauges) -> ProducerMetrics {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        // Closed first: a connection that opens and closes in between must not make the difference negative.
         let closed = read(&self.traffic.closed);
         let created = read(&self.traffic.created);
         let state = self.lock();
@@ -226,7 +225,8 @@ impl Recorder {
             flush_time_ns_total: read(&self.flush_ns),
             metadata_wait_time_ns_total: read(&self.metadata_wait_ns),
             metadata_age: gauges.metadata_as_of.map_or(f64::NAN, |as_of| (now - as_of).as_secs_f64()),
-            connection_count: created - closed,
+            // Counted apart, so a connection may be seen closed and not yet created.
+            connection_count: created.saturating_sub(closed),
             connection_creation_total: created,
             connection_close_total: closed,
             incoming_byte_total: read(&self.traffic.incoming_bytes),

@@ -21,7 +21,7 @@ use crate::error::ProduceError;
 use crate::metadata::{Cluster, Hooks, Metadata, Refresher, Unknown};
 use crate::metrics::{Gauges, ProducerMetrics, Recorder};
 use crate::partitioner::murmur2_partition;
-use crate::sender::{Context, LastWords, Sender};
+use crate::sender::{Context, LastWords, Registrar, Sender};
 
 /// `max.block.ms`, counted from the first wait.
 pub(super) struct Deadline {
@@ -48,6 +48,8 @@ pub(super) struct Core {
     runtime: tokio::runtime::Handle,
     is_closed: AtomicBool,
     tasks: Arc<Mutex<Tasks>>,
+    /// Held while the tasks end: a second `close` returns no earlier than the first one's end of them.
+    ending: tokio::sync::Mutex<()>,
 }
 
 /// The tasks of a producer; those of brokers are added as brokers appear.
@@ -93,8 +95,8 @@ impl Core {
             let (weak, accumulator_, tasks, runtime) =
                 (context.clone(), accumulator.clone(), tasks.clone(), runtime.clone());
             let (in_use, forgets) = (accumulator.clone(), accumulator.clone());
-            let apply = move |cluster: &Cluster| {
-                let gone = apply(cluster, &accumulator_);
+            let apply = move |cluster: &Cluster, changed: &[Arc<str>]| {
+                let gone = apply(cluster, changed, &accumulator_);
                 if let Some(context) = weak.upgrade() {
                     context.abort_in(&gone, |topic, partition, outcome| ProduceError::PartitionGone {
                         topic: topic.clone(),
@@ -102,7 +104,7 @@ impl Core {
                         last: accumulator_.topic(topic).map_or(0, |topic| topic.partition_count()) - 1,
                         outcome,
                     });
-                    start_senders(cluster, &context, &tasks, &runtime);
+                    start_senders(cluster, changed, &context, &tasks, &runtime);
                 }
             };
             let metadata = Arc::new(Metadata::new(Hooks {
@@ -114,18 +116,13 @@ impl Core {
         });
         // Metadata and producer ids do not queue behind batches: they have connections of their own.
         let refresher = Refresher::new(context.metadata.clone(), pool(), &config);
-        let identities = context.identities.clone().run(
-            context.metadata.clone(),
-            pool(),
-            config.bootstrap_endpoints(),
-            (config.retry_backoff, config.retry_backoff_max),
-        );
+        let identities = Registrar::new(context.identities.clone(), context.metadata.clone(), pool(), &config);
         let last_words = LastWords(context.clone());
         let callbacks = context.callbacks.clone();
         {
             let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
             tasks.running.spawn_on(refresher.run(), &runtime);
-            tasks.running.spawn_on(identities, &runtime);
+            tasks.running.spawn_on(identities.run(), &runtime);
             tasks.running.spawn_on(
                 async move {
                     let _last_words = last_words;
@@ -134,7 +131,8 @@ impl Core {
                 &runtime,
             );
         }
-        Ok(Arc::new(Self { config, context, runtime, is_closed: AtomicBool::new(false), tasks }))
+        let (is_closed, ending) = (AtomicBool::new(false), tokio::sync::Mutex::default());
+        Ok(Arc::new(Self { config, context, runtime, is_closed, tasks, ending }))
     }
 
     /// Refuses records from now on; answers whether that is news.
@@ -349,6 +347,7 @@ impl Core {
             partition,
             outcome,
         });
+        let _ending = self.ending.lock().await;
         let mut running = {
             let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
             tasks.is_stopped = true;
@@ -370,24 +369,30 @@ fn next_client_id() -> String {
 }
 
 /// Answers the partitions that are gone.
-fn apply(cluster: &Cluster, accumulator: &Accumulator) -> Vec<Arc<Partition>> {
+fn apply(cluster: &Cluster, changed: &[Arc<str>], accumulator: &Accumulator) -> Vec<Arc<Partition>> {
     let mut gone = Vec::new();
-    for (name, topic) in &cluster.topics {
-        if !topic.partitions.is_empty() {
-            let leaders = topic.partitions.iter().map(|p| Leader { node: p.leader, epoch: p.leader_epoch });
-            gone.extend(accumulator.apply(name, topic.id, &leaders.collect::<Vec<_>>()));
-        }
+    for name in changed {
+        let Some(topic) = cluster.topics.get(name) else { continue };
+        let leaders = topic.partitions.iter().map(|p| Leader { node: p.leader, epoch: p.leader_epoch });
+        gone.extend(accumulator.apply(name, topic.id, &leaders.collect::<Vec<_>>()));
     }
     gone
 }
 
 /// Starts a sender for every broker that is new, and the one for partitions without a leader.
-fn start_senders(cluster: &Cluster, context: &Arc<Context>, tasks: &Mutex<Tasks>, runtime: &tokio::runtime::Handle) {
+fn start_senders(
+    cluster: &Cluster,
+    changed: &[Arc<str>],
+    context: &Arc<Context>,
+    tasks: &Mutex<Tasks>,
+    runtime: &tokio::runtime::Handle,
+) {
     let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
     if tasks.is_stopped {
         return;
     }
-    let leaders = cluster.topics.values().flat_map(|topic| &topic.partitions).map(|leadership| leadership.leader);
+    let topics = changed.iter().filter_map(|name| cluster.topics.get(name));
+    let leaders = topics.flat_map(|topic| &topic.partitions).map(|leadership| leadership.leader);
     for node in std::iter::once(NO_NODE).chain(cluster.brokers.keys().copied()).chain(leaders) {
         if !tasks.senders.contains(&node) {
             tasks.senders.push(node);

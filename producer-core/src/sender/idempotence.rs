@@ -7,6 +7,7 @@ use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse, Pr
 use tokio::sync::{Notify, watch};
 
 use crate::accumulator::partition::Identity;
+use crate::config::ProducerConfig;
 use crate::connection::{ConnectionError, ConnectionErrorKind, Endpoint, Pool};
 use crate::error_code;
 use crate::metadata::Metadata;
@@ -64,63 +65,91 @@ impl Identities {
         });
         self.current()
     }
-
-    /// Asks whenever somebody wants an identity and there is none; runs until dropped.
-    pub(crate) async fn run(
-        self: Arc<Self>,
-        metadata: Arc<Metadata>,
-        pool: Pool,
-        bootstrap: Vec<Endpoint>,
-        backoff: (Duration, Duration),
-    ) {
-        let mut failures = 0_u32;
-        loop {
-            if *self.state.borrow() != IdentityState::Unknown || failures == 0 {
-                self.wanted.notified().await;
-            }
-            if *self.state.borrow() != IdentityState::Unknown {
-                continue;
-            }
-            match ask_somebody(&metadata, &pool, &bootstrap).await {
-                Ok(Some(state)) => {
-                    failures = 0;
-                    self.state.send_replace(state);
-                    continue;
-                }
-                Ok(None) => {}
-                Err(error) => tracing::debug!(%error, "no producer id yet"),
-            }
-            failures = failures.saturating_add(1);
-            tokio::time::sleep(crate::backoff::pause(backoff.0, backoff.1, failures)).await;
-        }
-    }
 }
 
-/// Any broker hands out ids. `None` means: ask again.
-async fn ask_somebody(
-    metadata: &Metadata,
-    pool: &Pool,
-    bootstrap: &[Endpoint],
-) -> Result<Option<IdentityState>, ConnectionError> {
-    let cluster = metadata.subscribe().borrow().clone();
-    let mut endpoints: Vec<&Endpoint> = cluster.brokers.values().collect();
-    if endpoints.is_empty() {
-        endpoints.extend(bootstrap);
-    }
-    // A random one, so that a broker that is down is not asked each time.
-    let Some(endpoint) = fastrand::choice(endpoints) else { return Ok(None) };
-    let connection = pool.get(endpoint).await?;
-    let request = InitProducerIdRequest::default()
-        .with_transactional_id(None)
-        .with_transaction_timeout_ms(i32::MAX)
-        .with_producer_id(ProducerId(-1))
-        .with_producer_epoch(-1);
-    match connection.call(&request).await {
-        Ok(reply) => Ok(judge(&reply)),
-        Err(lost) if matches!(lost.error.kind, ConnectionErrorKind::UnsupportedVersion { .. }) => {
-            Ok(Some(IdentityState::Refused(format!("{}; set `enable.idempotence=false`", lost.error).into())))
+/// The task that asks for an identity.
+pub(crate) struct Registrar {
+    identities: Arc<Identities>,
+    metadata: Arc<Metadata>,
+    pool: Pool,
+    bootstrap: Vec<Endpoint>,
+    backoff: (Duration, Duration),
+    request_timeout: Duration,
+    /// Asked last, so that another one is asked next.
+    last: Option<Endpoint>,
+}
+
+impl Registrar {
+    pub(crate) fn new(
+        identities: Arc<Identities>,
+        metadata: Arc<Metadata>,
+        pool: Pool,
+        config: &ProducerConfig,
+    ) -> Self {
+        Self {
+            identities,
+            metadata,
+            pool,
+            bootstrap: config.bootstrap_endpoints(),
+            backoff: (config.retry_backoff, config.retry_backoff_max),
+            request_timeout: config.request_timeout,
+            last: None,
         }
-        Err(lost) => Err(lost.error),
+    }
+
+    /// Asks whenever somebody wants an identity and there is none; runs until dropped.
+    pub(crate) async fn run(mut self) {
+        let state = self.identities.state.clone();
+        let mut failures = 0_u32;
+        loop {
+            if *state.borrow() != IdentityState::Unknown || failures == 0 {
+                self.identities.wanted.notified().await;
+            }
+            if *state.borrow() != IdentityState::Unknown {
+                continue;
+            }
+            let patience = crate::backoff::patience(failures, self.request_timeout);
+            match tokio::time::timeout(patience, self.ask_somebody()).await {
+                Ok(Ok(Some(known))) => {
+                    failures = 0;
+                    state.send_replace(known);
+                    continue;
+                }
+                Ok(Ok(None)) => {}
+                Ok(Err(error)) => tracing::debug!(%error, "no producer id yet"),
+                Err(_) => tracing::debug!(asked = ?self.last, "no producer id yet, another broker is asked"),
+            }
+            failures = failures.saturating_add(1);
+            tokio::time::sleep(crate::backoff::pause(self.backoff.0, self.backoff.1, failures)).await;
+        }
+    }
+
+    /// Any broker hands out ids. `None` means: ask again.
+    async fn ask_somebody(&mut self) -> Result<Option<IdentityState>, ConnectionError> {
+        let cluster = self.metadata.subscribe().borrow().clone();
+        let mut endpoints: Vec<&Endpoint> = cluster.brokers.values().collect();
+        if endpoints.is_empty() {
+            endpoints.extend(&self.bootstrap);
+        }
+        // One that is down or frozen is not asked twice in a row.
+        if endpoints.len() > 1 {
+            endpoints.retain(|endpoint| Some(*endpoint) != self.last.as_ref());
+        }
+        let Some(endpoint) = fastrand::choice(endpoints) else { return Ok(None) };
+        self.last = Some(endpoint.clone());
+        let connection = self.pool.get(endpoint).await?;
+        let request = InitProducerIdRequest::default()
+            .with_transactional_id(None)
+            .with_transaction_timeout_ms(i32::MAX)
+            .with_producer_id(ProducerId(-1))
+            .with_producer_epoch(-1);
+        match connection.call(&request).await {
+            Ok(reply) => Ok(judge(&reply)),
+            Err(lost) if matches!(lost.error.kind, ConnectionErrorKind::UnsupportedVersion { .. }) => {
+                Ok(Some(IdentityState::Refused(format!("{}; set `enable.idempotence=false`", lost.error).into())))
+            }
+            Err(lost) => Err(lost.error),
+        }
     }
 }
 

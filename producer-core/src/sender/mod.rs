@@ -23,7 +23,7 @@ use tracing::Instrument as _;
 
 pub(crate) use self::callbacks::CallbackQueue;
 pub(crate) use self::context::{Context, LastWords};
-pub(crate) use self::idempotence::{Identities, IdentityState};
+pub(crate) use self::idempotence::{Identities, IdentityState, Registrar};
 pub(crate) use self::retry::Policy;
 
 use self::request::{Addressed, BATCH_OVERHEAD_BYTES, REQUEST_OVERHEAD_BYTES};
@@ -484,6 +484,13 @@ fn unacknowledged(action: Action, batch: &InFlight, route: Route) -> Action {
             Action::Done { base_offset: None, append_time: None }
         }
         action => action,
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        // Nobody waits for their answers any more.
+        self.outstanding.iter().for_each(|_| self.context.metrics.request_lost());
     }
 }
 

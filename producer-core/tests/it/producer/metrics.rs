@@ -75,3 +75,22 @@ async fn retries_and_failures_are_counted_by_record() {
     );
     assert!(text.lines().any(|found| found == line), "{text}");
 }
+
+#[tokio::test]
+async fn requests_without_an_answer_are_not_in_flight_after_close() {
+    let broker = cluster(1, 1).await;
+    let producer = producer(settings(&broker));
+    within("the first", producer.send_and_wait(numbered(0))).await.unwrap();
+    broker.inject(Fault::new(Api::Produce, FaultAction::SwallowAnswer).times(u32::MAX));
+    drop(producer.send(numbered(1)).await.unwrap());
+    within("the request", async {
+        while producer.metrics().requests_in_flight == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+
+    within("close", producer.close(Duration::from_millis(10))).await.unwrap_err();
+
+    assert_eq!(producer.metrics().requests_in_flight, 0);
+}

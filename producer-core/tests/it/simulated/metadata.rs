@@ -170,3 +170,49 @@ async fn a_topic_that_a_cancelled_send_asked_for_is_asked_for_again_once_it_is_u
     assert!(ms(before) < 2_000, "{} ms", ms(before));
     assert_eq!(numbers(&broker, 0), [1, 2]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_partition_that_is_waited_for_is_not_denied_because_of_other_news() {
+    let broker = cluster(2, 2);
+    let producer = producer(&broker, |config| config.linger = Duration::ZERO);
+    warm(&broker, &producer, 2).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    broker.add_partitions(TOPIC, 3).unwrap();
+    broker.inject(Fault::new(Api::Metadata, FaultAction::Delay(Duration::from_millis(500))));
+    let waiting = tokio::spawn({
+        let producer = producer.clone();
+        async move { producer.send_and_wait(to(2, 7)).await }
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+
+    // The old leader says who the new one is, which is news about the topic too.
+    broker.move_leader(TOPIC, 0, 2).unwrap();
+    producer.send_and_wait(to(0, 1)).await.unwrap();
+
+    assert_eq!(waiting.await.unwrap().unwrap().partition, 2);
+    assert_eq!(numbers(&broker, 2), [7]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_partition_without_a_leader_is_asked_about_ever_more_rarely() {
+    let broker = cluster(2, 2);
+    let producer = producer(&broker, |config| config.linger = Duration::ZERO);
+    warm(&broker, &producer, 2).await;
+    broker.stop_node(2).await.unwrap();
+    let before = broker.request_count(Api::Metadata);
+
+    let deliveries = send(&producer, 1, 1..4).await;
+    for number in 0..100 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        // Records that come all the time are no reason to ask more often.
+        drop(producer.send(to(1, 4 + number)).await.unwrap());
+    }
+    let asked = broker.request_count(Api::Metadata) - before;
+    broker.restart_node(2).await.unwrap();
+    let restarted = Instant::now();
+    landed(deliveries).await;
+
+    // Pauses of 100, 200, 400, 800 and 1,000 ms, 20 % more or less.
+    assert!((10..=20).contains(&asked), "{asked} in ten seconds");
+    assert!(ms(restarted) < 1_500, "{} ms", ms(restarted));
+}

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use producer_core::Outcome;
 use producer_core::testing::{FakeBroker, FaultAction};
+use tokio::time::Instant;
 
-use super::support::{TOPIC, answered, cluster, landed, numbers, produce, producer, send, to, warm};
+use super::support::{TOPIC, answered, cluster, landed, ms, numbers, produce, producer, send, to, warm};
 
 fn epochs(broker: &FakeBroker, partition: i32) -> Vec<i16> {
     broker.batches(TOPIC, partition).unwrap().iter().map(|batch| batch.producer_epoch).collect()
@@ -165,4 +166,22 @@ async fn a_batch_refused_for_good_does_not_hold_those_behind_it() {
         (1..).zip(&answers).filter(|(_, answer)| answer.is_ok()).map(|(number, _)| number).collect();
     assert!(delivered.len() > 50 && delivered.len() < 99, "{}", delivered.len());
     assert_eq!(numbers(&broker, 0), [0].into_iter().chain(delivered).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frozen_broker_does_not_hold_up_the_first_producer_id() {
+    // Which broker is asked first is a matter of chance.
+    for _ in 0..8 {
+        let broker = cluster(2, 2);
+        broker.freeze_node(1).unwrap();
+        let servers = broker.bootstrap_servers();
+        let producer = producer(&broker, |config| {
+            config.bootstrap_servers = servers.split(',').skip(1).map(str::to_owned).collect();
+        });
+        let before = Instant::now();
+
+        landed(send(&producer, 1, [1]).await).await;
+
+        assert!(ms(before) < 4_000, "{} ms", ms(before));
+    }
 }

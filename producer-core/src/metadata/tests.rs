@@ -1,0 +1,91 @@
+//! What is asked for, what counts as news, and what a change costs.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use kafka_protocol::messages::metadata_response::MetadataResponseBroker;
+use kafka_protocol::messages::{BrokerId, TopicName};
+use kafka_protocol::protocol::StrBytes;
+use uuid::Uuid;
+
+use super::*;
+
+fn partition(index: i32, leader: i32, leader_epoch: i32) -> MetadataResponsePartition {
+    MetadataResponsePartition::default()
+        .with_partition_index(index)
+        .with_leader_id(BrokerId(leader))
+        .with_leader_epoch(leader_epoch)
+}
+
+/// Node 1 leads two partitions of each topic.
+fn answer(topics: &[&'static str]) -> MetadataResponse {
+    let broker = MetadataResponseBroker::default().with_node_id(BrokerId(1)).with_host("a".into()).with_port(1);
+    let topic = |name: &&'static str| {
+        MetadataResponseTopic::default()
+            .with_name(Some(TopicName(StrBytes::from_static_str(name))))
+            .with_topic_id(Uuid::from_u128(name.len() as u128))
+            .with_partitions(vec![partition(0, 1, 5), partition(1, 1, 5)])
+    };
+    MetadataResponse::default().with_brokers(vec![broker]).with_topics(topics.iter().map(topic).collect())
+}
+
+fn hint(topic: &str, leader: i32, leader_epoch: i32) -> LeaderHint {
+    let leadership = Leadership { partition: 0, leader, leader_epoch };
+    LeaderHint { topic: topic.into(), leadership, endpoint: Some(Endpoint::new("b", 2)) }
+}
+
+type Applied = Arc<Mutex<Vec<Vec<Arc<str>>>>>;
+
+/// Metadata that notes which topics are applied.
+fn noting(take_use: impl Fn(&str) -> bool + Send + Sync + 'static) -> (Metadata, Applied) {
+    let applied = Applied::default();
+    let notes = applied.clone();
+    let metadata = Metadata::new(Hooks {
+        apply: Box::new(move |_, changed| notes.lock().unwrap().push(changed.to_vec())),
+        take_use: Box::new(take_use),
+        forget: Box::new(|_| ()),
+    });
+    (metadata, applied)
+}
+
+fn last(applied: &Applied) -> Vec<Arc<str>> {
+    applied.lock().unwrap().last().cloned().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_applies_the_topics_that_changed_and_a_repeated_hint_applies_nothing() {
+    let (metadata, applied) = noting(|_| true);
+    metadata.want("one");
+    metadata.want("three");
+
+    assert!(metadata.take_in(&answer(&["one", "three"]), 1, Instant::now()));
+    assert_eq!(last(&applied).len(), 2);
+    assert!(!metadata.take_in(&answer(&["one", "three"]), 2, Instant::now()), "all is as it was");
+    assert!(last(&applied).is_empty());
+
+    metadata.apply_hints(&[hint("three", 2, 6)]);
+    assert_eq!(last(&applied), ["three".into()]);
+    let (count, seen) = (applied.lock().unwrap().len(), metadata.subscribe());
+    metadata.apply_hints(&[hint("three", 2, 6), hint("three", 2, 5)]);
+    assert_eq!(applied.lock().unwrap().len(), count);
+    assert!(!seen.has_changed().unwrap());
+    assert_eq!(metadata.subscribe().borrow().topics["three"].partitions[0].leader, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_that_is_used_while_it_is_being_forgotten_is_asked_for_again() {
+    let looks = Arc::new(AtomicU32::new(0));
+    // Not used at the first look; a record comes before the second.
+    let (metadata, _) = noting(move |_| looks.fetch_add(1, Ordering::Relaxed) == 1);
+    metadata.want("one");
+    metadata.take_in(&answer(&["one"]), 1, Instant::now());
+    let idle_max = Duration::from_secs(5);
+
+    tokio::time::advance(idle_max).await;
+    metadata.forget_idle(idle_max, Instant::now());
+    assert!(metadata.lock().wanted.contains_key("one"));
+    assert!(metadata.subscribe().borrow().topics.is_empty(), "whoever needs it waits for a new answer");
+
+    tokio::time::advance(idle_max).await;
+    metadata.forget_idle(idle_max, Instant::now());
+    assert!(metadata.lock().wanted.is_empty());
+}
