@@ -16,6 +16,8 @@ pub(crate) enum CacheName {
     Texts,
     /// Subjects with their versions.
     Subjects,
+    /// Settings of contexts, for subjects that are not there.
+    Settings,
     /// Ids with what uses them.
     Uses,
     /// Finished answers about versions.
@@ -23,7 +25,7 @@ pub(crate) enum CacheName {
 }
 
 /// By the order of [`CacheName`].
-const CACHES: [&str; 5] = ["contents", "texts", "subjects", "uses", "versions"];
+const CACHES: [&str; 6] = ["contents", "texts", "subjects", "settings", "uses", "versions"];
 
 /// What the rules count.
 #[derive(Debug)]

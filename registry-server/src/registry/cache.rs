@@ -5,7 +5,8 @@
 //! | contents | context and id | compared with what a version has: an id changes only by a purge and an import |
 //! | texts | hash of the text as sent and of those it refers to | reading a text depends on nothing else |
 //! | likenesses | context, id and form | as contents; an id that has changed is another schema to all who ask |
-//! | subjects | subject and revision | a revision stands for one state; the store is asked first, and the state names it |
+//! | subjects | subject and revision | a revision stands for one state; the store is asked first |
+//! | settings | context and revision | as subjects; all that is known of a subject that is not there |
 //! | uses | context, id and its generation | the store raises it with each commit that changes the id's uses |
 //! | versions | subject, revision and version | as subjects; while a version is there, its content stays |
 //!
@@ -24,7 +25,8 @@ use tokio::sync::OnceCell;
 
 use crate::metrics::CacheName;
 use crate::store::{
-    DedupKey, Revision, SchemaUse, Scopes, Settings, StoredSchema, SubjectKey, SubjectSnapshot, VersionEntry,
+    DedupKey, Revision, SchemaUse, Scope, ScopeSnapshot, Scopes, Settings, StoredSchema, SubjectKey, SubjectSnapshot,
+    VersionEntry,
 };
 
 use super::canonical::{Candidate, Canonical, Form, Schema, TextKey};
@@ -49,6 +51,7 @@ pub(super) struct Caches {
     contents: Cache<(Arc<str>, SchemaId), Arc<Content>>,
     texts: Cache<TextKey, Arc<Canonical>>,
     subjects: Cache<(SubjectKey, Revision), Arc<CachedSubject>>,
+    settings: Cache<(Arc<str>, Revision), Arc<ScopeSnapshot>>,
     uses: Cache<(Arc<str>, SchemaId, u64), Arc<SchemaInUse>>,
     likenesses: Cache<LikenessKey, Likeness>,
     versions: Cache<VersionKey, Bytes>,
@@ -115,6 +118,10 @@ impl Caches {
                     weight(versions + settings_bytes(&subject.snapshot.settings))
                 })
                 .build(),
+            settings: Cache::builder()
+                .max_capacity(share(2))
+                .weigher(|_, scope: &Arc<ScopeSnapshot>| weight(settings_bytes(&scope.settings)))
+                .build(),
             uses: Cache::builder()
                 .max_capacity(share(25))
                 .weigher(|_, schema: &Arc<SchemaInUse>| {
@@ -123,10 +130,7 @@ impl Caches {
                 })
                 .build(),
             likenesses: Cache::builder().max_capacity(share(5)).weigher(|_, _| LIKENESS_BYTES).build(),
-            versions: Cache::builder()
-                .max_capacity(share(10))
-                .weigher(|_, answer: &Bytes| weight(answer.len()))
-                .build(),
+            versions: Cache::builder().max_capacity(share(8)).weigher(|_, answer: &Bytes| weight(answer.len())).build(),
         }
     }
 
@@ -153,6 +157,7 @@ impl fmt::Debug for Caches {
             .field("contents", &self.contents.entry_count())
             .field("texts", &self.texts.entry_count())
             .field("subjects", &self.subjects.entry_count())
+            .field("settings", &self.settings.entry_count())
             .field("uses", &self.uses.entry_count())
             .field("likenesses", &self.likenesses.entry_count())
             .field("versions", &self.versions.entry_count())
@@ -262,15 +267,11 @@ impl Registry {
     /// The subject of this name, as it is now, also where an alias sends clients to another.
     pub(super) async fn subject_itself(&self, subject: &Subject) -> Result<Arc<CachedSubject>, RegistryError> {
         let revision = self.store.revision(&subject.key).await?;
-        let key = (subject.key.clone(), revision);
-        let known = self.caches.subjects.get(&key).await;
-        // A change that came between the revision and the snapshot has left a later state under an earlier revision. That
-        // of a subject that is not there comes again, with its permanent delete.
-        let holds = known.as_ref().is_some_and(|known| known.snapshot.revision == revision);
-        if known.is_some() && !holds {
-            self.caches.subjects.invalidate(&key).await;
+        if revision.subject == 0 {
+            return self.absent_subject(subject, revision).await;
         }
-        if let Some(known) = self.metrics.looked_up(CacheName::Subjects, known.filter(|_| holds)) {
+        let key = (subject.key.clone(), revision);
+        if let Some(known) = self.metrics.looked_up(CacheName::Subjects, self.caches.subjects.get(&key).await) {
             return Ok(known);
         }
         let load = async {
@@ -278,6 +279,30 @@ impl Registry {
             Ok(Arc::new(CachedSubject::new(subject.clone(), snapshot)))
         };
         self.caches.subjects.try_get_with(key, load).await.map_err(|error: Arc<RegistryError>| error.into())
+    }
+
+    /// A subject that has nothing of its own: the settings of its context apply to it. Their revisions do not come again
+    /// as that of a subject does, which has none each time that it is not there.
+    async fn absent_subject(&self, subject: &Subject, revision: Revision) -> Result<Arc<CachedSubject>, RegistryError> {
+        let context = &subject.key.context;
+        let key = (Arc::clone(context), revision);
+        let known = self.metrics.looked_up(CacheName::Settings, self.caches.settings.get(&key).await);
+        let scope = match known {
+            Some(known) => known,
+            None => {
+                let load =
+                    async { Ok(Arc::new(self.store.scope_snapshot(&Scope::Context(Arc::clone(context))).await?)) };
+                let loaded = self.caches.settings.try_get_with(key, load).await;
+                loaded.map_err(|error: Arc<RegistryError>| RegistryError::from(error))?
+            }
+        };
+        let snapshot = if scope.revision == revision {
+            SubjectSnapshot { revision, versions: Vec::new(), settings: scope.settings.clone() }
+        } else {
+            // They have changed in between.
+            self.store.subject_snapshot(&subject.key).await?
+        };
+        Ok(Arc::new(CachedSubject::new(subject.clone(), snapshot)))
     }
 
     /// The finished answer about a version of a subject, kept while nothing of the subject changes.

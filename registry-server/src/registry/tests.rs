@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use schema_core::wire::ConfigUpdate;
-use schema_core::{SchemaId, SchemaType, Version};
+use schema_core::{Level, SchemaId, SchemaType, Version};
 
 use crate::store::{
     self, ConfigRecord, ContextRemoved, DeleteMode, ImportDemand, Inserted, Mode, ModePut, NewVersion, Put, Referrer,
@@ -79,6 +79,7 @@ impl Store for OddStore {
     }
 
     async fn scope_snapshot(&self, scope: &Scope) -> Result<ScopeSnapshot, StoreError> {
+        self.snapshot_reads.fetch_add(1, Ordering::SeqCst);
         self.up()?.scope_snapshot(scope).await
     }
 
@@ -397,6 +398,8 @@ async fn a_subject_that_came_between_two_questions_is_gone_once_it_is_deleted() 
     registry.versions(&subject("s"), Deleted::Hide).await.unwrap();
 
     *store.late_revision.lock().unwrap() = Some(before);
+    let not_yet = registry.versions(&subject("s"), Deleted::Hide).await;
+    assert!(matches!(not_yet, Err(RegistryError::SubjectNotFound { .. })), "{not_yet:?}");
     assert_eq!(registry.versions(&subject("s"), Deleted::Hide).await.unwrap().len(), 1);
     registry.delete_subject(&subject("s"), DeleteMode::Soft).await.unwrap();
     registry.delete_subject(&subject("s"), DeleteMode::Permanent).await.unwrap();
@@ -405,4 +408,38 @@ async fn a_subject_that_came_between_two_questions_is_gone_once_it_is_deleted() 
     let gone = registry.versions(&subject("s"), Deleted::Include).await;
     assert!(matches!(gone, Err(RegistryError::SubjectNotFound { .. })), "{gone:?}");
     assert_eq!(register(&registry, "s", &record("b")).await.unwrap(), (2, 1));
+}
+
+async fn set_global_level(store: &OddStore, level: Level) {
+    let revision = store.inner.scope_snapshot(&Scope::Global).await.unwrap().revision;
+    let config = ConfigRecord { compatibility: Some(level), ..ConfigRecord::default() };
+    assert_eq!(store.put_config(&Scope::Global, Some(config), revision).await.unwrap(), Put::Done);
+}
+
+#[tokio::test]
+async fn subjects_that_are_not_there_are_read_once_for_all_until_settings_change() {
+    let (registry, store) = registry().await;
+    let level = async |name: &str| registry.subject_itself(&subject(name)).await.unwrap().level();
+    let reads = || store.snapshot_reads.load(Ordering::SeqCst);
+
+    assert_eq!([level("a").await, level("b").await], [Level::Backward; 2]);
+    register(&registry, "c", &record("a")).await.unwrap();
+    assert_eq!(reads(), 1);
+
+    set_global_level(&store, Level::None).await;
+    assert_eq!([level("a").await, level("b").await], [Level::None; 2]);
+    assert_eq!(reads(), 2);
+}
+
+#[tokio::test]
+async fn a_subject_that_is_not_there_is_not_taken_for_one_of_earlier_settings() {
+    let (registry, store) = registry().await;
+    let before = store.inner.revision(&subject("a").key).await.unwrap();
+    set_global_level(&store, Level::None).await;
+
+    *store.late_revision.lock().unwrap() = Some(before);
+    let found = registry.subject_itself(&subject("a")).await.unwrap();
+
+    assert_eq!(found.level(), Level::None);
+    assert_eq!(found.snapshot.revision, store.inner.revision(&subject("a").key).await.unwrap());
 }

@@ -20,7 +20,7 @@ use super::super::StoreError;
 use super::super::changes::Changes;
 use super::super::connection::{Connection as _, values};
 use super::super::generations::Generations;
-use super::super::group;
+use super::super::group::{self, Way};
 use super::super::locks::Locks;
 use super::super::queue::{self, Patience, Queue, Queued};
 use super::connect::Target;
@@ -118,23 +118,44 @@ impl Task {
             Some(connection) => connection,
             None => self.target.connect("write").await?,
         };
-        if let Err(error) = begin(&mut connection, &group.locks, wait).await {
-            let trouble = Trouble::from(error);
-            if trouble.kind == TroubleKind::Locked {
-                connection.control("ROLLBACK").await?;
-                self.connection = Some(connection);
-            }
-            return Err(trouble);
-        }
-        group::apply(&mut connection, &mut group.jobs, changes).await?;
-        if let Some(message) = watch::message(self.node, changes.used_ids()) {
-            let statement = include_str!("../sql/notify_postgres.sql");
-            connection.execute("write", statement, values![watch::CHANNEL, &*message]).await?;
-        }
-        connection.control("COMMIT").await.map_err(Trouble::in_doubt)?;
-        self.connection = Some(connection);
-        Ok(())
+        let outcome = write_all(&mut connection, self.node, group, wait, changes).await;
+        let keep = match &outcome {
+            Ok(()) => true,
+            Err(trouble) => trouble.kind == TroubleKind::Locked && connection.control("ROLLBACK").await.is_ok(),
+        };
+        self.connection = keep.then_some(connection);
+        outcome
     }
+}
+
+/// A transaction with all writes of a group.
+async fn write_all(
+    connection: &mut PgConnection,
+    node: Node,
+    group: &mut Group,
+    wait: Wait,
+    changes: &mut Changes,
+) -> Result<(), Trouble> {
+    for way in [Way::Together, Way::OneByOne] {
+        begin(connection, &group.locks, wait).await?;
+        if group::apply(way, connection, &mut group.jobs, changes).await? {
+            return commit(connection, node, changes).await;
+        }
+        connection.control("ROLLBACK").await?;
+        // Alone it has nobody to make room for.
+        if group.jobs.len() == 1 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn commit(connection: &mut PgConnection, node: Node, changes: &Changes) -> Result<(), Trouble> {
+    if let Some(message) = watch::message(node, changes.used_ids()) {
+        let statement = include_str!("../sql/notify_postgres.sql");
+        connection.execute("write", statement, values![watch::CHANNEL, &*message]).await?;
+    }
+    connection.control("COMMIT").await.map_err(Trouble::in_doubt)
 }
 
 /// How long a transaction waits for its locks.
@@ -158,7 +179,7 @@ async fn begin(connection: &mut PgConnection, locks: &Locks, wait: Wait) -> Resu
         // In milliseconds, of which none would mean no end.
         Wait::NoMore => format!("SET LOCAL lock_timeout = 1; {locks}; SET LOCAL lock_timeout TO DEFAULT"),
     };
-    let statements = AssertSqlSafe(format!("BEGIN; {locks}; {}", group::savepoint!()));
+    let statements = AssertSqlSafe(format!("BEGIN; {locks}"));
     let begun = sqlx::raw_sql(statements).execute(connection).await;
     begun.map(drop).map_err(failed("take the locks of a write"))
 }

@@ -25,6 +25,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// After a long reader kept the log from being reset, it is cut back to this many bytes.
 const LOG_BYTES_KEPT: &str = "67108864";
 
+/// The log is moved into the file when it has so many pages of 4 KiB: a page that many writes change is moved once for
+/// all of them, and a start after a crash reads at most 16 MiB of log.
+const CHECKPOINT_PAGES: &str = "4096";
+
 /// A file, or a name that connections of this process share in memory.
 #[derive(Debug, Clone)]
 pub(super) enum Location {
@@ -51,7 +55,10 @@ impl Location {
                 .create_if_missing(true)
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
-                .pragma("journal_size_limit", LOG_BYTES_KEPT),
+                .pragma("journal_size_limit", LOG_BYTES_KEPT)
+                .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+                // What a savepoint or a statement may have to take back: pages of one group of writes.
+                .pragma("temp_store", "memory"),
             Self::Memory(_) => self.options().create_if_missing(true),
         };
         options.connect().await.map_err(failed(OPERATION))

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use super::super::StoreError;
 use super::super::changes::Changes;
 use super::super::connection::Connection as _;
-use super::super::group;
+use super::super::group::{self, Way};
 use super::super::queue::{self, Patience, Queue, Queued};
 use super::connect::{Location, Ownership};
 use super::revisions::Revisions;
@@ -117,10 +117,18 @@ impl Task {
             self.renew_connection().await?;
         }
 
-        // Each call is a round trip to the connection's thread, so statements travel together.
-        self.connection.control(concat!("BEGIN IMMEDIATE; ", group::savepoint!())).await?;
-        group::apply(&mut self.connection, jobs, changes).await?;
-        self.connection.control("COMMIT").await
+        for way in [Way::Together, Way::OneByOne] {
+            self.connection.control("BEGIN IMMEDIATE").await?;
+            if group::apply(way, &mut self.connection, jobs, changes).await? {
+                return self.connection.control("COMMIT").await;
+            }
+            self.connection.control("ROLLBACK").await?;
+            // Alone it has nobody to make room for.
+            if jobs.len() == 1 {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Replaces a connection whose last transaction failed.
