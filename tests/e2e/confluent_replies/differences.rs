@@ -1,9 +1,11 @@
 //! Where this server differs from Confluent's on purpose, each with its reason.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::raw_http::Answer;
 
+use super::carried::raw_path;
+use super::compare::compare;
 use super::{Scenario, Step};
 
 /// A difference that is meant.
@@ -19,11 +21,14 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     Difference {
         reason: "a malformed URL is answered as JSON, not with a page of HTML; slashes doubled at the very start \
                  collapse, since base URLs end in a slash",
-        is_met: |_, step, answer| {
+        is_met: |scenario, step, answer| {
             let is_page = step.content_type.as_deref().is_some_and(|kind| kind.starts_with("text/html"));
-            let collapses = step.path.starts_with("//") && !step.path.trim_start_matches('/').contains("//");
-            let is_as_meant = match collapses {
-                true => matches!(answer.status, 200 | 404 | 405),
+            let meant = format!("/{}", step.path.trim_start_matches('/'));
+            let is_as_meant = match step.path.starts_with("//") && !meant.contains("//") {
+                true => {
+                    let meant = scenario.steps.iter().find(|other| other.path == meant && other.method == step.method);
+                    meant.is_some_and(|meant| compare(meant, answer).is_ok() || is_missing_association(meant, answer))
+                }
                 false => answer.status == 400 && answer.json()["error_code"] == 400,
             };
             is_page && is_as_meant
@@ -32,7 +37,8 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     Difference {
         reason: "the text of an id that nothing has is not found; theirs fails with a 500",
         is_met: |_, step, answer| {
-            step.path.contains("/schemas/ids/") && step.status == 500 && answer.json()["error_code"] == 40403
+            let is_text = step.path.contains("/schemas/ids/") && raw_path(&step.path).ends_with("/schema");
+            is_text && step.status == 500 && answer.json()["error_code"] == 40403
         },
     },
     Difference {
@@ -54,21 +60,28 @@ pub(super) const DIFFERENCES: &[Difference] = &[
         reason: "an answer has the type that the client takes, also when its own Content-Type is malformed",
         is_met: |_, step, answer| {
             let sent = step.headers.iter().flatten().find(|(name, _)| name.as_str() == "Content-Type");
-            step.status == 400 && answer.status == 400 && sent.is_some_and(|(_, sent)| !sent.contains('/'))
+            let is_refused = step.status == 400 && answer.status == 400 && answer.json()["error_code"] == 400;
+            is_refused && sent.is_some_and(|(_, sent)| !sent.contains('/'))
         },
     },
     Difference {
         reason: "settings are inherited one by one from the wider scopes; theirs come as a whole from the narrowest \
                  scope that has any, and six of them from the default context",
-        is_met: |_, step, answer| {
+        is_met: |scenario, step, answer| {
             let theirs = step.reply.as_deref().and_then(|reply| serde_json::from_str::<Value>(reply).ok());
             let (Some(Value::Object(theirs)), Value::Object(ours)) = (theirs, answer.json()) else { return false };
-            let is_kept = |name: &String, value: &Value| ours.get(name) == Some(value);
             // What the default context sets is not said to hold for all contexts.
-            let is_of_all = step.path.contains(":.__GLOBAL:") && theirs.keys().any(|name| name == "normalize");
-            step.path.contains("defaultToGlobal=true")
+            let is_of_all = |name: &str| step.path.contains(":.__GLOBAL:") && name == "normalize";
+            let is_kept = |(name, value): (&String, &Value)| match ours.get(name) {
+                None => is_of_all(name),
+                Some(own) => own == value,
+            };
+            let was_set = |(name, value): (&String, &Value)| was_set(scenario, step, name, value);
+            answer.status == 200
+                && step.path.contains("defaultToGlobal=true")
                 && step.path.contains("/config")
-                && theirs.iter().all(|(name, value)| is_kept(name, value) || (is_of_all && name == "normalize"))
+                && theirs.iter().all(is_kept)
+                && ours.iter().filter(|(name, _)| !theirs.contains_key(*name)).all(was_set)
         },
     },
     Difference {
@@ -79,7 +92,7 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         reason: "subjects cannot be associated with topics yet, so what would change or search associations is not there",
-        is_met: |_, step, answer| step.path.starts_with("/associations") && answer.json()["error_code"] == 404,
+        is_met: |_, step, answer| is_missing_association(step, answer),
     },
     Difference {
         reason: "a list cannot begin before its beginning: a mistake of the client; theirs fails with a 500",
@@ -89,18 +102,57 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         reason: "the versions of an id are in the order of their subjects, as everywhere; theirs in that of a hash table",
-        is_met: |_, step, answer| {
-            let entries = answer.json().as_array().cloned().unwrap_or_default();
-            let subjects: Vec<_> = entries.iter().map(|entry| entry["subject"].as_str().unwrap_or_default()).collect();
-            let is_list = step.path.contains("/schemas/ids/") && step.path.contains("/versions");
-            let theirs = step.reply.as_deref().and_then(|reply| serde_json::from_str::<Vec<Value>>(reply).ok());
-            is_list && subjects.is_sorted() && theirs.is_some_and(|theirs| theirs.len() == entries.len())
+        is_met: |scenario, step, answer| {
+            let (path, query) = step.path.split_once('?').unwrap_or((&step.path, ""));
+            let lists = scenario.steps.iter().filter(|other| raw_path(&other.path) == path && other.method == "GET");
+            let lists = lists.filter_map(|other| serde_json::from_str::<Vec<Value>>(other.reply.as_deref()?).ok());
+            let Some(mut whole) = lists.max_by_key(Vec::len) else { return false };
+            whole.sort_by_key(|entry| entry["subject"].as_str().unwrap_or_default().encode_utf16().collect::<Vec<_>>());
+            let asked = |name: &str| query.split('&').find_map(|part| part.strip_prefix(name)?.parse::<usize>().ok());
+            let limit = asked("limit=").filter(|limit| *limit > 0).unwrap_or(usize::MAX);
+            let page: Vec<Value> = whole.into_iter().skip(asked("offset=").unwrap_or(0)).take(limit).collect();
+            path.ends_with("/versions") && answer.status == 200 && answer.json() == Value::Array(page)
         },
     },
     Difference {
-        reason: "an id keeps its content when an import overwrites one of its versions; theirs shows what came after it",
+        reason: "an id keeps its content and what uses it when an import overwrites one of its versions; theirs forgets \
+                 that, and says otherwise in its list of all schemas",
         is_met: |scenario, step, answer| {
-            scenario.area == "import" && step.path.starts_with("/schemas/ids/10") && answer.status == 200
+            let list = scenario.steps.iter().find(|other| other.path == "/schemas" && other.method == "GET");
+            let list = list.and_then(|list| serde_json::from_str::<Vec<Value>>(list.reply.as_deref()?).ok());
+            let uses: Vec<Value> = list.into_iter().flatten().filter(|entry| entry["id"] == 10).collect();
+            let of = |entry: &Value, name: &str| entry[name].clone();
+            let ours = answer.json();
+            let is_meant = match &*step.path {
+                "/schemas/ids/10" => uses.iter().any(|entry| {
+                    ["subject", "version", "guid", "schema"].iter().all(|name| of(entry, name) == ours[name])
+                }),
+                "/schemas/ids/10/versions" => {
+                    let pair = |entry| json!({"subject": of(entry, "subject"), "version": of(entry, "version")});
+                    ours == uses.iter().map(pair).collect::<Value>()
+                }
+                "/schemas/ids/10/subjects" => ours == uses.iter().map(|entry| of(entry, "subject")).collect::<Value>(),
+                _ => false,
+            };
+            scenario.area == "import" && answer.status == 200 && !uses.is_empty() && is_meant
         },
     },
 ];
+
+/// What would change or search associations.
+fn is_missing_association(step: &Step, answer: &Answer) -> bool {
+    raw_path(&step.path) == "/associations" && answer.status == 404 && answer.json()["error_code"] == 404
+}
+
+/// Whether a change of a config before the step has set a field to this value.
+fn was_set(scenario: &Scenario, step: &Step, field: &str, value: &Value) -> bool {
+    // The one field that is read and written by two names.
+    let name = if field == "compatibilityLevel" { "compatibility" } else { field };
+    bodies_before(scenario, step).any(|(path, body)| path.contains("/config") && body.get(name) == Some(value))
+}
+
+/// Paths and bodies of the steps before one.
+fn bodies_before<'a>(scenario: &'a Scenario, step: &'a Step) -> impl Iterator<Item = (&'a str, Value)> {
+    let before = scenario.steps.iter().take_while(move |other| !std::ptr::eq(*other, step));
+    before.filter_map(|step| Some((&*step.path, serde_json::from_str(step.body.as_deref()?).ok()?)))
+}
