@@ -36,6 +36,8 @@ pub struct ServerConfig {
     pub incompatible_code: u32,
     /// `insecure_public`: allows an address other than loopback without authentication. Default false.
     pub insecure_public: bool,
+    /// `mode.*`
+    pub mode: Mode,
     /// `limits.*`
     pub limits: Limits,
     /// `http.*`
@@ -46,6 +48,14 @@ pub struct ServerConfig {
     pub log: Log,
     /// `shutdown.*`
     pub shutdown: Shutdown,
+}
+
+/// What clients may do with modes.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Mode {
+    /// `mode.mutability`: whether modes can be set and deleted, as Confluent names it. Default true.
+    pub mutability: bool,
 }
 
 /// Bounds on what clients send. All are on by default.
@@ -82,7 +92,8 @@ pub struct Limits {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Http {
-    /// `http.header_timeout_ms`: from the first byte of a request to the end of its head. Default 10 s.
+    /// `http.header_timeout_ms`: from the opening of a connection to the end of the head of its first request.
+    /// Default 10 s.
     pub header_timeout: Duration,
     /// `http.body_timeout_ms`: from the end of the head to the end of the body. Default 30 s.
     pub body_timeout: Duration,
@@ -139,6 +150,7 @@ impl Default for ServerConfig {
             compatibility: Level::Backward,
             incompatible_code: 40901,
             insecure_public: false,
+            mode: Mode { mutability: true },
             limits: Limits::default(),
             http: Http::default(),
             cache: Cache { bytes: 64 << 20 },

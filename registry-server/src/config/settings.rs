@@ -64,6 +64,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         take: |c, v| put(&mut c.insecure_public, truth(v)),
     },
     Setting {
+        key: "mode.mutability",
+        default: "true",
+        about: "Whether modes can be set and deleted; if not, each try is 42205.",
+        take: |c, v| put(&mut c.mode.mutability, truth(v)),
+    },
+    Setting {
         key: "limits.body_bytes",
         default: "1048576",
         about: "Bytes of a request body, also after decompression; more is 413.",

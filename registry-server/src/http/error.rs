@@ -80,6 +80,7 @@ fn api_error(error: RegistryError, incompatible: ErrorCode) -> ApiError {
         RegistryError::InvalidLevel => ApiError::invalid_level(),
         RegistryError::InvalidGroup => ApiError::bad_request("`compatibilityGroup` holds the character U+0000"),
         RegistryError::InvalidMode => ApiError::invalid_mode(),
+        RegistryError::ModeIsFixed => ApiError::mode_changes_not_allowed(),
         RegistryError::ForwardModeIsGlobal => ApiError::forward_mode_is_global(),
         RegistryError::CannotImportOverSubjects => ApiError::cannot_import_over_subjects(),
         RegistryError::ModeNotSet { subject } => ApiError::subject_mode_not_set(&subject),

@@ -154,6 +154,9 @@ pub enum RegistryError {
     /// There is no such mode.
     #[error("no such mode")]
     InvalidMode,
+    /// The server lets nobody change modes.
+    #[error("modes cannot be changed (setting `mode.mutability`)")]
+    ModeIsFixed,
     /// FORWARD for anything but all contexts together.
     #[error("the mode FORWARD is for all contexts together")]
     ForwardModeIsGlobal,

@@ -68,6 +68,8 @@ pub struct RegistryConfig {
     pub reference_depth: usize,
     /// How many versions a transitive check looks at.
     pub versions_compared: usize,
+    /// Whether modes can be set and deleted.
+    pub mode_mutability: bool,
     /// Memory of all caches together, in bytes, about.
     pub cache_bytes: u64,
 }

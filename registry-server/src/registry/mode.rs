@@ -80,10 +80,11 @@ impl Registry {
     /// demands nothing.
     ///
     /// # Errors
-    /// [`RegistryError::ForwardModeIsGlobal`], [`RegistryError::CannotImportOverSubjects`],
+    /// [`RegistryError::ModeIsFixed`], [`RegistryError::ForwardModeIsGlobal`], [`RegistryError::CannotImportOverSubjects`],
     /// [`RegistryError::ReferenceExists`] when something refers to what would be purged, or
     /// [`RegistryError::Crowded`], after which the same call may succeed.
     pub async fn put_mode(&self, of: &ScopeName, mode: Option<Mode>, force: Force) -> Result<(), RegistryError> {
+        self.must_have_mutable_modes()?;
         if mode == Some(Mode::Forward) && of.scope != Scope::Global {
             return Err(RegistryError::ForwardModeIsGlobal);
         }
@@ -112,9 +113,10 @@ impl Registry {
     /// to do all the same.
     ///
     /// # Errors
-    /// [`RegistryError::SubjectNotFound`] when it has none, or [`RegistryError::Crowded`], after which the same call
+    /// [`RegistryError::ModeIsFixed`], [`RegistryError::SubjectNotFound`] when it has none, or [`RegistryError::Crowded`], after which the same call
     /// may succeed.
     pub async fn delete_mode(&self, of: &ScopeName, depth: Depth) -> Result<Option<Mode>, RegistryError> {
+        self.must_have_mutable_modes()?;
         if let (Depth::Below, Scope::Context(context)) = (depth, &of.scope) {
             self.store.delete_modes_below(context).await?;
         }
@@ -134,6 +136,10 @@ impl Registry {
             }
         }
         Err(RegistryError::Crowded { subject: of.name().to_owned() })
+    }
+
+    fn must_have_mutable_modes(&self) -> Result<(), RegistryError> {
+        if self.config.mode_mutability { Ok(()) } else { Err(RegistryError::ModeIsFixed) }
     }
 }
 

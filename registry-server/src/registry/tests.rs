@@ -196,8 +196,14 @@ async fn registry() -> (Registry, Arc<OddStore>) {
         late_revision: Mutex::new(None),
     });
     let limits = schema_core::format::Limits::default();
-    let config =
-        RegistryConfig { limits, references: 4, reference_depth: 2, versions_compared: 3, cache_bytes: 1 << 20 };
+    let config = RegistryConfig {
+        limits,
+        references: 4,
+        reference_depth: 2,
+        versions_compared: 3,
+        mode_mutability: true,
+        cache_bytes: 1 << 20,
+    };
     (Registry::new(Arc::clone(&store) as Arc<dyn Store>, config), store)
 }
 
