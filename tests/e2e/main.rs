@@ -7,6 +7,7 @@ mod confluent_replies;
 mod dependencies;
 mod docs;
 mod endpoint_coverage;
+mod error_coverage;
 mod java_records;
 mod memory;
 mod perf;

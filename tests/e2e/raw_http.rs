@@ -5,8 +5,29 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use registry_server::{Server, ServerConfig};
+
+/// The media type of a body, as most clients name it.
+pub(crate) const JSON: (&str, &str) = ("Content-Type", "application/json");
+
 /// An answer that takes longer is a failure.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Runs something against an empty registry with changed settings.
+pub(crate) fn with_server(change: impl FnOnce(&mut ServerConfig), check: impl FnOnce(SocketAddr)) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut config = ServerConfig::ephemeral();
+    config.http.workers = 1;
+    change(&mut config);
+    let server = runtime.block_on(Server::start(config)).unwrap();
+    check(server.address);
+    runtime.block_on(server.stop_now());
+}
+
+/// Runs something over a connection to an empty registry.
+pub(crate) fn with_connection(check: impl FnOnce(&mut Connection)) {
+    with_server(|_| {}, |address| check(&mut Connection::open(address)));
+}
 
 /// One connection, kept for all its requests.
 #[derive(Debug)]
@@ -15,7 +36,7 @@ pub(crate) struct Connection {
 }
 
 /// What came back.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     /// Names in lower case.

@@ -4,10 +4,10 @@ mod cases;
 mod content_cases;
 mod settings;
 
-use registry_server::{Server, ServerConfig};
+use registry_server::ServerConfig;
 use serde_json::Value;
 
-use crate::raw_http::{Answer, Connection};
+use crate::raw_http::{Answer, Connection, with_server};
 
 use cases::CASES;
 use content_cases::CONTENT_CASES;
@@ -37,15 +37,22 @@ pub(crate) fn cases() -> impl Iterator<Item = &'static Case> {
 /// An empty registry and a connection to it.
 pub(crate) struct Api {
     connection: Connection,
-    /// Method, path and status of every request so far.
-    pub(crate) sent: Vec<(String, String, u16)>,
+    /// Every request so far.
+    sent: Vec<Sent>,
+}
+
+/// A request with its answer.
+pub(crate) struct Sent {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) answer: Answer,
 }
 
 impl Api {
     pub(crate) fn send(&mut self, method: &str, path: &str, body: Option<&str>) -> Answer {
         let headers: &[_] = if body.is_some() { &[JSON] } else { &[] };
         let answer = self.connection.send(method, path, headers, body.map(str::as_bytes));
-        self.sent.push((method.to_owned(), path.to_owned(), answer.status));
+        self.sent.push(Sent { method: method.to_owned(), path: path.to_owned(), answer: answer.clone() });
         answer
     }
 
@@ -87,15 +94,17 @@ fn request(schema: &str) -> String {
 }
 
 /// Runs something against an empty registry.
-pub(crate) fn with_registry(run: impl FnOnce(&mut Api)) -> Vec<(String, String, u16)> {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let mut config = ServerConfig::ephemeral();
-    config.http.workers = 1;
-    let server = runtime.block_on(Server::start(config)).unwrap();
-    let mut api = Api { connection: Connection::open(server.address), sent: Vec::new() };
-    run(&mut api);
-    let sent = std::mem::take(&mut api.sent);
-    drop(api);
-    runtime.block_on(server.stop_now());
+pub(crate) fn with_registry(run: impl FnOnce(&mut Api)) -> Vec<Sent> {
+    with_changed_registry(|_| {}, run)
+}
+
+/// Runs something against an empty registry with other settings.
+pub(crate) fn with_changed_registry(change: impl FnOnce(&mut ServerConfig), run: impl FnOnce(&mut Api)) -> Vec<Sent> {
+    let mut sent = Vec::new();
+    with_server(change, |address| {
+        let mut api = Api { connection: Connection::open(address), sent: Vec::new() };
+        run(&mut api);
+        sent = api.sent;
+    });
     sent
 }

@@ -1,21 +1,6 @@
 //! `/metrics` as a scraper meets it: the text format, labels that stay few, values that move.
 
-use registry_server::{Server, ServerConfig};
-
-use crate::raw_http::Connection;
-
-const JSON: (&str, &str) = ("Content-Type", "application/json");
-
-fn with_connection(check: impl FnOnce(&mut Connection)) {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let mut config = ServerConfig::ephemeral();
-    config.http.workers = 1;
-    let server = runtime.block_on(Server::start(config)).unwrap();
-    let mut connection = Connection::open(server.address);
-    check(&mut connection);
-    drop(connection);
-    runtime.block_on(server.stop_now());
-}
+use crate::raw_http::{Connection, JSON, with_connection};
 
 fn scrape(connection: &mut Connection) -> String {
     let answer = connection.send("GET", "/metrics", &[("Accept", "text/plain;version=0.0.4")], None);
@@ -85,7 +70,10 @@ fn the_process_and_the_build_are_shown() {
     with_connection(|connection| {
         let text = scrape(connection);
 
-        assert_eq!(value(&text, r#"schema_registry_build_info{storage="memory",version="0.1.0"}"#), 1.0);
+        // All crates of the workspace have one version.
+        let version = env!("CARGO_PKG_VERSION");
+        let build = format!(r#"schema_registry_build_info{{storage="memory",version="{version}"}}"#);
+        assert_eq!(value(&text, &build), 1.0);
         for (name, least) in [
             ("process_resident_memory_bytes", 1e6),
             ("process_virtual_memory_bytes", 1e6),

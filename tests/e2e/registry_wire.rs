@@ -1,33 +1,17 @@
 //! How the registry speaks HTTP: methods, paths, media types, bodies, headers, deadlines.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use registry_server::{Server, ServerConfig};
 
-use crate::raw_http::{Answer, Connection};
+use crate::raw_http::{Answer, Connection, JSON, with_connection, with_server};
 
 const V1: &str = "application/vnd.schemaregistry.v1+json";
-const JSON: (&str, &str) = ("Content-Type", "application/json");
 const INT: &[u8] = br#"{"schema":"\"int\""}"#;
-
-fn with_server(change: impl FnOnce(&mut ServerConfig), check: impl FnOnce(SocketAddr)) {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let mut config = ServerConfig::ephemeral();
-    config.http.workers = 1;
-    change(&mut config);
-    let server = runtime.block_on(Server::start(config)).unwrap();
-    check(server.address);
-    runtime.block_on(server.stop_now());
-}
-
-fn with_connection(check: impl FnOnce(&mut Connection)) {
-    with_server(|_| {}, |address| check(&mut Connection::open(address)));
-}
 
 fn assert_error(answer: &Answer, code: u64) {
     assert_eq!(answer.json()["error_code"], code, "{} {}", answer.status, answer.text());

@@ -1,0 +1,178 @@
+//! Walks the table of error codes: whatever the server can send is provoked, with its status and its message, and what it
+//! never sends says so.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use registry_server::ServerConfig;
+use registry_server::config::Database;
+use schema_core::error_code::{Entry, ErrorCode, TABLE};
+
+use crate::raw_http::{Answer, Connection, JSON, with_connection, with_server};
+use crate::registry_api::{cases, with_registry};
+
+/// How the cause of a code ends that this server does not send.
+const NEVER_SENT: &str = "never sends it";
+
+/// What nothing that is foreseen leads to, so that no test can.
+const UNFORESEEN: ErrorCode = ErrorCode::Internal;
+
+const RECORD: &[u8] = br#"{"schema":"{\"type\":\"record\",\"name\":\"R\",\"fields\":[]}"}"#;
+const INT: &[u8] = br#"{"schema":"\"int\""}"#;
+
+#[test]
+fn every_error_is_provoked_in_all_its_forms_or_said_to_be_never_sent() {
+    let mut provoked = BTreeSet::new();
+    for case in cases() {
+        for sent in with_registry(case.run) {
+            note(&mut provoked, &sent.answer);
+        }
+    }
+    for provocation in PROVOCATIONS {
+        provocation(&mut |answer| note(&mut provoked, answer));
+    }
+
+    for entry in TABLE.iter().filter(|entry| entry.code != UNFORESEEN) {
+        let is_never_sent = entry.cause.contains(NEVER_SENT);
+        for form in 0..entry.forms.len() {
+            let is_provoked = provoked.contains(&(entry.code, form));
+            assert_eq!(is_provoked, !is_never_sent, "provoked: {} `{}`", entry.name, entry.forms[form]);
+        }
+    }
+}
+
+/// Takes note of an error: a row of the table, with the row's status and one of its messages.
+fn note(provoked: &mut BTreeSet<(ErrorCode, usize)>, answer: &Answer) {
+    let json = answer.json();
+    // The answer to HEAD has no body.
+    if answer.status < 400 || answer.body.is_empty() {
+        return;
+    }
+    let number = json["error_code"].as_u64().and_then(|number| u32::try_from(number).ok());
+    let code = number.and_then(ErrorCode::from_number).unwrap_or_else(|| panic!("{} {json}", answer.status));
+    assert_eq!(answer.status, code.status(), "{json}");
+    let entry = code.entry();
+    let message = json["message"].as_str().unwrap();
+    provoked.insert((code, form_of(entry, message).unwrap_or_else(|| panic!("not of {}: {json}", entry.name))));
+}
+
+/// The form that a message was made of.
+fn form_of(entry: &Entry, message: &str) -> Option<usize> {
+    entry.forms.iter().position(|form| {
+        let (first, rest) = form.split_once("%s").map_or((*form, None), |(first, rest)| (first, Some(rest)));
+        let Some(mut left) = message.strip_prefix(first) else { return false };
+        let Some(rest) = rest else { return left.is_empty() };
+        let (middle, last) = rest.rsplit_once("%s").map_or((None, rest), |(middle, last)| (Some(middle), last));
+        for piece in middle.into_iter().flat_map(|middle| middle.split("%s")) {
+            let Some(at) = left.find(piece) else { return false };
+            left = &left[at + piece.len()..];
+        }
+        left.ends_with(last)
+    })
+}
+
+/// Shows what came back.
+type Show<'a> = &'a mut dyn FnMut(&Answer);
+
+/// Those that no case of an endpoint meets.
+const PROVOCATIONS: &[fn(Show<'_>)] = &[
+    media_types,
+    sizes,
+    a_body_that_does_not_come,
+    an_answer_that_takes_too_long,
+    the_old_number_of_an_incompatible_schema,
+    modes_that_are_fixed,
+    a_stored_schema_that_cannot_be_read,
+];
+
+fn media_types(show: Show<'_>) {
+    with_connection(|connection| {
+        show(&connection.send("GET", "/subjects", &[("Accept", "text/html")], None));
+        show(&connection.send("POST", "/", &[("Content-Type", "text/html")], Some(b"{}")));
+    });
+}
+
+fn sizes(show: Show<'_>) {
+    let change = |config: &mut ServerConfig| {
+        config.limits.url_bytes = 100;
+        config.limits.header_bytes = 400;
+        config.limits.body_bytes = 100;
+    };
+    with_server(change, |address| {
+        let mut connection = Connection::open(address);
+        show(&connection.send("GET", &format!("/{}", "x".repeat(100)), &[], None));
+        show(&connection.send("GET", "/", &[("Authorization", &"x".repeat(400))], None));
+        show(&connection.send("POST", "/subjects/s/versions", &[JSON], Some(&[b' '; 101])));
+    });
+}
+
+fn a_body_that_does_not_come(show: Show<'_>) {
+    let change = |config: &mut ServerConfig| config.http.body_timeout = Duration::from_millis(10);
+    with_server(change, |address| {
+        show(&Connection::open(address).send("POST", "/subjects/s/versions", &[JSON, ("Content-Length", "9")], None));
+    });
+}
+
+fn an_answer_that_takes_too_long(show: Show<'_>) {
+    // Ten thousand fields are read on a thread of their own, which takes a multiple of this.
+    let change = |config: &mut ServerConfig| config.http.request_timeout = Duration::from_millis(1);
+    let fields: Vec<_> =
+        (0..10_000).map(|n| serde_json::json!({"name": format!("field_{n}"), "type": "int"})).collect();
+    let schema = serde_json::json!({"type": "record", "name": "R", "fields": fields}).to_string();
+    let body = serde_json::json!({ "schema": schema }).to_string();
+    with_server(change, |address| {
+        show(&Connection::open(address).send("POST", "/subjects/s/versions", &[JSON], Some(body.as_bytes())));
+    });
+}
+
+fn the_old_number_of_an_incompatible_schema(show: Show<'_>) {
+    let change = |config: &mut ServerConfig| config.incompatible_code = 409;
+    with_server(change, |address| {
+        let mut connection = Connection::open(address);
+        for schema in [INT, RECORD] {
+            show(&connection.send("POST", "/subjects/s/versions", &[JSON], Some(schema)));
+        }
+    });
+}
+
+fn modes_that_are_fixed(show: Show<'_>) {
+    let change = |config: &mut ServerConfig| config.mode.mutability = false;
+    with_server(change, |address| {
+        let mut connection = Connection::open(address);
+        for path in ["/mode", "/mode/s", "/mode/:.c:?recursive=true", "/mode/:.__GLOBAL:"] {
+            let put = connection.send("PUT", path, &[JSON], Some(br#"{"mode":"READONLY"}"#));
+            let deleted = connection.send("DELETE", path, &[], None);
+            for answer in [put, deleted] {
+                let fixed = serde_json::json!({"error_code": 42205, "message": "Mode changes are not allowed"});
+                assert_eq!((answer.status, answer.json()), (422, fixed), "{path}");
+                show(&answer);
+            }
+        }
+        assert_eq!(connection.send("GET", "/mode", &[], None).json()["mode"], "READWRITE");
+        assert_eq!(connection.send("POST", "/subjects/s/versions", &[JSON], Some(INT)).status, 200);
+    });
+}
+
+fn a_stored_schema_that_cannot_be_read(show: Show<'_>) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("registry.db");
+    let change = |config: &mut ServerConfig| config.database = Database::Url(format!("sqlite://{}", file.display()));
+    with_server(change, |address| {
+        let mut connection = Connection::open(address);
+        assert_eq!(connection.send("POST", "/subjects/s/versions", &[JSON], Some(RECORD)).status, 200);
+    });
+    // As a disk would that gives back other bits.
+    let bytes = std::fs::read(&file).unwrap();
+    let (sound, broken) = (br#""type":"record""#, br#""type":"rexord""#);
+    let at = bytes.windows(sound.len()).position(|window| window == sound).expect("the text lies in the file");
+    let bytes = [&bytes[..at], broken, &bytes[at + sound.len()..]].concat();
+    std::fs::write(&file, bytes).unwrap();
+
+    with_server(change, |address| {
+        let mut connection = Connection::open(address);
+        let path = "/compatibility/subjects/s/versions";
+        show(&connection.send("POST", path, &[JSON], Some(INT)));
+        // The others are served.
+        assert_eq!(connection.send("POST", "/subjects/other/versions", &[JSON], Some(INT)).status, 200);
+    });
+}
