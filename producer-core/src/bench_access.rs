@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
 use crate::accumulator::batch::{OpenBatch, RecordView};
@@ -36,7 +36,8 @@ impl BatchWriter {
         if self.batch.is_none() {
             let Some(lease) = self.budget.try_lease(self.bytes_max) else { return false };
             let completion = Arc::new(Completion::new("bench".into(), 0));
-            self.batch = Some(OpenBatch::new(completion, lease, self.bytes_max, Instant::now()));
+            let space = BytesMut::with_capacity(self.bytes_max);
+            self.batch = Some(OpenBatch::new(completion, lease, space, self.bytes_max, Instant::now()));
         }
         let Some(batch) = &mut self.batch else { return false };
         let Some(size) = batch.room_for(&record) else { return false };
@@ -71,9 +72,9 @@ impl Appender {
         let headers = Headers::default();
         let record = RecordView { timestamp, key: Some(key), value: Some(value), headers: &headers };
         let Some(topic) = self.accumulator.topic("bench") else { return false };
-        let appended =
+        let appended: Append<()> =
             self.accumulator.append(&topic, &topic.partitions[0], &record, Choice::Fixed, &mut None, &mut None);
-        matches!(appended, Append::Done { .. })
+        matches!(appended, Append::Done(()))
     }
 
     /// Throws everything away.

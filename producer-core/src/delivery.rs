@@ -108,6 +108,36 @@ pub(crate) struct RecordPlace {
     pub(crate) value_bytes: Option<u32>,
 }
 
+/// Callbacks of a batch's records, in their order.
+#[derive(Default)]
+pub(crate) struct CallbackRow(Vec<(RecordPlace, Callback)>);
+
+impl CallbackRow {
+    /// That of a batch of one record.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn of(place: RecordPlace, callback: Callback) -> Self {
+        Self(vec![(place, callback)])
+    }
+
+    pub(crate) fn push(&mut self, place: RecordPlace, callback: Callback) {
+        self.0.push((place, callback));
+    }
+
+    pub(crate) fn reserve(&mut self, count: usize) {
+        self.0.reserve(count);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl std::fmt::Debug for CallbackRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("CallbackRow").field(&self.0.len()).finish()
+    }
+}
+
 /// The fate of one batch, shared by its records.
 #[derive(Debug)]
 pub(crate) struct Completion {
@@ -117,11 +147,11 @@ pub(crate) struct Completion {
     waiting: Mutex<Waiting>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Waiting {
     /// Slots are reused, so this is as long as the most waiters at a time.
     wakers: Vec<Option<Waker>>,
-    callbacks: Vec<(RecordPlace, Callback)>,
+    callbacks: CallbackRow,
     /// Answers of a split batch's parts, until all are there; at most one a record. In the order of their records.
     parts: Vec<Part>,
     /// Records of `parts`.
@@ -152,12 +182,6 @@ fn part_of(parts: &[Part], index: u32) -> Option<&Part> {
     parts[..after].last().filter(|part| part.share.has(index))
 }
 
-impl std::fmt::Debug for Waiting {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Waiting").field("wakers", &self.wakers.len()).field("callbacks", &self.callbacks.len()).finish()
-    }
-}
-
 impl Completion {
     pub(crate) fn new(topic: Arc<str>, partition: i32) -> Self {
         Self { topic, partition, result: OnceLock::new(), waiting: Mutex::default() }
@@ -182,7 +206,7 @@ impl Completion {
         }
         // Invariant: whoever sees the result finds the callbacks handed over and the memory free, so that a flush
         // cannot look at the queue of callbacks between the two.
-        let has_callback = waiting.callbacks.iter().any(|(place, _)| share.has(place.index));
+        let has_callback = waiting.callbacks.0.iter().any(|(place, _)| share.has(place.index));
         before(if has_callback { Callbacks::Waiting } else { Callbacks::None });
         let wakers = match waiting.add(share, result) {
             Some(result) => {
@@ -197,20 +221,20 @@ impl Completion {
         wakers.into_iter().flatten().for_each(Waker::wake);
     }
 
-    /// Registers a callback. Callers hold the batch open, so the result is not there yet.
-    pub(crate) fn call_back(&self, place: RecordPlace, callback: Callback) {
-        self.lock().callbacks.push((place, callback));
+    /// Registers callbacks: those of a whole batch when it is sealed, so the result is not there yet.
+    pub(crate) fn call_back(&self, callbacks: CallbackRow) {
+        self.lock().callbacks = callbacks;
     }
 
     /// Runs the callbacks of the records that have an answer, in their order. One that panics harms nobody.
     pub(crate) fn run_callbacks(&self) {
         let mut waiting = self.lock();
-        let callbacks = std::mem::take(&mut waiting.callbacks);
+        let CallbackRow(callbacks) = std::mem::take(&mut waiting.callbacks);
         let (due, later): (Vec<_>, Vec<_>) = match self.result.get() {
             Some(_) => (callbacks, Vec::new()),
             None => callbacks.into_iter().partition(|(place, _)| waiting.part_of(place.index).is_some()),
         };
-        waiting.callbacks = later;
+        waiting.callbacks = CallbackRow(later);
         drop(waiting);
         for (place, callback) in due {
             let Some(result) = self.result_of(place) else { continue };
@@ -321,6 +345,23 @@ pub struct Delivery {
     place: RecordPlace,
 }
 
+/// What a send is answered with.
+pub(crate) trait Receipt: Sized {
+    /// For the record at `place` of a batch with this completion.
+    fn of(completion: &Arc<Completion>, place: RecordPlace) -> Self;
+}
+
+impl Receipt for Delivery {
+    fn of(completion: &Arc<Completion>, place: RecordPlace) -> Self {
+        Self::new(completion.clone(), place)
+    }
+}
+
+/// Nobody asks, or a callback does.
+impl Receipt for () {
+    fn of(_: &Arc<Completion>, _: RecordPlace) -> Self {}
+}
+
 impl Delivery {
     pub(crate) fn new(completion: Arc<Completion>, place: RecordPlace) -> Self {
         Self { slot: WakerSlot { completion, index: None }, place }
@@ -408,9 +449,10 @@ mod tests {
     fn a_callback_that_panics_does_not_keep_others_from_running() {
         let completion = completion();
         let ran = Arc::new(AtomicUsize::new(0));
+        let mut callbacks = CallbackRow::default();
         for index in 0..3 {
             let ran = ran.clone();
-            completion.call_back(
+            callbacks.push(
                 place(index),
                 Box::new(move |result| {
                     assert_eq!(result.unwrap().offset, Some(40 + i64::from(index)));
@@ -419,6 +461,7 @@ mod tests {
                 }),
             );
         }
+        completion.call_back(callbacks);
 
         completion.complete(Share::whole(5), ACKNOWLEDGED, drop);
         completion.run_callbacks();
@@ -431,7 +474,7 @@ mod tests {
         for callbacks in [Callbacks::None, Callbacks::Waiting] {
             let completion = completion();
             if callbacks == Callbacks::Waiting {
-                completion.call_back(place(0), Box::new(|_| {}));
+                completion.call_back(CallbackRow::of(place(0), Box::new(|_| {})));
             }
             let watched = completion.clone();
 
@@ -448,13 +491,15 @@ mod tests {
     async fn the_parts_of_a_split_batch_answer_one_after_the_other() {
         let completion = completion();
         let ran = Arc::new(Mutex::new(Vec::new()));
+        let mut callbacks = CallbackRow::default();
         for index in 0..5 {
             let ran = ran.clone();
             let callback = move |result: Result<RecordMetadata, ProduceError>| {
                 ran.lock().unwrap().push((index, result.map(|landed| landed.offset).ok()));
             };
-            completion.call_back(place(index), Box::new(callback));
+            callbacks.push(place(index), Box::new(callback));
         }
+        completion.call_back(callbacks);
         let waiting: Vec<_> =
             (0..5).map(|index| tokio::spawn(Delivery::new(completion.clone(), place(index)))).collect();
         let all = tokio::spawn(completion.clone().settled());

@@ -1,5 +1,6 @@
 //! `Producer`: the way in for records, and the owner of every task behind it.
 
+mod at_once;
 mod core;
 mod interceptor;
 #[cfg(feature = "testing")]
@@ -7,7 +8,9 @@ mod mock;
 
 use std::cell::RefCell;
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use self::interceptor::Interceptor;
@@ -19,10 +22,10 @@ use self::interceptor::Interceptors;
 use crate::accumulator::batch::RecordView;
 use crate::config::{ConfigError, ProducerConfig};
 use crate::connection::{Tcp, Transport};
-use crate::delivery::{Callback, Delivery};
+use crate::delivery::{Callback, Delivery, Receipt};
 use crate::error::{ProduceError, SendError};
 use crate::metrics::ProducerMetrics;
-use crate::record::{ProducerRecord, RecordMetadata};
+use crate::record::{Headers, ProducerRecord, RecordMetadata};
 use crate::serializer::{Encoded, Preparation, Serializer};
 
 /// A serializer that is still not ready after so many preparations never will be.
@@ -171,8 +174,8 @@ impl<K: 'static, V: 'static> Producer<K, V> {
     ///
     /// # Cancel safety
     /// Dropping the future before it is ready sends nothing; once it is ready the record is on its way.
-    pub async fn send(&self, record: ProducerRecord<K, V>) -> Result<Delivery, SendError<K, V>> {
-        self.enqueue(record, None).await
+    pub fn send(&self, record: ProducerRecord<K, V>) -> impl Future<Output = Result<Delivery, SendError<K, V>>> {
+        self.take_in(record, None)
     }
 
     /// Sends a record and waits until it is acknowledged.
@@ -199,12 +202,12 @@ impl<K: 'static, V: 'static> Producer<K, V> {
     ///
     /// # Cancel safety
     /// As `send`.
-    pub async fn send_with_callback(
+    pub fn send_with_callback(
         &self,
         record: ProducerRecord<K, V>,
         callback: impl FnOnce(Result<RecordMetadata, ProduceError>) + Send + 'static,
-    ) -> Result<(), SendError<K, V>> {
-        self.enqueue(record, Some(Box::new(callback))).await.map(drop)
+    ) -> impl Future<Output = Result<(), SendError<K, V>>> {
+        self.take_in(record, Some(Box::new(callback)))
     }
 
     /// Sends everything that was taken so far without lingering, and waits until it has its answer, callbacks
@@ -254,11 +257,35 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         self.inner.core.buffered_bytes()
     }
 
-    async fn enqueue(
+    /// Takes a record without waiting if that can be, and waits else.
+    fn take_in<R: Receipt>(
+        &self,
+        record: ProducerRecord<K, V>,
+        mut callback: Option<Callback>,
+    ) -> impl Future<Output = Result<R, SendError<K, V>>> {
+        // Not an `async fn` all the way: the record stays where it is, while most sends have nothing to wait for.
+        let (mut record, mut waiting) = (Some(record), None);
+        std::future::poll_fn(move |context| {
+            if let Some(given) = &mut record
+                && let Some(receipt) = self.inner.take_at_once(given, &mut callback)
+            {
+                return Poll::Ready(Ok(receipt));
+            }
+            if let Some(record) = record.take() {
+                waiting = Some(Box::pin(self.enqueue(record, callback.take())));
+            }
+            match &mut waiting {
+                Some(waiting) => waiting.as_mut().poll(context),
+                None => Poll::Pending,
+            }
+        })
+    }
+
+    async fn enqueue<R: Receipt>(
         &self,
         mut record: ProducerRecord<K, V>,
         mut callback: Option<Callback>,
-    ) -> Result<Delivery, SendError<K, V>> {
+    ) -> Result<R, SendError<K, V>> {
         let mut scratch = SCRATCH.take();
         scratch.clear();
         let own_headers = record.headers.len();
@@ -296,6 +323,20 @@ struct Parts {
     has_value: bool,
 }
 
+impl Parts {
+    fn view<'a>(&self, timestamp: i64, scratch: &'a [u8], headers: &'a Headers) -> RecordView<'a> {
+        let (key, value) = scratch.split_at(self.key.unwrap_or(0));
+        RecordView { timestamp, key: self.key.map(|_| key), value: self.has_value.then_some(value), headers }
+    }
+}
+
+/// What came of serialising once.
+enum Serialized {
+    Parts(Parts),
+    /// This part needs something first.
+    NotReady(&'static str, Preparation),
+}
+
 impl<K: 'static, V: 'static> Inner<K, V> {
     fn start(
         config: ProducerConfig,
@@ -314,12 +355,12 @@ impl<K: 'static, V: 'static> Inner<K, V> {
         })
     }
 
-    async fn enqueue(
+    async fn enqueue<R: Receipt>(
         &self,
         record: &mut ProducerRecord<K, V>,
         scratch: &mut Vec<u8>,
         callback: &mut Option<Callback>,
-    ) -> Result<Delivery, ProduceError> {
+    ) -> Result<R, ProduceError> {
         let core = &*self.core;
         core.check_open()?;
         let timestamp = timestamp_of(record.timestamp)?;
@@ -327,13 +368,7 @@ impl<K: 'static, V: 'static> Inner<K, V> {
         let mut deadline = core.deadline();
 
         let parts = self.serialize(record, scratch, &mut deadline).await?;
-        let (key, value) = scratch.split_at(parts.key.unwrap_or(0));
-        let view = RecordView {
-            timestamp,
-            key: parts.key.map(|_| key),
-            value: parts.has_value.then_some(value),
-            headers: &record.headers,
-        };
+        let view = parts.view(timestamp, scratch, &record.headers);
         core.check_size(&view)?;
         #[cfg(feature = "testing")]
         if let Some(mock) = &self.mock {
@@ -348,32 +383,14 @@ impl<K: 'static, V: 'static> Inner<K, V> {
         scratch: &mut Vec<u8>,
         deadline: &mut Deadline,
     ) -> Result<Parts, ProduceError> {
-        let ProducerRecord { topic, key, value, headers, .. } = record;
-        let own_headers = headers.len();
+        let own_headers = record.headers.len();
         for _ in 0..PREPARATIONS_MAX {
-            scratch.clear();
-            headers.truncate(own_headers);
-            let mut key_end = None;
-            let not_ready = 'encode: {
-                if let Some(key) = &*key {
-                    let encoded = self.key_serializer.encode(topic, key, headers, scratch);
-                    if let Some(preparation) = judge_encoded(encoded, "key", topic)? {
-                        break 'encode Some(preparation);
-                    }
-                    key_end = Some(scratch.len());
-                }
-                match &*value {
-                    None => None,
-                    Some(value) => {
-                        let encoded = self.value_serializer.encode(topic, value, headers, scratch);
-                        judge_encoded(encoded, "value", topic)?
-                    }
-                }
+            record.headers.truncate(own_headers);
+            let (part, preparation) = match self.serialize_once(record, scratch)? {
+                Serialized::Parts(parts) => return Ok(parts),
+                Serialized::NotReady(part, preparation) => (part, preparation),
             };
-            let Some(preparation) = not_ready else {
-                return Ok(Parts { key: key_end, has_value: value.is_some() });
-            };
-            let part = if key_end.is_none() && key.is_some() { "key" } else { "value" };
+            let topic = &record.topic;
             match tokio::time::timeout_at(deadline.at(), preparation).await {
                 Ok(Ok(())) => {}
                 Ok(Err(source)) => {
@@ -382,7 +399,31 @@ impl<K: 'static, V: 'static> Inner<K, V> {
                 Err(_) => break,
             }
         }
-        Err(ProduceError::SerializerNotReady { topic: (&**topic).into(), waited: deadline.waited() })
+        Err(ProduceError::SerializerNotReady { topic: (&*record.topic).into(), waited: deadline.waited() })
+    }
+
+    fn serialize_once(
+        &self,
+        record: &mut ProducerRecord<K, V>,
+        scratch: &mut Vec<u8>,
+    ) -> Result<Serialized, ProduceError> {
+        let ProducerRecord { topic, key, value, headers, .. } = record;
+        scratch.clear();
+        let mut key_end = None;
+        if let Some(key) = &*key {
+            let encoded = self.key_serializer.encode(topic, key, headers, scratch);
+            if let Some(preparation) = judge_encoded(encoded, "key", topic)? {
+                return Ok(Serialized::NotReady("key", preparation));
+            }
+            key_end = Some(scratch.len());
+        }
+        if let Some(value) = &*value {
+            let encoded = self.value_serializer.encode(topic, value, headers, scratch);
+            if let Some(preparation) = judge_encoded(encoded, "value", topic)? {
+                return Ok(Serialized::NotReady("value", preparation));
+            }
+        }
+        Ok(Serialized::Parts(Parts { key: key_end, has_value: value.is_some() }))
     }
 }
 
@@ -402,7 +443,10 @@ fn timestamp_of(given: Option<i64>) -> Result<i64, ProduceError> {
     match given {
         Some(timestamp) if timestamp < 0 => Err(ProduceError::InvalidTimestamp { timestamp }),
         Some(timestamp) => Ok(timestamp),
-        None => Ok(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)),
+        None => {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            Ok(since.as_secs() as i64 * 1000 + i64::from(since.subsec_millis()))
+        }
     }
 }
 

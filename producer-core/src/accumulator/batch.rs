@@ -21,11 +21,11 @@ mod split;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
 use super::memory::Lease;
-use crate::delivery::{Completion, Share};
+use crate::delivery::{Callback, CallbackRow, Completion, RecordPlace, Share};
 use crate::record::Headers;
 
 /// Bytes before the records.
@@ -70,7 +70,7 @@ impl Stamp {
 /// A batch that records are still appended to.
 #[derive(Debug)]
 pub(crate) struct OpenBatch {
-    records: Vec<u8>,
+    records: BytesMut,
     /// Bytes the batch may reach, header included; a first record may be larger.
     bytes_max: usize,
     count: i32,
@@ -78,14 +78,44 @@ pub(crate) struct OpenBatch {
     max_timestamp: i64,
     created: Instant,
     completion: Arc<Completion>,
+    callbacks: CallbackRow,
     lease: Lease,
 }
 
 impl OpenBatch {
-    /// An empty batch on this lease; the lease covers the first record and `bytes_max`.
-    pub(crate) fn new(completion: Arc<Completion>, lease: Lease, bytes_max: usize, created: Instant) -> Self {
-        let records = Vec::with_capacity(lease.bytes().saturating_sub(BATCH_HEADER_BYTES));
-        Self { records, bytes_max, count: 0, base_timestamp: 0, max_timestamp: i64::MIN, created, completion, lease }
+    /// An empty batch in this space, on a lease that covers the first record and `bytes_max`.
+    pub(crate) fn new(
+        completion: Arc<Completion>,
+        lease: Lease,
+        space: BytesMut,
+        bytes_max: usize,
+        created: Instant,
+    ) -> Self {
+        Self {
+            records: space,
+            bytes_max,
+            count: 0,
+            base_timestamp: 0,
+            max_timestamp: i64::MIN,
+            created,
+            completion,
+            callbacks: CallbackRow::default(),
+            lease,
+        }
+    }
+
+    /// Has `callback` called with what becomes of the record at `place`.
+    pub(crate) fn call_back(&mut self, place: RecordPlace, callback: Callback) {
+        self.callbacks.push(place, callback);
+    }
+
+    /// Makes room for so many callbacks at once.
+    pub(crate) fn expect_callbacks(&mut self, count: usize) {
+        self.callbacks.reserve(count);
+    }
+
+    pub(crate) fn callback_count(&self) -> usize {
+        self.callbacks.len()
     }
 
     /// Bytes the record takes here, if the batch has room; an empty batch has room for any record.
@@ -119,17 +149,23 @@ impl OpenBatch {
         &self.completion
     }
 
+    /// Bytes so far, with the header.
+    pub(crate) fn bytes(&self) -> usize {
+        BATCH_HEADER_BYTES + self.records.len()
+    }
+
     /// Whether no further record of any size fits.
     pub(crate) fn is_full(&self) -> bool {
-        BATCH_HEADER_BYTES + self.records.len() >= self.bytes_max
+        self.bytes() >= self.bytes_max
     }
 
     /// Ends the batch; its records never change from here on.
     pub(crate) fn seal(self) -> SealedBatch {
+        self.completion.call_back(self.callbacks);
         SealedBatch {
             plain_bytes: self.records.len(),
             share: Share::whole(self.count.cast_unsigned()),
-            body: Bytes::from(self.records),
+            body: self.records.freeze(),
             attributes: 0,
             count: self.count,
             base_timestamp: self.base_timestamp,
@@ -236,44 +272,69 @@ fn part_bytes(part: Option<&[u8]>) -> usize {
 }
 
 fn write_record(
-    out: &mut Vec<u8>,
+    out: &mut BytesMut,
     record: &RecordView<'_>,
     size: &RecordBytes,
     timestamp_delta: i64,
     offset_delta: i32,
 ) {
-    let start = out.len();
-    // Sized once: writing into a slice of known length is cheaper than growing the vector part by part.
-    out.resize(start + size.total, 0);
-    let mut rest = &mut out[start..];
-    put_varint(&mut rest, size.body as i64);
-    put_bytes(&mut rest, &[0]);
-    put_varint(&mut rest, timestamp_delta);
-    put_varint(&mut rest, i64::from(offset_delta));
-    put_part(&mut rest, record.key);
-    put_part(&mut rest, record.value);
-    put_varint(&mut rest, record.headers.len() as i64);
+    let end = out.len() + size.total;
+    out.reserve(size.total);
+    let mut small = Small::default();
+    small.varint(size.body as i64);
+    small.byte(0);
+    small.varint(timestamp_delta);
+    small.varint(i64::from(offset_delta));
+    put_part(out, &mut small, record.key);
+    put_part(out, &mut small, record.value);
+    small.varint(record.headers.len() as i64);
     for header in record.headers.iter() {
-        put_part(&mut rest, Some(header.key.as_bytes()));
-        put_part(&mut rest, header.value.as_deref());
+        put_part(out, &mut small, Some(header.key.as_bytes()));
+        put_part(out, &mut small, header.value.as_deref());
     }
-    debug_assert!(rest.is_empty(), "Invariant: a record takes exactly the bytes that were counted");
+    small.put_into(out);
+    debug_assert_eq!(out.len(), end, "Invariant: a record takes exactly the bytes that were counted");
 }
 
-fn put_part(rest: &mut &mut [u8], part: Option<&[u8]>) {
-    match part {
-        Some(part) => {
-            put_varint(rest, part.len() as i64);
-            put_bytes(rest, part);
-        }
-        None => put_varint(rest, -1),
+fn put_part(out: &mut BytesMut, small: &mut Small, part: Option<&[u8]>) {
+    small.varint(part.map_or(-1, |part| part.len() as i64));
+    if let Some(part) = part {
+        small.put_into(out);
+        out.extend_from_slice(part);
     }
 }
 
-fn put_bytes(rest: &mut &mut [u8], bytes: &[u8]) {
-    let (place, after) = std::mem::take(rest).split_at_mut(bytes.len());
-    place.copy_from_slice(bytes);
-    *rest = after;
+/// The small fields between two parts, put into the batch at once: a call for each would cost more than the bytes.
+struct Small {
+    bytes: [u8; Self::BYTES_MAX],
+    len: usize,
+}
+
+impl Small {
+    /// Two parts without content, and what stands before the first or after the last.
+    const BYTES_MAX: usize = RECORD_OVERHEAD_BYTES_MAX + 10;
+
+    fn byte(&mut self, byte: u8) {
+        self.bytes[self.len] = byte;
+        self.len += 1;
+    }
+
+    fn varint(&mut self, value: i64) {
+        let mut rest = &mut self.bytes[self.len..];
+        put_varint(&mut rest, value);
+        self.len = Self::BYTES_MAX - rest.len();
+    }
+
+    fn put_into(&mut self, out: &mut BytesMut) {
+        out.extend_from_slice(&self.bytes[..self.len]);
+        self.len = 0;
+    }
+}
+
+impl Default for Small {
+    fn default() -> Self {
+        Self { bytes: [0; Self::BYTES_MAX], len: 0 }
+    }
 }
 
 /// Zigzag, then seven bits a byte, the lowest first. A varint and a varlong look alike for equal values.

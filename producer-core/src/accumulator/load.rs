@@ -101,7 +101,7 @@ mod tests {
         (accumulator, topic)
     }
 
-    fn append(accumulator: &Accumulator, topic: &Topic, index: usize, choice: Choice, bytes: usize) -> Append {
+    fn append(accumulator: &Accumulator, topic: &Topic, index: usize, choice: Choice, bytes: usize) -> Append<()> {
         let (value, headers) = (vec![0; bytes], Headers::default());
         let record = RecordView { timestamp: 0, key: None, value: Some(&value), headers: &headers };
         accumulator.append(topic, &topic.partitions[index], &record, choice, &mut None, &mut None)

@@ -3,6 +3,7 @@
 //! Knows leaders by node id only; knows nothing of metadata requests, connections or serializers.
 
 pub(crate) mod batch;
+mod buffers;
 mod load;
 pub(crate) mod memory;
 pub(crate) mod partition;
@@ -17,14 +18,15 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use self::batch::{BATCH_HEADER_BYTES, OpenBatch, RecordView};
+use self::buffers::Buffers;
 use self::load::{Load, LoadRules};
 use self::memory::{ByteBudget, Lease};
 use self::partition::{Partition, Queue, Rules};
-use self::ready::{NO_NODE, ReadySet};
+use self::ready::{Due, NO_NODE, ReadySet};
 use self::size_bound::SizeBound;
 use crate::compression::Compressors;
 use crate::config::{Compression, IDEMPOTENT_IN_FLIGHT_MAX, ProducerConfig};
-use crate::delivery::{Callback, Completion, RecordPlace};
+use crate::delivery::{Callback, Completion, Receipt, RecordPlace};
 use crate::partitioner::{Partitioner, Sticky, TopicPartitions};
 
 /// One topic as of the last metadata; replaced as a whole when its partitions change in number.
@@ -95,9 +97,9 @@ pub(crate) enum Choice {
 
 /// What came of an append.
 #[derive(Debug)]
-pub(crate) enum Append {
+pub(crate) enum Append<R> {
     /// The record is in a batch.
-    Done { completion: Arc<Completion>, place: RecordPlace },
+    Done(R),
     /// A batch must be begun, for which so many bytes are to be leased first.
     NeedsRoom(usize),
     /// The sticky partition has had its batch: choose again.
@@ -112,6 +114,7 @@ pub(crate) struct Accumulator {
     topics: RwLock<HashMap<Arc<str>, Arc<Topic>>>,
     ready_sets: Mutex<HashMap<i32, Arc<ReadySet>>>,
     pub(crate) memory: ByteBudget,
+    pub(crate) buffers: Arc<Buffers>,
     rules: Rules,
     load_rules: LoadRules,
     batch_bytes: usize,
@@ -131,6 +134,7 @@ impl Accumulator {
             topics: RwLock::default(),
             ready_sets: Mutex::default(),
             memory: ByteBudget::new(config.buffer_bytes),
+            buffers: Arc::new(Buffers::new(config.batch_bytes.saturating_sub(BATCH_HEADER_BYTES))),
             rules: Rules {
                 linger: config.linger,
                 delivery_timeout: config.delivery_timeout,
@@ -176,6 +180,13 @@ impl Accumulator {
         }
     }
 
+    /// What `visit` makes of a topic whose metadata is kept up to date. Other topics cannot come or go meanwhile, so it
+    /// must not wait, nor call code that is not ours.
+    pub(crate) fn visit<T>(&self, name: &str, visit: impl FnOnce(&Topic) -> T) -> Option<T> {
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        topics.get(name).filter(|topic| !topic.is_idle()).map(|topic| visit(topic))
+    }
+
     fn known(&self, name: &str) -> Option<Arc<Topic>> {
         self.topics.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
@@ -183,7 +194,7 @@ impl Accumulator {
     /// Appends the record to the partition's open batch: one lock, and no allocation unless a batch begins.
     ///
     /// `lease` is used, and taken, if a batch begins. `callback` is taken if the record is appended.
-    pub(crate) fn append(
+    pub(crate) fn append<R: Receipt>(
         &self,
         topic: &Topic,
         partition: &Arc<Partition>,
@@ -191,19 +202,22 @@ impl Accumulator {
         choice: Choice,
         lease: &mut Option<Lease>,
         callback: &mut Option<Callback>,
-    ) -> Append {
+    ) -> Append<R> {
         let mut queue = partition.queue();
         if queue.is_closed {
             return Append::Closed;
         }
         let mut size = queue.open.as_ref().and_then(|open| open.room_for(record));
         let begins_batch = size.is_none();
+        let mut due = None;
         if begins_batch {
             if choice == Choice::Sticky && topic.sticky.is_due(partition.index, self.batch_bytes) {
-                self.close_batch(partition, &mut queue);
+                let due = self.close_batch(partition, &mut queue);
                 let ready = queue.ready.clone();
                 drop(queue);
-                partition.mark_in(&ready);
+                if let Some(due) = due {
+                    partition.mark_in(&ready, due);
+                }
                 topic.sticky.move_on(partition.index, || topic.next_partition());
                 return Append::Moved;
             }
@@ -215,6 +229,7 @@ impl Accumulator {
             };
             // A lease that was waited for may be older than the bound.
             let bytes_max = bytes_max.min(lease.bytes());
+            due = self.close_batch(partition, &mut queue);
             self.begin_batch(topic, partition, &mut queue, lease, bytes_max);
             size = queue.open.as_ref().and_then(|open| open.room_for(record));
         }
@@ -229,22 +244,30 @@ impl Accumulator {
             key_bytes: part_bytes(record.key),
             value_bytes: part_bytes(record.value),
         };
-        let completion = open.completion().clone();
+        let receipt = R::of(open.completion(), place);
         if let Some(callback) = callback.take() {
-            completion.call_back(place, callback);
+            open.call_back(place, callback);
         }
-        let is_news = begins_batch || open.is_full();
-        let ready = is_news.then(|| queue.ready.clone());
-        drop(queue);
-
-        if let Some(ready) = ready {
-            partition.mark_in(&ready);
+        if begins_batch || open.is_full() {
+            let by = open.created() + self.rules.linger;
+            let (is_full, bytes) = (open.is_full(), open.bytes());
+            let due = match due {
+                _ if self.rules().is_hurried => Due::Now,
+                Some(due) => due,
+                None if is_full => Due::Full { bytes, by },
+                None => Due::By(by),
+            };
+            let ready = queue.ready.clone();
+            drop(queue);
+            partition.mark_in(&ready, due);
+        } else {
+            drop(queue);
         }
         if choice == Choice::Sticky {
             let bytes = if begins_batch { BATCH_HEADER_BYTES + size.total } else { size.total };
             topic.sticky.record(partition.index, bytes, self.batch_bytes, || topic.next_partition());
         }
-        Append::Done { completion, place }
+        Append::Done(receipt)
     }
 
     fn begin_batch(
@@ -255,31 +278,42 @@ impl Accumulator {
         lease: Lease,
         bytes_max: usize,
     ) {
-        self.close_batch(partition, queue);
         topic.is_used.store(true, Ordering::Release);
         let completion = Arc::new(Completion::new(partition.topic.clone(), partition.index));
-        queue.open = Some(OpenBatch::new(completion, lease, bytes_max, Instant::now()));
+        let space = self.buffers.take(lease.bytes().saturating_sub(BATCH_HEADER_BYTES));
+        queue.begin(OpenBatch::new(completion, lease, space, bytes_max, Instant::now()));
     }
 
-    /// Ends the open batch, if there is one.
-    fn close_batch(&self, partition: &Arc<Partition>, queue: &mut Queue) {
-        if let Some(entry) = queue.seal_open()
-            && self.rules.compression != Compression::None
-            && let Some(records) = queue.start_compressing(entry)
-        {
-            self.compress(partition, entry, records);
+    /// Ends the open batch, if there is one; when it is to go. While it is compressed it may not, and its partition is
+    /// marked when that is done.
+    fn close_batch(&self, partition: &Arc<Partition>, queue: &mut Queue) -> Option<Due> {
+        let open = queue.open.as_ref()?;
+        let due = Due::Full { bytes: open.bytes(), by: open.created() + self.rules.linger };
+        let entry = queue.seal_open()?;
+        if self.rules.compression == Compression::None {
+            return Some(due);
         }
+        if let Some(records) = queue.start_compressing(entry) {
+            self.compress(partition, entry, records, due);
+        }
+        None
     }
 
-    /// Compresses a sealed batch in a task of its own; the batch keeps its place in the queue meanwhile.
-    pub(crate) fn compress(&self, partition: &Arc<Partition>, entry: u64, records: Bytes) {
+    /// Compresses a sealed batch in a task of its own; the batch keeps its place in the queue meanwhile. Then it is
+    /// `due`.
+    pub(crate) fn compress(&self, partition: &Arc<Partition>, entry: u64, records: Bytes, due: Due) {
         let partition = partition.clone();
-        let compressors = self.compressors.clone();
+        let (compressors, buffers) = (self.compressors.clone(), self.buffers.clone());
         // At most `max.request.size` bytes, so at most a few milliseconds of one worker.
         self.runtime.spawn(async move {
             let compressed = compressors.compress(&records);
-            partition.queue().finish_compressing(entry, compressed);
-            partition.mark();
+            let ready = {
+                let mut queue = partition.queue();
+                queue.finish_compressing(entry, compressed);
+                queue.ready.clone()
+            };
+            partition.mark_in(&ready, due);
+            buffers.give_back(records);
         });
     }
 

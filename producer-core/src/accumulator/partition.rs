@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use super::batch::{BatchImage, OpenBatch, SealedBatch, Stamp};
 use super::memory::Lease;
-use super::ready::ReadySet;
+use super::ready::{Due, ReadySet};
 use super::size_bound::SizeBound;
 use crate::config::Compression;
 use crate::delivery::{BatchResult, Completion, Share};
@@ -44,15 +44,18 @@ impl Partition {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has the leader's sender look at this partition.
+    /// Has the leader's sender look at this partition at once.
     pub(crate) fn mark(self: &Arc<Self>) {
         let ready = self.queue().ready.clone();
-        self.mark_in(&ready);
+        self.mark_in(&ready, Due::Now);
     }
 
-    pub(super) fn mark_in(self: &Arc<Self>, ready: &ReadySet) {
-        if !self.is_marked.swap(true, Ordering::AcqRel) {
-            ready.insert(self.clone());
+    /// Has a sender look at this partition in time.
+    pub(super) fn mark_in(self: &Arc<Self>, ready: &ReadySet, due: Due) {
+        if self.is_marked.swap(true, Ordering::AcqRel) {
+            ready.hasten(due);
+        } else {
+            ready.insert(self.clone(), due);
         }
     }
 
@@ -97,6 +100,8 @@ pub(crate) struct Queue {
     pub(super) open: Option<OpenBatch>,
     /// A flush waits for the open batch.
     is_open_urgent: bool,
+    /// How many callbacks the last batch had; the next is likely to have as many.
+    callback_count: usize,
     entries: VecDeque<Entry>,
     next_entry: u64,
     writer: Option<Identity>,
@@ -215,6 +220,8 @@ pub(crate) struct Settled {
     pub(crate) share: Share,
     pub(crate) result: BatchResult,
     pub(crate) lease: Option<Lease>,
+    /// The records, if nobody needs them any more.
+    pub(crate) spent: Bytes,
 }
 
 impl Queue {
@@ -225,6 +232,7 @@ impl Queue {
             topic_id,
             open: None,
             is_open_urgent: false,
+            callback_count: 0,
             entries: VecDeque::new(),
             next_entry: 0,
             writer: None,
@@ -246,9 +254,17 @@ impl Queue {
         self.needs_new_epoch = self.writer.is_some();
     }
 
+    /// Begins a batch; the one before is sealed.
+    pub(super) fn begin(&mut self, mut batch: OpenBatch) {
+        batch.expect_callbacks(self.callback_count);
+        self.open = Some(batch);
+    }
+
     /// Closes the open batch.
     pub(super) fn seal_open(&mut self) -> Option<u64> {
-        let batch = self.open.take()?.seal();
+        let open = self.open.take()?;
+        self.callback_count = open.callback_count();
+        let batch = open.seal();
         self.is_open_urgent = false;
         let id = self.next_entry;
         self.next_entry += 1;

@@ -16,7 +16,7 @@ use crate::accumulator::ready::NO_NODE;
 use crate::accumulator::{Accumulator, Append, Choice, Leader, Topic};
 use crate::config::{ConfigError, ProducerConfig};
 use crate::connection::{ConnectionOptions, Pool, ReconnectBackoff, Transport};
-use crate::delivery::{Callback, Delivery};
+use crate::delivery::{Callback, Receipt};
 use crate::error::ProduceError;
 use crate::metadata::{Cluster, Hooks, Metadata, Refresher, Unknown};
 use crate::metrics::{Gauges, ProducerMetrics, Recorder};
@@ -43,8 +43,8 @@ impl Deadline {
 
 /// What does not depend on the types of keys and values.
 pub(super) struct Core {
-    config: ProducerConfig,
-    context: Arc<Context>,
+    pub(super) config: ProducerConfig,
+    pub(super) context: Arc<Context>,
     runtime: tokio::runtime::Handle,
     is_closed: AtomicBool,
     tasks: Arc<Mutex<Tasks>>,
@@ -184,14 +184,14 @@ impl Core {
     }
 
     /// Finds the partition and appends; without a wait unless the topic is new or memory is full.
-    pub(super) async fn append(
+    pub(super) async fn append<R: Receipt>(
         &self,
         topic_name: &str,
         given: Option<i32>,
         record: &RecordView<'_>,
         callback: &mut Option<Callback>,
         deadline: &mut Deadline,
-    ) -> Result<Delivery, ProduceError> {
+    ) -> Result<R, ProduceError> {
         let accumulator = &self.context.accumulator;
         let mut topic = match accumulator.topic(topic_name) {
             Some(topic) => topic,
@@ -210,12 +210,12 @@ impl Core {
                 continue;
             };
             match accumulator.append(&topic, partition, record, choice, &mut lease, callback) {
-                Append::Done { completion, place } => {
+                Append::Done(receipt) => {
                     if topic.is_idle() {
                         // It was forgotten between our look at it and the append.
                         self.context.metadata.want(topic_name);
                     }
-                    return Ok(Delivery::new(completion, place));
+                    return Ok(receipt);
                 }
                 Append::Closed => {
                     self.check_open()?;
@@ -235,7 +235,7 @@ impl Core {
     }
 
     /// The partition of a record that does not depend on batches; a partitioner is asked once for each record.
-    fn fixed_partition(&self, topic: &Topic, record: &RecordView<'_>) -> Option<i32> {
+    pub(super) fn fixed_partition(&self, topic: &Topic, record: &RecordView<'_>) -> Option<i32> {
         if let Some(partitioner) = &self.config.partitioner {
             return Some(topic.partition_by(&**partitioner, record.key, record.value));
         }

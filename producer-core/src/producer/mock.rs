@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::Producer;
 use crate::accumulator::batch::RecordView;
 use crate::config::{ConfigError, ProducerConfig};
-use crate::delivery::{BatchResult, Callback, Completion, Delivery, RecordPlace, Share};
+use crate::delivery::{BatchResult, Callback, CallbackRow, Completion, Receipt, RecordPlace, Share};
 use crate::error::{Outcome, ProduceError};
 use crate::partitioner::{TopicPartitions, murmur2_partition};
 use crate::record::Headers;
@@ -167,14 +167,14 @@ struct State {
 
 impl Mock {
     /// Takes a record; its completion is that of a batch of its own.
-    pub(super) fn append(
+    pub(super) fn append<R: Receipt>(
         &self,
         config: &ProducerConfig,
         topic: &str,
         given: Option<i32>,
         record: &RecordView<'_>,
         callback: &mut Option<Callback>,
-    ) -> Result<Delivery, ProduceError> {
+    ) -> Result<R, ProduceError> {
         let mut state = self.lock();
         if let Some(error) = state.refusals.pop_front() {
             return Err(error);
@@ -201,15 +201,16 @@ impl Mock {
             value_bytes: part_bytes(record.value),
         };
         let completion = Arc::new(Completion::new(topic.into(), partition));
+        let receipt = R::of(&completion, place);
         if let Some(callback) = callback.take() {
-            completion.call_back(place, callback);
+            completion.call_back(CallbackRow::of(place, callback));
         }
-        state.waiting.push_back(completion.clone());
+        state.waiting.push_back(completion);
         drop(state);
         if self.is_automatic {
             self.settle_all(|_, _| None);
         }
-        Ok(Delivery::new(completion, place))
+        Ok(receipt)
     }
 
     /// Lets everything that waits succeed, as Java's mock does in `flush`.

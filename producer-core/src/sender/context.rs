@@ -74,7 +74,8 @@ impl Context {
 
     /// Gives a batch's records their answer and its memory back.
     pub(super) fn deliver(&self, settled: Settled) {
-        let Settled { completion, share, result, lease } = settled;
+        let Settled { completion, share, result, lease, spent } = settled;
+        self.accumulator.buffers.give_back(spent);
         if !matches!(result, BatchResult::Acknowledged { .. }) {
             self.metrics.records_failed(Instant::now(), completion.topic(), share.count());
         }

@@ -7,6 +7,7 @@ mod callbacks;
 mod context;
 mod error_table;
 mod idempotence;
+mod pace;
 mod request;
 mod response;
 mod retry;
@@ -26,11 +27,12 @@ pub(crate) use self::context::{Context, LastWords};
 pub(crate) use self::idempotence::{Identities, IdentityState, Registrar};
 pub(crate) use self::retry::Policy;
 
+use self::pace::Pace;
 use self::request::{Addressed, BATCH_OVERHEAD_BYTES, REQUEST_OVERHEAD_BYTES};
 use self::response::{Action, MetadataUse, Replies, judge, judge_lost};
 use self::retry::{Attempt, decide};
 use crate::accumulator::partition::{Partition, Readiness, Route, Take, Verdict};
-use crate::accumulator::ready::{NO_NODE, ReadySet};
+use crate::accumulator::ready::{Due, NO_NODE, ReadySet};
 use crate::config::{Acks, Compression};
 use crate::connection::{Answer, CallError, Connection, ConnectionError, Endpoint};
 use crate::error::Outcome;
@@ -84,6 +86,7 @@ pub(crate) struct Sender {
     outstanding: FuturesUnordered<Pending<Answered>>,
     /// The broker asked for a pause (KIP-219).
     muted_until: Option<Instant>,
+    pace: Pace,
 }
 
 /// Names a partition as long as it is held, which is as long as it is in one of the collections above.
@@ -95,6 +98,7 @@ impl Sender {
     pub(crate) fn new(context: Arc<Context>, ready: Arc<ReadySet>) -> Self {
         let cluster = context.metadata.subscribe();
         let identity = context.identities.subscribe();
+        let pace = Pace::new(context.accumulator.rules().linger);
         Self {
             context,
             ready,
@@ -108,6 +112,7 @@ impl Sender {
             scheduled: HashMap::new(),
             outstanding: FuturesUnordered::new(),
             muted_until: None,
+            pace,
         }
     }
 
@@ -116,19 +121,23 @@ impl Sender {
         let ready = self.ready.clone();
         let mut changed = Vec::new();
         loop {
-            ready.take(&mut changed);
+            self.pace.press(ready.take(&mut changed));
             changed.drain(..).for_each(|partition| self.look(&partition));
             if ready.take_hurry() {
                 let all: Vec<_> = self.timers.values().cloned().collect();
                 all.iter().for_each(|partition| self.look(partition));
+                self.pace.press(Due::Now.into());
             }
             self.fire_timers();
-            self.send_ready();
+            if !self.pace.holds_back(Instant::now()) {
+                self.send_ready();
+            }
 
-            let next = self.timers.keys().next().map(|(at, _)| *at).into_iter().chain(self.muted_until).min();
+            let timer = self.timers.keys().next().map(|(at, _)| *at);
+            let sleep = self.pace.sleep(Instant::now(), timer.into_iter().chain(self.muted_until).min());
             tokio::select! {
-                () = ready.changed() => {}
-                () = sleep_until(next) => {}
+                () = ready.changed(sleep) => {}
+                () = sleep_until(sleep.until) => {}
                 Some(answered) = self.outstanding.next(), if !self.outstanding.is_empty() => self.take_answer(answered),
                 connected = connected(&mut self.link) => self.take_connection(connected),
                 Ok(()) = self.cluster.changed() => {}
@@ -193,11 +202,18 @@ impl Sender {
             }
             self.scheduled.remove(&key);
             self.look(&partition);
+            self.pace.press(Due::Now.into());
         }
     }
 
     /// Sends requests while there are batches, room in flight and a connection.
     fn send_ready(&mut self) {
+        let before = self.outstanding.len();
+        self.send_while_possible();
+        self.pace.sent(Instant::now(), self.outstanding.len() > before, !self.candidates.is_empty());
+    }
+
+    fn send_while_possible(&mut self) {
         while !self.candidates.is_empty()
             && self.muted_until.is_none()
             && self.outstanding.len() < self.context.in_flight_max
@@ -330,7 +346,7 @@ impl Sender {
                     batches.push(InFlight { partition, topic_id, entry, records: facts.records });
                 }
                 Take::Compress { entry, records } => {
-                    self.context.accumulator.compress(&partition, entry, records);
+                    self.context.accumulator.compress(&partition, entry, records, Due::Now);
                     to_look_at.push(partition);
                 }
                 Take::NoRoom => kept.push_back(partition),

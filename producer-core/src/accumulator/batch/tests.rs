@@ -13,7 +13,7 @@ use crate::accumulator::memory::ByteBudget;
 
 fn open(bytes_max: usize) -> OpenBatch {
     let lease = ByteBudget::new(1 << 20).try_lease(bytes_max).unwrap();
-    OpenBatch::new(Arc::new(Completion::new("t".into(), 0)), lease, bytes_max, Instant::now())
+    OpenBatch::new(Arc::new(Completion::new("t".into(), 0)), lease, BytesMut::new(), bytes_max, Instant::now())
 }
 
 /// A record that owns its parts.

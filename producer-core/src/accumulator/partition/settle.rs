@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{Entry, Queue, Rules, Settled, Stage, State, Verdict, sequence_after};
@@ -155,7 +156,13 @@ impl Queue {
                 self.entries[index].is_settled = true;
                 let batch = &self.entries[index].batch;
                 let (completion, share) = (batch.completion.clone(), batch.share);
-                settled.push(Settled { completion, share, result: BatchResult::Failed(error), lease: None });
+                settled.push(Settled {
+                    completion,
+                    share,
+                    result: BatchResult::Failed(error),
+                    lease: None,
+                    spent: Bytes::new(),
+                });
                 index += 1;
             } else if let Some(entry) = self.entries.remove(index) {
                 self.leave_gap(&entry, entry.outcome);
@@ -202,8 +209,8 @@ impl Entry {
 
     /// `None` if the records have had their answer.
     fn into_settled(self, result: BatchResult) -> Option<Settled> {
-        let SealedBatch { completion, share, lease, .. } = self.batch;
-        (!self.is_settled).then_some(Settled { completion, share, result, lease: Some(lease) })
+        let SealedBatch { completion, share, lease, body, .. } = self.batch;
+        (!self.is_settled).then_some(Settled { completion, share, result, lease: Some(lease), spent: body })
     }
 }
 

@@ -1,5 +1,7 @@
 //! The queue as a function of its state and a made-up now.
 
+use bytes::BytesMut;
+
 use super::*;
 use crate::accumulator::batch::RecordView;
 use crate::accumulator::memory::ByteBudget;
@@ -41,14 +43,14 @@ impl Case {
     fn open(&mut self, records: u32, milliseconds: u64) {
         let lease = self.budget.try_lease(1000).unwrap();
         let completion = Arc::new(Completion::new(self.topic.clone(), 0));
-        let mut batch = OpenBatch::new(completion, lease, 1000, self.at(milliseconds));
+        let mut batch = OpenBatch::new(completion, lease, BytesMut::new(), 1000, self.at(milliseconds));
         let headers = Headers::default();
         for _ in 0..records {
             let record = RecordView { timestamp: 0, key: None, value: None, headers: &headers };
             let size = batch.room_for(&record).unwrap();
             batch.push(&record, &size);
         }
-        self.queue.open = Some(batch);
+        self.queue.begin(batch);
     }
 
     /// Adds a sealed batch.
