@@ -1,1 +1,3 @@
 //! Side-by-side benchmarks: parsers in `benches/`, Kafka producers in `producers/`.
+
+pub mod load;
