@@ -2,100 +2,107 @@
 //! end, and every answer is what a registry of one node would have given then.
 
 use std::collections::HashSet;
+use std::fmt::Debug;
+use std::hash::Hash;
 use std::time::Instant;
 
-/// A call that changes or reads one subject, with its answer.
-#[derive(Debug, Clone)]
-pub(super) struct Entry {
-    pub(super) call: Call,
+/// A registry of one node, as far as the answers of one kind of round depend on it. It begins empty.
+pub(super) trait Model: Clone + Eq + Hash + Default {
+    /// What is asked of it.
+    type Call: Copy + Debug;
+
+    /// What it answers to a call, and what it is afterwards.
+    fn answer(&self, call: Self::Call) -> (Reply, Self);
+}
+
+/// The part of an answer that depends on what others do: the status, and numbers that the body tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reply {
     pub(super) status: u16,
+    pub(super) told: Vec<u64>,
+}
+
+impl Reply {
+    /// Success, with numbers.
+    pub(super) fn ok(told: &[u64]) -> Self {
+        Self { status: 200, told: told.to_vec() }
+    }
+
+    /// A refusal tells its `error_code`.
+    pub(super) fn refused(status: u16, code: u64) -> Self {
+        Self { status, told: vec![code] }
+    }
+}
+
+/// A call with its answer.
+#[derive(Debug, Clone)]
+pub(super) struct Entry<C> {
+    pub(super) call: C,
+    /// `None`: nobody knows what came of it. It took effect once, at any time after its start, or never.
+    pub(super) reply: Option<Reply>,
     pub(super) started: Instant,
     pub(super) ended: Instant,
-}
-
-/// What can be done to the subject of a round. Schemas are numbers: 0 is the base, all others are compatible with the
-/// base in both directions, and with no other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Call {
-    Register(usize),
-    /// Sets FULL, else NONE.
-    SetFull(bool),
-    /// Marks the version that has this schema, by its number.
-    Delete(usize),
-}
-
-/// The subject, as far as answers depend on it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct State {
-    /// Live schemas in the order of their versions, with the numbers of those.
-    live: Vec<(usize, usize)>,
-    last_version: usize,
-    is_full: bool,
 }
 
 /// A history is searched with a bit per call.
 const CALLS_MAX: usize = 64;
 
-/// Fails with the history when no order explains it. Calls that failed inside the server are not looked at here.
-pub(super) fn explain(entries: &[Entry]) -> Result<(), String> {
+/// An order that explains all answers.
+#[derive(Debug)]
+pub(super) struct Order<M: Model> {
+    /// The calls, each with what the registry was before it. Of those without an answer only what took effect.
+    pub(super) calls: Vec<(M, M::Call)>,
+    /// What the registry was in the end.
+    pub(super) end: M,
+}
+
+/// Finds an order that explains all answers.
+///
+/// # Errors
+/// None does; the message has the history.
+pub(super) fn explain<M: Model>(entries: &[Entry<M::Call>]) -> Result<Order<M>, String> {
     assert!(entries.len() <= CALLS_MAX, "a round has {} calls", entries.len());
-    let entries: Vec<&Entry> = entries.iter().filter(|entry| entry.status < 500).collect();
-    let start = State { live: Vec::new(), last_version: 0, is_full: true };
-    let mut seen = HashSet::new();
-    if has_order(&entries, 0, &start, &mut seen) {
-        return Ok(());
+    let mut search = Search { entries, seen: HashSet::new(), calls: Vec::new() };
+    if let Some(end) = search.end_of(0, &M::default()) {
+        search.calls.reverse();
+        return Ok(Order { calls: search.calls, end });
     }
     let first = entries.iter().map(|entry| entry.started).min();
     let lines = entries.iter().map(|entry| {
         let at = |moment: Instant| first.map_or(0, |first| (moment - first).as_micros());
-        format!("{:?} {} from {} to {} us", entry.call, entry.status, at(entry.started), at(entry.ended))
+        format!("{:?} {:?} from {} to {} us", entry.call, entry.reply, at(entry.started), at(entry.ended))
     });
     Err(format!("no order explains\n{}", lines.collect::<Vec<_>>().join("\n")))
 }
 
-fn has_order(entries: &[&Entry], done: u64, state: &State, seen: &mut HashSet<(u64, State)>) -> bool {
-    if done.count_ones() as usize == entries.len() {
-        return true;
-    }
-    if !seen.insert((done, state.clone())) {
-        return false;
-    }
-    let open = || entries.iter().enumerate().filter(|(index, _)| done & (1 << index) == 0);
-    // What has not begun before another has ended cannot come before it.
-    let first_end = open().map(|(_, entry)| entry.ended).min();
-    open().filter(|(_, entry)| first_end.is_none_or(|end| entry.started <= end)).any(|(index, entry)| {
-        let next = state.after(entry.call, entry.status);
-        next.is_some_and(|next| has_order(entries, done | (1 << index), &next, seen))
-    })
+struct Search<'a, M: Model> {
+    entries: &'a [Entry<M::Call>],
+    /// What has led nowhere: calls that are done, and the registry they left.
+    seen: HashSet<(u64, M)>,
+    /// As in [`Order`], the last call first.
+    calls: Vec<(M, M::Call)>,
 }
 
-impl State {
-    /// The state after a call that was answered so, or `None` when it would have been answered otherwise.
-    fn after(&self, call: Call, status: u16) -> Option<Self> {
-        let mut next = self.clone();
-        let expected = match call {
-            Call::SetFull(is_full) => {
-                next.is_full = is_full;
-                200
+impl<M: Model> Search<'_, M> {
+    /// What the registry is in the end, if the calls that are not done have an order from here on.
+    fn end_of(&mut self, done: u64, state: &M) -> Option<M> {
+        let open: Vec<(usize, &Entry<M::Call>)> =
+            self.entries.iter().enumerate().filter(|(index, _)| done & (1 << index) == 0).collect();
+        // What has not begun before another has ended cannot come before it. What was not answered never ends.
+        let ends = open.iter().filter(|(_, entry)| entry.reply.is_some()).map(|(_, entry)| entry.ended);
+        let Some(first_end) = ends.min() else { return Some(state.clone()) };
+        if !self.seen.insert((done, state.clone())) {
+            return None;
+        }
+        for (index, entry) in open.into_iter().filter(|(_, entry)| entry.started <= first_end) {
+            let (reply, next) = state.answer(entry.call);
+            let fits = entry.reply.as_ref().is_none_or(|answered| *answered == reply);
+            if fits && let Some(end) = self.end_of(done | (1 << index), &next) {
+                self.calls.push((state.clone(), entry.call));
+                return Some(end);
             }
-            Call::Register(schema) if self.live.iter().any(|(own, _)| *own == schema) => 200,
-            Call::Register(schema) => match self.live.last() {
-                Some((latest, _)) if self.is_full && *latest != 0 && schema != 0 => 409,
-                _ => {
-                    next.last_version += 1;
-                    next.live.push((schema, next.last_version));
-                    200
-                }
-            },
-            Call::Delete(version) => match self.live.iter().position(|(_, own)| *own == version) {
-                Some(at) => {
-                    next.live.remove(at);
-                    200
-                }
-                None => 404,
-            },
-        };
-        (expected == status).then_some(next)
+        }
+        None
     }
 }
 
@@ -103,35 +110,89 @@ impl State {
 mod tests {
     use std::time::Duration;
 
+    use super::super::subject::{Call, Content};
     use super::*;
 
-    fn history(calls: &[(Call, u16, u64, u64)]) -> Vec<Entry> {
+    /// A call with its answer, or without, and when it was under way, in milliseconds.
+    type Line = (Call, Option<Reply>, u64, u64);
+
+    fn history(calls: &[Line]) -> Vec<Entry<Call>> {
         let zero = Instant::now();
         let at = |ms| zero + Duration::from_millis(ms);
-        let entries = calls.iter();
-        entries.map(|&(call, status, from, to)| Entry { call, status, started: at(from), ended: at(to) }).collect()
+        let entry = |(call, reply, from, to): &Line| Entry {
+            call: *call,
+            reply: reply.clone(),
+            started: at(*from),
+            ended: at(*to),
+        };
+        calls.iter().map(entry).collect()
+    }
+
+    fn is_explained(calls: &[Line]) -> bool {
+        let start: Line = (Call::SetFull(true), ok(&[]), 0, 1);
+        let base = (Call::Register(0), ok(&[1]), 1, 2);
+        explain::<Content>(&history(&[&[start, base], calls].concat())).is_ok()
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "as a line has it")]
+    fn ok(told: &[u64]) -> Option<Reply> {
+        Some(Reply::ok(told))
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "as a line has it")]
+    fn conflict() -> Option<Reply> {
+        Some(Reply::refused(409, 40901))
     }
 
     #[test]
-    fn one_of_two_incompatible_schemas_is_explained_and_both_are_not() {
-        let base = (Call::Register(0), 200, 0, 1);
-        let one = history(&[base, (Call::Register(1), 200, 2, 9), (Call::Register(2), 409, 2, 9)]);
-        let both = history(&[base, (Call::Register(1), 200, 2, 9), (Call::Register(2), 200, 2, 9)]);
-        let none = history(&[base, (Call::Register(1), 409, 2, 9), (Call::Register(2), 409, 2, 9)]);
+    fn one_of_two_incompatible_schemas_is_explained_and_both_or_none_are_not() {
+        let both_at_once = |one, other| [(Call::Register(1), one, 3, 9), (Call::Register(2), other, 3, 9)];
 
-        assert!(explain(&one).is_ok());
-        assert!(explain(&both).is_err());
-        assert!(explain(&none).is_err());
+        assert!(is_explained(&both_at_once(ok(&[2]), conflict())));
+        assert!(!is_explained(&both_at_once(ok(&[2]), ok(&[3]))));
+        assert!(!is_explained(&both_at_once(conflict(), conflict())));
+    }
+
+    #[test]
+    fn one_number_for_two_versions_is_not_explained() {
+        let numbered = |one, other| {
+            let level = (Call::SetFull(false), ok(&[]), 3, 4);
+            [level, (Call::Register(1), ok(&[one]), 5, 9), (Call::Register(2), ok(&[other]), 5, 9)]
+        };
+
+        assert!(is_explained(&numbered(2, 3)));
+        assert!(is_explained(&numbered(3, 2)));
+        assert!(!is_explained(&numbered(2, 2)));
     }
 
     #[test]
     fn a_level_counts_from_its_answer_on() {
-        let base = (Call::Register(0), 200, 0, 1);
-        let first = (Call::Register(1), 200, 2, 3);
-        let while_it_is_set = [base, first, (Call::SetFull(false), 200, 4, 9), (Call::Register(2), 409, 5, 8)];
-        let after_it_was_set = [base, first, (Call::SetFull(false), 200, 4, 9), (Call::Register(2), 409, 10, 11)];
+        let refused = |from, to| {
+            let first = (Call::Register(1), ok(&[2]), 2, 3);
+            [first, (Call::SetFull(false), ok(&[]), 4, 9), (Call::Register(2), conflict(), from, to)]
+        };
 
-        assert!(explain(&history(&while_it_is_set)).is_ok());
-        assert!(explain(&history(&after_it_was_set)).is_err());
+        assert!(is_explained(&refused(5, 8)));
+        assert!(!is_explained(&refused(10, 11)));
+    }
+
+    #[test]
+    fn a_read_sees_what_was_acknowledged_before_it() {
+        let read = |from| [(Call::Register(1), ok(&[2]), 2, 3), (Call::Versions, ok(&[1]), from, 9)];
+
+        assert!(is_explained(&read(2)));
+        assert!(!is_explained(&read(4)));
+    }
+
+    #[test]
+    fn a_call_without_an_answer_took_effect_later_or_never_and_not_twice() {
+        let lost = |first: &[u64], second: &[u64]| {
+            [(Call::Register(1), None, 3, 4), (Call::Versions, ok(first), 5, 6), (Call::Versions, ok(second), 7, 8)]
+        };
+
+        assert!(is_explained(&lost(&[1], &[1])));
+        assert!(is_explained(&lost(&[1], &[1, 2])));
+        assert!(!is_explained(&lost(&[1, 2], &[1])));
+        assert!(!is_explained(&lost(&[1, 2], &[1, 2, 3])));
     }
 }

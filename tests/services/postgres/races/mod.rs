@@ -1,19 +1,45 @@
 //! Two registries, one database, clients on both at once: whatever they race for, it is as if all had come one by one.
 //!
-//! Each round has a subject of its own and one kind of race ([`rounds`]). After it, both nodes are asked for all that
-//! was acknowledged, and a search looks for an order of the calls that explains every answer ([`history`]).
+//! Each round has subjects of its own and one kind of race, written down as a [`script`]. After the race both nodes are
+//! asked for all that was acknowledged, and a search looks for an order of the calls that explains every answer
+//! ([`history`]). In some rounds a [`nemesis`] kills a node, or freezes it.
+//!
+//! What must hold, by the names that violations begin with:
+//!
+//! | | |
+//! |---|---|
+//! | I1 | an id stands for one content in its context, for ever |
+//! | I2 | a content has one id in its context, until its last version is removed; imports choose their ids |
+//! | I3 | versions are unique, their contents do not change, their numbers have no gap but for removed ones, and marked ones registered again |
+//! | I4 | another judge of compatibility takes and refuses what was taken and refused, at the level then in force |
+//! | I5 | what is acknowledged is seen by every later read on either node; what was removed, by none after 5 s |
+//! | I6 | every answer, a refusal, too, is that of a registry of one node at one moment of the call |
+//! | I7 | a call without an answer took effect once or never |
+//! | I8 | a node answers everything, and nothing with a status from 500 on, unless nodes are killed or frozen |
+//! | I9 | ids are in the order of their commits: whoever comes after an id was told gets a higher one |
+//!
+//! The search ([`history`]) finds breaches of I6, of I7, of I3's numbers and of I5's lists, and reports them as I6;
+//! [`world`] finds those of I1, I2, I3 and I9, [`oracle`] of I4, [`script`] of I3, I5 and I8.
 
 mod history;
-mod rounds;
+mod identical;
+mod imports;
+mod nemesis;
+mod oracle;
+mod references;
+mod script;
+mod subject;
+mod world;
 
-use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-use serde_json::Value;
+use futures_util::future::join_all;
+use tokio::sync::Barrier;
 
-use super::nodes::{Node, start_together};
-use history::Entry;
-use rounds::Kind;
+use super::nodes::start_together;
+use nemesis::Strike;
+use script::{Batch, play};
+use world::World;
 
 /// Rounds of all kinds: quick, and with `SR_LONG`.
 const ROUNDS: (usize, usize) = (300, 20_000);
@@ -24,82 +50,91 @@ const INCOMPATIBLE_ROUNDS: usize = 200;
 /// Rounds that run side by side, each with clients of its own on both nodes.
 const AT_ONCE: usize = 4;
 
-/// What is known of the database while rounds run side by side.
-struct World {
-    nodes: Vec<Node>,
-    known: Mutex<Known>,
+/// What is raced for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Incompatible,
+    Levels,
+    Deletes,
+    Removals,
+    References,
+    Identical,
+    Imports,
 }
 
-#[derive(Default)]
-struct Known {
-    content_of: HashMap<u64, String>,
-    id_of: HashMap<String, u64>,
-    violations: Vec<String>,
-    calls: usize,
-    longest_history: usize,
-}
+impl Kind {
+    const ALL: [Self; 7] = [
+        Self::Incompatible,
+        Self::Levels,
+        Self::Deletes,
+        Self::Removals,
+        Self::References,
+        Self::Identical,
+        Self::Imports,
+    ];
 
-impl World {
-    fn violation(&self, text: String) {
-        self.known.lock().unwrap().violations.push(text);
-    }
-
-    /// I1 and I2: one id, one content, for ever; one content, one id.
-    fn saw(&self, id: u64, content: &Value) {
-        let content = content.to_string();
-        let mut known = self.known.lock().unwrap();
-        let of_id = known.content_of.entry(id).or_insert_with(|| content.clone()).clone();
-        let of_content = *known.id_of.entry(content.clone()).or_insert(id);
-        if of_id != content {
-            known.violations.push(format!("I1: id {id} was {of_id}, now it is {content}"));
+    async fn play(self, world: &World, batch: &Batch, round: usize) {
+        match self {
+            Self::Incompatible => play(world, batch, round, subject::incompatible()).await,
+            Self::Levels => play(world, batch, round, subject::levels()).await,
+            Self::Deletes => play(world, batch, round, subject::deletes()).await,
+            Self::Removals => play(world, batch, round, subject::removals()).await,
+            Self::References => play(world, batch, round, references::references()).await,
+            Self::Identical => play(world, batch, round, identical::identical()).await,
+            Self::Imports => play(world, batch, round, imports::imports()).await,
         }
-        if of_content != id {
-            known.violations.push(format!("I2: {content} was {of_content}, now it is {id}"));
-        }
-    }
-
-    /// The highest id that anybody was told so far.
-    fn highest_id(&self) -> u64 {
-        self.known.lock().unwrap().content_of.keys().copied().max().unwrap_or(0)
-    }
-
-    /// Takes the history of a round in.
-    fn check(&self, round: usize, kind: Kind, entries: &[Entry]) {
-        for entry in entries.iter().filter(|entry| entry.status >= 500) {
-            self.violation(format!("I8: round {round} ({kind:?}): {entry:?}"));
-        }
-        if let Err(reason) = history::explain(entries) {
-            self.violation(format!("I6: round {round} ({kind:?}): {reason}"));
-        }
-        let mut known = self.known.lock().unwrap();
-        known.calls += entries.len();
-        known.longest_history = known.longest_history.max(entries.len());
     }
 }
 
-/// Runs rounds on two nodes until `count` are done or one has shown a violation; the violations.
-fn run(count: usize, kinds: &[Kind], variables: &[(&str, &str)]) -> Vec<String> {
-    let registries = start_together(2, variables).unwrap();
-    let world =
-        World { nodes: registries.iter().map(|registry| Node::new(registry.url())).collect(), known: Mutex::default() };
+/// What to run.
+struct Plan {
+    rounds: usize,
+    kinds: &'static [Kind],
+    /// A fault that is planted in both nodes.
+    mutant: Option<&'static str>,
+    /// Whether nodes fail in some rounds.
+    has_nemesis: bool,
+}
+
+/// Runs rounds on two nodes until all are done or one has shown a violation; the violations.
+fn run(plan: &Plan) -> Vec<String> {
+    let variables: Vec<(&str, &str)> = plan.mutant.iter().map(|mutant| ("SCHEMA_REGISTRY_MUTANT", *mutant)).collect();
+    let registries = start_together(2, &variables).unwrap();
+    let world = World::new(registries.iter().map(|registry| registry.url().to_owned()));
+    let registries: Vec<_> = registries.into_iter().map(|registry| Arc::new(Mutex::new(registry))).collect();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let mut done = 0;
-    while done < count && world.known.lock().unwrap().violations.is_empty() {
-        let batch = AT_ONCE.min(count - done);
-        runtime.block_on(async {
-            let rounds = (done..done + batch).map(|round| rounds::run(&world, round, kinds[round % kinds.len()]));
-            futures_util::future::join_all(rounds).await;
-        });
-        done += batch;
+    let (mut done, mut strikes) = (0, 0);
+    while done < plan.rounds && world.is_well() {
+        let count = AT_ONCE.min(plan.rounds - done);
+        let strike = Strike::of(done / AT_ONCE).filter(|_| plan.has_nemesis && count == AT_ONCE);
+        let members = count + usize::from(strike.is_some());
+        let batch = Batch { is_struck: strike.is_some(), gate: Barrier::new(members) };
+        let rounds = (done..done + count).map(|round| plan.kinds[round % plan.kinds.len()].play(&world, &batch, round));
+        let nemesis = async {
+            if let Some(strike) = strike {
+                batch.gate.wait().await;
+                strike.strike(&world, &registries).await;
+                batch.gate.wait().await;
+            }
+        };
+        runtime.block_on(futures_util::future::join(join_all(rounds), nemesis));
+        done += count;
+        strikes += usize::from(strike.is_some());
     }
 
-    let known = world.known.into_inner().unwrap();
+    let mut known = world.end();
+    let refuted = if known.violations.is_empty() { oracle::refuted(&known.judgements).unwrap() } else { Vec::new() };
+    known.violations.extend(refuted.into_iter().map(|judgement| format!("I4: {judgement}")));
     println!(
-        "races: {done} rounds, {} calls, longest history {}, {} ids, {} violations, variables {variables:?}",
+        "races: {done} rounds, {strikes} strikes, {} calls, {} of them without an answer, longest history {}, {} ids, \
+         {} judgements, {} violations, mutant {:?}",
         known.calls,
+        known.unknown,
         known.longest_history,
-        known.content_of.len(),
-        known.violations.len()
+        known.ids(),
+        known.judgements.len(),
+        known.violations.len(),
+        plan.mutant
     );
     known.violations
 }
@@ -108,28 +143,27 @@ fn run(count: usize, kinds: &[Kind], variables: &[(&str, &str)]) -> Vec<String> 
 fn every_race_is_as_if_all_had_come_one_by_one() {
     let rounds = if std::env::var_os("SR_LONG").is_some() { ROUNDS.1 } else { ROUNDS.0 };
 
-    let violations = run(rounds, &Kind::ALL, &[]);
+    let violations = run(&Plan { rounds, kinds: &Kind::ALL, mutant: None, has_nemesis: true });
 
     assert!(violations.is_empty(), "{}", violations.join("\n"));
 }
 
+const INCOMPATIBLE: Plan =
+    Plan { rounds: INCOMPATIBLE_ROUNDS, kinds: &[Kind::Incompatible], mutant: None, has_nemesis: false };
+
 #[test]
 fn of_mutually_incompatible_schemas_exactly_one_is_taken() {
-    let violations = run(INCOMPATIBLE_ROUNDS, &[Kind::Incompatible], &[]);
+    let violations = run(&INCOMPATIBLE);
 
     assert!(violations.is_empty(), "{}", violations.join("\n"));
 }
 
 #[test]
 fn a_check_outside_the_lock_is_found() {
-    let mutant = [("SCHEMA_REGISTRY_MUTANT", "check-outside-the-lock")];
-
-    assert!(!run(INCOMPATIBLE_ROUNDS, &[Kind::Incompatible], &mutant).is_empty());
+    assert!(!run(&Plan { mutant: Some("check-outside-the-lock"), ..INCOMPATIBLE }).is_empty());
 }
 
 #[test]
 fn a_number_taken_without_the_lock_is_found() {
-    let mutant = [("SCHEMA_REGISTRY_MUTANT", "number-without-the-lock")];
-
-    assert!(!run(INCOMPATIBLE_ROUNDS, &[Kind::Incompatible], &mutant).is_empty());
+    assert!(!run(&Plan { mutant: Some("number-without-the-lock"), ..INCOMPATIBLE }).is_empty());
 }

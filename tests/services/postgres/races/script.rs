@@ -1,0 +1,286 @@
+//! A round: its calls as they are written down, and how they are played on two nodes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tokio::sync::Barrier;
+
+use super::super::nodes::{Answer, Node};
+use super::history::{Entry, Model, Order, Reply, explain};
+use super::oracle::Judgement;
+use super::world::World;
+
+/// What was permanently deleted is served by no node for longer.
+const REMOVED_MAX: Duration = Duration::from_secs(5);
+
+/// A node that was struck answers again within this time.
+const BACK_MAX: Duration = Duration::from_secs(60);
+
+/// A kind of round that is played.
+pub(super) trait Played: Model {
+    /// How a call is sent.
+    fn request(round: usize, call: Self::Call) -> Request;
+
+    /// The numbers that the body of a success tells.
+    fn told(round: usize, call: Self::Call, body: &Value) -> Vec<u64>;
+
+    /// The versions that are there, the marked ones, too.
+    fn stored(&self, round: usize) -> Vec<Stored>;
+
+    /// What the level in force had to say to a call, for others to judge; `None` when it was not asked.
+    fn judgement(&self, _round: usize, _call: Self::Call) -> Option<Judgement> {
+        None
+    }
+}
+
+/// The calls of a round.
+#[derive(Debug, Clone)]
+pub(super) struct Script<M: Model> {
+    /// One after the other.
+    pub(super) before: Vec<M::Call>,
+    /// At once; those of one client one after the other, on one node and the other in turn.
+    pub(super) clients: Vec<Vec<M::Call>>,
+    /// When all have ended, on each node.
+    pub(super) after: Vec<M::Call>,
+    pub(super) keeps: Keeps,
+}
+
+/// What is there for good once it was registered in a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keeps {
+    Everything,
+    /// Contents with their ids. Versions are marked.
+    Contents,
+    /// Nothing. Versions are removed, or imported, so that a content may get another id, and a number another content.
+    Nothing,
+}
+
+/// A call on its way.
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    method: &'static str,
+    path: String,
+    body: Option<Value>,
+    /// What is registered.
+    registers: Option<(String, Value)>,
+}
+
+/// A version with its content.
+#[derive(Debug, Clone)]
+pub(super) struct Stored {
+    pub(super) subject: String,
+    pub(super) version: u64,
+    pub(super) schema: Value,
+}
+
+impl Request {
+    pub(super) fn new(method: &'static str, path: String, body: Option<Value>) -> Self {
+        Self { method, path, body, registers: None }
+    }
+
+    pub(super) fn register(subject: &str, schema: Value) -> Self {
+        Self::register_with(subject, schema, json!({}))
+    }
+
+    /// Registers with members besides `schema`.
+    pub(super) fn register_with(subject: &str, schema: Value, mut body: Value) -> Self {
+        body["schema"] = json!(schema.to_string());
+        let path = format!("/subjects/{subject}/versions");
+        Self { method: "POST", path, body: Some(body), registers: Some((subject.to_owned(), schema)) }
+    }
+}
+
+/// The number, or the numbers of a list.
+pub(super) fn numbers(body: &Value) -> Vec<u64> {
+    let list = body.as_array().map_or(std::slice::from_ref(body), Vec::as_slice);
+    list.iter().filter_map(Value::as_u64).collect()
+}
+
+/// Rounds that run side by side.
+pub(super) struct Batch {
+    /// Whether nodes fail while they race.
+    pub(super) is_struck: bool,
+    /// All rounds begin to race together, and go on when all have raced and all nodes are well.
+    pub(super) gate: Barrier,
+}
+
+/// Plays a round; what is wrong goes to the world.
+pub(super) async fn play<M: Played>(world: &World, batch: &Batch, number: usize, script: Script<M>) {
+    let round = Round { world, batch, number, keeps: script.keeps, registered: Mutex::default() };
+    let mut entries = Vec::new();
+    for call in script.before {
+        entries.push(round.call::<M>(number, call, false).await);
+    }
+    batch.gate.wait().await;
+    let clients = script.clients.iter().enumerate().map(|(client, calls)| {
+        let round = &round;
+        async move {
+            let mut entries = Vec::new();
+            for (turn, call) in calls.iter().enumerate() {
+                entries.push(round.call::<M>(client + turn, *call, batch.is_struck).await);
+            }
+            entries
+        }
+    });
+    entries.extend(join_all(clients).await.into_iter().flatten());
+    batch.gate.wait().await;
+    for place in 0..2 {
+        for call in &script.after {
+            round.well(place).await;
+            entries.push(round.call::<M>(place, *call, false).await);
+        }
+    }
+
+    world.count(&entries);
+    match explain::<M>(&entries) {
+        Ok(order) => round.check(&order).await,
+        Err(reason) => round.violation("I6", &reason),
+    }
+}
+
+/// A round while it is played.
+struct Round<'a> {
+    world: &'a World,
+    batch: &'a Batch,
+    number: usize,
+    keeps: Keeps,
+    /// The ids that registers were answered, each with a subject.
+    registered: Mutex<BTreeMap<u64, String>>,
+}
+
+impl Round<'_> {
+    fn violation(&self, of: &str, text: &str) {
+        self.world.violation(format!("{of}: round {}: {text}", self.number));
+    }
+
+    /// Sends a call to a node. Where nodes fail, it may have no answer.
+    async fn call<M: Played>(&self, place: usize, call: M::Call, may_fail: bool) -> Entry<M::Call> {
+        let Request { method, path, body, registers } = M::request(self.number, call);
+        let started = Instant::now();
+        if let Some((_, schema)) = &registers
+            && self.keeps != Keeps::Nothing
+        {
+            self.world.sends(schema, started);
+        }
+        let answer = self.world.node(place).call(method, &path, body).await;
+        let ended = Instant::now();
+        self.world.answered();
+
+        let answer = match answer {
+            Ok(answer) if answer.status < 500 => answer,
+            failed => {
+                if !may_fail {
+                    self.violation("I8", &format!("{call:?}: {failed:?}"));
+                }
+                return Entry { call, reply: None, started, ended };
+            }
+        };
+        let reply = match answer.status {
+            200 => Reply::ok(&M::told(self.number, call, &answer.body)),
+            status => Reply::refused(status, answer.code()),
+        };
+        if let Some((subject, schema)) = registers.filter(|_| answer.is_ok()) {
+            let version = answer.body["version"].as_u64().unwrap_or_default();
+            let stored = Stored { subject, version, schema };
+            self.registered.lock().unwrap().insert(answer.id(), stored.subject.clone());
+            self.world.saw(answer.id(), &stored, self.keeps, ended);
+            self.reads_back(place + 1, answer.id(), &stored, may_fail).await;
+        }
+        Entry { call, reply: Some(reply), started, ended }
+    }
+
+    /// I5 of what was registered, on the other node.
+    async fn reads_back(&self, place: usize, id: u64, stored: &Stored, may_fail: bool) {
+        if self.keeps == Keeps::Nothing {
+            return;
+        }
+        let node = self.world.node(place);
+        let Some(by_id) = self.read(&node, &format!("/schemas/ids/{id}"), may_fail).await else { return };
+        if text(&by_id) != Some(stored.schema.clone()) {
+            self.violation("I5", &format!("{stored:?} has id {id}, and then {by_id:?}"));
+        }
+        if self.keeps == Keeps::Contents {
+            return;
+        }
+        let Some(uses) = self.read(&node, &format!("/schemas/ids/{id}/versions"), may_fail).await else { return };
+        let is_used = |one: &Value| one["subject"] == *stored.subject && one["version"] == stored.version;
+        if !uses.body.as_array().is_some_and(|uses| uses.iter().any(is_used)) {
+            self.violation("I5", &format!("{stored:?} is not among the uses of id {id}: {uses:?}"));
+        }
+    }
+
+    async fn read(&self, node: &Node, path: &str, may_fail: bool) -> Option<Answer> {
+        match node.call("GET", path, None).await {
+            Ok(answer) if answer.status < 500 => Some(answer),
+            failed => {
+                if !may_fail {
+                    self.violation("I8", &format!("GET {path}: {failed:?}"));
+                }
+                None
+            }
+        }
+    }
+
+    /// Waits for a node that was struck.
+    async fn well(&self, place: usize) {
+        let since = Instant::now();
+        while self.batch.is_struck && since.elapsed() < BACK_MAX {
+            if self.world.node(place).call("GET", "/health/ready", None).await.is_ok_and(|answer| answer.is_ok()) {
+                return;
+            }
+        }
+    }
+
+    /// What must hold in the end, on both nodes.
+    async fn check<M: Played>(&self, order: &Order<M>) {
+        let judgements = order.calls.iter().filter_map(|(state, call)| state.judgement(self.number, *call));
+        self.world.judged(judgements);
+        let stored = order.end.stored(self.number);
+        let mut ids = BTreeSet::new();
+        for place in 0..2 {
+            let node = self.world.node(place);
+            for stored in &stored {
+                let Stored { subject, version, schema } = stored;
+                let path = format!("/subjects/{subject}/versions/{version}?deleted=true");
+                let Some(answer) = self.read(&node, &path, false).await else { continue };
+                if text(&answer).as_ref() != Some(schema) {
+                    self.violation("I3", &format!("{stored:?} expected, {answer:?} found"));
+                }
+                ids.insert(answer.id());
+                self.world.saw(answer.id(), stored, self.keeps, Instant::now());
+            }
+        }
+        if self.keeps == Keeps::Nothing {
+            self.what_was_removed_is_gone(&ids).await;
+        }
+    }
+
+    /// I5 of what was removed: every id but those that are in use.
+    async fn what_was_removed_is_gone(&self, used: &BTreeSet<u64>) {
+        let registered = std::mem::take(&mut *self.registered.lock().unwrap());
+        for (id, subject) in registered.into_iter().filter(|(id, _)| !used.contains(id)) {
+            // Imports, in contexts of their own, remove nothing.
+            let path = format!("/schemas/ids/{id}");
+            for place in 0..2 {
+                let node = self.world.node(place);
+                let since = Instant::now();
+                while let Some(answer) = self.read(&node, &path, false).await
+                    && answer.status != 404
+                {
+                    if since.elapsed() > REMOVED_MAX {
+                        self.violation("I5", &format!("id {id} of {subject} was removed, and still {answer:?}"));
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The schema in an answer.
+fn text(answer: &Answer) -> Option<Value> {
+    serde_json::from_str(answer.body["schema"].as_str()?).ok()
+}
