@@ -3,6 +3,7 @@
 mod cluster;
 mod faults;
 mod guide;
+mod kills;
 mod nodes;
 mod races;
 mod store;
