@@ -94,7 +94,10 @@ impl<M: Model> Search<'_, M> {
         if !self.seen.insert((done, state.clone())) {
             return None;
         }
-        for (index, entry) in open.into_iter().filter(|(_, entry)| entry.started <= first_end) {
+        let mut next: Vec<_> = open.into_iter().filter(|(_, entry)| entry.started <= first_end).collect();
+        // What was not answered took effect only where the answers of others show it.
+        next.sort_by_key(|(_, entry)| entry.reply.is_none());
+        for (index, entry) in next {
             let (reply, next) = state.answer(entry.call);
             let fits = entry.reply.as_ref().is_none_or(|answered| *answered == reply);
             if fits && let Some(end) = self.end_of(done | (1 << index), &next) {
@@ -194,5 +197,14 @@ mod tests {
         assert!(is_explained(&lost(&[1], &[1, 2])));
         assert!(!is_explained(&lost(&[1, 2], &[1])));
         assert!(!is_explained(&lost(&[1, 2], &[1, 2, 3])));
+    }
+
+    #[test]
+    fn a_call_without_an_answer_takes_effect_only_where_answers_show_it() {
+        let shown = [(Call::Register(0), None, 0, 1), (Call::Versions, ok(&[1]), 2, 3)];
+        let hidden = [(Call::Register(0), None, 0, 1), (Call::Check(1), ok(&[1]), 2, 3)];
+
+        assert_eq!(explain::<Content>(&history(&shown)).unwrap().calls.len(), 2);
+        assert_eq!(explain::<Content>(&history(&hidden)).unwrap().calls.len(), 1);
     }
 }
