@@ -68,6 +68,7 @@ impl Load {
             if let Some(ready_since) = backlog.ready_since
                 && !timeout.is_zero()
                 && ready_since.max(queue.ready.drained_at()) + timeout < now
+                && !stuck_nodes.contains(&node)
             {
                 stuck_nodes.push(node);
             }

@@ -304,9 +304,8 @@ impl Accumulator {
     pub(crate) fn compress(&self, partition: &Arc<Partition>, entry: u64, records: Bytes, due: Due) {
         let partition = partition.clone();
         let (compressors, buffers) = (self.compressors.clone(), self.buffers.clone());
-        // At most `max.request.size` bytes, so at most a few milliseconds of one worker.
         self.runtime.spawn(async move {
-            let compressed = compressors.compress(&records);
+            let compressed = compressors.compress_aside(&records).await;
             let ready = {
                 let mut queue = partition.queue();
                 queue.finish_compressing(entry, compressed);

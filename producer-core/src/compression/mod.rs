@@ -1,7 +1,8 @@
 //! Codecs for the records of a batch. The header stays plain; its attributes name the codec.
 //!
 //! Both directions of a codec stand in its file: the producer compresses, the reader, the fake broker and the
-//! producer's splitting of a batch decompress. A decompressor trusts no length: what it allocates is bounded by its caller.
+//! producer's splitting of a batch decompress. A decompressor trusts no length: what it puts out is bounded by its
+//! caller, and what it needs beside that by its format: zstd a window of up to 128 MiB, lz4 a block of up to 4 MiB.
 
 #[cfg(feature = "gzip")]
 mod gzip;
@@ -14,9 +15,10 @@ mod zstd;
 
 mod decompress;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use tokio::sync::Semaphore;
 
 use crate::config::{Compression, ProducerConfig};
 
@@ -42,11 +44,47 @@ pub(crate) struct Compressors {
     level: i32,
     /// At most one for each thread that compressed at the same time.
     idle: Mutex<Vec<Compressor>>,
+    /// One permit for each core: more large batches at a time would only wait for each other, each with its tables.
+    large: Semaphore,
+}
+
+/// Bytes that a codec compresses in about a millisecond, which is as long as a task may hold the thread of others.
+///
+/// Orders of magnitude on one core of a server, from the codecs' own benchmarks: the fast ones take some 300 MB in a
+/// second, those that search a little some 30 MB, those that search for the best match 2 MB or less. To hand a batch
+/// to another thread and back costs some tens of microseconds, so smaller ones stay where they are: a default batch
+/// of 16 KiB does but for the slowest.
+fn bytes_per_millisecond(compression: Compression, level: i32) -> usize {
+    match (compression, level) {
+        (Compression::None | Compression::Snappy, _) | (Compression::Zstd, ..=3) => 256 * 1024,
+        (Compression::Lz4, 9) => 256 * 1024,
+        (Compression::Gzip, ..=6) | (Compression::Lz4, ..=8) | (Compression::Zstd, ..=9) => 32 * 1024,
+        (Compression::Gzip | Compression::Lz4 | Compression::Zstd, _) => 2 * 1024,
+    }
 }
 
 impl Compressors {
     pub(crate) fn new(config: &ProducerConfig) -> Self {
-        Self { compression: config.compression, level: config.compression_level(), idle: Mutex::default() }
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self {
+            compression: config.compression,
+            level: config.compression_level(),
+            idle: Mutex::default(),
+            large: Semaphore::new(cores),
+        }
+    }
+
+    /// As [`compress`](Self::compress), on a thread for blocking work if that takes long: the workers of the runtime
+    /// have connections to serve.
+    pub(crate) async fn compress_aside(self: &Arc<Self>, records: &Bytes) -> Option<(Bytes, i16)> {
+        if records.len() <= bytes_per_millisecond(self.compression, self.level) {
+            return self.compress(records);
+        }
+        // Never closed.
+        let _permit = self.large.acquire().await.ok()?;
+        let (compressors, records) = (self.clone(), records.clone());
+        // Without an answer, when the runtime ends for instance, the batch stays plain.
+        tokio::task::spawn_blocking(move || compressors.compress(&records)).await.ok()?
     }
 
     /// The records compressed, with the attributes to go with them; `None` if that would not make them smaller.

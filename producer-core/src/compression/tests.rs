@@ -218,3 +218,35 @@ proptest! {
         }
     }
 }
+
+/// Says by what it writes whether it ran on the thread of the test.
+struct Telling(std::thread::ThreadId);
+
+impl Encoder for Telling {
+    fn encode(&mut self, _records: &[u8], out: &mut Vec<u8>) -> std::io::Result<()> {
+        out.push(u8::from(std::thread::current().id() == self.0));
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_takes_long_leaves_the_threads_of_the_runtime_alone() {
+    let cases = [
+        (Compression::Lz4, 9, 16_384, true),
+        (Compression::Zstd, 3, 16_384, true),
+        (Compression::Gzip, -1, 16_384, true),
+        (Compression::Snappy, 0, 1_000_000, false),
+        (Compression::Gzip, -1, 100_000, false),
+        (Compression::Lz4, 17, 16_384, false),
+        (Compression::Zstd, 19, 16_384, false),
+    ];
+    for (compression, level, bytes, is_here) in cases {
+        let compressors = Arc::new(compressors(compression, level));
+        let encoder = Box::new(Telling(std::thread::current().id()));
+        compressors.lock().push(Compressor { encoder, out: Vec::new() });
+
+        let (told, _) = compressors.compress_aside(&vec![0; bytes].into()).await.unwrap();
+
+        assert_eq!(told[0] == 1, is_here, "{compression:?} at {level}, {bytes} bytes");
+    }
+}
