@@ -245,7 +245,8 @@ impl ProduceError {
 
 /// A record that never entered the producer, given back with the reason.
 pub struct SendError<K, V> {
-    /// The record, as it was.
+    /// The record as it was, but for what interceptors changed in it: topic, key, value and headers of its own. The
+    /// headers that they and serializers added are off again.
     pub record: crate::record::ProducerRecord<K, V>,
     /// Why.
     pub error: ProduceError,

@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tracing::Instrument as _;
+
 pub use self::interceptor::Interceptor;
 #[cfg(feature = "testing")]
 pub use self::mock::{MockProducer, MockRecord};
@@ -292,15 +294,20 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         let interceptors = &self.inner.interceptors;
         if !interceptors.is_empty() {
             interceptors.on_send(&mut record);
-            callback = Some(interceptors.before(callback));
         }
-        let result = self.inner.enqueue(&mut record, &mut scratch, &mut callback).await;
+        let span = tracing::trace_span!("send", topic = &*record.topic);
+        let result = if span.is_disabled() {
+            self.inner.enqueue(&mut record, &mut scratch, &mut callback).await
+        } else {
+            // Boxed, so that the usual way carries no room for it.
+            Box::pin(self.inner.enqueue(&mut record, &mut scratch, &mut callback)).instrument(span).await
+        };
         if scratch.capacity() <= SCRATCH_BYTES_MAX {
             SCRATCH.set(scratch);
         }
         result.map_err(|error| {
             self.inner.core.count_refused();
-            interceptors.on_acknowledgement(Err(&error));
+            interceptors.on_acknowledgement(Err(&error), &record.headers);
             // What serializers and interceptors added would be added again when the record is sent again.
             record.headers.truncate(own_headers);
             SendError { record, error }
@@ -370,6 +377,9 @@ impl<K: 'static, V: 'static> Inner<K, V> {
         let parts = self.serialize(record, scratch, &mut deadline).await?;
         let view = parts.view(timestamp, scratch, &record.headers);
         core.check_size(&view)?;
+        if !self.interceptors.is_empty() {
+            *callback = Some(self.interceptors.before(callback.take(), record.headers.clone()));
+        }
         #[cfg(feature = "testing")]
         if let Some(mock) = &self.mock {
             return mock.append(core.config(), &record.topic, record.partition, &view, callback);

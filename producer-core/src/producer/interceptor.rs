@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::delivery::Callback;
 use crate::error::ProduceError;
-use crate::record::{ProducerRecord, RecordMetadata};
+use crate::record::{Headers, ProducerRecord, RecordMetadata};
 
 /// Sees every record on its way in and every result on its way out: for tracing headers, counting, auditing.
 ///
@@ -22,8 +22,11 @@ pub trait Interceptor<K, V>: Send + Sync + 'static {
     /// Called when the record's fate is known, before its callback: once for each record that `on_send` saw, unless
     /// the future of `send` was dropped before the record entered the producer. Runs where callbacks run; for a
     /// record that `send` itself refused, in `send`.
-    fn on_acknowledgement(&self, result: Result<&RecordMetadata, &ProduceError>) {
-        let _ = result;
+    ///
+    /// `headers` are the record's as they were sent, with those that interceptors and serializers added: a trace that
+    /// `on_send` put there can be ended here.
+    fn on_acknowledgement(&self, result: Result<&RecordMetadata, &ProduceError>, headers: &Headers) {
+        let _ = (result, headers);
     }
 }
 
@@ -53,17 +56,17 @@ impl<K: 'static, V: 'static> Interceptors<K, V> {
         }
     }
 
-    pub(super) fn on_acknowledgement(&self, result: Result<&RecordMetadata, &ProduceError>) {
+    pub(super) fn on_acknowledgement(&self, result: Result<&RecordMetadata, &ProduceError>, headers: &Headers) {
         for interceptor in &*self.chain {
-            shielded("on_acknowledgement", || interceptor.on_acknowledgement(result));
+            shielded("on_acknowledgement", || interceptor.on_acknowledgement(result, headers));
         }
     }
 
     /// A callback that tells the interceptors, then the user's.
-    pub(super) fn before(&self, callback: Option<Callback>) -> Callback {
+    pub(super) fn before(&self, callback: Option<Callback>, headers: Headers) -> Callback {
         let all = Self { chain: self.chain.clone() };
         Box::new(move |result| {
-            all.on_acknowledgement(result.as_ref());
+            all.on_acknowledgement(result.as_ref(), &headers);
             if let Some(callback) = callback {
                 callback(result);
             }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use producer_core::record::Headers;
 use producer_core::serializer::StringSerializer;
 use producer_core::testing::{Api, FakeBroker, Fault, FaultAction};
 use producer_core::{Interceptor, ProduceError, Producer, ProducerRecord, RecordMetadata};
@@ -23,10 +24,11 @@ impl Interceptor<String, String> for Noting {
         record.headers.push(self.name, None);
     }
 
-    fn on_acknowledgement(&self, result: Result<&RecordMetadata, &ProduceError>) {
+    fn on_acknowledgement(&self, result: Result<&RecordMetadata, &ProduceError>, headers: &Headers) {
         let result =
             result.map_or_else(|error| error.to_string(), |landed| format!("offset {}", landed.offset.unwrap()));
-        self.seen.lock().unwrap().push(format!("{}: {result}", self.name));
+        let keys: Vec<_> = headers.iter().map(|header| header.key.as_str()).collect();
+        self.seen.lock().unwrap().push(format!("{}: {result} {}", self.name, keys.join("+")));
     }
 }
 
@@ -37,7 +39,7 @@ impl Interceptor<String, String> for Panicking {
         panic!("this panic belongs to the test");
     }
 
-    fn on_acknowledgement(&self, _result: Result<&RecordMetadata, &ProduceError>) {
+    fn on_acknowledgement(&self, _result: Result<&RecordMetadata, &ProduceError>, _headers: &Headers) {
         panic!("this panic belongs to the test");
     }
 }
@@ -70,13 +72,13 @@ async fn each_record_and_each_result_passes_all_of_them_though_one_panics() {
     let expected = [
         "first sends 7",
         "last sends 7",
-        "first: offset 0",
-        "last: offset 0",
+        "first: offset 0 first+last",
+        "last: offset 0 first+last",
         "callback: offset 0",
         "first sends 8",
         "last sends 8",
-        "first: offset 1",
-        "last: offset 1",
+        "first: offset 1 first+last",
+        "last: offset 1 first+last",
     ];
     assert_eq!(*seen.lock().unwrap(), expected);
     let records = broker.records(TOPIC, 0).unwrap();
@@ -101,5 +103,6 @@ async fn what_fails_is_told_once_and_a_refused_record_comes_back_without_added_h
     let seen = seen.lock().unwrap();
     let results: Vec<_> = seen.iter().filter(|line| line.starts_with("first: ")).collect();
     assert_eq!(results.len(), 2, "{seen:?}");
-    assert!(results[0].contains("`missing`") && results[1].contains("INVALID_RECORD"), "{seen:?}");
+    assert!(results[0].contains("`missing`") && results[0].ends_with(" own+first+last"), "{seen:?}");
+    assert!(results[1].contains("INVALID_RECORD"), "{seen:?}");
 }
