@@ -37,13 +37,21 @@ struct Place {
     connection: Option<Connection>,
     failures: u32,
     not_before: Option<Instant>,
+    /// The broker asked for a pause (KIP-219).
+    muted_until: Option<Instant>,
 }
 
 impl Place {
     /// Whether it holds a connection, or failures that the next attempt has to know of.
     fn is_needed(&self, now: Instant, backoff: ReconnectBackoff) -> bool {
         let is_open = self.connection.as_ref().is_some_and(Connection::is_open);
-        is_open || self.not_before.is_some_and(|not_before| now < not_before + backoff.max)
+        is_open || self.is_muted(now) || self.not_before.is_some_and(|not_before| now < not_before + backoff.max)
+    }
+}
+
+impl Place {
+    fn is_muted(&self, now: Instant) -> bool {
+        self.muted_until.is_some_and(|until| now < until)
     }
 }
 
@@ -79,7 +87,8 @@ impl Pool {
         let options = ConnectionOptions { setup_timeout, ..self.options.clone() };
         match Connection::open(&*self.transport, endpoint, &options).instrument(span).await {
             Ok(connection) => {
-                *place = Place { connection: Some(connection.clone()), ..Place::default() };
+                let muted_until = place.muted_until;
+                *place = Place { connection: Some(connection.clone()), muted_until, ..Place::default() };
                 Ok(connection)
             }
             Err(error) => {
@@ -88,6 +97,29 @@ impl Pool {
                 place.not_before = Some(Instant::now() + pause);
                 Err(error)
             }
+        }
+    }
+
+    /// Leaves a broker alone for so long, as its answer asked (`throttle_time_ms`); not positive: no pause.
+    pub(crate) async fn mute(&self, endpoint: &Endpoint, throttle_ms: i32) {
+        let Some(pause) = u64::try_from(throttle_ms).ok().filter(|pause| *pause > 0) else { return };
+        let place = self.place(endpoint);
+        let mut place = place.lock().await;
+        place.muted_until = place.muted_until.max(Some(Instant::now() + Duration::from_millis(pause)));
+    }
+
+    /// Whether a broker is to be left alone; others are asked rather.
+    pub(crate) fn is_muted(&self, endpoint: &Endpoint) -> bool {
+        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(place) = places.get(endpoint) else { return false };
+        place.try_lock().is_ok_and(|place| place.is_muted(Instant::now()))
+    }
+
+    /// Waits until a broker may be asked again.
+    pub(crate) async fn unmuted(&self, endpoint: &Endpoint) {
+        let muted_until = self.place(endpoint).lock().await.muted_until;
+        if let Some(until) = muted_until {
+            tokio::time::sleep_until(until).await;
         }
     }
 

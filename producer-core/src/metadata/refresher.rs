@@ -101,12 +101,14 @@ impl Refresher {
         if self.recovery == MetadataRecovery::Rebootstrap || candidates.is_empty() {
             candidates.extend(self.bootstrap.iter().cloned());
         }
+        candidates.sort_by_key(|endpoint| self.pool.is_muted(endpoint));
         let patience = crate::backoff::patience(self.unanswered, self.request_timeout);
         let mut tried: Vec<Endpoint> = Vec::with_capacity(candidates.len());
         for endpoint in candidates {
             if tried.contains(&endpoint) {
                 continue;
             }
+            self.pool.unmuted(&endpoint).await;
             let span = tracing::debug_span!("metadata", %endpoint);
             let asking = tokio::time::timeout(patience, self.ask(&endpoint).instrument(span));
             let Ok(answered) = asking.await else {
@@ -151,7 +153,9 @@ impl Refresher {
             (state.wanted.keys().map(topic).collect(), state.round)
         };
         let request = MetadataRequest::default().with_topics(Some(topics)).with_allow_auto_topic_creation(true);
-        Ok((connection.call(&request).await?, round))
+        let answer = connection.call(&request).await?;
+        self.pool.mute(endpoint, answer.throttle_time_ms).await;
+        Ok((answer, round))
     }
 
     fn take_in(&self, answer: &MetadataResponse, round: u64) -> Round {

@@ -109,7 +109,9 @@ impl Registrar {
                 continue;
             }
             let patience = crate::backoff::patience(failures, self.request_timeout);
-            match tokio::time::timeout(patience, self.ask_somebody()).await {
+            let Some(endpoint) = self.choose() else { return };
+            self.pool.unmuted(&endpoint).await;
+            match tokio::time::timeout(patience, self.ask(&endpoint)).await {
                 Ok(Ok(Some(known))) => {
                     failures = 0;
                     state.send_replace(known);
@@ -124,19 +126,25 @@ impl Registrar {
         }
     }
 
-    /// Any broker hands out ids. `None` means: ask again.
-    async fn ask_somebody(&mut self) -> Result<Option<IdentityState>, ConnectionError> {
+    /// Any broker hands out ids. `None` only without any address, which `validate` refuses.
+    fn choose(&mut self) -> Option<Endpoint> {
         let cluster = self.metadata.subscribe().borrow().clone();
         let mut endpoints: Vec<&Endpoint> = cluster.brokers.values().collect();
         if endpoints.is_empty() {
             endpoints.extend(&self.bootstrap);
         }
-        // One that is down or frozen is not asked twice in a row.
+        // One that is down or frozen is not asked twice in a row, one that wants a pause only if all do.
         if endpoints.len() > 1 {
             endpoints.retain(|endpoint| Some(*endpoint) != self.last.as_ref());
         }
-        let Some(endpoint) = fastrand::choice(endpoints) else { return Ok(None) };
-        self.last = Some(endpoint.clone());
+        let free: Vec<&Endpoint> = endpoints.iter().copied().filter(|endpoint| !self.pool.is_muted(endpoint)).collect();
+        let chosen = fastrand::choice(if free.is_empty() { endpoints } else { free }).cloned();
+        self.last.clone_from(&chosen);
+        chosen
+    }
+
+    /// `None` means: ask again.
+    async fn ask(&self, endpoint: &Endpoint) -> Result<Option<IdentityState>, ConnectionError> {
         let connection = self.pool.get(endpoint).await?;
         let request = InitProducerIdRequest::default()
             .with_transactional_id(None)
@@ -144,7 +152,10 @@ impl Registrar {
             .with_producer_id(ProducerId(-1))
             .with_producer_epoch(-1);
         match connection.call(&request).await {
-            Ok(reply) => Ok(judge(&reply)),
+            Ok(reply) => {
+                self.pool.mute(endpoint, reply.throttle_time_ms).await;
+                Ok(judge(&reply))
+            }
             Err(lost) if matches!(lost.error.kind, ConnectionErrorKind::UnsupportedVersion { .. }) => {
                 Ok(Some(IdentityState::Refused(format!("{}; set `enable.idempotence=false`", lost.error).into())))
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use producer_core::config::MetadataRecovery;
 use producer_core::testing::{Api, FakeBrokerConfig, Fault, FaultAction};
-use producer_core::{Compression, ProduceError};
+use producer_core::{Compression, ProduceError, ProducerRecord};
 use tokio::time::Instant;
 
 use super::support::{TOPIC, answered, cluster, cluster_with, landed, ms, numbers, producer, send, to, warm};
@@ -215,4 +215,41 @@ async fn a_partition_without_a_leader_is_asked_about_ever_more_rarely() {
     // Pauses of 100, 200, 400, 800 and 1,000 ms, 20 % more or less.
     assert!((10..=20).contains(&asked), "{asked} in ten seconds");
     assert!(ms(restarted) < 1_500, "{} ms", ms(restarted));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_asks_for_a_pause_is_left_alone_and_another_one_asked() {
+    for nodes in [1_u16, 2] {
+        let broker = cluster(nodes, 1);
+        broker.create_topic("other", 1).unwrap();
+        let producer = producer(&broker, |_| {});
+        warm(&broker, &producer, 1).await;
+        let asked = |broker: &producer_core::testing::FakeBroker| broker.requests(Api::Metadata);
+        let node = asked(&broker).last().unwrap().node;
+        broker.inject(Fault::new(Api::Metadata, FaultAction::Throttle(Duration::from_secs(2))));
+        broker.create_topic("throttled", 1).unwrap();
+        producer.send_and_wait(ProducerRecord::to("throttled").value("1".to_owned())).await.unwrap();
+        let before = Instant::now();
+
+        producer.send_and_wait(ProducerRecord::to("other").value("1".to_owned())).await.unwrap();
+
+        let last = *asked(&broker).last().unwrap();
+        assert_eq!(last.node != node, nodes == 2);
+        let expected = if nodes == 2 { 0..100 } else { 1_900..2_100 };
+        assert!(expected.contains(&ms(before)), "{nodes} nodes: {} ms", ms(before));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_asked_for_with_a_producer_id_is_kept() {
+    const COORDINATOR_LOAD_IN_PROGRESS: i16 = 14;
+    let broker = cluster(1, 1);
+    let producer = producer(&broker, |config| config.linger = Duration::ZERO);
+    broker.inject(Fault::new(Api::InitProducerId, FaultAction::Error(COORDINATOR_LOAD_IN_PROGRESS)));
+    broker.inject(Fault::new(Api::InitProducerId, FaultAction::Throttle(Duration::from_secs(2))));
+
+    landed(send(&producer, 0, [1]).await).await;
+
+    let asked: Vec<_> = broker.requests(Api::InitProducerId).iter().map(|request| request.at).collect();
+    assert!(asked.len() == 2 && asked[1] - asked[0] >= Duration::from_secs(2), "{asked:?}");
 }
