@@ -12,7 +12,7 @@ use super::error_table::{Treatment, treatment};
 use crate::connection::{CallError, Connection, ConnectionError, ConnectionErrorKind, Endpoint, Sent};
 use crate::delivery::BatchResult;
 use crate::error::{Outcome, ProduceError};
-use crate::error_code;
+use crate::error_code::{self, UNKNOWN_PRODUCER_ID};
 use crate::metadata::{LeaderHint, Leadership};
 
 /// The replies to one request.
@@ -73,6 +73,8 @@ pub(crate) struct Reply {
     pub(crate) code: i16,
     pub(crate) base_offset: i64,
     pub(crate) log_append_time_ms: i64,
+    /// -1 if the broker did not know it.
+    pub(crate) log_start_offset: i64,
     pub(crate) message: Option<Arc<str>>,
     /// Index and reason of each record at fault (KIP-467).
     pub(crate) record_errors: Vec<(u32, Option<Arc<str>>)>,
@@ -87,6 +89,7 @@ impl Reply {
             code: own.error_code,
             base_offset: own.base_offset,
             log_append_time_ms: own.log_append_time_ms,
+            log_start_offset: own.log_start_offset,
             message: text(&own.error_message),
             record_errors: own
                 .record_errors
@@ -217,6 +220,11 @@ pub(crate) fn judge(reply: &Reply, is_idempotent: bool) -> Action {
             retry(MetadataUse::Keep, Outcome::Written, false)
         }
         Treatment::Retry(outcome) => retry(MetadataUse::Keep, outcome, false),
+        // The partition left the broker before it could say where its log starts, so its word about us means nothing
+        // yet. As in Java; versions without the field do not have the code.
+        Treatment::NewEpoch if is_idempotent && reply.code == UNKNOWN_PRODUCER_ID && reply.log_start_offset < 0 => {
+            retry(MetadataUse::Refresh, Outcome::NotWritten, false)
+        }
         Treatment::NewEpoch if is_idempotent => retry(MetadataUse::Keep, Outcome::NotWritten, true),
         Treatment::NewEpoch => fail(Outcome::NotWritten),
         Treatment::Split => Action::Split(Failure::of(reply)),
@@ -273,6 +281,16 @@ mod tests {
             assert!(matches!(judge(&reply(code), true), Action::Retry(Retry { needs_new_epoch: true, .. })));
             assert!(matches!(judge(&reply(code), false), Action::Fail { outcome: Outcome::NotWritten, .. }));
         }
+    }
+
+    #[test]
+    fn a_producer_id_that_a_partition_on_the_move_does_not_know_is_no_reason_for_a_new_epoch() {
+        for (log_start_offset, expected) in [(-1, false), (0, true), (7, true)] {
+            let Action::Retry(retry) = judge(&Reply { log_start_offset, ..reply(59) }, true) else { panic!() };
+
+            assert_eq!(retry.needs_new_epoch, expected, "{log_start_offset}");
+        }
+        assert!(matches!(judge(&Reply { log_start_offset: -1, ..reply(59) }, false), Action::Fail { .. }));
     }
 
     #[test]

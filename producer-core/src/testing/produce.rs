@@ -17,6 +17,7 @@ use super::server::{Answer, Call, Served};
 use crate::stored_batch::BatchHeader;
 
 const INVALID_REQUIRED_ACKS: i16 = 21;
+const UNKNOWN_PRODUCER_ID: i16 = 59;
 
 impl Served for ProduceRequest {
     fn targets(&self, cluster: &Cluster) -> Vec<Target> {
@@ -132,7 +133,8 @@ fn respond(index: i32, appended: Result<Appended, Refusal>) -> PartitionProduceR
             response
                 .with_error_code(refusal.code)
                 .with_base_offset(-1)
-                .with_log_start_offset(-1)
+                // Told with this one alone, whose meaning depends on it.
+                .with_log_start_offset(if refusal.code == UNKNOWN_PRODUCER_ID { 0 } else { -1 })
                 .with_record_errors(record_errors.into_iter().collect())
                 .with_error_message(refusal.message.map(StrBytes::from_string))
         }
