@@ -295,13 +295,9 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         if !interceptors.is_empty() {
             interceptors.on_send(&mut record);
         }
-        let span = tracing::trace_span!("send", topic = &*record.topic);
-        let result = if span.is_disabled() {
-            self.inner.enqueue(&mut record, &mut scratch, &mut callback).await
-        } else {
-            // Boxed, so that the usual way carries no room for it.
-            Box::pin(self.inner.enqueue(&mut record, &mut scratch, &mut callback)).instrument(span).await
-        };
+        // Around what may be waited for; a send that takes its record at once has nothing to show.
+        let span = tracing::debug_span!("send", topic = &*record.topic);
+        let result = self.inner.enqueue(&mut record, &mut scratch, &mut callback).instrument(span).await;
         if scratch.capacity() <= SCRATCH_BYTES_MAX {
             SCRATCH.set(scratch);
         }

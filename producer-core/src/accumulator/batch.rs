@@ -76,6 +76,7 @@ pub(crate) struct OpenBatch {
     count: i32,
     base_timestamp: i64,
     max_timestamp: i64,
+    record_bytes_max: usize,
     created: Instant,
     completion: Arc<Completion>,
     callbacks: CallbackRow,
@@ -97,6 +98,7 @@ impl OpenBatch {
             count: 0,
             base_timestamp: 0,
             max_timestamp: i64::MIN,
+            record_bytes_max: 0,
             created,
             completion,
             callbacks: CallbackRow::default(),
@@ -133,6 +135,7 @@ impl OpenBatch {
         let (index, timestamp_delta) = (self.count, self.timestamp_delta(record));
         write_record(&mut self.records, record, size, timestamp_delta, index);
         self.max_timestamp = self.max_timestamp.max(record.timestamp);
+        self.record_bytes_max = self.record_bytes_max.max(size.total);
         self.count += 1;
         index.cast_unsigned()
     }
@@ -170,6 +173,7 @@ impl OpenBatch {
             count: self.count,
             base_timestamp: self.base_timestamp,
             max_timestamp: self.max_timestamp,
+            record_bytes_max: self.record_bytes_max,
             created: self.created,
             completion: self.completion,
             lease: self.lease,
@@ -189,6 +193,8 @@ pub(crate) struct SealedBatch {
     pub(crate) count: i32,
     base_timestamp: i64,
     max_timestamp: i64,
+    /// The largest record before compression; in a half, of the whole.
+    pub(crate) record_bytes_max: usize,
     pub(crate) created: Instant,
     pub(crate) completion: Arc<Completion>,
     /// The records of the completion that are in this batch.

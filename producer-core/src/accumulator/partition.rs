@@ -121,6 +121,8 @@ pub(crate) struct Queue {
     pub(super) is_closed: bool,
     /// What kept the last batch from being sent at all.
     pub(crate) obstacle: Option<Arc<str>>,
+    /// Batches cut in two since somebody counted them.
+    splits: u32,
 }
 
 #[derive(Debug)]
@@ -131,6 +133,8 @@ struct Entry {
     state: State,
     stamp: Option<Stamp>,
     attempts: u32,
+    /// It was in a request, or what it was cut from was.
+    was_sent: bool,
     /// What is known of the attempts that have had their answer.
     outcome: Outcome,
     /// Expired while in flight: its records have their answer, the queue waits for the broker's.
@@ -169,6 +173,8 @@ pub(crate) struct BatchFacts {
     pub(crate) records: u32,
     /// Of the records before compression.
     pub(crate) plain_bytes: usize,
+    /// Of the largest record, before compression.
+    pub(crate) record_bytes_max: usize,
     /// When its first record was appended; `None` if it was sent before.
     pub(crate) waiting_since: Option<Instant>,
 }
@@ -244,7 +250,13 @@ impl Queue {
             confirmed: None,
             is_closed: false,
             obstacle: None,
+            splits: 0,
         }
+    }
+
+    /// How many batches were cut in two since the last call.
+    pub(crate) fn take_splits(&mut self) -> u32 {
+        std::mem::take(&mut self.splits)
     }
 
     /// The topic was deleted and made again: the new partition knows nothing of our sequences.
@@ -275,6 +287,7 @@ impl Queue {
             state: State::Waiting { not_before: None },
             stamp: None,
             attempts: 0,
+            was_sent: false,
             outcome: Outcome::NotWritten,
             is_settled: false,
             last_failure: None,
@@ -433,8 +446,10 @@ impl Queue {
         let facts = BatchFacts {
             records: entry.batch.count.cast_unsigned(),
             plain_bytes: entry.batch.plain_bytes,
-            waiting_since: (entry.attempts == 1).then_some(entry.batch.created),
+            record_bytes_max: entry.batch.record_bytes_max,
+            waiting_since: (!entry.was_sent).then_some(entry.batch.created),
         };
+        entry.was_sent = true;
         Take::Batch { entry: entry.id, image: entry.batch.image(entry.stamp), topic_id: self.topic_id, facts }
     }
 

@@ -26,6 +26,10 @@ pub struct ProducerMetrics {
     pub batch_size_avg: f64,
     /// The largest batch.
     pub batch_size_max: f64,
+    /// Batches per second that were cut in two, because brokers take none so large.
+    pub batch_split_rate: f64,
+    /// Batches that were cut in two.
+    pub batch_split_total: u64,
     /// Size of a batch's records after compression by that before; 1 without compression.
     pub compression_rate_avg: f64,
     /// From a batch's first record to its first request.
@@ -38,6 +42,8 @@ pub struct ProducerMetrics {
     pub request_latency_max: f64,
     /// Bytes of a record before compression, with its share of lengths and headers.
     pub record_size_avg: f64,
+    /// The largest record.
+    pub record_size_max: f64,
     /// Records of a produce request.
     pub records_per_request_avg: f64,
     /// Records put into requests per second, repeats included.
@@ -182,16 +188,19 @@ impl ProducerMetrics {
         prometheus::text(&self.values())
     }
 
-    fn named(&self) -> [(&'static str, f64); 33] {
+    fn named(&self) -> [(&'static str, f64); 36] {
         [
             ("batch-size-avg", self.batch_size_avg),
             ("batch-size-max", self.batch_size_max),
+            ("batch-split-rate", self.batch_split_rate),
+            ("batch-split-total", self.batch_split_total as f64),
             ("compression-rate-avg", self.compression_rate_avg),
             ("record-queue-time-avg", self.record_queue_time_avg),
             ("record-queue-time-max", self.record_queue_time_max),
             ("request-latency-avg", self.request_latency_avg),
             ("request-latency-max", self.request_latency_max),
             ("record-size-avg", self.record_size_avg),
+            ("record-size-max", self.record_size_max),
             ("records-per-request-avg", self.records_per_request_avg),
             ("record-send-rate", self.record_send_rate),
             ("record-send-total", self.record_send_total as f64),

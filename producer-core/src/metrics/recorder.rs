@@ -32,6 +32,8 @@ pub(crate) struct SentBatch {
     /// Of the records before and after compression.
     pub(crate) plain_bytes: usize,
     pub(crate) compressed_bytes: usize,
+    /// Of the largest record, before compression.
+    pub(crate) record_bytes_max: usize,
     /// When its first record was appended; `None` if it was sent before.
     pub(crate) waiting_since: Option<Instant>,
 }
@@ -61,6 +63,8 @@ struct State {
     queue_time_ms: Windowed,
     latency_ms: Windowed,
     record_bytes: Windowed,
+    record_bytes_max: Windowed,
+    splits: Rated,
     records_per_request: Windowed,
     throttle_ms: Windowed,
     room_wait_ns: Rated,
@@ -118,6 +122,7 @@ impl Recorder {
             bytes += batch.bytes;
             state.batch_bytes.record(now, batch.bytes as f64);
             state.record_bytes.record(now, batch.plain_bytes as f64 / f64::from(batch.records.max(1)));
+            state.record_bytes_max.record(now, batch.record_bytes_max as f64);
             if let Some(since) = batch.waiting_since {
                 state.queue_time_ms.record(now, milliseconds(now - since));
             }
@@ -146,6 +151,11 @@ impl Recorder {
     pub(crate) fn request_lost(&self) {
         let mut state = self.lock();
         state.in_flight = state.in_flight.saturating_sub(1);
+    }
+
+    /// Batches were cut in two.
+    pub(crate) fn batches_split(&self, now: Instant, count: u32) {
+        self.lock().splits.add(now, count.into());
     }
 
     /// A batch is to be sent again.
@@ -199,12 +209,15 @@ impl Recorder {
             client_id: self.client_id.clone(),
             batch_size_avg: state.batch_bytes.avg(now),
             batch_size_max: state.batch_bytes.max(now),
+            batch_split_rate: state.splits.rate(now),
+            batch_split_total: state.splits.total,
             compression_rate_avg: state.all.compression.avg(now),
             record_queue_time_avg: state.queue_time_ms.avg(now),
             record_queue_time_max: state.queue_time_ms.max(now),
             request_latency_avg: state.latency_ms.avg(now),
             request_latency_max: state.latency_ms.max(now),
             record_size_avg: state.record_bytes.avg(now),
+            record_size_max: state.record_bytes_max.max(now),
             records_per_request_avg: state.records_per_request.avg(now),
             record_send_rate: state.all.sends.rate(now),
             record_send_total: state.all.sends.total,

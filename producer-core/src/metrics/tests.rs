@@ -15,6 +15,7 @@ fn batch(topic: &str, records: u32, waiting_since: Option<Instant>) -> SentBatch
         bytes: bytes / 2 + 61,
         plain_bytes: bytes,
         compressed_bytes: bytes / 2,
+        record_bytes_max: 150,
         waiting_since,
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::request::REQUEST_OVERHEAD_BYTES;
 use super::{CallbackQueue, Identities, Policy};
 use crate::accumulator::Accumulator;
 use crate::accumulator::partition::{Partition, Settled};
@@ -26,7 +27,8 @@ pub(crate) struct Context {
     pub(super) acks: Acks,
     pub(super) is_idempotent: bool,
     pub(super) request_timeout: Duration,
-    pub(super) request_bytes_max: usize,
+    /// What `max.request.size` leaves for batches.
+    pub(super) batches_bytes_max: usize,
     pub(super) in_flight_max: usize,
     pub(super) policy: Policy,
     fatal: OnceLock<ProduceError>,
@@ -56,7 +58,7 @@ impl Context {
             acks: config.acks,
             is_idempotent: config.enable_idempotence,
             request_timeout: config.request_timeout,
-            request_bytes_max: config.request_bytes_max,
+            batches_bytes_max: config.request_bytes_max.saturating_sub(REQUEST_OVERHEAD_BYTES + config.client_id.len()),
             in_flight_max: config.in_flight_max,
             policy: Policy {
                 retries: config.retries,

@@ -28,7 +28,7 @@ pub(crate) use self::idempotence::{Identities, IdentityState, Registrar};
 pub(crate) use self::retry::Policy;
 
 use self::pace::Pace;
-use self::request::{Addressed, BATCH_OVERHEAD_BYTES, REQUEST_OVERHEAD_BYTES};
+use self::request::{Addressed, BATCH_OVERHEAD_BYTES};
 use self::response::{Action, MetadataUse, Replies, judge, judge_lost};
 use self::retry::{Attempt, decide};
 use crate::accumulator::partition::{Partition, Readiness, Route, Take, Verdict};
@@ -330,9 +330,10 @@ impl Sender {
                         bytes: image.bytes(),
                         plain_bytes: facts.plain_bytes,
                         compressed_bytes: image.body.len(),
+                        record_bytes_max: facts.record_bytes_max,
                         waiting_since: facts.waiting_since,
                     });
-                    let limit = self.context.request_bytes_max.saturating_sub(REQUEST_OVERHEAD_BYTES);
+                    let limit = self.context.batches_bytes_max;
                     let taken = image.bytes() + BATCH_OVERHEAD_BYTES + partition.topic.len();
                     room = room.min(limit).saturating_sub(taken);
                     addressed.push(Addressed {
@@ -382,7 +383,7 @@ impl Sender {
             return Take::Nothing;
         }
         let identities = &self.context.identities;
-        match queue.take(now, rules, identities.current(), room) {
+        let taken = match queue.take(now, rules, identities.current(), room) {
             Take::NewEpoch(old) => match identities.epoch_after(old) {
                 Some(identity) => {
                     queue.begin_epoch(identity);
@@ -391,6 +392,16 @@ impl Sender {
                 None => Take::NewEpoch(old),
             },
             taken => taken,
+        };
+        let splits = queue.take_splits();
+        drop(queue);
+        self.count_splits(now, splits);
+        taken
+    }
+
+    fn count_splits(&self, now: Instant, splits: u32) {
+        if splits > 0 {
+            self.context.metrics.batches_split(now, splits);
         }
     }
 
@@ -481,7 +492,9 @@ impl Sender {
             self.context.metrics.records_retried(now, &partition.topic, batch.records);
         }
         let settled = queue.settle(batch.entry, verdict, &self.context.accumulator.rules());
+        let splits = queue.take_splits();
         drop(queue);
+        self.count_splits(now, splits);
         if let Some(settled) = settled {
             self.context.deliver(settled);
         }

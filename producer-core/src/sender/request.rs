@@ -26,8 +26,9 @@ const COMPACT_VERSION: i16 = 9;
 /// The first version in which a broker takes batches compressed with zstd (KIP-110).
 pub(crate) const ZSTD_VERSION: i16 = 7;
 
-/// Bytes beside the batches: the request's own fields and, for each batch, topic and partition.
-pub(crate) const REQUEST_OVERHEAD_BYTES: usize = 64;
+/// Bytes beside the batches: the request's header without the client's name, its own fields and, for each batch,
+/// topic and partition.
+pub(crate) const REQUEST_OVERHEAD_BYTES: usize = 80;
 pub(crate) const BATCH_OVERHEAD_BYTES: usize = 32;
 
 /// One batch and where it goes.

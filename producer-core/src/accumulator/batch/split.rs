@@ -36,6 +36,7 @@ impl SealedBatch {
             count: self.count - cut.count,
             base_timestamp: right_base,
             max_timestamp: self.base_timestamp.wrapping_add(cut.right_max_delta),
+            record_bytes_max: self.record_bytes_max,
             created: self.created,
             completion: self.completion.clone(),
             share: right_share,

@@ -74,7 +74,7 @@ impl Queue {
     /// Puts two halves in the place of a batch, with its sequences; false if it has a single record.
     pub(super) fn split(&mut self, index: usize, attempts: u32, rules: &Rules) -> bool {
         let Some(entry) = self.entries.remove(index) else { return false };
-        let Entry { id, batch, stamp, outcome, last_failure, compression: stage, .. } = entry;
+        let Entry { id, batch, stamp, outcome, last_failure, was_sent, compression: stage, .. } = entry;
         let compression = if rules.compression == Compression::None { Stage::Over } else { Stage::Due };
         let (left, right) = match batch.split() {
             Ok([left, right]) => (left, right),
@@ -87,6 +87,7 @@ impl Queue {
                     state,
                     stamp,
                     attempts,
+                    was_sent,
                     outcome,
                     is_settled: false,
                     last_failure,
@@ -104,6 +105,7 @@ impl Queue {
                 state: State::Waiting { not_before: None },
                 stamp,
                 attempts,
+                was_sent,
                 outcome,
                 is_settled: false,
                 last_failure: last_failure.clone(),
@@ -111,6 +113,7 @@ impl Queue {
             self.next_entry += 1;
             self.entries.insert(index + offset, half);
         }
+        self.splits += 1;
         true
     }
 

@@ -199,3 +199,23 @@ async fn a_topic_of_small_batches_takes_no_more_memory_than_they_need() {
     producer.flush().await;
     assert_eq!(keys(&broker), (1..=31).collect::<Vec<_>>());
 }
+
+#[tokio::test(start_paused = true)]
+async fn splits_and_the_largest_record_are_counted_and_a_half_waits_in_no_queue() {
+    let broker = broker(5000);
+    let producer = producer(&broker, |config| config.batch_bytes = 20_000);
+    warm(&broker, &producer, 1).await;
+    assert_eq!(producer.metrics().batch_split_total, 0);
+    broker.inject(produce(FaultAction::Delay(Duration::from_secs(1))));
+
+    for number in 1..=10 {
+        drop(producer.send(wide(number, if number == 7 { 2000 } else { 1000 })).await.unwrap());
+    }
+    producer.flush().await;
+
+    let metrics = producer.metrics();
+    assert!((1..=9).contains(&metrics.batch_split_total) && metrics.batch_split_rate > 0.0, "{metrics:?}");
+    assert!((2000.0..2100.0).contains(&metrics.record_size_max), "{}", metrics.record_size_max);
+    // Of two seconds until the halves were sent; the whole had left at once.
+    assert!(metrics.record_queue_time_max < 100.0, "{}", metrics.record_queue_time_max);
+}
