@@ -28,6 +28,7 @@ mod reads;
 pub mod records;
 mod rows;
 pub mod sqlite;
+mod survive;
 mod text_order;
 mod writes;
 

@@ -10,16 +10,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use schema_core::SchemaId;
 use sqlx::PgConnection;
-use sqlx::postgres::PgArguments;
 
 use self::connect::Target;
 use self::counters::Counters;
 use self::pool::Pool;
-use self::watch::{Node, Watch};
+use self::watch::Watch;
 use super::backend::Backend;
 use super::generations::Generations;
 use super::queue::Queue;
-use super::{Revision, Scope, ScopeSnapshot, StoreError, SubjectKey, SubjectSnapshot};
+use super::writes::Ping;
+use super::{DEFAULT_CONTEXT, Revision, Scope, ScopeSnapshot, StoreError, SubjectKey, SubjectSnapshot};
 
 mod connect;
 mod connection;
@@ -39,7 +39,7 @@ const READERS_MAX: usize = 8;
 /// Revisions are read by one query after another.
 const COUNTERS_MAX: usize = 1;
 
-/// A database that takes longer than this for one number is not ready.
+/// A database that takes longer than this for one read and one write is not ready.
 const PING_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// A store in a PostgreSQL database that other nodes may use, too.
@@ -70,12 +70,11 @@ impl PostgresStore {
         let reading = connect::patiently(connect).await?;
 
         let generations = Arc::new(Generations::new());
-        let node = Node::new();
-        let watch = Watch::start(target.clone(), node, Arc::clone(&generations)).await?;
+        let watch = Watch::start(target.clone(), Arc::clone(&generations)).await?;
         Ok(Self {
             pool: Pool::new(target.clone(), READERS_MAX, Some(reading)),
             counters: Counters::start(Pool::new(target.clone(), COUNTERS_MAX, None)),
-            writer: writer::start(target, writing, node, Arc::clone(&generations)),
+            writer: writer::start(target, writing, Arc::clone(&generations)),
             watch,
             generations,
         })
@@ -112,12 +111,16 @@ impl Backend for PostgresStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        // A server that only reads, as a standby does, gives no numbers.
-        let ping = self.pool.query("ping", include_str!("sql/raise_change_postgres.sql"), PgArguments::default());
+        let ping = async {
+            self.counters
+                .revision(&SubjectKey { context: Arc::from(DEFAULT_CONTEXT), subject: Arc::default() })
+                .await?;
+            // A server that only reads, as a standby does, gives no numbers.
+            self.writer.submit(Ping).await
+        };
         tokio::time::timeout(PING_TIMEOUT, ping)
             .await
             .unwrap_or_else(|_| Err(StoreError::unavailable("ping", "the database did not answer in time")))
-            .map(drop)
     }
 
     async fn close(&self) {

@@ -14,6 +14,7 @@ use super::StoreError;
 use super::changes::Changes;
 use super::connection::Connection;
 use super::locks::Locks;
+use super::survive::survive;
 use super::writes::Write;
 
 /// Writes that may wait. At a few milliseconds per commit of [`GROUP_MAX`] the last of them waits well below a second.
@@ -38,7 +39,14 @@ pub(super) trait Writer: Send + 'static {
 
     /// Writes and answers what was taken from the queue; leaves it empty. Nobody is told of success before COMMIT has
     /// returned.
-    async fn write(&mut self, taken: &mut Vec<Box<dyn Queued<Self::Connection>>>);
+    ///
+    /// # Errors
+    ///
+    /// The database shows no sign of life: what waits has waited long enough, and is told the reason.
+    async fn write(&mut self, taken: &mut Vec<Box<dyn Queued<Self::Connection>>>) -> Result<(), String>;
+
+    /// After a panic in [`write`](Self::write): the connection is in doubt.
+    async fn doubt(&mut self);
 
     /// Ends the connection, after the last write.
     async fn close(self);
@@ -82,7 +90,7 @@ impl<C: Connection + 'static> Queue<C> {
                 .await
                 .map_err(|_| StoreError::unavailable(W::OPERATION, "the database has not confirmed it in time"))?,
         };
-        answer.unwrap_or_else(|_| Err(StoreError::unavailable(W::OPERATION, "the writer has ended")))
+        answer.unwrap_or_else(|_| Err(StoreError::unavailable(W::OPERATION, "the writer has dropped it")))
     }
 
     /// Takes no more writes, does those that are queued, and waits for the end of the task.
@@ -106,7 +114,19 @@ async fn run<W: Writer>(mut writer: W, mut waiting: mpsc::Receiver<Box<dyn Queue
                 if count == 0 {
                     break;
                 }
-                writer.write(&mut taken).await;
+                match survive("writer", writer.write(&mut taken)).await {
+                    Some(Ok(())) => {}
+                    Some(Err(reason)) => {
+                        while let Ok(job) = waiting.try_recv() {
+                            job.answer(Err(&reason));
+                        }
+                    }
+                    None => {
+                        // Who waits for them is told that the writer has dropped them.
+                        taken.clear();
+                        writer.doubt().await;
+                    }
+                }
             }
         }
     }
@@ -158,6 +178,7 @@ impl<C: Connection, W: Write> Queued<C> for Job<W> {
             (Err(reason), _) => {
                 Err(StoreError::unavailable(W::OPERATION, format!("the shared transaction failed: {reason}")))
             }
+            // A group that succeeds has reached every write.
             (Ok(()), None) => Err(StoreError::unavailable(W::OPERATION, "the write was not reached")),
         };
         // The caller may have gone away.

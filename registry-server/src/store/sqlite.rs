@@ -13,18 +13,17 @@ use schema_core::SchemaId;
 use sqlx::SqliteConnection;
 
 use self::connect::{Location, Ownership};
-use self::ping::Ping;
 use self::reader::Reader;
 use self::revisions::Revisions;
 use self::writer::Writer;
 use super::backend::Backend;
 use super::queue::Queue;
+use super::writes::Ping;
 use super::{Revision, Scope, ScopeSnapshot, StoreError, SubjectKey, SubjectSnapshot};
 
 mod connect;
 mod connection;
 mod failure;
-mod ping;
 mod reader;
 mod revisions;
 mod writer;

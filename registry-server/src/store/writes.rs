@@ -14,6 +14,7 @@ mod context;
 mod delete;
 mod insert;
 mod mode;
+mod ping;
 mod remove;
 
 pub(super) use config::PutConfig;
@@ -21,6 +22,7 @@ pub(super) use context::DeleteContext;
 pub(super) use delete::DeleteVersions;
 pub(super) use insert::Insert;
 pub(super) use mode::{DeleteModesBelow, PutMode};
+pub(super) use ping::Ping;
 
 /// Ids and versions are Java's signed 32-bit numbers on the wire.
 pub(super) const NUMBER_MAX: u32 = i32::MAX.unsigned_abs();
@@ -49,7 +51,7 @@ pub(super) trait Write: Send + Sync + 'static {
     -> Result<Self::Output, StoreError>;
 }
 
-/// Takes the number of a new change. Numbers of a rolled-back savepoint are given again, nobody has seen them.
+/// Takes the number of a new change. Nobody has seen those of a write that is rolled back; SQLite gives them again.
 pub(super) async fn next_change<C: Connection>(
     operation: &'static str,
     connection: &mut C,

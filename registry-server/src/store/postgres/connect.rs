@@ -22,6 +22,12 @@ const MIGRATIONS: i64 = 0x7372_6d69_6772_6174;
 /// A server that does not answer within this time is away, so that requests are told within two seconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(1_500);
 
+/// After so long without an answer the database is asked for a sign of life, and again each time that it has given one.
+const SILENCE_MAX: Duration = Duration::from_secs(1);
+
+/// How long it has for that: together with [`SILENCE_MAX`] less than the two seconds after which requests are told.
+const SIGN_TIMEOUT: Duration = Duration::from_millis(800);
+
 /// How long a server that starts waits for its database, which may be starting, too, or be busy with many that start.
 const START_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -29,7 +35,8 @@ const START_PATIENCE: Duration = Duration::from_secs(10);
 const START_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Settings of every connection. `statement_timeout`: no request waits for longer. `lock_timeout`: a writer that waits
-/// for another node is told to try later, within the two seconds that a request has.
+/// for another node is told to try later, within the two seconds that a request has (a group that waits for several locks
+/// has so long for each).
 /// `idle_in_transaction_session_timeout`: a node that is frozen in the middle of a write gives its locks back.
 const SETTINGS: [(&str, &str); 3] =
     [("statement_timeout", "5s"), ("lock_timeout", "1500ms"), ("idle_in_transaction_session_timeout", "5s")];
@@ -54,6 +61,34 @@ impl Target {
     /// A pool for whoever cannot do with a connection. It is not connected.
     pub(super) fn pool_of_one(&self) -> PgPool {
         PgPoolOptions::new().max_connections(1).connect_lazy_with(self.options.clone())
+    }
+
+    /// The outcome of a call that may take `max`, or `None` after that, or as soon as the database shows no sign of life:
+    /// a slow answer is worth waiting for, a server that hangs or a network that has gone silent says nothing by itself.
+    ///
+    /// # Cancel safety
+    ///
+    /// As the call's. `None` drops it.
+    pub(super) async fn answer<T>(&self, max: Duration, call: impl Future<Output = T>) -> Option<T> {
+        let alive = async {
+            loop {
+                tokio::time::sleep(SILENCE_MAX).await;
+                if !self.is_alive().await {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            outcome = tokio::time::timeout(max, call) => outcome.ok(),
+            () = alive => None,
+        }
+    }
+
+    /// Whether the database takes a new connection. Its number of connections may be used up: that is a sign of life.
+    async fn is_alive(&self) -> bool {
+        let connecting = tokio::time::timeout(SIGN_TIMEOUT, self.options.connect());
+        matches!(connecting.await, Ok(Ok(_) | Err(sqlx::Error::Database(_))))
     }
 
     /// A new connection.
@@ -93,22 +128,18 @@ where
 
 /// Refuses a server that is too old; complains about one that may lose what it has confirmed.
 pub(super) async fn check_server(connection: &mut PgConnection, target: &Target) -> Result<(), StoreError> {
-    let (version, text): (i64, String) =
-        sqlx::query_as("SELECT current_setting('server_version_num')::bigint, current_setting('server_version')")
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(failed(OPERATION))?;
+    let (version, text, fsync, synchronous_commit, encoding): (i64, String, String, String, String) = sqlx::query_as(
+        "SELECT current_setting('server_version_num')::bigint, current_setting('server_version'), \
+         current_setting('fsync'), current_setting('synchronous_commit'), current_setting('server_encoding')",
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(failed(OPERATION))?;
     if version < VERSION_MIN {
         let advice = format!("`{target}` is PostgreSQL {text}, expected at least {}", VERSION_MIN / 10_000);
         return Err(StoreError::new(OPERATION, StoreErrorKind::Setup, advice));
     }
 
-    let (fsync, synchronous_commit, encoding): (String, String, String) = sqlx::query_as(
-        "SELECT current_setting('fsync'), current_setting('synchronous_commit'), current_setting('server_encoding')",
-    )
-    .fetch_one(connection)
-    .await
-    .map_err(failed(OPERATION))?;
     if encoding != "UTF8" {
         let advice = format!("`{target}` is encoded as {encoding}, expected UTF8; create the database with UTF8");
         return Err(StoreError::new(OPERATION, StoreErrorKind::Setup, advice));

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::super::rows::{self, Narrowest};
+use super::super::survive::survive;
 use super::super::{Revision, StoreError, SubjectKey};
 use super::failure::failed;
 use super::pool::Pool;
@@ -76,18 +77,23 @@ impl Counters {
 async fn run(pool: Pool, mut waiting: mpsc::Receiver<Question>) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
-        let revisions = read(&pool, &batch).await;
-        for (at, question) in batch.drain(..).enumerate() {
-            let answer = match &revisions {
-                Ok(rows) => rows.get(at).map_or_else(
-                    || Err(StoreError::corrupt(OPERATION, "a row is missing that is always there")),
-                    |row| rows::revision(OPERATION, row, 0, Narrowest::Subject),
-                ),
-                Err(error) => Err(StoreError::new(OPERATION, error.kind, error.source.to_string())),
-            };
-            // The caller may have gone away.
-            let _ = question.reply.send(answer);
-        }
+        survive("reader of revisions", answer(&pool, &mut batch)).await;
+        batch.clear();
+    }
+}
+
+async fn answer(pool: &Pool, batch: &mut Vec<Question>) {
+    let revisions = read(pool, batch).await;
+    for (at, question) in batch.drain(..).enumerate() {
+        let answer = match &revisions {
+            Ok(rows) => rows.get(at).map_or_else(
+                || Err(StoreError::corrupt(OPERATION, "a row is missing that is always there")),
+                |row| rows::revision(OPERATION, row, 0, Narrowest::Subject),
+            ),
+            Err(error) => Err(StoreError::new(OPERATION, error.kind, error.source.to_string())),
+        };
+        // The caller may have gone away.
+        let _ = question.reply.send(answer);
     }
 }
 

@@ -11,6 +11,8 @@ pub(crate) fn kind_of(error: &sqlx::Error) -> StoreErrorKind {
             _ if error.code().as_deref() == Some("22021") => StoreErrorKind::Invalid,
             // Checked values reach the database, so a broken constraint means that rows are not what we wrote.
             Some("22" | "23" | "XX") => StoreErrorKind::Corrupt,
+            // More than the server can do, now or later.
+            Some("0A" | "54") => StoreErrorKind::Invalid,
             // The password, the database's name, the rights.
             Some("28" | "3D" | "42") => StoreErrorKind::Setup,
             _ => StoreErrorKind::Unavailable,

@@ -84,10 +84,12 @@ impl Pool {
         arguments: PgArguments,
     ) -> Result<Vec<PgRow>, StoreError> {
         let query = sqlx::query_with(statement, arguments).fetch_all(&mut connection);
-        let answer = match tokio::time::timeout(ANSWER_TIMEOUT, query).await {
-            Ok(answer) => answer.map_err(failed(operation))?,
-            Err(_) => return Err(StoreError::unavailable(operation, "the database did not answer in time")),
+        let Some(answer) = self.target.answer(ANSWER_TIMEOUT, query).await else {
+            // Nor will the others be of use.
+            self.forget_idle();
+            return Err(StoreError::unavailable(operation, "the database did not answer in time"));
         };
+        let answer = answer.map_err(failed(operation))?;
         // After any error the connection is dropped: errors are rare, and its state is in doubt.
         if !self.permits.is_closed() {
             self.idle().push(connection);

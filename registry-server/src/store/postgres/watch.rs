@@ -1,4 +1,4 @@
-//! News from the other nodes: which ids have changed their uses. It only evicts; nothing that is answered gets valid
+//! News from all nodes: which ids have changed their uses. It only evicts; nothing that is answered gets valid
 //! by it.
 //!
 //! A writer sends a message with its COMMIT; PostgreSQL delivers it to every node that listens, within milliseconds. A
@@ -7,7 +7,7 @@
 //! that has missed the message, as long as the database can be reached at all.
 
 use std::collections::BTreeSet;
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 
 use super::super::StoreError;
 use super::super::generations::Generations;
+use super::super::survive::survive;
 use super::connect::{Target, patiently};
 use super::failure::failed;
 
@@ -39,23 +40,6 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
 const OPERATION: &str = "listen to the other nodes";
 
-/// Tells the messages of this node from those of others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Node(u64);
-
-impl Node {
-    /// A node of its own, for as long as the store is open.
-    pub(super) fn new() -> Self {
-        Self(fastrand::u64(..))
-    }
-}
-
-impl fmt::Display for Node {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
 /// The listening task.
 #[derive(Debug)]
 pub(super) struct Watch {
@@ -64,11 +48,11 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Starts the task on the current runtime, once it listens. `node` is what this node's own messages begin with.
-    pub(super) async fn start(target: Target, node: Node, generations: Arc<Generations>) -> Result<Self, StoreError> {
+    /// Starts the task on the current runtime, once it listens.
+    pub(super) async fn start(target: Target, generations: Arc<Generations>) -> Result<Self, StoreError> {
         let listener = patiently(|| listen(&target)).await?;
         let stop = Arc::new(Notify::new());
-        let watching = run(target, listener, node, generations);
+        let watching = run(target, listener, generations);
         let stopped = Arc::clone(&stop);
         let task = tokio::spawn(async move {
             tokio::select! {
@@ -79,7 +63,7 @@ impl Watch {
         Ok(Self { stop, task: Mutex::new(Some(task)) })
     }
 
-    /// Ends the task and its connection.
+    /// Ends the task and its connection, and waits for that. A value that is dropped ends them, too.
     pub(super) async fn close(&self) {
         self.stop.notify_one();
         let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -90,30 +74,32 @@ impl Watch {
     }
 }
 
-/// The text that tells other nodes about these ids; `None` when there are none.
-pub(super) fn message<'a>(node: Node, ids: impl Iterator<Item = (&'a str, SchemaId)>) -> Option<String> {
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.stop.notify_one();
+    }
+}
+
+/// The text that tells all nodes about these ids; `None` when there are none.
+pub(super) fn message<'a>(ids: impl Iterator<Item = (&'a str, SchemaId)>) -> Option<String> {
     let ids: BTreeSet<(&str, SchemaId)> = ids.collect();
     if ids.is_empty() {
         return None;
     }
-    let mut text = format!("{node}\n");
+    let mut text = String::new();
     for (context, id) in ids {
         // A line per id, the context last: it may hold anything but control characters.
         let _ = writeln!(text, "{} {context}", id.0);
         if text.len() > MESSAGE_BYTES_MAX {
-            return Some(format!("{node}\n{EVERYTHING}"));
+            return Some(EVERYTHING.to_owned());
         }
     }
     Some(text)
 }
 
-/// Takes a message in. What is not understood, from a later release perhaps, stands for everything.
-fn take_in(text: &str, node: Node, generations: &Generations) {
-    let (sender, text) = text.split_once('\n').unwrap_or_default();
-    // This node has known since before it answered.
-    if sender == node.to_string() {
-        return;
-    }
+/// Takes a message in. What is not understood, from a later release perhaps, stands for everything. A node's own count,
+/// too: they tell it when a COMMIT took effect whose answer was lost.
+fn take_in(text: &str, generations: &Generations) {
     let lines = text.lines().map(|line| {
         let (id, context) = line.split_once(' ')?;
         Some((context, SchemaId(id.parse().ok()?)))
@@ -125,12 +111,14 @@ fn take_in(text: &str, node: Node, generations: &Generations) {
     }
 }
 
-async fn run(target: Target, listener: PgListener, node: Node, generations: Arc<Generations>) {
+async fn run(target: Target, listener: PgListener, generations: Arc<Generations>) {
     let mut listener = Some(listener);
     let mut is_known = false;
     loop {
         let error = match listener.take() {
-            Some(listener) => follow(listener, node, &generations).await,
+            Some(listener) => survive("watch", follow(listener, &generations))
+                .await
+                .unwrap_or_else(|| StoreError::unavailable(OPERATION, "the watch panicked")),
             None => match listen(&target).await {
                 Ok(fresh) => {
                     // What was sent meanwhile was missed.
@@ -164,10 +152,10 @@ async fn listen(target: &Target) -> Result<PgListener, StoreError> {
 }
 
 /// Takes messages in until the connection is lost.
-async fn follow(mut listener: PgListener, node: Node, generations: &Generations) -> StoreError {
+async fn follow(mut listener: PgListener, generations: &Generations) -> StoreError {
     loop {
         match tokio::time::timeout(POLL_INTERVAL, listener.try_recv()).await {
-            Ok(Ok(Some(notification))) => take_in(notification.payload(), node, generations),
+            Ok(Ok(Some(notification))) => take_in(notification.payload(), generations),
             Ok(Ok(None)) => return StoreError::unavailable(OPERATION, "the database has closed the connection"),
             Ok(Err(error)) => return failed(OPERATION)(error),
             Err(_) => {
@@ -193,7 +181,7 @@ mod tests {
         let before = |id| generations.of(".", SchemaId(id));
         let untouched: Vec<u64> = (100..200).map(before).collect();
 
-        take_in(&message(Node(1), sent.into_iter()).unwrap(), Node(2), &generations);
+        take_in(&message(sent.into_iter()).unwrap(), &generations);
 
         assert_eq!(generations.of(".", SchemaId(5)), 1);
         assert_eq!(generations.of(".a b", SchemaId(7)), 1);
@@ -205,26 +193,17 @@ mod tests {
     fn what_does_not_fit_or_is_not_understood_stands_for_everything() {
         let long = ".".repeat(200);
         let many = (1..100).map(|id| (&*long, SchemaId(id)));
-        for text in [&*message(Node(1), many).unwrap(), "", "5 .", "1\n5", "1\nfive ."] {
+        for text in [&*message(many).unwrap(), "", "5", "five ."] {
             let generations = Generations::new();
 
-            take_in(text, Node(2), &generations);
+            take_in(text, &generations);
 
             assert!((1..100).all(|id| generations.of(".", SchemaId(id)) > 0), "{text}");
         }
     }
 
     #[test]
-    fn a_node_does_not_listen_to_itself() {
-        let generations = Generations::new();
-
-        take_in(&message(Node(1), [(".", SchemaId(5))].into_iter()).unwrap(), Node(1), &generations);
-
-        assert_eq!(generations.of(".", SchemaId(5)), 0);
-    }
-
-    #[test]
     fn nothing_to_tell_is_no_message() {
-        assert_eq!(message(Node(1), std::iter::empty()), None);
+        assert_eq!(message(std::iter::empty()), None);
     }
 }

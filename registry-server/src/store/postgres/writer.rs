@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! submit ──► queue (bounded) ──► take what waits ──► BEGIN ──► take all locks, in order ──► apply all ([`group`])
-//!                                                    NOTIFY the other nodes ──► COMMIT ──► answer everyone
+//!                                                    NOTIFY all nodes ──► COMMIT ──► answer everyone
 //! ```
 //!
 //! Invariant: nobody is told of success before COMMIT has returned. A write that fails takes back only what it did
@@ -25,7 +25,7 @@ use super::super::locks::Locks;
 use super::super::queue::{self, Patience, Queue, Queued};
 use super::connect::Target;
 use super::failure::{failed, is_locked, is_lost};
-use super::watch::{self, Node};
+use super::watch;
 
 /// Locks that a group may hold before it takes no more writes in. A server with default settings has room for 6,400,
 /// for all its clients together.
@@ -42,19 +42,13 @@ const GROUP_TIMEOUT: Duration = Duration::from_secs(10);
 const TRIES_MAX: usize = 2;
 
 /// Starts the writer on the current runtime.
-pub(super) fn start(
-    target: Target,
-    connection: PgConnection,
-    node: Node,
-    generations: Arc<Generations>,
-) -> Queue<PgConnection> {
-    Queue::start(Task { target, node, connection: Some(connection), generations }, PATIENCE)
+pub(super) fn start(target: Target, connection: PgConnection, generations: Arc<Generations>) -> Queue<PgConnection> {
+    Queue::start(Task { target, connection: Some(connection), generations }, PATIENCE)
 }
 
 /// The receiving side: owns the connection.
 struct Task {
     target: Target,
-    node: Node,
     /// `None` after a transaction that failed.
     connection: Option<PgConnection>,
     generations: Arc<Generations>,
@@ -64,10 +58,19 @@ struct Task {
 impl queue::Writer for Task {
     type Connection = PgConnection;
 
-    async fn write(&mut self, taken: &mut Vec<Box<dyn Queued<PgConnection>>>) {
+    async fn write(&mut self, taken: &mut Vec<Box<dyn Queued<PgConnection>>>) -> Result<(), String> {
+        let mut hangs = Ok(());
         for group in groups(taken) {
-            self.commit_group(group).await;
+            match &hangs {
+                Ok(()) => hangs = self.commit_group(group).await,
+                Err(reason) => group.answer(Err(reason)),
+            }
         }
+        hangs
+    }
+
+    async fn doubt(&mut self) {
+        // The transaction that was cut off has taken the connection with it.
     }
 
     async fn close(self) {
@@ -79,15 +82,20 @@ impl queue::Writer for Task {
 }
 
 impl Task {
-    /// Writes and answers a group.
-    async fn commit_group(&mut self, mut group: Group) {
+    /// Writes and answers a group; an error when the database shows no sign of life.
+    async fn commit_group(&mut self, mut group: Group) -> Result<(), String> {
         let outcome = self.commit(&mut group, Wait::Patiently).await;
-        if group.jobs.len() == 1 || !matches!(outcome, Err(Trouble { kind: TroubleKind::Locked, .. })) {
-            return group.answer(outcome);
+        if group.jobs.len() > 1 && matches!(outcome, Err(Trouble { kind: TroubleKind::Locked, .. })) {
+            for mut alone in group.divide() {
+                let outcome = self.commit(&mut alone, Wait::NoMore).await;
+                alone.answer(outcome.as_ref().map(drop).map_err(|trouble| &*trouble.reason));
+            }
+            return Ok(());
         }
-        for mut alone in group.divide() {
-            let outcome = self.commit(&mut alone, Wait::NoMore).await;
-            alone.answer(outcome);
+        group.answer(outcome.as_ref().map(drop).map_err(|trouble| &*trouble.reason));
+        match outcome {
+            Err(Trouble { kind: TroubleKind::Silent, reason }) => Err(reason),
+            _ => Ok(()),
         }
     }
 
@@ -98,9 +106,11 @@ impl Task {
             tries += 1;
             changes.roll_back_to(Changes::default().mark());
             // What is cut off has taken the connection out; with it goes the transaction, if the server still lives.
-            let transaction = tokio::time::timeout(GROUP_TIMEOUT, self.transact(group, wait, &mut changes)).await;
-            let hangs = |_| Err(Trouble::in_doubt(StoreError::unavailable("write", "the database hangs")));
-            match transaction.unwrap_or_else(hangs) {
+            let target = self.target.clone();
+            let transaction = target.answer(GROUP_TIMEOUT, self.transact(group, wait, &mut changes)).await;
+            match transaction
+                .unwrap_or_else(|| Err(Trouble::silence(StoreError::unavailable("write", "the database hangs"))))
+            {
                 Err(Trouble { kind: TroubleKind::Lost, .. }) if tries < TRIES_MAX => {}
                 outcome => break outcome,
             }
@@ -116,9 +126,9 @@ impl Task {
         // Taken out: a transaction that fails anywhere drops the connection, and the server rolls back.
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.target.connect("write").await?,
+            None => self.target.connect("write").await.map_err(Trouble::silence)?,
         };
-        let outcome = write_all(&mut connection, self.node, group, wait, changes).await;
+        let outcome = write_all(&mut connection, group, wait, changes).await;
         let keep = match &outcome {
             Ok(()) => true,
             Err(trouble) => trouble.kind == TroubleKind::Locked && connection.control("ROLLBACK").await.is_ok(),
@@ -131,7 +141,6 @@ impl Task {
 /// A transaction with all writes of a group.
 async fn write_all(
     connection: &mut PgConnection,
-    node: Node,
     group: &mut Group,
     wait: Wait,
     changes: &mut Changes,
@@ -139,7 +148,7 @@ async fn write_all(
     for way in [Way::Together, Way::OneByOne] {
         begin(connection, &group.locks, wait).await?;
         if group::apply(way, connection, &mut group.jobs, changes).await? {
-            return commit(connection, node, changes).await;
+            return commit(connection, changes).await;
         }
         connection.control("ROLLBACK").await?;
         // Alone it has nobody to make room for.
@@ -150,8 +159,8 @@ async fn write_all(
     Ok(())
 }
 
-async fn commit(connection: &mut PgConnection, node: Node, changes: &Changes) -> Result<(), Trouble> {
-    if let Some(message) = watch::message(node, changes.used_ids()) {
+async fn commit(connection: &mut PgConnection, changes: &Changes) -> Result<(), Trouble> {
+    if let Some(message) = watch::message(changes.used_ids()) {
         let statement = include_str!("../sql/notify_postgres.sql");
         connection.execute("write", statement, values![watch::CHANNEL, &*message]).await?;
     }
@@ -208,10 +217,9 @@ impl Group {
         self.jobs.into_iter().map(Self::of_one)
     }
 
-    fn answer(self, outcome: Result<(), Trouble>) {
-        let reason = outcome.err().map(|trouble| trouble.to_string());
+    fn answer(self, outcome: Result<(), &str>) {
         for job in self.jobs {
-            job.answer(reason.as_deref().map_or(Ok(()), Err));
+            job.answer(outcome);
         }
     }
 }
@@ -236,8 +244,7 @@ fn groups(taken: &mut Vec<Box<dyn Queued<PgConnection>>>) -> Vec<Group> {
 }
 
 /// Why a group's transaction failed.
-#[derive(Debug, thiserror::Error)]
-#[error("{reason}")]
+#[derive(Debug)]
 struct Trouble {
     reason: String,
     kind: TroubleKind,
@@ -250,11 +257,18 @@ enum TroubleKind {
     Lost,
     /// Nothing of the group has taken effect: something that it needs stayed locked.
     Locked,
+    /// The database cannot be reached, or gave no answer and no sign of life: it may have taken effect.
+    Silent,
     /// Nothing can be done, or it may have taken effect.
     Final,
 }
 
 impl Trouble {
+    /// There is no connection to be had, or no answer on it.
+    fn silence(error: StoreError) -> Self {
+        Self { kind: TroubleKind::Silent, ..Self::from(error) }
+    }
+
     /// It may or may not have taken effect.
     fn in_doubt(error: StoreError) -> Self {
         Self { kind: TroubleKind::Final, ..Self::from(error) }

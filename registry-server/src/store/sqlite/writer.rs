@@ -74,7 +74,7 @@ struct Task {
 impl queue::Writer for Task {
     type Connection = SqliteConnection;
 
-    async fn write(&mut self, group: &mut Vec<Box<dyn Queued<SqliteConnection>>>) {
+    async fn write(&mut self, group: &mut Vec<Box<dyn Queued<SqliteConnection>>>) -> Result<(), String> {
         let mut changes = Changes::default();
         match self.transact(group, &mut changes).await {
             Ok(()) => {
@@ -96,6 +96,13 @@ impl queue::Writer for Task {
                 }
             }
         }
+        Ok(())
+    }
+
+    async fn doubt(&mut self) {
+        self.proof.withdraw();
+        self.is_suspect = true;
+        let _ = self.connection.control("ROLLBACK").await;
     }
 
     async fn close(self) {

@@ -52,6 +52,27 @@ const FAILS_HALF_WAY: Statements = Statements(&[
     "INSERT INTO contexts (context) VALUES ('')",
 ]);
 
+/// Panics after it has written.
+struct Panics;
+
+#[async_trait]
+impl Write for Panics {
+    type Output = ();
+
+    const OPERATION: &'static str = "panic";
+
+    fn context(&self) -> &str {
+        "."
+    }
+
+    fn lock(&self, _locks: &mut Locks) {}
+
+    async fn apply<C: Connection>(&self, connection: &mut C, changes: &mut Changes) -> Result<(), StoreError> {
+        FAILS_HALF_WAY.apply(connection, changes).await.unwrap();
+        Ok(())
+    }
+}
+
 async fn open(folder: &TempDir) -> Arc<SqliteStore> {
     Arc::new(SqliteStore::open_file(&folder.path().join("registry.db")).await.unwrap())
 }
@@ -186,5 +207,19 @@ async fn the_writer_syncs_every_commit_and_keeps_foreign_keys() {
     assert_eq!(store.writer.queue.submit(Statements(&["PRAGMA synchronous"])).await.unwrap(), Some(FULL));
     assert_eq!(store.writer.queue.submit(Statements(&["PRAGMA foreign_keys"])).await.unwrap(), Some(1));
     assert_eq!(store.writer.queue.submit(Statements(&[IS_WAL])).await.unwrap(), Some(1));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_write_that_panics_ends_its_group_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    insert(&store, 1).await.unwrap();
+
+    let (panicked, beside) = tokio::join!(store.writer.queue.submit(Panics), insert(&store, 2));
+
+    assert!(panicked.is_err_and(|error| error.is_retriable()));
+    assert!(beside.is_err_and(|error| error.is_retriable()));
+    assert_eq!(register(&(Arc::clone(&store) as Arc<dyn Store>), &subject("s-3"), "text 3").await, pair(2, 1));
     store.close().await;
 }

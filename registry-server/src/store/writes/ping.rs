@@ -6,10 +6,10 @@ use super::super::StoreError;
 use super::super::changes::Changes;
 use super::super::connection::Connection;
 use super::super::locks::Locks;
-use super::super::writes::{Write, next_change};
+use super::{Write, next_change};
 
-/// The writing half of [`ping`](super::super::Store::ping).
-pub(super) struct Ping;
+/// The writing half of [`ping`](super::super::super::Store::ping).
+pub(in super::super) struct Ping;
 
 #[async_trait]
 impl Write for Ping {
