@@ -47,10 +47,12 @@ const CUT_A_WRITE: &str = "DO $$ DECLARE waiting integer; BEGIN
     RAISE EXCEPTION 'no write waits';
 END $$";
 
-/// Reads the keys of the locks of a write that waits for the row of the default context.
+/// Reads the keys of the locks of a write that waits for the row of the default context. A shared lock tells that the row
+/// is held.
 const SEE_LOCKS: &str = "DO $$ BEGIN
     CREATE TABLE seen (key bigint);
     PERFORM 1 FROM contexts WHERE context = '.' FOR UPDATE;
+    PERFORM pg_advisory_xact_lock_shared(1);
     FOR i IN 1..1000 LOOP
         INSERT INTO seen SELECT classid::bigint << 32 | objid::bigint FROM pg_locks
         WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND database = (
@@ -61,9 +63,10 @@ const SEE_LOCKS: &str = "DO $$ BEGIN
     RAISE EXCEPTION 'no write waits';
 END $$";
 
-/// Holds those locks until ten versions are there.
+/// Holds those locks until ten versions are there. A shared lock tells that all are held.
 const HOLD_LOCKS: &str = "DO $$ BEGIN
     PERFORM pg_advisory_xact_lock(key) FROM seen;
+    PERFORM pg_advisory_xact_lock_shared(2);
     FOR i IN 1..1000 LOOP
         IF (SELECT count(*) FROM versions) >= 10 THEN RETURN; END IF;
         PERFORM pg_sleep(0.01);
@@ -115,21 +118,22 @@ async fn a_lock_that_is_held_fails_only_the_write_that_needs_it() {
         let database = database.clone();
         tokio::task::spawn_blocking(move || postgres.psql(&database, statement).unwrap())
     };
-    let is_held = |what: &str| {
+    let is_held = |marker: u32| {
         let question = format!(
-            "SELECT count(*) FROM pg_locks WHERE granted AND database = (
-            SELECT oid FROM pg_database WHERE datname = current_database()) AND {what}"
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 0 AND objid = {marker} AND database =
+             (SELECT oid FROM pg_database WHERE datname = current_database())"
         );
-        wait_until(what, DEADLINE, || postgres.psql(&database, &question).unwrap() != "0").unwrap();
+        let is_there = || postgres.psql(&database, &question).unwrap() != "0";
+        wait_until("the locks of another client", DEADLINE, is_there).unwrap();
     };
     let seeing = psql(SEE_LOCKS);
-    is_held("mode = 'RowShareLock' AND relation = 'contexts'::regclass");
+    is_held(1);
     let written = write("held".to_owned(), "text", Revision::default()).await;
     let seen = seeing.await;
     assert!(matches!(written, Ok(Inserted::Written { .. })) && seen.is_ok(), "{written:?}, {seen:?}");
     let revision = store.revision(&subject("held")).await.unwrap();
     let holding = psql(HOLD_LOCKS);
-    is_held("mode = 'ExclusiveLock' AND locktype = 'advisory'");
+    is_held(2);
 
     // One thread: all are queued before the writer takes the first.
     let writes = (0..10).map(|number| match number {
