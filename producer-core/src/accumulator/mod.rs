@@ -222,7 +222,7 @@ impl Accumulator {
                 return Append::Moved;
             }
             // Of a topic whose brokers take less than `batch.size`, no more memory than its batches will use.
-            let bytes_max = self.batch_bytes.min(topic.bound.plain_bytes()).max(BATCH_HEADER_BYTES);
+            let bytes_max = self.batch_bytes.min(topic.bound.plain_bytes(Instant::now)).max(BATCH_HEADER_BYTES);
             let needed = bytes_max.max(record.batch_bytes_max());
             let Some(lease) = lease.take().or_else(|| self.memory.try_lease(needed)) else {
                 return Append::NeedsRoom(needed);

@@ -491,7 +491,7 @@ impl Sender {
         if matches!(verdict, Verdict::Retry { .. }) {
             self.context.metrics.records_retried(now, &partition.topic, batch.records);
         }
-        let settled = queue.settle(batch.entry, verdict, &self.context.accumulator.rules());
+        let settled = queue.settle(batch.entry, verdict, &self.context.accumulator.rules(), now);
         let splits = queue.take_splits();
         drop(queue);
         self.count_splits(now, splits);

@@ -18,7 +18,7 @@ impl Queue {
     }
 
     /// Acts on what became of an attempt.
-    pub(crate) fn settle(&mut self, id: u64, verdict: Verdict, rules: &Rules) -> Option<Settled> {
+    pub(crate) fn settle(&mut self, id: u64, verdict: Verdict, rules: &Rules, now: Instant) -> Option<Settled> {
         let index = self.entries.iter().position(|entry| entry.id == id)?;
         match verdict {
             Verdict::Done { base_offset, append_time } => {
@@ -41,7 +41,7 @@ impl Queue {
                 None
             }
             Verdict::Split { refused } => {
-                self.bound.refused(&self.entries[index].batch);
+                self.bound.refused(&self.entries[index].batch, now);
                 // The refusal costs no retry.
                 let attempts = self.entries[index].attempts.saturating_sub(1);
                 if !self.entries[index].is_settled && self.split(index, attempts, rules) {

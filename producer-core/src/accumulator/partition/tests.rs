@@ -74,7 +74,7 @@ impl Case {
 
     fn acknowledge(&mut self, entry: u64) {
         let done = Verdict::Done { base_offset: Some(0), append_time: None };
-        assert!(self.queue.settle(entry, done, &RULES).is_some());
+        assert!(self.queue.settle(entry, done, &RULES, Instant::now()).is_some());
     }
 
     fn retry(&mut self, entry: u64, needs_new_epoch: bool) {
@@ -83,7 +83,7 @@ impl Case {
 
     fn retry_after(&mut self, entry: u64, needs_new_epoch: bool, outcome: Outcome) {
         let verdict = Verdict::Retry { not_before: None, outcome, needs_new_epoch, reason: "refused".into() };
-        assert!(self.queue.settle(entry, verdict, &RULES).is_none());
+        assert!(self.queue.settle(entry, verdict, &RULES, Instant::now()).is_none());
     }
 
     /// Brings the queue past the gate of the first acknowledgement.
@@ -177,7 +177,7 @@ fn a_retry_keeps_its_pause() {
     let not_before = Some(case.at(100));
     let verdict =
         Verdict::Retry { not_before, outcome: Outcome::NotWritten, needs_new_epoch: false, reason: "refused".into() };
-    case.queue.settle(entry, verdict, &RULES);
+    case.queue.settle(entry, verdict, &RULES, Instant::now());
 
     assert_eq!(case.readiness(99), Readiness::Wait(not_before));
     assert_eq!(case.readiness(100), Readiness::Ready);
@@ -244,7 +244,7 @@ fn a_batch_that_expires_in_flight_keeps_its_place_and_memory_until_the_answer() 
     assert!(case.expire(5000).is_empty(), "answered once");
 
     let done = Verdict::Done { base_offset: Some(0), append_time: None };
-    assert!(case.queue.settle(sent.0, done, &RULES).is_none());
+    assert!(case.queue.settle(sent.0, done, &RULES, Instant::now()).is_none());
     assert_eq!(case.budget.available(), 1 << 20);
     case.seal(1);
     assert_eq!(case.take(FIRST, 0).unwrap().2, 6, "it was written after all, so nothing is missing");
@@ -315,7 +315,8 @@ fn after_an_unknown_end_with_nothing_to_tell_a_new_epoch_begins() {
     let mut case = Case::new().past_the_first();
     case.seal(5);
     let sent = case.take(FIRST, 0).unwrap();
-    let failed = case.queue.settle(sent.0, Verdict::Fail(BatchResult::Failed(error(Outcome::Unknown))), &RULES);
+    let failed =
+        case.queue.settle(sent.0, Verdict::Fail(BatchResult::Failed(error(Outcome::Unknown))), &RULES, Instant::now());
     assert!(failed.is_some());
     assert_eq!(case.readiness(0), Readiness::Wait(None));
 
@@ -332,7 +333,7 @@ fn halves_of_a_batch_take_its_place_its_sequences_and_its_memory() {
     let leased = case.budget.available();
 
     let refused = || BatchResult::Failed(error(Outcome::NotWritten));
-    assert!(case.queue.settle(sent[0].0, Verdict::Split { refused: refused() }, &RULES).is_none());
+    assert!(case.queue.settle(sent[0].0, Verdict::Split { refused: refused() }, &RULES, Instant::now()).is_none());
     case.retry(sent[1].0, true);
 
     assert_eq!(case.budget.available(), leased);
@@ -355,7 +356,7 @@ fn what_is_as_large_as_a_refused_batch_is_split_before_it_is_sent() {
     case.seal(8);
     case.seal(7);
     let refused = BatchResult::Failed(error(Outcome::NotWritten));
-    assert!(case.queue.settle(sent.0, Verdict::Split { refused }, &RULES).is_none());
+    assert!(case.queue.settle(sent.0, Verdict::Split { refused }, &RULES, Instant::now()).is_none());
 
     let mut counts = Vec::new();
     while let Take::Batch { entry, image, .. } = case.queue.take(case.start, &RULES, Some(FIRST), ROOM) {
@@ -373,7 +374,7 @@ fn a_single_record_that_is_too_large_fails_alone() {
     let sent = case.take(FIRST, 0).unwrap();
 
     let refused = BatchResult::Failed(error(Outcome::NotWritten));
-    let settled = case.queue.settle(sent.0, Verdict::Split { refused }, &RULES).unwrap();
+    let settled = case.queue.settle(sent.0, Verdict::Split { refused }, &RULES, Instant::now()).unwrap();
 
     assert_eq!(outcome_of(&settled), Outcome::NotWritten);
     case.seal(1);
@@ -387,7 +388,8 @@ fn a_refused_batch_gives_its_sequence_back_if_nothing_follows() {
         case.seal(5);
         let sent = case.take(FIRST, 0).unwrap();
 
-        let refused = case.queue.settle(sent.0, Verdict::Fail(BatchResult::Failed(error(outcome))), &RULES);
+        let refused =
+            case.queue.settle(sent.0, Verdict::Fail(BatchResult::Failed(error(outcome))), &RULES, Instant::now());
         assert!(refused.is_some());
         case.seal(1);
 

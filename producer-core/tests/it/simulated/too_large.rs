@@ -219,3 +219,31 @@ async fn splits_and_the_largest_record_are_counted_and_a_half_waits_in_no_queue(
     // Of two seconds until the halves were sent; the whole had left at once.
     assert!(metrics.record_queue_time_max < 100.0, "{}", metrics.record_queue_time_max);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_was_raised_is_found_out_again() {
+    let broker = broker(5000);
+    let producer = producer(&broker, |config| config.batch_bytes = 50_000);
+    warm(&broker, &producer, 1).await;
+    let mut number = 0;
+    let mut largest = async || {
+        for _ in 0..100 {
+            number += 1;
+            drop(producer.send(wide(number, 1000)).await.unwrap());
+        }
+        producer.flush().await;
+        broker.batches(TOPIC, 0).unwrap().iter().rev().take(3).map(|batch| batch.bytes.len()).max().unwrap()
+    };
+    assert!(largest().await < 5000);
+    broker.set_batch_bytes_max(1_000_000);
+    assert!(largest().await < 5000, "what is learnt holds for a while");
+
+    for _ in 0..6 {
+        tokio::time::sleep(Duration::from_secs(300)).await;
+        largest().await;
+    }
+
+    let grown = largest().await;
+    assert!(grown > 45_000, "{grown}");
+    assert_eq!(keys(&broker), (1..=900).collect::<Vec<_>>());
+}
