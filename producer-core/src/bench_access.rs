@@ -63,7 +63,7 @@ impl Appender {
     #[must_use]
     pub fn new() -> Self {
         let accumulator = Accumulator::new(&ProducerConfig::default(), tokio::runtime::Handle::current());
-        accumulator.apply(&"bench".into(), [0; 16], &[Leader { node: NO_NODE, epoch: 0 }]);
+        accumulator.apply(&"bench".into(), [0; 16], &[Leader { node: NO_NODE, epoch: 0, is_near: false }]);
         Self { accumulator }
     }
 

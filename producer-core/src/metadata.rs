@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kafka_protocol::messages::MetadataResponse;
-use kafka_protocol::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
+use kafka_protocol::messages::metadata_response::{
+    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -41,6 +43,10 @@ pub(crate) struct Cluster {
     /// When a broker last described it.
     pub(crate) as_of: Option<Instant>,
     pub(crate) brokers: BTreeMap<i32, Endpoint>,
+    /// Where brokers stand, of those that say so.
+    pub(crate) racks: BTreeMap<i32, Arc<str>>,
+    /// The cluster's name, if it has told one.
+    id: Option<Arc<str>>,
     /// Shared, so that a new state costs what changed.
     pub(crate) topics: HashMap<Arc<str>, Arc<TopicState>>,
 }
@@ -288,6 +294,11 @@ impl Metadata {
             })
             .collect();
         let brokers_before = std::mem::replace(&mut cluster.brokers, brokers);
+        let rack = |broker: &MetadataResponseBroker| Some((broker.node_id.0, broker.rack.as_ref()?.as_str().into()));
+        cluster.racks = answer.brokers.iter().filter_map(rack).collect();
+        if let Some(id) = &answer.cluster_id {
+            cluster.id = Some(id.as_str().into());
+        }
         let mut changed = Vec::new();
         for topic in &answer.topics {
             let Some(name) = &topic.name else { continue };

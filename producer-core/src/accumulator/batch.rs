@@ -47,6 +47,17 @@ pub(crate) struct RecordView<'a> {
 }
 
 impl RecordView<'_> {
+    /// What the record remembers of itself at `index` of its batch.
+    pub(crate) fn place(&self, index: u32) -> RecordPlace {
+        let part_bytes = |part: Option<&[u8]>| part.map(|part| part.len() as u32);
+        RecordPlace {
+            index,
+            timestamp: self.timestamp,
+            key_bytes: part_bytes(self.key),
+            value_bytes: part_bytes(self.value),
+        }
+    }
+
     /// The most bytes this record takes in any batch, with the batch's header: what `max.request.size` bounds.
     pub(crate) fn batch_bytes_max(&self) -> usize {
         let part = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);

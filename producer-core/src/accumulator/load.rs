@@ -34,10 +34,11 @@ impl Load {
         Self { rules, last: Mutex::default() }
     }
 
-    /// Weights for the partitions; `None` if each is as good as any other.
+    /// Weights for the partitions; `None` if each is as good as any other, among those in `near` if there are any.
     ///
-    /// Locks the queues, so none may be locked by the caller.
-    pub(super) fn table(&self, partitions: &[Arc<Partition>]) -> Option<Arc<LoadTable>> {
+    /// Those that are near come first: the others count only if none of them can be written to (KIP-1123). Locks the
+    /// queues, so none may be locked by the caller.
+    pub(super) fn table(&self, partitions: &[Arc<Partition>], near: &[i32]) -> Option<Arc<LoadTable>> {
         if !self.rules.is_adaptive || partitions.len() < 2 {
             return None;
         }
@@ -48,12 +49,12 @@ impl Load {
         {
             return table.clone();
         }
-        let table = self.measure(partitions, now).map(Arc::new);
+        let table = self.measure(partitions, near, now).map(Arc::new);
         *last = Some((now, table.clone()));
         table
     }
 
-    fn measure(&self, partitions: &[Arc<Partition>], now: Instant) -> Option<LoadTable> {
+    fn measure(&self, partitions: &[Arc<Partition>], near: &[i32], now: Instant) -> Option<LoadTable> {
         let timeout = self.rules.availability_timeout;
         let mut queues = Vec::with_capacity(partitions.len());
         let mut stuck_nodes = Vec::new();
@@ -78,7 +79,9 @@ impl Load {
             .filter(|(node, ..)| !stuck_nodes.contains(node))
             .map(|(_, index, batches)| (*index, *batches))
             .collect();
-        LoadTable::new(&able, partitions.len())
+        let able_and_near: Vec<(i32, usize)> =
+            able.iter().copied().filter(|(index, _)| near.binary_search(index).is_ok()).collect();
+        LoadTable::new(if able_and_near.is_empty() { &able } else { &able_and_near }, partitions.len())
     }
 }
 
@@ -91,12 +94,16 @@ mod tests {
 
     use super::*;
 
+    /// The node in the client's own rack.
+    const NEAR_NODE: i32 = 7;
+
     /// One topic whose partitions are led by these nodes, in batches of 1,000 bytes.
     fn topic(leaders: &[i32], set: impl FnOnce(&mut ProducerConfig)) -> (Accumulator, Arc<Topic>) {
         let mut config = ProducerConfig { batch_bytes: 1000, ..ProducerConfig::new("a:1") };
         set(&mut config);
         let accumulator = Accumulator::new(&config, tokio::runtime::Handle::current());
-        let leaders: Vec<Leader> = leaders.iter().map(|node| Leader { node: *node, epoch: 0 }).collect();
+        let leaders: Vec<Leader> =
+            leaders.iter().map(|node| Leader { node: *node, epoch: 0, is_near: *node == NEAR_NODE }).collect();
         accumulator.apply(&"t".into(), [0; 16], &leaders);
         let topic = accumulator.topic("t").unwrap();
         (accumulator, topic)
@@ -168,6 +175,24 @@ mod tests {
         let [a, b, c] = drawn(&topic);
 
         assert!(b == 0 && a > 4000 && c > 4000, "{a} {b} {c}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn partitions_in_the_own_rack_come_first_and_the_others_when_those_take_nothing() {
+        for is_adaptive in [true, false] {
+            let (_accumulator, topic) =
+                topic(&[1, NEAR_NODE, 2, NEAR_NODE], |config| config.partitioner_adaptive = is_adaptive);
+            let [a, b, c, d] = drawn(&topic);
+            assert!(a == 0 && c == 0 && b > 4000 && d > 4000, "{a} {b} {c} {d}");
+        }
+
+        let timeout = Duration::from_millis(100);
+        let (accumulator, topic) =
+            topic(&[1, NEAR_NODE, 2], |config| config.partitioner_availability_timeout = timeout);
+        append(&accumulator, &topic, 1, Choice::Fixed, 10);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let [a, b, c] = drawn(&topic);
+        assert!(a > 4000 && b == 0 && c > 4000, "{a} {b} {c}");
     }
 
     #[tokio::test(start_paused = true)]

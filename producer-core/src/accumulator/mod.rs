@@ -26,7 +26,7 @@ use self::ready::{Due, NO_NODE, ReadySet};
 use self::size_bound::SizeBound;
 use crate::compression::Compressors;
 use crate::config::{Compression, IDEMPOTENT_IN_FLIGHT_MAX, ProducerConfig};
-use crate::delivery::{Callback, Completion, Receipt, RecordPlace};
+use crate::delivery::{Callback, Completion, Receipt};
 use crate::partitioner::{Partitioner, Sticky, TopicPartitions};
 
 /// One topic as of the last metadata; replaced as a whole when its partitions change in number.
@@ -42,6 +42,8 @@ pub(crate) struct Topic {
     /// Nobody asks for its metadata any more; its queues and sequences stay for the next record.
     is_idle: AtomicBool,
     with_leader: RwLock<Arc<[i32]>>,
+    /// Those whose leader stands in the client's own rack, in order; none unless racks count.
+    near: RwLock<Arc<[i32]>>,
 }
 
 impl Topic {
@@ -67,15 +69,23 @@ impl Topic {
 
     /// Where records without a key go next: rather to a partition whose batches wait less.
     fn next_partition(&self) -> i32 {
-        match self.load.table(&self.partitions) {
+        let near = read(&self.near);
+        match self.load.table(&self.partitions, &near) {
             Some(table) => table.pick(fastrand::usize(..)),
-            None => TopicPartitions::new(&self.name, self.partition_count(), &self.with_leader()).random(),
+            None => {
+                let able = if near.is_empty() { self.with_leader() } else { near };
+                TopicPartitions::new(&self.name, self.partition_count(), &able).random()
+            }
         }
     }
 
     fn with_leader(&self) -> Arc<[i32]> {
-        self.with_leader.read().unwrap_or_else(PoisonError::into_inner).clone()
+        read(&self.with_leader)
     }
+}
+
+fn read(list: &RwLock<Arc<[i32]>>) -> Arc<[i32]> {
+    list.read().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// The leader of a partition, by its place in the list.
@@ -84,6 +94,8 @@ pub(crate) struct Leader {
     /// Node id, [`NO_NODE`] for none.
     pub(crate) node: i32,
     pub(crate) epoch: i32,
+    /// It stands in the client's own rack, and that counts.
+    pub(crate) is_near: bool,
 }
 
 /// Who chose the partition.
@@ -237,13 +249,7 @@ impl Accumulator {
             // A batch that was just begun takes any record.
             return Append::Closed;
         };
-        let part_bytes = |part: Option<&[u8]>| part.map(|part| part.len() as u32);
-        let place = RecordPlace {
-            index: open.push(record, &size),
-            timestamp: record.timestamp,
-            key_bytes: part_bytes(record.key),
-            value_bytes: part_bytes(record.value),
-        };
+        let place = record.place(open.push(record, &size));
         let receipt = R::of(open.completion(), place);
         if let Some(callback) = callback.take() {
             open.call_back(place, callback);
@@ -347,9 +353,12 @@ impl Accumulator {
         for (partition, leader) in topic.partitions.iter().zip(leaders) {
             self.lead(partition, topic_id, leader);
         }
-        let with_leader =
-            (0..).zip(leaders).filter(|(_, leader)| leader.node != NO_NODE).map(|(index, _)| index).collect();
-        *topic.with_leader.write().unwrap_or_else(PoisonError::into_inner) = with_leader;
+        let those = |is_one: fn(&Leader) -> bool| {
+            (0..).zip(leaders).filter(|(_, leader)| is_one(leader)).map(|(index, _)| index).collect()
+        };
+        *topic.with_leader.write().unwrap_or_else(PoisonError::into_inner) = those(|leader| leader.node != NO_NODE);
+        *topic.near.write().unwrap_or_else(PoisonError::into_inner) =
+            those(|leader| leader.node != NO_NODE && leader.is_near);
         gone
     }
 
@@ -387,6 +396,7 @@ impl Accumulator {
             is_used: AtomicBool::new(true),
             is_idle: AtomicBool::new(false),
             with_leader: RwLock::default(),
+            near: RwLock::default(),
         });
         topics.insert(name.clone(), topic.clone());
         // Whoever still holds the old topic finds them closed, and looks again.

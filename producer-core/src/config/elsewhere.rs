@@ -48,7 +48,6 @@ pub(super) struct WithoutEffect {
 const SERIALIZER: &str = "serializers are arguments of `Producer::new`";
 const TRANSACTIONS: &str = "there are no transactions here";
 const METRICS: &str = "metrics are read from the producer, not pushed by it";
-const NOT_YET: &str = "not supported here yet";
 
 /// See [`WithoutEffect`].
 pub(super) static WITHOUT_EFFECT: &[WithoutEffect] = &[
@@ -68,9 +67,6 @@ pub(super) static WITHOUT_EFFECT: &[WithoutEffect] = &[
     without("metrics.sample.window.ms", METRICS),
     without("auto.include.jmx.reporter", METRICS),
     without("config.providers", "values are taken as they stand in the file"),
-    without("partitioner.rack.aware", NOT_YET),
-    without("client.rack", NOT_YET),
-    without("metadata.cluster.check.enable", NOT_YET),
     without("bootstrap.resolve.timeout.ms", "names are resolved when they are needed, within `max.block.ms`"),
     without("buffer.memory.allocation.strategy", "memory is leased per batch"),
     without("batch.num.messages", "a batch is bounded in bytes: `batch.size`"),

@@ -162,6 +162,13 @@ settings! {
     "partitioner.availability.timeout.ms" partitioner_availability_timeout: Duration = Duration::ZERO,
         Values::milliseconds(0, FOREVER_MS);
 
+    /// Records without a key go to partitions whose leader stands in `client.rack`, as long as one of them can be
+    /// written to (KIP-1123). Without a rack of its own, or a custom partitioner, nothing changes.
+    "partitioner.rack.aware" partitioner_rack_aware: bool = false, Values::FLAG;
+
+    /// Where this client stands, by the word that brokers have for it in `broker.rack`.
+    "client.rack" client_rack: String = String::new(), Values::Text("text");
+
     /// Topics, partitions and leaders are asked for again this often.
     "metadata.max.age.ms" metadata_age_max: Duration = Duration::from_secs(300), Values::milliseconds(1, FOREVER_MS);
 
@@ -169,13 +176,18 @@ settings! {
     "metadata.max.idle.ms" metadata_idle_max: Duration = Duration::from_secs(300),
         Values::milliseconds(5000, FOREVER_MS);
 
-    /// When no known broker answers: start again from `bootstrap.servers`, or not (KIP-899).
+    /// When none of the known brokers can be connected to, or they are silent for too long: start again from
+    /// `bootstrap.servers`, or not (KIP-899).
     "metadata.recovery.strategy" metadata_recovery: MetadataRecovery = MetadataRecovery::Rebootstrap,
         Values::words::<MetadataRecovery>();
 
-    /// Java waits so long before that strategy sets in (KIP-1102); here it sets in at once.
+    /// How long that is for brokers that are connected and do not answer (KIP-1102). 0: not at all.
     "metadata.recovery.rebootstrap.trigger.ms" rebootstrap_trigger: Duration = Duration::from_secs(300),
         Values::milliseconds(0, FOREVER_MS);
+
+    /// A broker that answers for another cluster, since its address is another's now, is not believed (KIP-1242): the
+    /// cluster is looked for from `bootstrap.servers`. Judged here by the cluster's id, not by the broker.
+    "metadata.cluster.check.enable" metadata_cluster_check: bool = true, Values::FLAG;
 
     /// Pause after a failed connection, doubled for each further one, 20 % more or less.
     "reconnect.backoff.ms" reconnect_backoff: Duration = Duration::from_millis(50), Values::milliseconds(0, FOREVER_MS);

@@ -115,6 +115,13 @@ impl Pool {
         place.try_lock().is_ok_and(|place| place.is_muted(Instant::now()))
     }
 
+    /// Whether there is a working connection to a broker.
+    pub(crate) fn is_connected(&self, endpoint: &Endpoint) -> bool {
+        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(place) = places.get(endpoint) else { return false };
+        place.try_lock().is_ok_and(|place| place.connection.as_ref().is_some_and(Connection::is_open))
+    }
+
     /// Waits until a broker may be asked again.
     pub(crate) async fn unmuted(&self, endpoint: &Endpoint) {
         let muted_until = self.place(endpoint).lock().await.muted_until;

@@ -22,6 +22,10 @@ pub(crate) struct Refresher {
     pool: Pool,
     bootstrap: Vec<Endpoint>,
     recovery: MetadataRecovery,
+    /// How long brokers that are there may stay silent before the bootstrap list is asked.
+    trigger: Duration,
+    /// Whether an answer of another cluster is refused.
+    is_checked: bool,
     age_max: Duration,
     idle_max: Duration,
     request_timeout: Duration,
@@ -29,8 +33,30 @@ pub(crate) struct Refresher {
     backoff_max: Duration,
     /// Asked first, since it answered last.
     preferred: Option<Endpoint>,
-    /// Rounds in which nobody answered.
+    /// Rounds in which nobody answered, and when the first of them began.
     unanswered: u32,
+    unanswered_since: Option<Instant>,
+}
+
+/// Where the address of a broker is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// From the cluster.
+    Known,
+    /// From `bootstrap.servers`.
+    Bootstrap,
+}
+
+/// What came of asking some brokers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Answered(Round),
+    /// At least one is connected, and does not answer.
+    Silent,
+    /// None could be connected to.
+    Unreachable,
+    /// One says that its cluster is to be asked for anew.
+    StartAgain,
 }
 
 /// What came of a round of questions.
@@ -53,6 +79,8 @@ impl Refresher {
             pool,
             bootstrap: config.bootstrap_endpoints(),
             recovery: config.metadata_recovery,
+            trigger: config.rebootstrap_trigger,
+            is_checked: config.metadata_cluster_check,
             age_max: config.metadata_age_max,
             idle_max: config.metadata_idle_max,
             request_timeout: config.request_timeout,
@@ -60,6 +88,7 @@ impl Refresher {
             backoff_max: config.retry_backoff_max,
             preferred: None,
             unanswered: 0,
+            unanswered_since: None,
         }
     }
 
@@ -93,53 +122,80 @@ impl Refresher {
         }
     }
 
-    /// Asks one broker after the other until one answers.
+    /// Asks one broker after the other until one answers: those known, and if none of them is to be had, or all have
+    /// been silent for too long, those of the bootstrap list (KIP-899, KIP-1102).
     async fn refresh(&mut self) -> Round {
-        let mut candidates: Vec<Endpoint> = self.preferred.iter().cloned().collect();
-        candidates.extend(self.metadata.lock().cluster.brokers.values().cloned());
-        // The brokers known may all have gone to other addresses (KIP-899).
-        if self.recovery == MetadataRecovery::Rebootstrap || candidates.is_empty() {
-            candidates.extend(self.bootstrap.iter().cloned());
+        let since = *self.unanswered_since.get_or_insert_with(Instant::now);
+        let mut known: Vec<Endpoint> = self.preferred.iter().cloned().collect();
+        let brokers: Vec<Endpoint> = self.metadata.lock().cluster.brokers.values().cloned().collect();
+        known.extend(brokers.into_iter().filter(|endpoint| Some(endpoint) != self.preferred.as_ref()));
+        let may_start_again = self.recovery == MetadataRecovery::Rebootstrap || known.is_empty();
+
+        let mut must_start_again = known.is_empty();
+        match self.ask_all(&known, Origin::Known).await {
+            Asked::Answered(round) => return round,
+            Asked::StartAgain | Asked::Unreachable => must_start_again = true,
+            Asked::Silent => {}
         }
-        candidates.sort_by_key(|endpoint| self.pool.is_muted(endpoint));
-        let patience = crate::backoff::patience(self.unanswered, self.request_timeout);
-        let mut tried: Vec<Endpoint> = Vec::with_capacity(candidates.len());
-        for endpoint in candidates {
-            if tried.contains(&endpoint) {
-                continue;
+        let is_overdue = since.elapsed() >= self.trigger;
+        if may_start_again && (must_start_again || is_overdue) {
+            let others: Vec<Endpoint> =
+                self.bootstrap.iter().filter(|endpoint| !known.contains(endpoint)).cloned().collect();
+            if let Asked::Answered(round) = self.ask_all(&others, Origin::Bootstrap).await {
+                return round;
             }
-            self.pool.unmuted(&endpoint).await;
-            let span = tracing::debug_span!("metadata", %endpoint);
-            let asking = tokio::time::timeout(patience, self.ask(&endpoint).instrument(span));
-            let Ok(answered) = asking.await else {
-                tracing::debug!(%endpoint, "no metadata from a broker yet, others are asked");
-                self.preferred = None;
-                self.metadata.lock().last_failure =
-                    Some(format!("broker `{endpoint}`: no answer within {} ms", patience.as_millis()).into());
-                tried.push(endpoint);
-                continue;
-            };
-            match answered {
-                Ok((answer, _)) if answer.error_code == REBOOTSTRAP_REQUIRED => {
-                    tracing::warn!(%endpoint, "the broker asks for a start from `bootstrap.servers`");
-                    self.metadata.lock().cluster.brokers.clear();
-                    self.preferred = None;
-                }
-                Ok((answer, round)) => {
-                    self.preferred = Some(endpoint);
-                    self.unanswered = 0;
-                    return self.take_in(&answer, round);
-                }
-                Err(error) => {
-                    tracing::debug!(%endpoint, %error, "no metadata from a broker");
-                    self.preferred = None;
-                    self.metadata.lock().last_failure = Some(error.to_string().into());
-                }
-            }
-            tried.push(endpoint);
         }
         self.unanswered = self.unanswered.saturating_add(1);
         Round::Unanswered
+    }
+
+    /// Asks these, one after the other, until one answers.
+    async fn ask_all(&mut self, endpoints: &[Endpoint], origin: Origin) -> Asked {
+        let mut endpoints: Vec<&Endpoint> = endpoints.iter().collect();
+        endpoints.sort_by_key(|endpoint| self.pool.is_muted(endpoint));
+        let patience = crate::backoff::patience(self.unanswered, self.request_timeout);
+        let mut is_anybody_there = false;
+        for endpoint in endpoints {
+            self.pool.unmuted(endpoint).await;
+            let span = tracing::debug_span!("metadata", %endpoint);
+            let asking = tokio::time::timeout(patience, self.ask(endpoint).instrument(span));
+            let failure = match asking.await {
+                Ok(Ok((answer, round))) => match self.objection(&answer, origin) {
+                    None => {
+                        self.preferred = Some(endpoint.clone());
+                        (self.unanswered, self.unanswered_since) = (0, None);
+                        return Asked::Answered(self.take_in(&answer, round));
+                    }
+                    Some(objection) => {
+                        tracing::warn!(%endpoint, "{objection}: starting again from `bootstrap.servers`");
+                        self.preferred = None;
+                        self.metadata.lock().cluster.brokers.clear();
+                        return Asked::StartAgain;
+                    }
+                },
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => {
+                    is_anybody_there |= self.pool.is_connected(endpoint);
+                    format!("broker `{endpoint}`: no answer within {} ms", patience.as_millis())
+                }
+            };
+            tracing::debug!(%endpoint, failure, "no metadata from a broker");
+            self.preferred = None;
+            self.metadata.lock().last_failure = Some(failure.into());
+        }
+        if is_anybody_there { Asked::Silent } else { Asked::Unreachable }
+    }
+
+    /// What speaks against an answer, if so.
+    fn objection(&self, answer: &MetadataResponse, origin: Origin) -> Option<&'static str> {
+        if answer.error_code == REBOOTSTRAP_REQUIRED {
+            return Some("the broker asks for it");
+        }
+        let state = self.metadata.lock();
+        let (known, told) = (state.cluster.id.as_deref()?, answer.cluster_id.as_ref()?.as_str());
+        // Its address may be another's now. Whoever is in the bootstrap list is meant, whatever cluster that is today.
+        let is_another = self.is_checked && origin == Origin::Known && known != told;
+        is_another.then_some("a broker of another cluster answers in the place of a known one")
     }
 
     /// The answer, and the round it belongs to.

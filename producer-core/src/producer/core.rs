@@ -95,8 +95,10 @@ impl Core {
             let (weak, accumulator_, tasks, runtime) =
                 (context.clone(), accumulator.clone(), tasks.clone(), runtime.clone());
             let (in_use, forgets) = (accumulator.clone(), accumulator.clone());
+            let rack =
+                Some(config.client_rack.clone()).filter(|rack| config.partitioner_rack_aware && !rack.is_empty());
             let apply = move |cluster: &Cluster, changed: &[Arc<str>]| {
-                let gone = apply(cluster, changed, &accumulator_);
+                let gone = apply(cluster, changed, rack.as_deref(), &accumulator_);
                 if let Some(context) = weak.upgrade() {
                     context.abort_in(&gone, |topic, partition, outcome| ProduceError::PartitionGone {
                         topic: topic.clone(),
@@ -239,8 +241,7 @@ impl Core {
         if let Some(partitioner) = &self.config.partitioner {
             return Some(topic.partition_by(&**partitioner, record.key, record.value));
         }
-        let key = record.key.filter(|_| !self.config.partitioner_ignore_keys)?;
-        Some(murmur2_partition(key, topic.partition_count()))
+        keyed_partition(&self.config, record.key, topic.partition_count())
     }
 
     async fn learn_topic(&self, name: &str, deadline: &mut Deadline) -> Result<Arc<Topic>, ProduceError> {
@@ -362,18 +363,34 @@ impl Core {
     }
 }
 
+/// The partition of a key, without a partitioner; `None` for a record whose partition is a matter of batches.
+pub(super) fn keyed_partition(config: &ProducerConfig, key: Option<&[u8]>, partition_count: i32) -> Option<i32> {
+    let key = key.filter(|_| !config.partitioner_ignore_keys)?;
+    Some(murmur2_partition(key, partition_count))
+}
+
 /// `producer-1`, `producer-2`, ..., as Java names those that have no name.
 fn next_client_id() -> String {
     static MADE: AtomicU64 = AtomicU64::new(0);
     format!("producer-{}", MADE.fetch_add(1, Ordering::Relaxed) + 1)
 }
 
-/// Answers the partitions that are gone.
-fn apply(cluster: &Cluster, changed: &[Arc<str>], accumulator: &Accumulator) -> Vec<Arc<Partition>> {
+/// Answers the partitions that are gone. `rack` is our own, if it counts.
+fn apply(
+    cluster: &Cluster,
+    changed: &[Arc<str>],
+    rack: Option<&str>,
+    accumulator: &Accumulator,
+) -> Vec<Arc<Partition>> {
+    let is_near = |node: i32| rack.is_some() && cluster.racks.get(&node).map(|of_node| &**of_node) == rack;
     let mut gone = Vec::new();
     for name in changed {
         let Some(topic) = cluster.topics.get(name) else { continue };
-        let leaders = topic.partitions.iter().map(|p| Leader { node: p.leader, epoch: p.leader_epoch });
+        let leaders = topic.partitions.iter().map(|known| Leader {
+            node: known.leader,
+            epoch: known.leader_epoch,
+            is_near: is_near(known.leader),
+        });
         gone.extend(accumulator.apply(name, topic.id, &leaders.collect::<Vec<_>>()));
     }
     gone

@@ -2,7 +2,7 @@
 //!
 //! Plain state without sockets or time; callers hold its lock for one request and never across an await.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -46,6 +46,9 @@ pub(super) struct Cluster {
     last_producer_id: i64,
     /// The epoch that new producer ids come with.
     pub(super) first_epoch: i16,
+    pub(super) id: String,
+    /// Of the nodes that have one.
+    pub(super) racks: BTreeMap<i32, String>,
 }
 
 /// A node; ids start at 1.
@@ -70,6 +73,25 @@ pub(super) struct Partition {
     pub(super) leader_epoch: i32,
     pub(super) log: PartitionLog,
     pub(super) sequences: Sequences,
+    /// The last batches that came, whatever was answered; oldest first.
+    received: VecDeque<Bytes>,
+}
+
+/// Batches that came for a partition and are remembered: a few of those that may be in flight. Each may keep the
+/// request that it came with.
+const RECEIVED_MAX: usize = 16;
+
+impl Partition {
+    pub(super) fn receive(&mut self, batch: &Bytes) {
+        if self.received.len() == RECEIVED_MAX {
+            self.received.pop_front();
+        }
+        self.received.push_back(batch.clone());
+    }
+
+    pub(super) fn received(&self) -> Vec<Bytes> {
+        self.received.iter().cloned().collect()
+    }
 }
 
 /// Where a batch lies, and when it was appended if the topic stamps batches.
@@ -90,6 +112,8 @@ impl Cluster {
             log_bytes: 0,
             last_producer_id: 0,
             first_epoch: 0,
+            id: "fake-cluster".to_owned(),
+            racks: BTreeMap::new(),
         }
     }
 
@@ -147,7 +171,13 @@ impl Cluster {
 
     fn new_partition(&self, index: usize) -> Partition {
         let leader = self.nodes[index % self.nodes.len()].id;
-        Partition { leader, leader_epoch: 0, log: PartitionLog::default(), sequences: Sequences::default() }
+        Partition {
+            leader,
+            leader_epoch: 0,
+            log: PartitionLog::default(),
+            sequences: Sequences::default(),
+            received: VecDeque::new(),
+        }
     }
 
     pub(super) fn topic_by_id(&self, id: Uuid) -> Option<(&str, &Topic)> {

@@ -354,6 +354,21 @@ impl FakeBroker {
         self.shared.cluster().first_epoch = epoch;
     }
 
+    /// Puts a node into a rack, as the broker setting `broker.rack`.
+    ///
+    /// # Errors
+    /// No such node.
+    pub fn set_rack(&self, node: i32, rack: &str) -> Result<(), FakeBrokerError> {
+        self.with_node(node, |_| ())?;
+        self.shared.cluster().racks.insert(node, rack.to_owned());
+        Ok(())
+    }
+
+    /// Says another cluster id from now on, as if other clusters' brokers had taken the addresses of these.
+    pub fn set_cluster_id(&self, id: &str) {
+        self.shared.cluster().id = id.to_owned();
+    }
+
     /// Changes the largest batch taken, with its header.
     pub fn set_batch_bytes_max(&self, bytes: usize) {
         self.shared.cluster().batch_bytes_max = bytes;
@@ -421,6 +436,14 @@ impl FakeBroker {
             })
         };
         stored.into_iter().map(batch).collect()
+    }
+
+    /// The last 16 batches that came for a partition, as they came: refused and repeated ones too, oldest first.
+    ///
+    /// # Errors
+    /// No such partition.
+    pub fn received(&self, topic: &str, partition: i32) -> Result<Vec<Bytes>, FakeBrokerError> {
+        self.with_partition(topic, partition, Partition::received)
     }
 
     /// All records of a partition, in order, decoded by other code than the producer's.

@@ -12,7 +12,6 @@ use super::script::Target;
 use super::server::{Answer, Call, Served};
 
 const LEADER_NOT_AVAILABLE: i16 = 5;
-const CLUSTER_ID: &str = "fake-cluster";
 
 impl Served for MetadataRequest {
     fn targets(&self, cluster: &Cluster) -> Vec<Target> {
@@ -43,11 +42,12 @@ impl Served for MetadataRequest {
                 .with_node_id(BrokerId(node.id))
                 .with_host(StrBytes::from_string(node.address.ip().to_string()))
                 .with_port(i32::from(node.address.port()))
+                .with_rack(cluster.racks.get(&node.id).map(|rack| StrBytes::from_string(rack.clone())))
         });
         let response = MetadataResponse::default()
             .with_throttle_time_ms(call.plan.throttle_ms())
             .with_brokers(brokers.collect())
-            .with_cluster_id(Some(StrBytes::from_static_str(CLUSTER_ID)))
+            .with_cluster_id(Some(StrBytes::from_string(cluster.id.clone())))
             .with_controller_id(BrokerId(call.node))
             .with_topics(topics);
         Answer::Body(response)

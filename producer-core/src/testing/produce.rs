@@ -97,6 +97,9 @@ fn append(
     data: &PartitionProduceData,
     checked: Result<BatchHeader, Refusal>,
 ) -> Result<Appended, Refusal> {
+    if let Some((partition, batch)) = cluster.partition_mut(topic, data.index).zip(data.records.as_ref()) {
+        partition.receive(batch);
+    }
     let injected = call.plan.error(topic, data.index);
     match injected {
         Some(InjectedError::BeforeApplying(code)) => return Err(Refusal::code(code)),

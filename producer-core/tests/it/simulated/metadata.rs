@@ -253,3 +253,82 @@ async fn a_pause_asked_for_with_a_producer_id_is_kept() {
     let asked: Vec<_> = broker.requests(Api::InitProducerId).iter().map(|request| request.at).collect();
     assert!(asked.len() == 2 && asked[1] - asked[0] >= Duration::from_secs(2), "{asked:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn brokers_that_are_there_and_silent_are_given_up_after_the_trigger() {
+    // Rounds end after 3, 9 and 21 seconds, and the connection after 30.
+    let cases = [(0, 3_000..6_000), (5, 8_000..12_000), (15, 18_000..25_000)];
+    for (trigger, expected) in cases.map(|(seconds, expected)| (Duration::from_secs(seconds), expected)) {
+        let mut config = FakeBrokerConfig::default();
+        config.nodes = 2;
+        // Too old to say who leads now.
+        config.max_versions = vec![(Api::Produce, 9)];
+        let broker = cluster_with(config, 1);
+        let servers = broker.bootstrap_servers();
+        broker.stop_node(2).await.unwrap();
+        let producer = producer(&broker, |config| {
+            config.bootstrap_servers = servers.split(',').map(str::to_owned).collect();
+            config.rebootstrap_trigger = trigger;
+        });
+        warm(&broker, &producer, 1).await;
+        broker.inject(Fault::new(Api::Metadata, FaultAction::SwallowAnswer).node(1).times(u32::MAX));
+        broker.restart_node(2).await.unwrap();
+        broker.move_leader(TOPIC, 0, 2).unwrap();
+        let before = Instant::now();
+
+        landed(send(&producer, 0, [1]).await).await;
+
+        assert!(expected.contains(&ms(before)), "trigger {trigger:?}: {} ms", ms(before));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_of_another_cluster_is_not_believed_unless_the_bootstrap_list_leads_there() {
+    for is_checked in [true, false] {
+        let broker = cluster(2, 2);
+        let servers = broker.bootstrap_servers();
+        let producer = producer(&broker, |config| {
+            config.bootstrap_servers = servers.split(',').take(1).map(str::to_owned).collect();
+            config.metadata_cluster_check = is_checked;
+        });
+        warm(&broker, &producer, 2).await;
+        let at_node = |node| broker.requests(Api::Metadata).iter().filter(|request| request.node == node).count();
+        let before = at_node(1);
+        broker.set_cluster_id("another");
+        broker.create_topic("new", 1).unwrap();
+
+        producer.send_and_wait(ProducerRecord::to("new").value("1".to_owned())).await.unwrap();
+
+        // The first answer came from a known broker; the second, from the bootstrap list.
+        assert_eq!(at_node(1) - before, if is_checked { 2 } else { 1 }, "checked: {is_checked}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_without_a_key_stay_in_the_own_rack_while_it_has_a_leader() {
+    let broker = cluster(3, 6);
+    for (node, rack) in [(1, "a"), (2, "b"), (3, "b")] {
+        broker.set_rack(node, rack).unwrap();
+    }
+    let producer = producer(&broker, |config| {
+        config.partitioner_rack_aware = true;
+        config.client_rack = "a".to_owned();
+        config.batch_bytes = 200;
+    });
+    let used = async |count: usize| {
+        let mut nodes = std::collections::BTreeSet::new();
+        for _ in 0..count {
+            let record = ProducerRecord::to(TOPIC).value("x".repeat(100));
+            let landed = producer.send_and_wait(record).await.unwrap();
+            nodes.insert(broker.leader(TOPIC, landed.partition).unwrap());
+        }
+        nodes.into_iter().collect::<Vec<_>>()
+    };
+
+    assert_eq!(used(100).await, [1]);
+    broker.move_leader(TOPIC, 0, 2).unwrap();
+    broker.move_leader(TOPIC, 3, 3).unwrap();
+    // The next batches find out.
+    used(20).await;
+    assert_eq!(used(100).await, [2, 3], "there is no leader in rack a any more");
+}
