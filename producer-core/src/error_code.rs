@@ -66,6 +66,7 @@ pub(crate) const LEADER_NOT_AVAILABLE: i16 = 5;
 pub(crate) const INVALID_TOPIC: i16 = 17;
 pub(crate) const TOPIC_AUTHORIZATION_FAILED: i16 = 29;
 pub(crate) const UNKNOWN_PRODUCER_ID: i16 = 59;
+pub(crate) const UNKNOWN_TOPIC_ID: i16 = 100;
 
 /// The code's name, or a word for an unknown one.
 pub(crate) fn name(code: i16) -> &'static str {

@@ -12,7 +12,7 @@ use super::error_table::{Treatment, treatment};
 use crate::connection::{CallError, Connection, ConnectionError, ConnectionErrorKind, Endpoint, Sent};
 use crate::delivery::BatchResult;
 use crate::error::{Outcome, ProduceError};
-use crate::error_code::{self, UNKNOWN_PRODUCER_ID};
+use crate::error_code::{self, UNKNOWN_PRODUCER_ID, UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION};
 use crate::metadata::{LeaderHint, Leadership};
 
 /// The replies to one request.
@@ -158,6 +158,10 @@ impl Failure {
     /// In words, for the error of a batch that expires later.
     pub(crate) fn reason(&self) -> Arc<str> {
         match self {
+            Self::Refused { code: code @ (UNKNOWN_TOPIC_OR_PARTITION | UNKNOWN_TOPIC_ID), .. } => {
+                let name = error_code::name(*code);
+                format!("{name} ({code}), the topic is not there any more: make it again, or check its name").into()
+            }
             Self::Refused { code, message: None, .. } => format!("{} ({code})", error_code::name(*code)).into(),
             Self::Refused { code, message: Some(message), .. } => {
                 format!("{} ({code}), {message}", error_code::name(*code)).into()

@@ -62,7 +62,7 @@ async fn a_topic_that_goes_away_is_named_when_its_records_expire() {
     let error = producer.send_and_wait(to(0, 1)).await.unwrap_err();
 
     assert!((120_000..121_000).contains(&ms(before)), "{} ms", ms(before));
-    assert!(error.to_string().contains("UNKNOWN_TOPIC"), "{error}");
+    assert!(error.to_string().contains("UNKNOWN_TOPIC") && error.to_string().contains("make it again"), "{error}");
     assert_eq!(error.outcome(), Outcome::NotWritten);
     assert!(broker.request_count(Api::Produce) < 160, "at most one a second");
 }
