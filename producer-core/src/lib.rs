@@ -54,6 +54,6 @@ pub use metrics::ProducerMetrics;
 pub use partitioner::Partitioner;
 pub use producer::{CloseError, Interceptor, Producer};
 #[cfg(feature = "testing")]
-pub use producer::{MockProducer, MockRecord};
+pub use producer::{MockProducer, MockRecord, MockResults};
 pub use record::{Header, Headers, ProducerRecord, RecordMetadata};
 pub use serializer::{Encoded, SerializeError, Serializer};

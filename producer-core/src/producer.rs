@@ -17,7 +17,7 @@ use tracing::Instrument as _;
 
 pub use self::interceptor::Interceptor;
 #[cfg(feature = "testing")]
-pub use self::mock::{MockProducer, MockRecord};
+pub use self::mock::{MockProducer, MockRecord, MockResults};
 
 use self::core::{Core, Deadline};
 use self::interceptor::Interceptors;

@@ -70,7 +70,7 @@ fn remainder(hash: u32, count: i32) -> i32 {
 
 /// CRC-32 with the polynomial of zlib.
 #[must_use]
-pub fn crc32(data: &[u8]) -> u32 {
+pub(super) fn crc32(data: &[u8]) -> u32 {
     const TABLE: [u32; 256] = crc32_table();
     let crc = data.iter().fold(u32::MAX, |crc, byte| {
         let index = (crc as u8 ^ byte) as usize;
@@ -98,6 +98,6 @@ const fn crc32_table() -> [u32; 256] {
 
 /// FNV-1a with 32 bits.
 #[must_use]
-pub fn fnv1a(data: &[u8]) -> u32 {
+pub(super) fn fnv1a(data: &[u8]) -> u32 {
     data.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }

@@ -13,7 +13,7 @@ mod sticky;
 use std::fmt;
 use std::sync::Arc;
 
-pub use self::hashed::{HashPartitioner, KeyHash, WithoutKey, crc32, fnv1a};
+pub use self::hashed::{HashPartitioner, KeyHash, WithoutKey};
 pub use self::murmur2::{murmur2, murmur2_partition};
 pub use self::round_robin::RoundRobinPartitioner;
 

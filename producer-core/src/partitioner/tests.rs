@@ -1,3 +1,4 @@
+use super::hashed::{crc32, fnv1a};
 use super::*;
 
 /// Keys with the hashes and the partitions among 3, 12 and 100 that other clients give them: murmur2 as Java's and

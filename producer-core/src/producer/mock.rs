@@ -7,18 +7,31 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use super::Producer;
+use super::core::keyed_partition;
 use crate::accumulator::batch::RecordView;
 use crate::config::{ConfigError, ProducerConfig};
-use crate::delivery::{BatchResult, Callback, CallbackRow, Completion, Receipt, RecordPlace, Share};
+use crate::delivery::{BatchResult, Callback, CallbackRow, Completion, Receipt, Share};
 use crate::error::{Outcome, ProduceError};
-use crate::partitioner::{TopicPartitions, murmur2_partition};
+use crate::partitioner::TopicPartitions;
 use crate::record::Headers;
 use crate::serializer::Serializer;
 
+/// The settings want an address; nobody goes there.
+const NO_SERVER: &str = "mock:9092";
+
+/// When the records of a [`MockProducer`] have their results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MockResults {
+    /// At once, and each succeeds.
+    Automatic,
+    /// When the test says so.
+    Manual,
+}
+
 /// A [`Producer`] whose records go nowhere, and the means to decide what becomes of them; like Java's `MockProducer`.
 ///
-/// Code under test gets [`producer`](Self::producer), which serialises, intercepts and chooses partitions as any
-/// other. Topics exist once they are sent to, with one partition unless [`set_partitions`](Self::set_partitions) says
+/// Code under test gets [`producer`](Self::producer), which serialises and chooses partitions as any other, by the
+/// settings of [`with_config`](Self::with_config). Topics exist once they are sent to, with one partition unless [`set_partitions`](Self::set_partitions) says
 /// more; a record without a key goes to partition 0.
 ///
 /// ```
@@ -79,7 +92,7 @@ impl<K: 'static, V: 'static> MockProducer<K, V> {
         key_serializer: impl Serializer<K>,
         value_serializer: impl Serializer<V>,
     ) -> Result<Self, ConfigError> {
-        Self::start(true, key_serializer, value_serializer)
+        Self::with_config(ProducerConfig::new(NO_SERVER), MockResults::Automatic, key_serializer, value_serializer)
     }
 
     /// Records wait for [`complete_next`](Self::complete_next) and [`fail_next`](Self::fail_next).
@@ -90,16 +103,21 @@ impl<K: 'static, V: 'static> MockProducer<K, V> {
         key_serializer: impl Serializer<K>,
         value_serializer: impl Serializer<V>,
     ) -> Result<Self, ConfigError> {
-        Self::start(false, key_serializer, value_serializer)
+        Self::with_config(ProducerConfig::new(NO_SERVER), MockResults::Manual, key_serializer, value_serializer)
     }
 
-    fn start(
-        is_automatic: bool,
+    /// With these settings, for code whose partitioner, `partitioner.ignore.keys` or `max.request.size` matter. Nothing
+    /// is connected to, so any address does.
+    ///
+    /// # Errors
+    /// The settings do not work, or there is no Tokio runtime here.
+    pub fn with_config(
+        config: ProducerConfig,
+        results: MockResults,
         key_serializer: impl Serializer<K>,
         value_serializer: impl Serializer<V>,
     ) -> Result<Self, ConfigError> {
-        let mock = Arc::new(Mock { is_automatic, state: Mutex::default() });
-        let config = ProducerConfig::new("mock:9092");
+        let mock = Arc::new(Mock { results, state: Mutex::default() });
         let producer = Producer::mocked(config, key_serializer, value_serializer, mock.clone())?;
         Ok(Self { producer, mock })
     }
@@ -151,7 +169,7 @@ impl<K: 'static, V: 'static> MockProducer<K, V> {
 /// What stands in for a cluster.
 #[derive(Debug)]
 pub(super) struct Mock {
-    is_automatic: bool,
+    results: MockResults,
     state: Mutex<State>,
 }
 
@@ -193,13 +211,7 @@ impl Mock {
             value: part(record.value),
             headers: record.headers.clone(),
         });
-        let part_bytes = |part: Option<&[u8]>| part.map(|part| part.len() as u32);
-        let place = RecordPlace {
-            index: 0,
-            timestamp: record.timestamp,
-            key_bytes: part_bytes(record.key),
-            value_bytes: part_bytes(record.value),
-        };
+        let place = record.place(0);
         let completion = Arc::new(Completion::new(topic.into(), partition));
         let receipt = R::of(&completion, place);
         if let Some(callback) = callback.take() {
@@ -207,7 +219,7 @@ impl Mock {
         }
         state.waiting.push_back(completion);
         drop(state);
-        if self.is_automatic {
+        if self.results == MockResults::Automatic {
             self.settle_all(|_, _| None);
         }
         Ok(receipt)
@@ -262,12 +274,9 @@ impl Mock {
 }
 
 fn chosen(config: &ProducerConfig, topic: &str, count: i32, record: &RecordView<'_>) -> i32 {
-    match (&config.partitioner, record.key) {
-        (Some(partitioner), key) => {
-            let all: Vec<i32> = (0..count).collect();
-            partitioner.partition(&TopicPartitions::new(topic, count, &all), key, record.value)
-        }
-        (None, Some(key)) => murmur2_partition(key, count),
-        (None, None) => 0,
+    if let Some(partitioner) = &config.partitioner {
+        let all: Vec<i32> = (0..count).collect();
+        return partitioner.partition(&TopicPartitions::new(topic, count, &all), record.key, record.value);
     }
+    keyed_partition(config, record.key, count).unwrap_or(0)
 }

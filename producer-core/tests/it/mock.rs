@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use producer_core::partitioner::named;
 use producer_core::serializer::StringSerializer;
-use producer_core::{MockProducer, Outcome, ProduceError, ProducerRecord};
+use producer_core::{MockProducer, MockResults, Outcome, ProduceError, ProducerConfig, ProducerRecord};
 
 type Mock = MockProducer<String, String>;
 
@@ -76,4 +77,24 @@ async fn sends_can_be_refused_and_a_closed_mock_refuses_all() {
     assert!(matches!(waiting.await.unwrap_err(), ProduceError::Aborted { outcome: Outcome::NotWritten, .. }));
     assert!(matches!(late.error, ProduceError::Closed));
     assert_eq!(mock.history().len(), 1);
+}
+
+#[tokio::test]
+async fn a_mock_keeps_to_the_settings_it_is_given() {
+    let partition_of = async |set: fn(&mut ProducerConfig)| {
+        let mut config = ProducerConfig::new("nowhere:9092");
+        set(&mut config);
+        let mock = Mock::with_config(config, MockResults::Automatic, StringSerializer, StringSerializer).unwrap();
+        mock.set_partitions("orders", 12);
+        mock.producer().send_and_wait(record("kafka", "tea")).await.map(|landed| landed.partition)
+    };
+
+    assert_eq!(partition_of(|_| ()).await.unwrap(), 4, "murmur2");
+    assert_eq!(partition_of(|config| config.partitioner_ignore_keys = true).await.unwrap(), 0);
+    assert_eq!(partition_of(|config| config.partitioner = named("consistent")).await.unwrap(), 11, "crc32");
+    let too_large = partition_of(|config| config.request_bytes_max = 50).await.unwrap_err();
+    assert!(matches!(too_large, ProduceError::RecordTooLarge { limit: 50, .. }), "{too_large}");
+    let settings =
+        Mock::with_config(ProducerConfig::default(), MockResults::Manual, StringSerializer, StringSerializer);
+    assert!(settings.unwrap_err().to_string().contains("bootstrap.servers"));
 }
