@@ -49,17 +49,23 @@ fn parse_version(text: &str) -> Result<VersionSelector, String> {
 }
 
 impl ValueSchema {
-    /// The schema itself.
-    pub(crate) async fn schema(&self, registry: &SchemaRegistry) -> anyhow::Result<Schema> {
+    /// The schema, and what has the serializer use the same: of one reading, so that a version that is registered
+    /// meanwhile cannot come between them.
+    pub(crate) async fn resolve(&self, registry: &SchemaRegistry) -> anyhow::Result<(Schema, SchemaSelection)> {
         match self {
-            Self::File(path) => read(path).await,
+            Self::File(path) => {
+                let schema = read(path).await?;
+                Ok((schema.clone(), SchemaSelection::AutoRegister(schema)))
+            }
             Self::Subject { subject, version } => {
-                let stored = &registry.version(subject, *version).await?.schema;
+                let found = registry.version(subject, *version).await?;
                 ensure!(
-                    stored.references.is_empty(),
+                    found.schema.references.is_empty(),
                     "the schema of `{subject}` uses others, which is not supported here"
                 );
-                Schema::parse(&stored.text).with_context(|| format!("`{subject}` holds no Avro schema"))
+                let schema =
+                    Schema::parse(&found.schema.text).with_context(|| format!("`{subject}` holds no Avro schema"))?;
+                Ok((schema, SchemaSelection::Id(found.id)))
             }
         }
     }

@@ -10,6 +10,14 @@ const VALUES: usize = 1_000;
 /// Below this, unions that may be null are, and arrays and maps are empty, so that recursive types end.
 const DEPTH_MAX: usize = 8;
 
+/// Records inside each other: four times what a schema's text may nest, with a union and an array around each. Only a
+/// type that holds itself without a way out gets so deep.
+const RECORD_DEPTH_MAX: usize = 256;
+
+/// Parts of one value beyond which no further item, entry or choice is added that it can do without: arrays that hold
+/// each other would else grow with every level. All values are held at once, in some hundred bytes for each part.
+const PARTS_MAX: usize = 1_000;
+
 /// Items of an array and entries of a map.
 const ITEMS: std::ops::RangeInclusive<usize> = 0..=4;
 
@@ -18,19 +26,27 @@ const TEXT: std::ops::RangeInclusive<usize> = 4..=16;
 
 /// Values of a schema, the same in each run.
 pub(super) fn generate(schema: &AvroSchema) -> anyhow::Result<Vec<Value>> {
-    let mut generator = Generator { schema, random: fastrand::Rng::with_seed(0) };
-    (0..VALUES).map(|_| generator.value(schema.root(), 0)).collect()
+    let mut generator = Generator { schema, random: fastrand::Rng::with_seed(0), parts: 0 };
+    (0..VALUES)
+        .map(|_| {
+            generator.parts = 0;
+            generator.value(schema.root(), 0)
+        })
+        .collect()
 }
 
 struct Generator<'a> {
     schema: &'a AvroSchema,
     random: fastrand::Rng,
+    /// Of the value so far.
+    parts: usize,
 }
 
 impl Generator<'_> {
     fn value(&mut self, id: NodeId, depth: usize) -> anyhow::Result<Value> {
         // A union cannot hold a union, so any way down meets a record, an array or a map.
         let schema = self.schema;
+        self.parts += 1;
         Ok(match &schema.node(id).kind {
             Kind::Null => Value::Null,
             Kind::Boolean => json!(self.random.bool()),
@@ -57,8 +73,9 @@ impl Generator<'_> {
             }
             Kind::Union { branches } => self.union(branches, depth)?,
             Kind::Record(record) => {
-                if depth > 4 * DEPTH_MAX {
-                    bail!("record `{}` holds itself without an end", record.name.full());
+                if depth > RECORD_DEPTH_MAX {
+                    let name = record.name.full();
+                    bail!("a value of record `{name}` is nested deeper than {RECORD_DEPTH_MAX}: does it hold itself?");
                 }
                 let mut fields = Map::new();
                 for field in &record.fields {
@@ -72,7 +89,7 @@ impl Generator<'_> {
     fn union(&mut self, branches: &[NodeId], depth: usize) -> anyhow::Result<Value> {
         let schema = self.schema;
         let is_null = |branch: &NodeId| matches!(schema.node(*branch).kind, Kind::Null);
-        let null = branches.iter().copied().find(is_null).filter(|_| depth > DEPTH_MAX);
+        let null = branches.iter().copied().find(is_null).filter(|_| self.is_enough(depth));
         let branch = null.or_else(|| self.random.choice(branches).copied()).context("an empty union has no value")?;
         let value = self.value(branch, depth + 1)?;
         Ok(match self.branch_name(branch) {
@@ -103,7 +120,11 @@ impl Generator<'_> {
     }
 
     fn count(&mut self, depth: usize) -> usize {
-        if depth > DEPTH_MAX { 0 } else { self.random.usize(ITEMS) }
+        if self.is_enough(depth) { 0 } else { self.random.usize(ITEMS) }
+    }
+
+    fn is_enough(&self, depth: usize) -> bool {
+        depth > DEPTH_MAX || self.parts > PARTS_MAX
     }
 
     /// ASCII, so that it is one byte a character for `bytes` and `fixed` as well.
@@ -144,6 +165,35 @@ mod tests {
                 JsonCodec::tagged().encode(&value, &schema, &mut Vec::new()).unwrap_or_else(|error| panic!("{error}"));
             }
         }
+    }
+
+    fn parts(value: &Value) -> usize {
+        1 + match value {
+            Value::Array(items) => items.iter().map(parts).sum(),
+            Value::Object(fields) => fields.values().map(parts).sum(),
+            _ => 0,
+        }
+    }
+
+    #[test]
+    fn arrays_that_hold_each_other_end() {
+        let field = |number| format!(r#"{{"name": "f{number}", "type": {{"type": "array", "items": "R"}}}}"#);
+        let fields: Vec<String> = (0..10).map(field).collect();
+        let text = format!(r#"{{"type": "record", "name": "R", "fields": [{}]}}"#, fields.join(", "));
+
+        let (_, values) = generated(&text).unwrap();
+
+        let largest = values.iter().map(parts).max().unwrap();
+        assert!((PARTS_MAX..2 * PARTS_MAX).contains(&largest), "{largest}");
+    }
+
+    #[test]
+    fn records_nested_as_deep_as_schemas_may_be_have_values() {
+        let text = (0..40).fold(r#""int""#.to_owned(), |inner, number| {
+            format!(r#"{{"type": "record", "name": "R{number}", "fields": [{{"name": "f", "type": {inner}}}]}}"#)
+        });
+
+        assert_eq!(generated(&text).unwrap().1.len(), VALUES);
     }
 
     #[test]

@@ -93,10 +93,9 @@ pub(crate) async fn run(args: PerfProduceArgs) -> anyhow::Result<()> {
         return measure(&args, Producer::new(config, BytesSerializer, BytesSerializer)?, &values).await;
     };
     let registry = SchemaRegistry::connect(&args.registry)?;
-    let schema = value_schema.schema(&registry).await?;
+    let (schema, selection) = value_schema.resolve(&registry).await?;
     let arena = AvroSchema::parse(schema.source(), Strictness::Stored, &Limits::default())?;
     let values = avro_values::generate(&arena)?;
-    let selection = value_schema.select(&registry).await?;
     let serializer = AvroSerializer::with_codec(registry, SerializerConfig::new(selection), JsonCodec::tagged());
     measure(&args, Producer::new(config, BytesSerializer, serializer)?, &values).await
 }
