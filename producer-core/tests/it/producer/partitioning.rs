@@ -73,3 +73,22 @@ async fn a_partition_that_is_given_wins() {
 
     assert_eq!((landed.partition, partitioner.calls.load(Ordering::Relaxed)), (2, 0));
 }
+
+#[tokio::test]
+async fn an_empty_key_is_hashed_and_no_key_is_not() {
+    let broker = cluster(1, 12).await;
+    let mut config = settings(&broker);
+    config.batch_bytes = 500;
+    let producer = producer(config);
+
+    let mut met = [0; 12];
+    for number in 0..200 {
+        let record = ProducerRecord::to(TOPIC).value(format!("{number:0200}"));
+        let keyless = within("a send", producer.send_and_wait(record.clone())).await.unwrap();
+        met[usize::try_from(keyless.partition).unwrap()] += 1;
+        let empty = within("a send", producer.send_and_wait(record.key(""))).await.unwrap();
+        assert_eq!((empty.partition, empty.serialized_key_bytes, keyless.serialized_key_bytes), (9, Some(0), None));
+    }
+
+    assert!(met.iter().filter(|count| **count > 0).count() > 4, "{met:?}");
+}

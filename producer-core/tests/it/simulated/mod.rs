@@ -6,6 +6,7 @@ mod memory;
 mod metadata;
 mod promises;
 mod sequences;
+mod serializers;
 mod support;
 mod too_large;
 mod topics;

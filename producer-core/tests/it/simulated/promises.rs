@@ -191,3 +191,25 @@ async fn a_slow_broker_takes_nothing_from_the_rate_of_another() {
     assert!((200..=220).contains(&ms(before)), "{} ms for a hundred answers after 2 ms each", ms(before));
     landed(slow).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn clocks_that_jump_change_timestamps_and_nothing_else() {
+    let broker = cluster(1, 1);
+    let producer = producer(&broker, |config| config.linger = Duration::from_millis(50));
+    warm(&broker, &producer, 1).await;
+    let before = Instant::now();
+
+    // 2001, 1970, 2096: decades between records of one batch.
+    let timestamps = [1_000_000_000_000, 0, 4_000_000_000_000];
+    let mut deliveries = Vec::new();
+    for timestamp in timestamps {
+        deliveries.push(producer.send(to(0, 1).timestamp(timestamp)).await.unwrap());
+    }
+    let landed = landed(deliveries).await;
+
+    assert_eq!(ms(before), 50, "linger is measured, not read off a clock on the wall");
+    assert_eq!(landed.iter().map(|landed| landed.timestamp).collect::<Vec<_>>(), timestamps);
+    let stored = broker.records(TOPIC, 0).unwrap();
+    assert_eq!(stored[1..].iter().map(|record| record.timestamp).collect::<Vec<_>>(), timestamps);
+    assert_eq!(broker.batches(TOPIC, 0).unwrap().len(), 2);
+}

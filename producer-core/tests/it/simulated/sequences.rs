@@ -89,13 +89,19 @@ async fn a_retry_is_byte_for_byte_what_was_sent_before() {
     let producer = producer(&broker, |_| {});
     warm(&broker, &producer, 1).await;
     // Written, answered with an error that says so or not, sent again: the broker knows the batch by its sequences.
-    for code in [7, 13, 20, 56] {
-        broker.inject(produce(FaultAction::ErrorAfterApplying(code)));
+    let faults = [7, 13, 20, 56].map(FaultAction::ErrorAfterApplying).into_iter();
+    for fault in faults.chain([FaultAction::DropAfterApplying, FaultAction::Error(6), FaultAction::DropBeforeApplying])
+    {
+        let is_seen = fault != FaultAction::DropBeforeApplying;
+        broker.inject(produce(fault.clone()));
         let next = numbers(&broker, 0).len();
 
         landed(send(&producer, 0, next..next + 3).await).await;
 
-        assert_eq!(numbers(&broker, 0), (0..next + 3).collect::<Vec<_>>(), "{code}");
+        assert_eq!(numbers(&broker, 0), (0..next + 3).collect::<Vec<_>>(), "{fault:?}");
+        let received = broker.received(TOPIC, 0).unwrap();
+        let [.., first, again] = &received[..] else { panic!("{} batches came", received.len()) };
+        assert_eq!(first == again, is_seen, "{fault:?}");
     }
     assert!(epochs(&broker, 0).iter().all(|epoch| *epoch == 0));
 }

@@ -88,6 +88,36 @@ async fn answers_are_asked_for_once_a_connection() {
     landed(send(&producer, 0, 1..100).await).await;
 
     assert_eq!(super::support::ms(before), 0);
-    assert!(broker.request_count(Api::Produce) > 0);
     assert_eq!(producer.buffered_bytes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_the_one_answer_asks_for_is_kept() {
+    let broker = cluster(1, 1);
+    let producer = unacknowledged(&broker, |_| {});
+    broker.inject(produce(FaultAction::Throttle(Duration::from_millis(500))));
+    landed(send(&producer, 0, [0]).await).await;
+    let muted = broker.request_count(Api::Produce);
+
+    let later = send(&producer, 0, 1..100).await;
+    tokio::time::sleep(Duration::from_millis(490)).await;
+    assert_eq!(broker.request_count(Api::Produce), muted);
+    landed(later).await;
+
+    arrived(&broker, 100).await;
+    assert_eq!(numbers(&broker, 0), (0..100).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn close_writes_what_was_taken() {
+    let broker = cluster(1, 1);
+    let producer = unacknowledged(&broker, |config| config.linger = Duration::from_secs(20));
+    let deliveries = send(&producer, 0, 0..500).await;
+
+    producer.close(Duration::from_secs(5)).await.unwrap();
+
+    assert!(deliveries.iter().all(|delivery| delivery.try_result().is_some_and(|result| result.is_ok())));
+    // The connection was closed behind the last byte; what was written is read all the same.
+    arrived(&broker, 500).await;
+    assert_eq!(numbers(&broker, 0), (0..500).collect::<Vec<_>>());
 }
