@@ -76,7 +76,7 @@ async fn send_lines(args: &ProduceArgs, producer: &Producer<String, Value>, tall
 
 fn record_of(args: &ProduceArgs, line: &str) -> anyhow::Result<ProducerRecord<String, Value>> {
     let value: Value = serde_json::from_str(line).context("this is no JSON")?;
-    let mut record = ProducerRecord::to(&args.topic);
+    let mut record = ProducerRecord::to(args.topic.as_str());
     if let Some(field) = &args.key {
         record.key = key_of(&value, field)?;
     }

@@ -1,13 +1,15 @@
 //! What goes in and what comes back: `ProducerRecord`, `Headers`, `RecordMetadata`.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 /// A record to be sent. A `None` value is a tombstone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProducerRecord<K, V> {
-    /// Topic.
-    pub topic: String,
+    /// Topic. Whoever sends much keeps the name and clones it into each record, which copies nothing.
+    pub topic: Arc<str>,
     /// A given partition, from 0; `None` lets the partitioner choose.
     pub partition: Option<i32>,
     /// Key.
@@ -22,7 +24,7 @@ pub struct ProducerRecord<K, V> {
 
 impl<K, V> ProducerRecord<K, V> {
     /// A record for `topic` with neither key nor value.
-    pub fn to(topic: impl Into<String>) -> Self {
+    pub fn to(topic: impl Into<Arc<str>>) -> Self {
         Self {
             topic: topic.into(),
             partition: None,
@@ -129,7 +131,7 @@ impl Headers {
 #[non_exhaustive]
 pub struct RecordMetadata {
     /// Topic.
-    pub topic: std::sync::Arc<str>,
+    pub topic: Arc<str>,
     /// Partition, from 0.
     pub partition: i32,
     /// Offset in the partition; `None` when the broker did not say (acks=0, or a duplicate whose offset is unknown).

@@ -80,7 +80,7 @@ pub(super) async fn send<T: Keyed>(
     let (started, mut streamed) = (Instant::now(), Streamed::default());
     let mut deliveries = Vec::with_capacity(DELIVERIES_HELD);
     for flight in (0..stage.repeat).flat_map(|_| flights) {
-        let record = ProducerRecord::to(&stage.topic).key(flight.key()).value(flight.clone());
+        let record = ProducerRecord::to(stage.topic.as_str()).key(flight.key()).value(flight.clone());
         // The record inside a `SendError` is no cause to be printed.
         deliveries.push(producer.send(record).await.map_err(|refused| refused.error)?);
         if deliveries.len() == DELIVERIES_HELD {

@@ -147,6 +147,7 @@ async fn send<V: Clone + Send + Sync + 'static>(
 ) -> anyhow::Result<()> {
     let rate = (args.throughput > 0.0).then_some(args.throughput);
     let mut pace = Pace::new(rate, tokio::time::Instant::now());
+    let topic: Arc<str> = args.topic.as_str().into();
     let values = values.iter().cycle();
     for (number, value) in (0..args.num_records).zip(values) {
         pace.next().await;
@@ -155,7 +156,7 @@ async fn send<V: Clone + Send + Sync + 'static>(
             let bytes = result.map(|landed| landed.serialized_value_bytes.unwrap_or(0));
             stats.answered(bytes, sent_at, Instant::now());
         };
-        let record = ProducerRecord::to(&args.topic).value(value.clone());
+        let record = ProducerRecord::to(Arc::clone(&topic)).value(value.clone());
         let taken = producer.send_with_callback(record, count).await;
         taken.map_err(|refused| refused.error).with_context(|| format!("record {number}"))?;
     }

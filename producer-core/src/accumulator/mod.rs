@@ -224,7 +224,7 @@ impl Accumulator {
         let mut due = None;
         if begins_batch {
             if choice == Choice::Sticky && topic.sticky.is_due(partition.index, self.batch_bytes) {
-                let due = self.close_batch(partition, &mut queue);
+                let due = self.close_batch(&mut queue);
                 let ready = queue.ready.clone();
                 drop(queue);
                 if let Some(due) = due {
@@ -241,7 +241,7 @@ impl Accumulator {
             };
             // A lease that was waited for may be older than the bound.
             let bytes_max = bytes_max.min(lease.bytes());
-            due = self.close_batch(partition, &mut queue);
+            due = self.close_batch(&mut queue);
             self.begin_batch(topic, partition, &mut queue, lease, bytes_max);
             size = queue.open.as_ref().and_then(|open| open.room_for(record));
         }
@@ -290,34 +290,31 @@ impl Accumulator {
         queue.begin(OpenBatch::new(completion, lease, space, bytes_max, Instant::now()));
     }
 
-    /// Ends the open batch, if there is one; when it is to go. While it is compressed it may not, and its partition is
-    /// marked when that is done.
-    fn close_batch(&self, partition: &Arc<Partition>, queue: &mut Queue) -> Option<Due> {
+    /// Ends the open batch, if there is one; when it is to go, or to be compressed.
+    fn close_batch(&self, queue: &mut Queue) -> Option<Due> {
         let open = queue.open.as_ref()?;
-        let due = Due::Full { bytes: open.bytes(), by: open.created() + self.rules.linger };
-        let entry = queue.seal_open()?;
-        if self.rules.compression == Compression::None {
-            return Some(due);
-        }
-        if let Some(records) = queue.start_compressing(entry) {
-            self.compress(partition, entry, records, due);
-        }
-        None
+        let (bytes, by) = (open.bytes(), open.created() + self.rules.linger);
+        queue.seal_open(self.rules.compression);
+        Some(match self.rules.compression {
+            Compression::None => Due::Full { bytes, by },
+            _ => Due::Plain { bytes, by },
+        })
     }
 
-    /// Compresses a sealed batch in a task of its own; the batch keeps its place in the queue meanwhile. Then it is
-    /// `due`.
-    pub(crate) fn compress(&self, partition: &Arc<Partition>, entry: u64, records: Bytes, due: Due) {
+    /// Compresses a sealed batch in a task of its own; the batch keeps its place in the queue meanwhile, and is to go
+    /// `by` then. Called by senders, where a new task is at hand without waking a thread for it.
+    pub(crate) fn compress(&self, partition: &Arc<Partition>, entry: u64, records: Bytes, by: Instant) {
         let partition = partition.clone();
         let (compressors, buffers) = (self.compressors.clone(), self.buffers.clone());
         self.runtime.spawn(async move {
             let compressed = compressors.compress_aside(&records).await;
+            let bytes = compressed.as_ref().map_or(records.len(), |(body, _)| body.len());
             let ready = {
                 let mut queue = partition.queue();
                 queue.finish_compressing(entry, compressed);
                 queue.ready.clone()
             };
-            partition.mark_in(&ready, due);
+            partition.mark_in(&ready, Due::Full { bytes, by });
             buffers.give_back(records);
         });
     }

@@ -272,9 +272,9 @@ impl Queue {
         self.open = Some(batch);
     }
 
-    /// Closes the open batch.
-    pub(super) fn seal_open(&mut self) -> Option<u64> {
-        let open = self.open.take()?;
+    /// Closes the open batch, which is to be compressed so; whether there was one.
+    pub(super) fn seal_open(&mut self, compression: Compression) -> bool {
+        let Some(open) = self.open.take() else { return false };
         self.callback_count = open.callback_count();
         let batch = open.seal();
         self.is_open_urgent = false;
@@ -283,7 +283,7 @@ impl Queue {
         self.entries.push_back(Entry {
             id,
             batch,
-            compression: Stage::Over,
+            compression: if compression == Compression::None { Stage::Over } else { Stage::Due },
             state: State::Waiting { not_before: None },
             stamp: None,
             attempts: 0,
@@ -292,7 +292,7 @@ impl Queue {
             is_settled: false,
             last_failure: None,
         });
-        Some(id)
+        true
     }
 
     /// Has every record appended so far sent without lingering, and answers whom to wait for.
@@ -396,12 +396,8 @@ impl Queue {
                 return Take::NoIdentity;
             }
         }
-        if self.first_waiting().is_none()
-            && let Some(entry) = self.seal_open()
-            && rules.compression != Compression::None
-            && let Some(records) = self.start_compressing(entry)
-        {
-            return Take::Compress { entry, records };
+        if self.first_waiting().is_none() {
+            self.seal_open(rules.compression);
         }
         let Some(index) = self.entries.iter().position(|entry| matches!(entry.state, State::Waiting { .. })) else {
             return Take::Nothing;
@@ -415,8 +411,8 @@ impl Queue {
         {}
         let entry = &mut self.entries[index];
         if entry.compression == Stage::Due {
-            entry.compression = Stage::Running;
-            return Take::Compress { entry: entry.id, records: entry.batch.body.clone() };
+            let (entry, records, _) = entry.start_compressing();
+            return Take::Compress { entry, records };
         }
         let taken = self.send(index, rules, identity, room);
         if matches!(taken, Take::Batch { .. }) {
@@ -478,11 +474,10 @@ impl Queue {
         }
     }
 
-    /// Marks a sealed batch as being compressed and answers its records.
-    pub(super) fn start_compressing(&mut self, id: u64) -> Option<Bytes> {
-        let entry = self.entries.iter_mut().find(|entry| entry.id == id)?;
-        entry.compression = Stage::Running;
-        Some(entry.batch.body.clone())
+    /// Begins the compression of every batch that waits for it: answers their records, and when they were begun.
+    pub(crate) fn start_compressing(&mut self) -> Vec<(u64, Bytes, Instant)> {
+        let due = self.entries.iter_mut().filter(|entry| entry.compression == Stage::Due);
+        due.map(Entry::start_compressing).collect()
     }
 
     /// Puts in the compressed records, or keeps the plain ones. Not sent yet, so nobody has seen the old bytes.
@@ -494,6 +489,13 @@ impl Queue {
             entry.batch.body = body;
             entry.batch.attributes = attributes;
         }
+    }
+}
+
+impl Entry {
+    fn start_compressing(&mut self) -> (u64, Bytes, Instant) {
+        self.compression = Stage::Running;
+        (self.id, self.batch.body.clone(), self.batch.created)
     }
 }
 

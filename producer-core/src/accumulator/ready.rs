@@ -23,6 +23,9 @@ pub(crate) enum Due {
     Now,
     /// Batches of so many bytes are full: as soon as requests are not held back, and by the end of their linger.
     Full { bytes: usize, by: Instant },
+    /// Batches of so many bytes are full and to be compressed: when that is worth waking the sender, and by the end of
+    /// their linger.
+    Plain { bytes: usize, by: Instant },
     /// By the end of a batch's linger.
     By(Instant),
 }
@@ -34,6 +37,8 @@ pub(crate) struct Pressure {
     pub(crate) is_urgent: bool,
     /// Of full batches.
     pub(crate) full_bytes: usize,
+    /// Of those that are to be compressed.
+    pub(crate) plain_bytes: usize,
     /// The earliest end of a linger.
     pub(crate) by: Option<Instant>,
 }
@@ -43,6 +48,7 @@ impl Pressure {
     pub(crate) fn add(&mut self, other: Self) {
         self.is_urgent |= other.is_urgent;
         self.full_bytes += other.full_bytes;
+        self.plain_bytes += other.plain_bytes;
         self.by = self.by.into_iter().chain(other.by).min();
     }
 }
@@ -52,6 +58,7 @@ impl From<Due> for Pressure {
         match due {
             Due::Now => Self { is_urgent: true, ..Self::default() },
             Due::Full { bytes, by } => Self { full_bytes: bytes, by: Some(by), ..Self::default() },
+            Due::Plain { bytes, by } => Self { plain_bytes: bytes, by: Some(by), ..Self::default() },
             Due::By(by) => Self { by: Some(by), ..Self::default() },
         }
     }
@@ -70,7 +77,8 @@ impl Sleep {
     /// Whether something else would be looked at too late.
     fn ends_by(self, pressure: &Pressure) -> bool {
         let is_late = pressure.by.is_some_and(|by| self.until.is_none_or(|until| by < until));
-        pressure.is_urgent || is_late || (pressure.full_bytes > 0 && pressure.full_bytes >= self.full_bytes)
+        let full_bytes = pressure.full_bytes + pressure.plain_bytes;
+        pressure.is_urgent || is_late || (full_bytes > 0 && full_bytes >= self.full_bytes)
     }
 }
 
@@ -254,7 +262,7 @@ mod tests {
 
         let pressure = set.take(&mut changed);
 
-        assert_eq!(pressure, Pressure { is_urgent: false, full_bytes: 150, by: Some(by) });
+        assert_eq!(pressure, Pressure { full_bytes: 150, by: Some(by), ..Pressure::default() });
         assert_eq!((changed.len(), set.take(&mut changed)), (1, Pressure::default()));
     }
 }

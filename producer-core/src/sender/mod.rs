@@ -159,10 +159,14 @@ impl Sender {
             return;
         }
         queue.expire(&partition.topic, partition.index, now, &rules, &mut settled);
+        let plain = queue.start_compressing();
         let readiness = queue.readiness(now, &rules);
         let expiry = queue.next_expiry(&rules);
         drop(queue);
 
+        for (entry, records, begun) in plain {
+            self.context.accumulator.compress(partition, entry, records, begun + rules.linger);
+        }
         self.context.deliver_all(&mut settled);
         match readiness {
             Readiness::Wait(until) => self.schedule(partition, until),
@@ -347,7 +351,7 @@ impl Sender {
                     batches.push(InFlight { partition, topic_id, entry, records: facts.records });
                 }
                 Take::Compress { entry, records } => {
-                    self.context.accumulator.compress(&partition, entry, records, Due::Now);
+                    self.context.accumulator.compress(&partition, entry, records, now);
                     to_look_at.push(partition);
                 }
                 Take::NoRoom => kept.push_back(partition),

@@ -40,7 +40,7 @@ impl Pace {
 
     /// Whether the next request waits for more.
     pub(super) fn holds_back(&self, now: Instant) -> bool {
-        let Pressure { is_urgent, full_bytes, by } = self.pressure;
+        let Pressure { is_urgent, full_bytes, by, .. } = self.pressure;
         let must_go = is_urgent || full_bytes >= WORTH_BYTES || by.is_some_and(|by| by <= now);
         !must_go && self.is_within_hold(now)
     }

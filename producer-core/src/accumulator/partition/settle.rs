@@ -172,14 +172,14 @@ impl Queue {
                 settled.extend(entry.into_settled(BatchResult::Failed(error)));
             }
         }
-        if self.open.as_ref().is_some_and(|open| is_old(open.created())) && self.seal_open().is_some() {
+        if self.open.as_ref().is_some_and(|open| is_old(open.created())) && self.seal_open(Compression::None) {
             self.expire(topic, partition, now, rules, settled);
         }
     }
 
     /// Fails everything, with `error` told whether the batch may have been written.
     pub(crate) fn abort(&mut self, settled: &mut Vec<Settled>, error: impl Fn(Outcome) -> ProduceError) {
-        self.seal_open();
+        self.seal_open(Compression::None);
         for entry in self.entries.drain(..) {
             let error = error(entry.outcome_now());
             settled.extend(entry.into_settled(BatchResult::Failed(error)));

@@ -56,7 +56,7 @@ impl Case {
     /// Adds a sealed batch.
     fn seal(&mut self, records: u32) {
         self.open(records, 0);
-        self.queue.seal_open();
+        self.queue.seal_open(Compression::None);
     }
 
     /// Takes a batch, if one may go: its id, epoch and sequence.
