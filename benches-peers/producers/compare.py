@@ -1,25 +1,24 @@
 """Kafka producers side by side: records/s, CPU seconds per million records, peak memory, and latency at a fixed rate.
 
     cargo build --release -p end-to-end-tests --bin null-broker
-    cargo build --release --manifest-path benches-peers/Cargo.toml --bin ours
+    cargo build --release --manifest-path benches-peers/Cargo.toml --features peers --bins
     (cd benches-peers/producers/franz-go && go build -o ../../target/release/franz-go .)
     ${SR_CACHE:-$HOME/.cache/schema-registry-tests}/python/bin/python benches-peers/producers/compare.py
 
 Every client runs in a process of its own and sends the same records to the same broker: the null broker, which keeps
-nothing and runs in a process of its own, then Apache Kafka (`--broker`). All are idempotent with acks=all, linger 5 ms
-and a bound of 32 MiB, and have a callback for each record. The clients of a cell run one after the other, round after
-round, so that what else the machine does meets all of them; the median by CPU time is shown, whoever loses by it. CPU
-and memory are those of the whole process, its start included, which costs Java about a second; Java's own tool also
-makes new random letters for every record.
+nothing and runs in a process of its own, or Apache Kafka (`--broker kafka`). With `--page` the tables go into that
+page, in place of those of the same broker. `./test` makes the Python environment and fetches Kafka's jars.
 """
 
 import argparse
+import datetime
 import itertools
 import json
 import os
 import pathlib
 import re
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -32,6 +31,7 @@ PARTITIONS = 12
 KEYS = 10_000
 RATE = 50_000
 RUN_S = 120  # a run that takes longer hangs
+BASELINE = "franz-go"  # the others' CPU time is shown as a share of this one's
 
 # Kafka's own tool, by the line that it ends with.
 JAVA_END = re.compile(
@@ -65,10 +65,20 @@ def own_result(printed, _load):
     return json.loads(printed.strip().splitlines()[-1])
 
 
+def built(name):
+    """A program of `producers/`, which all take the same flags and print the same line."""
+    return lambda load: [str(BUILT / name), *flags(load)], own_result
+
+
 # A client: its command for a load, or None if it cannot do it, and how to read what it prints.
 CLIENTS = {
-    "ours": (lambda load: [str(BUILT / "ours"), *flags(load)], own_result),
-    "franz-go": (lambda load: [str(BUILT / "franz-go"), *flags(load)], own_result),
+    "ours": built("ours"),
+    "franz-go": built("franz-go"),
+    "confluent-kafka": built("confluent-kafka"),
+    "rdkafka threaded": built("rdkafka-threaded"),
+    "rdkafka future": built("rdkafka-future"),
+    "krafka": built("krafka"),
+    "rskafka": built("rskafka"),
     "Java": (java_command, java_result),
 }
 
@@ -128,19 +138,106 @@ def cells(scale):
     yield {"bytes": 100, "codec": "none", "keys": 0, "batch": 16_384, "records": int(RATE * 10 * scale), "rate": RATE}
 
 
-def show(load, rounds):
+def median(found):
+    """The run in the middle by CPU time."""
+    return sorted(found, key=lambda result: result["cpu_s_per_million"])[len(found) // 2]
+
+
+def table(load, rounds):
     keys = f"{load['keys']:,} keys" if load["keys"] else "no keys"
-    speed = f"{load['rate']:,}/s" if load["rate"] else "full speed"
-    print(f"\n### {load['bytes']:,} B, {keys}, {load['codec']}, batch.size {load['batch']:,}, {speed}\n")
-    print("| client | records/s | CPU s per million | peak MiB | p50 ms | p99 ms |\n|---|---:|---:|---:|---:|---:|")
+    speed = f"{load['rate']:,} records/s" if load["rate"] else "full speed"
+    lines = [f"#### {load['bytes']:,} B, {keys}, {load['codec']}, batch.size {load['batch']:,}, {speed}", "",
+             f"| client | records/s | CPU s per million | of {BASELINE}'s | peak MiB | p50 ms | p99 ms |",
+             "|---|---:|---:|---:|---:|---:|---:|"]
+    baseline = rounds.get(BASELINE)
     for client, found in rounds.items():
-        if not found:
-            print(f"| {client} | cannot | | | | |")
+        if isinstance(found, str):
+            lines.append(f"| {client} | {found} | | | | | |")
             continue
-        middle = sorted(found, key=lambda result: result["cpu_s_per_million"])[len(found) // 2]
+        middle = median(found)
+        cpu = middle["cpu_s_per_million"]
+        has_baseline = baseline and not isinstance(baseline, str)
+        share = f"{cpu / median(baseline)['cpu_s_per_million']:.2f}" if has_baseline else ""
         latency = [f"{middle[name]:.1f}" if middle.get(name) is not None else "" for name in ("p50_ms", "p99_ms")]
-        print(f"| {client} | {middle['records'] / middle['elapsed_s']:,.0f} | {middle['cpu_s_per_million']:.2f} | "
-              f"{middle['peak_mib']:.0f} | {' | '.join(latency)} |")
+        lines.append(f"| {client} | {middle['records'] / middle['elapsed_s']:,.0f} | {cpu:.2f} | {share} | "
+                     f"{middle['peak_mib']:.0f} | {' | '.join(latency)} |")
+    return "\n".join(lines) + "\n"
+
+
+def measure(broker, load, clients, rounds):
+    """The runs of each client, in turn, round after round; or why there are none."""
+    found = {client: [] for client in clients}
+    for _, client in itertools.product(range(rounds), clients):
+        if isinstance(found[client], str):
+            continue
+        try:
+            result = run(client, {**load, "servers": broker.address})
+        except RuntimeError as failure:
+            print(f"{client}: {failure}", file=sys.stderr)
+            found[client] = "failed"
+            continue
+        if result is None:
+            found[client] = "cannot"
+        else:
+            found[client].append(result)
+    return found
+
+
+def version_of(package):
+    """As locked for the comparison."""
+    lock = (ROOT / "benches-peers/Cargo.lock").read_text()
+    return re.search(f'name = "{package}"\nversion = "([^"]+)"', lock)[1]
+
+
+def versions():
+    go_mod = (ROOT / "benches-peers/producers/franz-go/go.mod").read_text()
+    go = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True).stdout.strip()
+    librdkafka = version_of("rdkafka-sys").split("+")[1]
+    return (f"franz-go {re.search('franz-go v([0-9.]+)', go_mod)[1]} ({go}), "
+            f"confluent-kafka {version_of('confluent-kafka')} (Rust), "
+            f"rdkafka {version_of('rdkafka')} (librdkafka {librdkafka}), krafka {version_of('krafka')}, "
+            f"rskafka {version_of('rskafka')}, Java's client {kafka.VERSION}")
+
+
+def machine():
+    name = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    memory = int(re.search(r"MemTotal:\s*(\d+)", pathlib.Path("/proc/meminfo").read_text())[1]) / 1024 / 1024
+    return f"{os.cpu_count()} virtual cores of {name[1] if name else 'an unknown processor'}, {memory:.0f} GiB"
+
+
+def commit():
+    git = lambda *arguments: subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    changed = git("status", "--porcelain", "--untracked-files=no", "producer-core", "benches-peers")
+    return git("rev-parse", "--short", "HEAD") + (" with changes" if changed else "")
+
+
+def section(given, load_before, tables):
+    arguments = " ".join(argument for argument in sys.argv[1:])
+    name = {"null": "The null broker", "kafka": f"Apache Kafka {kafka.VERSION}, one node"}[given.broker]
+    return f"""### {name}
+
+{datetime.date.today().isoformat()}, commit {commit()}, load {load_before:.1f} before the run, medians of {given.rounds}
+rounds, {PARTITIONS} partitions, {int(3_000_000 * given.scale):,} records of 100 B and {int(600_000 * given.scale):,} of
+1,000 B a run.
+
+```text
+benches-peers/producers/compare.py {arguments}
+```
+
+""" + "\n".join(tables)
+
+
+def write_page(path, broker, text):
+    """Puts a section into the page, which begins with the text of page.md.in."""
+    head = pathlib.Path(__file__).with_name("page.md.in").read_text().format(versions=versions(), machine=machine())
+    old = path.read_text() if path.exists() else ""
+    kept = {}
+    for name in ("null", "kafka"):
+        match = re.search(f"<!-- {name} -->\n(.*?)<!-- end of {name} -->\n", old, re.DOTALL)
+        kept[name] = match[1] if match else ""
+    kept[broker] = text
+    sections = [f"<!-- {name} -->\n{text}<!-- end of {name} -->\n" for name, text in kept.items() if text]
+    path.write_text(head + "\n" + "\n".join(sections))
 
 
 def main():
@@ -149,21 +246,19 @@ def main():
     arguments.add_argument("--clients", default=",".join(CLIENTS), help="separated by commas")
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--scale", type=float, default=1.0, help="times as many records")
+    arguments.add_argument("--page", type=pathlib.Path, help="a Markdown file for the tables")
     given = arguments.parse_args()
-    clients = given.clients.split(",")
-
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start, medians of {given.rounds} rounds, "
-          f"broker: {given.broker}, {PARTITIONS} partitions")
+    clients, load_before, tables = given.clients.split(","), os.getloadavg()[0], []
     with (NullBroker() if given.broker == "null" else kafka.Kafka()) as broker:
         for number, load in enumerate(cells(given.scale)):
-            rounds = {client: [] for client in clients}
             topic = f"compared-{number}"
             broker.create_topic(topic, PARTITIONS)
-            for _, client in itertools.product(range(given.rounds), clients):
-                result = run(client, {**load, "servers": broker.address, "topic": topic})
-                rounds[client] += [result] if result else []
+            found = measure(broker, {**load, "topic": topic}, clients, given.rounds)
             broker.delete_topic(topic)
-            show(load, rounds)
+            tables.append(table(load, found))
+            print(tables[-1], flush=True)
+    if given.page:
+        write_page(given.page, given.broker, section(given, load_before, tables))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 //! Produces with this repository's producer, as `compare.py` asks.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use benches_peers::load::{Load, Run};
@@ -20,10 +21,11 @@ async fn produce(load: &Load) -> Result<(), Box<dyn Error>> {
         ("compression.type", &load.codec),
     ])?;
     let producer: Producer<Bytes, Bytes> = Producer::new(config, BytesSerializer, BytesSerializer)?;
+    let topic: Arc<str> = load.topic.as_str().into();
     let run = Run::start(load);
     for number in 0..load.records {
         run.pace(number).await;
-        let mut record = ProducerRecord::to(&load.topic).value(load.value.clone());
+        let mut record = ProducerRecord::to(topic.clone()).value(load.value.clone());
         record.key = load.key(number).cloned();
         let sent_at = run.now();
         let delivered = move |result: Result<_, _>| {
