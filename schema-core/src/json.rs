@@ -10,7 +10,8 @@ mod reader;
 mod tape;
 
 pub(crate) use number::{is_integer, parse_java_double, write_double, write_float, write_number};
-pub(crate) use print::{compare_utf16, write_json, write_json_sorted, write_string};
+pub use print::compare_utf16;
+pub(crate) use print::{write_json, write_json_sorted, write_string};
 pub(crate) use tape::{Entry, EntryKind, Members, Tape};
 
 use crate::error::ParseError;

@@ -112,12 +112,27 @@ impl Connection {
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
         let mut answer = Answer { status, headers, body: Vec::new() };
-        let length: usize = answer.header("content-length").map_or(0, |length| length.parse().unwrap());
-        if method != "HEAD" {
-            answer.body.resize(length, 0);
-            self.stream.read_exact(&mut answer.body).unwrap();
+        if method == "HEAD" {
+            return Some(answer);
         }
+        if answer.header("transfer-encoding") == Some("chunked") {
+            while self.read_chunk(&mut answer.body) {}
+            return Some(answer);
+        }
+        let length: usize = answer.header("content-length").map_or(0, |length| length.parse().unwrap());
+        answer.body.resize(length, 0);
+        self.stream.read_exact(&mut answer.body).unwrap();
         Some(answer)
+    }
+
+    /// Whether there was one, and not the end.
+    fn read_chunk(&mut self, body: &mut Vec<u8>) -> bool {
+        let length = usize::from_str_radix(&self.line(), 16).expect("a chunk has a length");
+        let begin = body.len();
+        body.resize(begin + length, 0);
+        self.stream.read_exact(&mut body[begin..]).unwrap();
+        assert_eq!(self.line(), "", "a chunk has its length");
+        length > 0
     }
 
     fn line(&mut self) -> String {

@@ -141,15 +141,34 @@ impl Connection {
     pub(crate) fn send(&mut self, request: &[u8]) -> u16 {
         self.stream.get_mut().write_all(request).expect("the server takes requests");
         let status = self.read_line().split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-        let mut length = 0;
+        let (mut length, mut is_chunked) = (0, false);
         while let Some((name, value)) = self.read_line().split_once(':') {
             if name.eq_ignore_ascii_case("content-length") {
                 length = value.trim().parse().expect("a length");
             }
+            is_chunked |= name.eq_ignore_ascii_case("transfer-encoding");
         }
-        self.body.resize(length, 0);
-        self.stream.read_exact(&mut self.body).expect("a body");
+        self.body.clear();
+        if is_chunked {
+            while self.read_chunk() {}
+        } else {
+            self.read_body(length);
+        }
         status
+    }
+
+    /// Whether there was one, and not the end.
+    fn read_chunk(&mut self) -> bool {
+        let length = usize::from_str_radix(self.read_line(), 16).expect("the length of a chunk");
+        self.read_body(length);
+        self.read_line();
+        length > 0
+    }
+
+    fn read_body(&mut self, length: usize) {
+        let begin = self.body.len();
+        self.body.resize(begin + length, 0);
+        self.stream.read_exact(&mut self.body[begin..]).expect("a body");
     }
 
     fn read_line(&mut self) -> &str {

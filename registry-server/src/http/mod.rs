@@ -47,6 +47,7 @@ mod context_prefix;
 mod deadline;
 mod error;
 mod head;
+mod long_list;
 mod media_type;
 mod next_page;
 mod page;
@@ -64,6 +65,7 @@ pub(crate) use reply::Reply;
 pub(crate) use route::Route;
 
 use error::HttpError;
+use long_list::Rest;
 use media_type::BadContentType;
 use params::Query;
 
@@ -73,7 +75,7 @@ const INLINE_BODY_BYTES_MAX: usize = 64 << 10;
 /// An answer that says no more than that it is one.
 const EMPTY_OBJECT: Bytes = Bytes::from_static(b"{}");
 
-/// What a handler gives: the finished JSON of a 200, or no bytes at all for a 204.
+/// What a handler gives: the finished JSON of a 200 (of a long list the first piece), or no bytes at all for a 204.
 pub(crate) type Answer = Result<Bytes, HttpError>;
 
 /// A handler of one route and method.
@@ -105,9 +107,8 @@ pub(crate) struct State {
 }
 
 /// A request taken apart, as a handler gets it.
-#[derive(Debug)]
 pub(crate) struct Call<'a> {
-    registry: &'a Registry,
+    registry: &'a Arc<Registry>,
     /// The texts of the route's segments in braces, in order.
     arguments: Vec<Cow<'a, str>>,
     /// What stands before names of the context in front of the path, `:.team:`.
@@ -118,6 +119,16 @@ pub(crate) struct Call<'a> {
     page_items: usize,
     /// Where the next page of a list begins, when there is one.
     next_offset: Cell<Option<usize>>,
+    /// What follows the answer's first piece, when it is a long list.
+    rest: Cell<Option<Rest>>,
+    /// How long each further piece may take.
+    piece_timeout: Duration,
+}
+
+impl std::fmt::Debug for Call<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Call").field("arguments", &self.arguments).field("query", &self.query).finish_non_exhaustive()
+    }
 }
 
 impl Call<'_> {
@@ -235,12 +246,22 @@ async fn answer(
     };
 
     let query = Query(uri.query().unwrap_or(""));
-    let (page_items, next_offset) = (state.page_items, Cell::new(None));
-    let call = Call { registry: &state.registry, arguments, names_within, query, body, page_items, next_offset };
-    match deadline::within(state.request_timeout, handler(&call)).await {
-        Some(answer) => Ok(Reply::done(answer?).followed_by(call.next_offset.get().map(|at| next_page::link(uri, at)))),
-        None => Err(HttpError::request_timeout()),
-    }
+    let call = Call {
+        registry: &state.registry,
+        arguments,
+        names_within,
+        query,
+        body,
+        page_items: state.page_items,
+        next_offset: Cell::new(None),
+        rest: Cell::new(None),
+        piece_timeout: state.request_timeout,
+    };
+    let Some(answer) = deadline::within(state.request_timeout, handler(&call)).await else {
+        return Err(HttpError::request_timeout());
+    };
+    let link = call.next_offset.get().map(|at| next_page::link(uri, at));
+    Ok(Reply::done(answer?, call.rest.take()).followed_by(link))
 }
 
 fn is_reading(method: &Method) -> bool {

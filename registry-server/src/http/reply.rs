@@ -4,19 +4,21 @@ use std::borrow::Cow;
 use std::io::Write;
 use std::time::Duration;
 
-use actix_web::body::BoxBody;
-use actix_web::http::StatusCode;
+use actix_web::body::{BodyStream, BoxBody};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::{ConnectionType, StatusCode, Version};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use futures_util::{StreamExt, TryStreamExt, future, stream};
 use schema_core::error_code::{ApiError, ErrorCode};
 use schema_core::wire::ErrorBody;
 
 use crate::registry::RegistryError;
 
 use super::error::{HttpError, Refusal, chain};
+use super::long_list::Rest;
 use super::media_type;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -32,10 +34,11 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
     img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// An answer before it is put into HTTP.
-#[derive(Debug)]
 pub(crate) struct Reply {
     status: u16,
     body: Bytes,
+    /// What follows the body, which is its first piece then.
+    rest: Option<Rest>,
     /// Of a page; JSON has the negotiated one.
     media_type: Option<&'static str>,
     allow: Option<String>,
@@ -46,14 +49,14 @@ pub(crate) struct Reply {
 
 impl Reply {
     /// What a handler gave: a 200 with a body, or a 204.
-    pub(super) fn done(body: Bytes) -> Self {
+    pub(super) fn done(body: Bytes, rest: Option<Rest>) -> Self {
         let status = if body.is_empty() { 204 } else { 200 };
-        Self { status, ..Self::ok(body) }
+        Self { status, rest, ..Self::ok(body) }
     }
 
     /// 200 with a finished body.
     fn ok(body: Bytes) -> Self {
-        Self { status: 200, body, media_type: None, allow: None, link: None, retry_after: None }
+        Self { status: 200, body, rest: None, media_type: None, allow: None, link: None, retry_after: None }
     }
 
     /// With a `Link` to where the list goes on.
@@ -95,8 +98,20 @@ impl Reply {
     /// The HTTP response in the negotiated type.
     pub(super) fn into_response(self, request: &HttpRequest, media_type: &'static str) -> HttpResponse {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let (body, is_compressed) = compressed(self.body, request);
-        let mut response = HttpResponse::with_body(status, BoxBody::new(body));
+        let is_in_pieces = self.rest.is_some();
+        let (body, is_compressed) = match self.rest {
+            Some(rest) => in_pieces(self.body, rest, request),
+            None => {
+                let (body, is_compressed) = compressed(self.body, request);
+                (BoxBody::new(body), is_compressed)
+            }
+        };
+        let mut response = HttpResponse::with_body(status, body);
+        if is_in_pieces && request.version() < Version::HTTP_11 {
+            // There the end of the connection is the end of the body.
+            response.head_mut().no_chunking(true);
+            response.head_mut().set_connection_type(ConnectionType::Close);
+        }
         let headers = response.headers_mut();
         if status != StatusCode::NO_CONTENT {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.media_type.unwrap_or(media_type)));
@@ -129,6 +144,35 @@ impl HttpError {
         let Refusal { api, retry_after } = self.into_refusal(incompatible);
         Reply::error(api, retry_after)
     }
+}
+
+/// A body whose length nobody knows yet. Where a piece fails the connection ends: the client sees that it is not whole.
+fn in_pieces(first: Bytes, rest: Rest, request: &HttpRequest) -> (BoxBody, bool) {
+    let path = loggable(request).into_owned();
+    let pieces = stream::once(async { Ok(first) }).chain(rest).map_err(move |error| {
+        let cause = match error {
+            HttpError::Registry(error) => chain(&error),
+            HttpError::Api(error) => error.message,
+        };
+        tracing::warn!(http.path = %path, error = cause, "a long answer was cut off");
+        std::io::Error::other(cause)
+    });
+    if !takes_gzip(request) {
+        return (BoxBody::new(BodyStream::new(pieces)), false);
+    }
+    let mut encoder = Some(GzEncoder::new(Vec::new(), Compression::fast()));
+    let ended = stream::once(async { Ok::<_, std::io::Error>(None) });
+    let compressed = pieces.map_ok(Some).chain(ended).map(move |piece| {
+        Ok::<Bytes, std::io::Error>(match (piece?, &mut encoder) {
+            (Some(piece), Some(encoder)) => {
+                encoder.write_all(&piece)?;
+                std::mem::take(encoder.get_mut()).into()
+            }
+            (None, encoder) => encoder.take().map_or_else(|| Ok(Vec::new()), GzEncoder::finish)?.into(),
+            (Some(_), None) => Bytes::new(),
+        })
+    });
+    (BoxBody::new(BodyStream::new(compressed.try_filter(|piece| future::ready(!piece.is_empty())))), true)
 }
 
 fn compressed(body: Bytes, request: &HttpRequest) -> (Bytes, bool) {

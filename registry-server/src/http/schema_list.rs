@@ -1,18 +1,22 @@
 //! `GET /schemas`: versions of many subjects in one list.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use actix_web::web::Bytes;
-use futures_util::future::LocalBoxFuture;
-use schema_core::error_code::ApiError;
+use futures_util::future::{LocalBoxFuture, try_join_all};
 use schema_core::wire::{ListedSchema, VersionResponse};
 
-use crate::registry::{Content, Latest, SchemaUse, Shown, SubjectKey, SubjectPrefix, qualified};
+use crate::registry::{
+    Content, Latest, Registry, RegistryError, SchemaUse, Shown, SubjectKey, SubjectPrefix, Versions, qualified,
+};
 
 use super::error::HttpError;
+use super::long_list::{self, Array, Items, More};
 use super::view::View;
 use super::{Answer, Call};
+
+/// Contents that are read at once: some round trips side by side, and few contents in memory.
+const AT_ONCE: usize = 8;
 
 /// `GET /schemas`: every version of the subjects that `subjectPrefix` asks for. At most `limits.page_items` of them in
 /// one answer, which then links to where the list goes on.
@@ -24,53 +28,72 @@ pub(crate) fn list<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
         let prefix = call.name_parameter("subjectPrefix")?.unwrap_or_default();
         let rule_type = call.query.text("ruleType")?.filter(|name| !name.is_empty());
         let aliases = if call.query.flag("aliases")? { call.registry.aliases().await? } else { HashMap::new() };
-        let versions = call.registry.list_versions(SubjectPrefix::parse(&prefix), shown).await?;
 
-        // Rows are written as they come: of all the schemas nothing is kept but their JSON.
-        let mut rows = Rows::default();
-        let mut left = page.skip();
+        // Which versions are on the page, and whether there is one behind them; of the others nothing is kept.
+        let mut list = call.registry.list(Versions(shown), SubjectPrefix::parse(&prefix)).await?;
         let items_max = page.take().min(call.page_items);
-        for used in versions {
-            // Without a filter, what is not on the page is not read.
-            if rule_type.is_none() && left > 0 {
-                left -= 1;
-                continue;
-            }
-            let Some(content) = call.registry.content_of_use(&used).await? else { continue };
-            if rule_type.as_ref().is_some_and(|name| !has_rule(&content, name)) {
-                continue;
-            }
-            if left > 0 {
-                left -= 1;
-                continue;
-            }
-            if rows.count == items_max {
-                call.next_offset.set(Some(page.skip() + items_max));
-                break;
-            }
-            rows.push(&listed_schema(&used, &content, &aliases))?;
+        let (mut left, mut on_page) = (page.skip(), VecDeque::new());
+        while !list.is_done() && on_page.len() <= items_max {
+            let versions =
+                with_rule(call.registry, list.next().await?, rule_type.as_deref(), left + items_max + 1).await?;
+            let skipped = left.min(versions.len());
+            left -= skipped;
+            on_page.extend(versions.into_iter().skip(skipped).take(items_max + 1 - on_page.len()));
         }
-        Ok(rows.finish())
+        if on_page.len() > items_max {
+            on_page.truncate(items_max);
+            call.next_offset.set(Some(page.skip() + items_max));
+        }
+        long_list::answer(call, Page { registry: Arc::clone(call.registry), versions: on_page, aliases }).await
     })
 }
 
-/// A JSON array that grows.
-#[derive(Default)]
-struct Rows {
-    json: Vec<u8>,
-    count: usize,
+/// Those that have a rule of a type, or all; at most about `enough` of them.
+async fn with_rule(
+    registry: &Registry,
+    versions: Vec<SchemaUse>,
+    rule_type: Option<&str>,
+    enough: usize,
+) -> Result<Vec<SchemaUse>, RegistryError> {
+    let Some(rule_type) = rule_type else { return Ok(versions) };
+    let mut found = Vec::new();
+    for some in versions.chunks(AT_ONCE) {
+        if found.len() >= enough {
+            break;
+        }
+        for (used, content) in some.iter().zip(contents(registry, some).await?) {
+            if content.is_some_and(|content| has_rule(&content, rule_type)) {
+                found.push(used.clone());
+            }
+        }
+    }
+    Ok(found)
 }
 
-impl Rows {
-    fn push(&mut self, row: &ListedSchema) -> Result<(), HttpError> {
-        self.json.push(if self.count == 0 { b'[' } else { b',' });
-        self.count += 1;
-        serde_json::to_writer(&mut self.json, row).map_err(|_| ApiError::internal().into())
-    }
+/// The contents of versions; `None` of those that were purged since.
+async fn contents(
+    registry: &Registry,
+    versions: impl IntoIterator<Item = &SchemaUse>,
+) -> Result<Vec<Option<Arc<Content>>>, RegistryError> {
+    try_join_all(versions.into_iter().map(|used| registry.content_of(&used.subject, &used.entry))).await
+}
 
-    fn finish(mut self) -> Bytes {
-        self.json.extend_from_slice(if self.count == 0 { b"[]" } else { b"]" });
-        self.json.into()
+/// The versions of an answer.
+struct Page {
+    registry: Arc<Registry>,
+    versions: VecDeque<SchemaUse>,
+    aliases: HashMap<SubjectKey, Vec<Arc<str>>>,
+}
+
+impl Items for Page {
+    async fn add_to(&mut self, array: &mut Array) -> Result<More, HttpError> {
+        let some: Vec<SchemaUse> = self.versions.drain(..AT_ONCE.min(self.versions.len())).collect();
+        for (used, content) in some.iter().zip(contents(&self.registry, &some).await?) {
+            if let Some(content) = content {
+                array.push(&listed_schema(used, &content, &self.aliases))?;
+            }
+        }
+        Ok(if self.versions.is_empty() { More::No } else { More::Yes })
     }
 }
 

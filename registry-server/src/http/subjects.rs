@@ -3,10 +3,15 @@
 use futures_util::future::LocalBoxFuture;
 use schema_core::wire::{LookupResponse, RegisterRequest};
 
-use crate::registry::{Found, Subject, SubjectPrefix};
+use crate::registry::{Found, Listing, Subject, SubjectKey, SubjectPrefix, Subjects, qualified};
 
+use super::error::HttpError;
+use super::long_list::{self, Array, Items, More};
 use super::view::{Shown, View};
 use super::{Answer, Call, json, schema_body};
+
+/// Names that are added at once: half a piece of the longest.
+const AT_ONCE: usize = 16;
 
 /// `GET /subjects`: names, sorted; those of every context, or what `subjectPrefix` asks for.
 pub(crate) fn list<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
@@ -14,9 +19,39 @@ pub(crate) fn list<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
         let (page, deleted) = (call.query.page()?, call.query.deleted()?);
         let prefix = call.name_parameter("subjectPrefix")?;
         let of = prefix.as_deref().map_or(SubjectPrefix::ALL, SubjectPrefix::parse);
-        let names = call.registry.subjects(of, deleted).await?;
-        json(&page.of(names.iter().map(AsRef::<str>::as_ref)))
+        let list = call.registry.list(Subjects(deleted), of).await?;
+        let (skip, take) = (page.skip(), page.take());
+        long_list::answer(call, Names { list, read: Vec::new().into_iter(), skip, take }).await
     })
+}
+
+/// The names of subjects, a part of all.
+struct Names {
+    list: Listing<Subjects>,
+    /// Those that have been read and not been added.
+    read: std::vec::IntoIter<SubjectKey>,
+    /// How many are still to be left out.
+    skip: usize,
+    /// How many are still to be shown.
+    take: usize,
+}
+
+impl Items for Names {
+    async fn add_to(&mut self, array: &mut Array) -> Result<More, HttpError> {
+        if self.read.len() == 0 {
+            self.read = self.list.next().await?.into_iter();
+            let skipped = self.skip.min(self.read.len());
+            self.skip -= skipped;
+            self.read.by_ref().take(skipped).for_each(drop);
+        }
+        let added = AT_ONCE.min(self.take);
+        for subject in self.read.by_ref().take(added) {
+            array.push(&*qualified(&subject))?;
+            self.take -= 1;
+        }
+        let is_done = self.take == 0 || (self.read.len() == 0 && self.list.is_done());
+        Ok(if is_done { More::No } else { More::Yes })
+    }
 }
 
 /// `POST /subjects/{subject}`: the version that has a schema.

@@ -210,21 +210,31 @@ impl Registry {
         Ok(Some(entry.into_value()))
     }
 
-    /// The content of an id that a version of the context points to.
-    pub(super) async fn content_of(
+    /// The content of a version of a subject; `None` when the version has been purged since it was read.
+    ///
+    /// # Errors
+    /// The store's, or [`RegistryError::Corrupt`] when the version is there and its content is not.
+    pub async fn content_of(
         &self,
-        context: &Arc<str>,
+        subject: &SubjectKey,
         entry: &VersionEntry,
-    ) -> Result<Arc<Content>, RegistryError> {
-        let id = entry.id;
-        let missing = || RegistryError::Corrupt { id: id.0, reason: "it is missing".to_owned() };
-        let content = self.content(context, id).await?.ok_or_else(missing)?;
-        if content.stored.dedup_key == entry.dedup_key {
-            return Ok(content);
+    ) -> Result<Option<Arc<Content>>, RegistryError> {
+        let (context, id) = (&subject.context, entry.id);
+        let is_its = |content: &Arc<Content>| content.stored.dedup_key == entry.dedup_key;
+        let found = self.content(context, id).await?;
+        if let Some(content) = found.filter(is_its) {
+            return Ok(Some(content));
         }
-        // An import has given the id again, after all of it had been purged.
+        // An import may have given the id again, after all of it had been purged.
         self.caches.contents.invalidate(&(Arc::clone(context), id)).await;
-        self.content(context, id).await?.ok_or_else(missing)
+        if let Some(content) = self.content(context, id).await?.filter(is_its) {
+            return Ok(Some(content));
+        }
+        let now = self.store.subject_snapshot(subject).await?.versions;
+        let is_there =
+            now.iter().any(|own| (own.version, own.id) == (entry.version, id) && own.dedup_key == entry.dedup_key);
+        let reason = || format!("the content of version {} is missing", entry.version.0);
+        if is_there { Err(RegistryError::Corrupt { id: id.0, reason: reason() }) } else { Ok(None) }
     }
 
     /// An id's content and uses; `None` when nothing has the id.
@@ -242,7 +252,8 @@ impl Registry {
         let load = async {
             let uses = self.store.schema_uses(context, id).await?;
             let Some(used) = uses.first() else { return Err(RegistryError::SchemaNotFound) };
-            let content = self.content_of(context, &used.entry).await?;
+            let content = self.content_of(&used.subject, &used.entry).await?;
+            let content = content.ok_or(RegistryError::SchemaNotFound)?;
             Ok(Arc::new(SchemaInUse::new(content, uses)))
         };
         match self.caches.uses.try_get_with(key, load).await {

@@ -11,7 +11,7 @@ use schema_core::wire::Metadata;
 
 use crate::store::VersionEntry;
 
-use super::cache::CachedSubject;
+use super::cache::{CachedSubject, Content};
 use super::canonical::{Candidate, Form, SchemaInput, off_worker};
 use super::{INLINE_BYTES_MAX, Registry, RegistryError, Selector, Subject, reserved_fields};
 
@@ -32,17 +32,14 @@ impl Registry {
         let form = Form::of(input.normalize || current.normalizes());
         let strictness = if current.validates_new_schemas() { Strictness::New } else { Strictness::Stored };
         let new = self.candidate(current.context(), input, text, form, strictness).await?;
-        let latest = match current.live_newest_first().next() {
-            Some(entry) => Some(self.content_of(current.context(), entry).await?),
-            None => None,
-        };
+        let latest = self.latest(&current).await?;
         // The group that it belongs to may be inherited.
         let new = current.inherit(new, latest.as_deref(), false)?;
         match against {
-            None => self.check_against_history(&current, &new).await,
+            None => self.check_against_history(&current, latest.as_deref(), &new).await,
             Some(Selector::Latest) => self.check_each(&current, &new, current.live_newest_first().take(1)).await,
             Some(Selector::Number(version)) => {
-                let Some(entry) = current.live_newest_first().find(|entry| entry.version == version) else {
+                let Some(entry) = current.version(version).filter(|entry| !entry.deleted) else {
                     return Err(RegistryError::VersionNotFound { version: i64::from(version.0) });
                 };
                 self.check_each(&current, &new, [entry]).await
@@ -50,19 +47,17 @@ impl Registry {
         }
     }
 
-    /// Checks against the versions that the level in force asks for, and the names that metadata reserves.
+    /// Checks against the versions that the level in force asks for, and the names that metadata reserves. `latest` is
+    /// the newest live version's content.
     pub(super) async fn check_against_history(
         &self,
         current: &CachedSubject,
+        latest: Option<&Content>,
         new: &Candidate,
     ) -> Result<Vec<String>, RegistryError> {
         let demands = current.demands();
         if demands.validates_fields {
-            let latest = match current.live_newest_first().next() {
-                Some(entry) => Some(self.content_of(current.context(), entry).await?),
-                None => None,
-            };
-            let previous = latest.as_ref().and_then(|content| content.schema.metadata.as_deref());
+            let previous = latest.and_then(|content| content.schema.metadata.as_deref());
             let mut messages =
                 reserved_fields::breaches(&*new.canonical.parsed, new.schema.metadata.as_deref(), previous);
             if !messages.is_empty() {
@@ -112,7 +107,7 @@ impl Registry {
         let wanted = group(new.schema.metadata.as_deref());
         let mut same = Vec::new();
         for entry in current.live_newest_first() {
-            let content = self.content_of(current.context(), entry).await?;
+            let Some(content) = self.content_of(&current.subject.key, entry).await? else { continue };
             if group(content.schema.metadata.as_deref()) == wanted {
                 same.push(entry);
             }
@@ -145,7 +140,7 @@ impl Registry {
     ) -> Result<Vec<String>, RegistryError> {
         let demands = current.demands();
         for entry in versions {
-            let content = self.content_of(current.context(), entry).await?;
+            let Some(content) = self.content_of(&current.subject.key, entry).await? else { continue };
             let old = self.parsed(&content).await?;
             let bytes = new.canonical.text.len() + old.text.len();
             let (new, version) = (Arc::clone(&new.canonical), entry.version);

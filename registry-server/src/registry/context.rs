@@ -1,12 +1,13 @@
 //! Contexts: which there are, and taking an empty one off the list.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
+
+use schema_core::json::compare_utf16;
 
 use crate::store::{ContextRemoved, DEFAULT_CONTEXT, SubjectKey};
 
-use super::subject::{default_context, qualified};
-use super::{Deleted, Registry, RegistryError, Subject};
+use super::subject::default_context;
+use super::{Registry, RegistryError, Subject};
 
 /// What stands before a name that is looked for in every context.
 const EVERYWHERE: &str = ":*:";
@@ -62,7 +63,7 @@ impl Registry {
         let mut contexts = self.store.contexts(prefix).await?;
         if DEFAULT_CONTEXT.starts_with(prefix) && !contexts.iter().any(|context| **context == *DEFAULT_CONTEXT) {
             contexts.push(default_context());
-            contexts.sort_by(|a, b| by_utf16(a, b));
+            contexts.sort_by(|a, b| compare_utf16(a, b));
         }
         Ok(contexts)
     }
@@ -77,29 +78,6 @@ impl Registry {
             ContextRemoved::Done => Ok(()),
             ContextRemoved::NotEmpty => Err(RegistryError::ContextNotEmpty { context: format!(":{context}:") }),
         }
-    }
-
-    /// The qualified names of subjects, sorted by UTF-16 code units.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn subjects(&self, of: SubjectPrefix<'_>, deleted: Deleted) -> Result<Vec<Arc<str>>, RegistryError> {
-        let (contexts, prefix) = self.contexts_of(of).await?;
-        let is_sorted = contexts.len() < 2;
-        let mut names = Vec::new();
-        for context in contexts {
-            let subjects = self.store.subjects(&context, prefix, deleted).await?;
-            if *context == *DEFAULT_CONTEXT && names.is_empty() {
-                names = subjects;
-                continue;
-            }
-            let keys = subjects.into_iter().map(|subject| SubjectKey { context: Arc::clone(&context), subject });
-            names.extend(keys.map(|key| qualified(&key)));
-        }
-        if !is_sorted {
-            names.sort_by(|a, b| by_utf16(a, b));
-        }
-        Ok(names)
     }
 
     /// The contexts that a prefix speaks of, and how the names in them begin.
@@ -131,11 +109,6 @@ fn context_name(written: &str) -> String {
     let name = written.strip_prefix(':').unwrap_or(written);
     let name = name.strip_suffix(':').unwrap_or(name);
     if name.starts_with('.') { name.to_owned() } else { format!(".{name}") }
-}
-
-/// The order of lists, which is Java's.
-pub(super) fn by_utf16(a: &str, b: &str) -> Ordering {
-    a.encode_utf16().cmp(b.encode_utf16())
 }
 
 #[cfg(test)]

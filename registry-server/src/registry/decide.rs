@@ -28,7 +28,8 @@ impl Registry {
         terms: &Terms,
     ) -> Result<Option<Registered>, RegistryError> {
         let Some(text) = input.given_text() else { return Ok(None) };
-        if terms.change_text() || current.adds_metadata_or_rules() {
+        let is_of_no_id = terms.id.is_none() && terms.version != WantedVersion::Any;
+        if is_of_no_id || terms.change_text() || current.adds_metadata_or_rules() {
             return Ok(None);
         }
         let form = form(current, input, terms);
@@ -36,7 +37,7 @@ impl Registry {
         match self.candidate(context, input, text, form, strictness(current, terms)).await {
             Ok(candidate) => self.fitting(current, &candidate, form, terms).await,
             // A schema that would be refused today may have been taken before.
-            Err(error @ RegistryError::InvalidSchema { .. }) => {
+            Err(error @ RegistryError::InvalidSchema { .. }) if strictness(current, terms) == Strictness::New => {
                 match self.candidate(context, input, text, form, Strictness::Stored).await {
                     Ok(candidate) => self.fitting(current, &candidate, form, terms).await?.ok_or(error).map(Some),
                     Err(_) => Err(error),
@@ -79,10 +80,7 @@ impl Registry {
         input: &SchemaInput,
         terms: &Terms,
     ) -> Result<Decision, RegistryError> {
-        let latest = match current.live_newest_first().next() {
-            Some(entry) => Some(self.content_of(current.context(), entry).await?),
-            None => None,
-        };
+        let latest = self.latest(current).await?;
         let input = &*whole(input, latest.as_deref())?;
         let form = form(current, input, terms);
         let text = input.given_text().unwrap_or_default();
@@ -116,7 +114,7 @@ impl Registry {
         must_be_next(wanted_number(input, terms), next)?;
         self.must_have_targets(current, &candidate).await?;
         if terms.check == Check::Compatibility {
-            let messages = self.check_against_history(current, &candidate).await?;
+            let messages = self.check_against_history(current, latest.as_deref(), &candidate).await?;
             if !messages.is_empty() {
                 return Err(RegistryError::Incompatible { subject: current.subject.name().to_owned(), messages });
             }
@@ -133,13 +131,7 @@ impl Registry {
         terms: &Terms,
     ) -> Result<Option<Registered>, RegistryError> {
         match terms.version {
-            WantedVersion::Any => {
-                if let Some(entry) = current.live_with(&candidate.dedup_key) {
-                    return Ok(Some(registered(entry, candidate)));
-                }
-                let found = self.find_alike(current, candidate, form, Deleted::Hide).await?;
-                Ok(found.map(Registered::from))
-            }
+            WantedVersion::Any => self.fitting(current, candidate, form, terms).await,
             WantedVersion::Latest => {
                 let found = self.find(current, candidate, form, Deleted::Hide).await?;
                 let latest = current.live_newest_first().next().map(|entry| entry.version);

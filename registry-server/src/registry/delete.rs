@@ -91,7 +91,7 @@ impl CachedSubject {
         self.must_have_versions(Deleted::Include)?;
         let entry: Option<&VersionEntry> = match selector {
             Selector::Latest => self.live_newest_first().next(),
-            Selector::Number(version) => self.visible(Deleted::Include).find(|entry| entry.version == version),
+            Selector::Number(version) => self.version(version),
         };
         let Some(entry) = entry else { return Err(RegistryError::VersionNotFound { version: selector.number() }) };
         let (subject, version) = (self.subject.name().to_owned(), entry.version);

@@ -271,7 +271,7 @@ impl Registry {
         let current = self.subject(subject).await?;
         current.must_have_versions(deleted)?;
         for entry in current.visible(deleted).rev() {
-            let content = self.content_of(current.context(), entry).await?;
+            let Some(content) = self.content_of(&current.subject.key, entry).await? else { continue };
             let Some(metadata) = &content.schema.metadata else { continue };
             if properties.iter().all(|(key, value)| metadata.properties.get(key) == Some(value)) {
                 return Ok(Found { subject: current.subject.clone(), entry: entry.clone(), content });
@@ -318,8 +318,20 @@ impl Registry {
         Ok(self.parsed(content).await?.parsed.tags())
     }
 
+    /// The content of the newest live version.
+    pub(super) async fn latest(&self, current: &CachedSubject) -> Result<Option<Arc<Content>>, RegistryError> {
+        for entry in current.live_newest_first() {
+            if let Some(content) = self.content_of(&current.subject.key, entry).await? {
+                return Ok(Some(content));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A version with its content.
     pub(super) async fn found(&self, current: &CachedSubject, entry: &VersionEntry) -> Result<Found, RegistryError> {
-        let content = self.content_of(current.context(), entry).await?;
+        let content = self.content_of(&current.subject.key, entry).await?;
+        let content = content.ok_or(RegistryError::VersionNotFound { version: i64::from(entry.version.0) })?;
         Ok(Found { subject: current.subject.clone(), entry: entry.clone(), content })
     }
 }

@@ -12,6 +12,7 @@ use schema_core::{SchemaId, Version};
 use crate::metrics::RuleMetrics;
 use crate::store::{Store, VersionEntry};
 
+mod aliases;
 mod cache;
 mod canonical;
 mod change_version;
@@ -21,6 +22,7 @@ mod decide;
 mod delete;
 mod error;
 mod inherit;
+mod listing;
 mod lookup;
 mod metadata;
 mod mode;
@@ -35,13 +37,13 @@ mod subject;
 mod subject_config;
 #[cfg(test)]
 mod tests;
-mod version_list;
 
 pub use cache::{Content, SchemaInUse};
 pub use canonical::{Schema, SchemaInput};
 pub use change_version::VersionChange;
 pub use context::SubjectPrefix;
 pub use error::RegistryError;
+pub use listing::{Listed, Listing, Subjects, Versions};
 pub use mode::{Depth, Force, mode_from_name, mode_name};
 pub use register::{Check, Registered, Terms, WantedVersion};
 pub use scope::{Inherit, ScopeName};

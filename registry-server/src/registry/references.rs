@@ -187,13 +187,14 @@ impl Registry {
     /// The content that a reference means.
     async fn target(&self, reference: &StoredReference) -> Result<Arc<Content>, RegistryError> {
         let current = self.subject_itself(&Subject::from(reference.target.clone())).await?;
-        match current.version(reference.version) {
-            Some(entry) => self.content_of(current.context(), entry).await,
-            None => {
-                let reason = not_found(&reference.subject, i32::try_from(reference.version.0).unwrap_or(i32::MAX));
-                Err(RegistryError::Corrupt { id: 0, reason })
-            }
-        }
+        let content = match current.version(reference.version) {
+            Some(entry) => self.content_of(&current.subject.key, entry).await?,
+            None => None,
+        };
+        content.ok_or_else(|| {
+            let reason = not_found(&reference.subject, i32::try_from(reference.version.0).unwrap_or(i32::MAX));
+            RegistryError::Corrupt { id: 0, reason }
+        })
     }
 
     fn check_count(&self, schema_type: SchemaType, count: usize) -> Result<(), RegistryError> {

@@ -55,9 +55,12 @@ impl Registry {
         deleted: Deleted,
     ) -> Result<Option<Found>, RegistryError> {
         let live = (deleted != Deleted::Only).then(|| current.live_with(&wanted.dedup_key)).flatten();
-        let exact = || current.visible(deleted).rev().find(|entry| entry.dedup_key == wanted.dedup_key);
-        if let Some(entry) = live.or_else(exact) {
-            let content = self.content_of(current.context(), entry).await?;
+        // Of live ones there is no other.
+        let deleted_one = || current.visible(Deleted::Only).rev().find(|entry| entry.dedup_key == wanted.dedup_key);
+        let exact = live.or_else(|| (deleted != Deleted::Hide).then(deleted_one).flatten());
+        if let Some(entry) = exact
+            && let Some(content) = self.content_of(&current.subject.key, entry).await?
+        {
             return Ok(Some(Found { subject: current.subject.clone(), entry: entry.clone(), content }));
         }
         self.find_alike(current, wanted, form, deleted).await
@@ -83,7 +86,7 @@ impl Registry {
             if !is_visible(entry, deleted) {
                 continue;
             }
-            let content = self.content_of(current.context(), entry).await?;
+            let Some(content) = self.content_of(&current.subject.key, entry).await? else { continue };
             if is_met(wanted, &content, form) {
                 return Ok(Some(Found { subject: current.subject.clone(), entry: entry.clone(), content }));
             }
@@ -112,7 +115,7 @@ impl Registry {
         if let Some(known) = self.caches.likeness(&key).await {
             return Ok(known);
         }
-        let content = self.content_of(current.context(), entry).await?;
+        let Some(content) = self.content_of(&current.subject.key, entry).await? else { return Ok(None) };
         let read = match form {
             Form::Canonical => self.parsed(&content).await.map(|canonical| canonical.sameness_key()),
             Form::Normal => self.normal_key(&content).await,

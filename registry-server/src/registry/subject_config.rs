@@ -16,7 +16,7 @@ use super::cache::CachedSubject;
 use super::mode::is_read_only;
 use super::register::TRIES_MAX;
 use super::scope::InForce;
-use super::{Deleted, Inherit, Registry, RegistryError, ScopeName, Subject, SubjectPrefix, rule_set};
+use super::{Deleted, Inherit, Registry, RegistryError, ScopeName, Subject, SubjectPrefix, Subjects, rule_set};
 
 /// Names of compatibility policies.
 const POLICIES: [&str; 3] = ["STRICT", "LENIENT", "LOGICAL"];
@@ -135,6 +135,10 @@ impl Registry {
         Err(RegistryError::Crowded { subject: of.name().to_owned() })
     }
 
+    async fn has_no_subject(&self) -> Result<bool, RegistryError> {
+        Ok(self.list(Subjects(Deleted::Include), SubjectPrefix::ALL).await?.next().await?.is_empty())
+    }
+
     /// Gives a new registry the level of its default context. One that has settings or subjects keeps what it has.
     ///
     /// # Errors
@@ -143,7 +147,7 @@ impl Registry {
         let scope = ScopeName::default_context().scope;
         let revision = self.store.scope_snapshot(&scope).await?.revision;
         // A start leaves a mark, so that the next one finds the registry used, even if nothing else was written.
-        if revision == Revision::default() && self.subjects(SubjectPrefix::ALL, Deleted::Include).await?.is_empty() {
+        if revision == Revision::default() && self.has_no_subject().await? {
             // The default level needs no record: without one it is in force.
             let record = ConfigRecord { compatibility: Some(level), ..ConfigRecord::default() };
             let record = (level != Level::default()).then_some(record);

@@ -20,6 +20,7 @@ use super::{
 };
 
 mod content;
+mod lists;
 
 #[derive(Debug)]
 struct OddStore {
@@ -134,8 +135,15 @@ impl Store for OddStore {
         self.up()?.contexts_of_id(id).await
     }
 
-    async fn subjects(&self, context: &str, prefix: &str, deleted: Deleted) -> Result<Vec<Arc<str>>, StoreError> {
-        self.up()?.subjects(context, prefix, deleted).await
+    async fn subjects_page(
+        &self,
+        context: &str,
+        prefix: &str,
+        deleted: Deleted,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Arc<str>>, StoreError> {
+        self.up()?.subjects_page(context, prefix, deleted, after, limit).await
     }
 
     async fn versions_in(
@@ -195,6 +203,11 @@ async fn registry() -> (Registry, Arc<OddStore>) {
         snapshot_reads: AtomicUsize::new(0),
         late_revision: Mutex::new(None),
     });
+    (registry_over(&store), store)
+}
+
+/// Rules that remember nothing yet.
+fn registry_over(store: &Arc<OddStore>) -> Registry {
     let limits = schema_core::format::Limits::default();
     let config = RegistryConfig {
         limits,
@@ -204,7 +217,7 @@ async fn registry() -> (Registry, Arc<OddStore>) {
         mode_mutability: true,
         cache_bytes: 1 << 20,
     };
-    (Registry::new(Arc::clone(&store) as Arc<dyn Store>, config), store)
+    Registry::new(Arc::clone(store) as Arc<dyn Store>, config)
 }
 
 fn subject(name: &str) -> Subject {

@@ -149,8 +149,15 @@ impl<B: Backend> Store for B {
         lists::contexts_of_id(self.reads(), id).await
     }
 
-    async fn subjects(&self, context: &str, prefix: &str, deleted: Deleted) -> Result<Vec<Arc<str>>, StoreError> {
-        lists::subjects(self.reads(), context, prefix, deleted).await
+    async fn subjects_page(
+        &self,
+        context: &str,
+        prefix: &str,
+        deleted: Deleted,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Arc<str>>, StoreError> {
+        lists::subjects_page(self.reads(), context, prefix, deleted, after, limit).await
     }
 
     async fn versions_in(

@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use schema_core::{SchemaId, SchemaType, Version};
 
 use super::{
-    ConfigRecord, DedupKey, Inserted, NewId, NewNumber, NewVersion, Put, Revision, Scope, Store, SubjectKey,
+    ConfigRecord, DedupKey, Deleted, Inserted, NewId, NewNumber, NewVersion, Put, Revision, Scope, Store, SubjectKey,
     VersionEntry,
 };
 
@@ -55,7 +55,7 @@ macro_rules! store_conformance {
             content: reads_back_what_was_written, keeps_texts_byte_for_byte, gives_one_content_one_id_in_all_subjects,
                 gives_each_context_ids_of_its_own, gives_ids_without_gaps, gives_the_old_id_to_an_old_content,
                 lists_uses_by_subject_and_version, keeps_metadata_and_rule_sets, knows_nothing_of_what_was_never_written;
-            names: sorts_subjects_by_utf16, takes_any_name, takes_the_longest_names_and_no_longer;
+            names: sorts_subjects_by_their_bytes, takes_any_name, takes_the_longest_names_and_no_longer;
             revisions: every_change_moves_the_revision, a_change_elsewhere_leaves_the_revision,
                 a_stale_revision_writes_nothing, a_refused_insert_costs_no_id, revision_and_snapshot_agree,
                 an_append_tells_the_counter_of_its_subject,
@@ -91,7 +91,7 @@ macro_rules! store_conformance {
             contexts: a_context_is_listed_from_its_first_version, a_context_with_versions_stays,
                 a_deleted_context_keeps_its_settings_and_its_last_id, subjects_and_ids_are_found_across_contexts,
                 the_last_id_counts_by_context;
-            lists: subjects_are_listed_by_prefix, versions_are_listed_by_their_state,
+            lists: subjects_are_listed_by_prefix, subjects_are_listed_by_page, versions_are_listed_by_their_state,
                 versions_are_listed_with_their_content_and_by_prefix, aliases_are_listed_as_long_as_they_are_set,
                 lists_agree_with_the_versions_after_any_change, a_thousand_subjects_are_listed_whole;
             generations: every_change_of_an_ids_uses_moves_its_generation, what_writes_nothing_moves_no_generation;
@@ -214,6 +214,20 @@ pub async fn put_config(store: &Arc<dyn Store>, scope: &Scope, config: impl Into
 /// The config of a scope itself.
 pub async fn config_of(store: &Arc<dyn Store>, scope: &Scope) -> Option<ConfigRecord> {
     store.scope_snapshot(scope).await.unwrap().settings.at(scope).config.clone()
+}
+
+/// The subjects of a context, read in small pages.
+pub async fn subjects(store: &Arc<dyn Store>, context: &str, prefix: &str, deleted: Deleted) -> Vec<Arc<str>> {
+    const PAGE: usize = 100;
+    let mut names: Vec<Arc<str>> = Vec::new();
+    loop {
+        let page = store.subjects_page(context, prefix, deleted, names.last().map(|name| &**name), PAGE).await.unwrap();
+        let is_last = page.len() < PAGE;
+        names.extend(page);
+        if is_last {
+            return names;
+        }
+    }
 }
 
 /// The versions of a subject as (version, id, deleted).

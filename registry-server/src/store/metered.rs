@@ -136,8 +136,15 @@ impl Store for Metered {
         self.timed(Operation::Contexts, self.inner.contexts_of_id(id)).await
     }
 
-    async fn subjects(&self, context: &str, prefix: &str, deleted: Deleted) -> Result<Vec<Arc<str>>, StoreError> {
-        self.timed(Operation::Subjects, self.inner.subjects(context, prefix, deleted)).await
+    async fn subjects_page(
+        &self,
+        context: &str,
+        prefix: &str,
+        deleted: Deleted,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Arc<str>>, StoreError> {
+        self.timed(Operation::Subjects, self.inner.subjects_page(context, prefix, deleted, after, limit)).await
     }
 
     async fn versions_in(

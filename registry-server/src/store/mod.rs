@@ -128,8 +128,16 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// The contexts that use an id, sorted by UTF-16 code units.
     async fn contexts_of_id(&self, id: SchemaId) -> Result<Vec<Arc<str>>, StoreError>;
 
-    /// Names of the context's subjects that begin with `prefix`, sorted by UTF-16 code units.
-    async fn subjects(&self, context: &str, prefix: &str, deleted: Deleted) -> Result<Vec<Arc<str>>, StoreError>;
+    /// At most `limit` names of the context's subjects that begin with `prefix`, in the order of their bytes, those
+    /// behind `after` alone.
+    async fn subjects_page(
+        &self,
+        context: &str,
+        prefix: &str,
+        deleted: Deleted,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Arc<str>>, StoreError>;
 
     /// At most `limit` versions of the context's subjects that begin with `prefix`, by subject (in the order of their
     /// bytes) then version, those behind `after` alone.

@@ -86,7 +86,8 @@ fn write_value(json: &Json, out: &mut String, arrange: Arrange<'_>) {
 ///
 /// Differs from the order of bytes in one case only: a supplementary character (lead byte 0xF0 and up) is written
 /// with surrogates, which come before U+E000 to U+FFFF (lead bytes 0xEE and 0xEF).
-pub(crate) fn compare_utf16(a: &str, b: &str) -> Ordering {
+#[must_use]
+pub fn compare_utf16(a: &str, b: &str) -> Ordering {
     let differing = a.bytes().zip(b.bytes()).find(|(a, b)| a != b);
     match differing {
         Some((0xEE | 0xEF, 0xF0..)) => Ordering::Greater,
@@ -102,9 +103,12 @@ mod tests {
 
     #[test]
     fn strings_are_ordered_by_utf16_code_units() {
-        let texts = ["", "a", "ab", "b", "é", "日", "\u{d7ff}", "\u{e000}", "\u{ffff}", "😀", "😁", "a😀", "a\u{ffff}"];
-        for a in texts {
-            for b in texts {
+        let parts = ["", "a", "b", "\u{7f}", "\u{80}", "\u{7ff}", "\u{800}", "\u{d7ff}", "\u{e000}", "\u{ffff}"];
+        let parts: Vec<&str> = parts.into_iter().chain(["\u{10000}", "\u{10ffff}"]).collect();
+        let texts: Vec<String> =
+            parts.iter().flat_map(|first| parts.iter().map(move |second| format!("{first}{second}"))).collect();
+        for a in &texts {
+            for b in &texts {
                 assert_eq!(compare_utf16(a, b), a.encode_utf16().cmp(b.encode_utf16()), "{a:?} {b:?}");
             }
         }

@@ -68,7 +68,7 @@ pub async fn gives_each_context_ids_of_its_own(store: &Arc<dyn Store>) {
     assert_eq!(register(store, &subject_in(".team", "s"), "one").await, pair(2, 2));
 
     assert_eq!(&*store.schema(".team", SchemaId(1)).await.unwrap().unwrap().text, "two");
-    assert_eq!(store.subjects(".team", "", Deleted::Hide).await.unwrap(), [Arc::from("s")]);
+    assert_eq!(subjects(store, ".team", "", Deleted::Hide).await, [Arc::from("s")]);
     assert_eq!(store.schema(".other", SchemaId(1)).await.unwrap(), None);
 }
 
@@ -140,5 +140,5 @@ pub async fn knows_nothing_of_what_was_never_written(store: &Arc<dyn Store>) {
     assert_eq!(store.schema(".", SchemaId(1)).await.unwrap(), None);
     assert_eq!(store.schema(".", SchemaId(u32::MAX)).await.unwrap(), None);
     assert_eq!(store.schema_uses(".", SchemaId(1)).await.unwrap(), []);
-    assert_eq!(store.subjects(".", "", Deleted::Include).await.unwrap(), Vec::<Arc<str>>::new());
+    assert_eq!(subjects(store, ".", "", Deleted::Include).await, Vec::<Arc<str>>::new());
 }

@@ -54,7 +54,7 @@ pub async fn reopening_keeps_everything(place: &impl Place) {
         assert_eq!(after.settings, before.settings);
     }
     assert_eq!(&*store.schema(".", SchemaId(2)).await.unwrap().unwrap().text, "two");
-    assert_eq!(store.subjects(".", "", Deleted::Hide).await.unwrap(), [Arc::from("a")]);
+    assert_eq!(subjects(&store, ".", "", Deleted::Hide).await, [Arc::from("a")]);
     assert_eq!(register(&store, &a, "three").await, pair(3, 3));
     assert_eq!(register(&store, &b, "two").await, pair(2, 2));
     store.close().await;

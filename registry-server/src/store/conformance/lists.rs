@@ -44,11 +44,31 @@ pub async fn subjects_are_listed_by_prefix(store: &Arc<dyn Store>) {
         ("\u{1f600}", &["\u{1f600}x"]),
         ("c", &[]),
         ("%", &[]),
-        ("", &["", "A", "a", "ab", "abc", "a\u{10ffff}", "a\u{10ffff}z", "b", "\u{1f600}x", "\u{e000}x"]),
+        ("", &["", "A", "a", "ab", "abc", "a\u{10ffff}", "a\u{10ffff}z", "b", "\u{e000}x", "\u{1f600}x"]),
     ] {
-        let listed = store.subjects(".", prefix, Deleted::Hide).await.unwrap();
+        let listed = subjects(store, ".", prefix, Deleted::Hide).await;
         assert_eq!(listed.iter().map(|name| &**name).collect::<Vec<_>>(), expected, "{prefix:?}");
     }
+}
+
+pub async fn subjects_are_listed_by_page(store: &Arc<dyn Store>) {
+    for name in ["", "a", "a ", "ab", "b", "\u{e000}", "\u{10000}"] {
+        register(store, &subject(name), "one").await;
+    }
+    let page = async |prefix: &str, after: Option<&str>, limit| {
+        store.subjects_page(".", prefix, Deleted::Hide, after, limit).await.unwrap().join("|")
+    };
+
+    assert_eq!(page("", None, 3).await, "|a|a ");
+    assert_eq!(page("", Some("a "), 3).await, "ab|b|\u{e000}");
+    assert_eq!(page("", Some(""), 2).await, "a|a ");
+    assert_eq!(page("", Some("aa"), 1).await, "ab");
+    assert_eq!(page("", Some("\u{e000}"), 9).await, "\u{10000}");
+    assert_eq!(page("", Some("\u{10000}"), 9).await, "");
+    // A place before the prefix does not lead out of it, nor does one behind.
+    assert_eq!(page("a", Some(""), 9).await, "a|a |ab");
+    assert_eq!(page("a", Some("a"), 9).await, "a |ab");
+    assert_eq!(page("a", Some("b"), 9).await, "");
 }
 
 pub async fn versions_are_listed_by_their_state(store: &Arc<dyn Store>) {
@@ -156,7 +176,7 @@ pub async fn lists_agree_with_the_versions_after_any_change(store: &Arc<dyn Stor
             all.extend(found.iter().map(|version| place(name, version.0)));
         }
         for (deleted, expected) in [Deleted::Hide, Deleted::Include, Deleted::Only].into_iter().zip(expected) {
-            assert_eq!(store.subjects(".", "", deleted).await.unwrap(), expected, "{deleted:?}");
+            assert_eq!(subjects(store, ".", "", deleted).await, expected, "{deleted:?}");
         }
         let shown = Shown { deleted: Deleted::Include, latest: Latest::All };
         assert_eq!(places(&store.versions_in(".", "", shown, None, 100).await.unwrap()), all);
@@ -179,9 +199,9 @@ pub async fn a_thousand_subjects_are_listed_whole(store: &Arc<dyn Store>) {
     tasks.join_all().await;
 
     let expected: Vec<String> = (0..SUBJECTS).map(|number| format!("s-{number:04}")).collect();
-    let listed = store.subjects(".", "", Deleted::Hide).await.unwrap();
+    let listed = subjects(store, ".", "", Deleted::Hide).await;
     assert!(listed.iter().map(|name| &**name).eq(expected.iter().map(String::as_str)));
-    assert_eq!(store.subjects(".", "s-09", Deleted::Hide).await.unwrap().len(), 100);
+    assert_eq!(subjects(store, ".", "s-09", Deleted::Hide).await.len(), 100);
     let mut found: Vec<SchemaUse> = Vec::new();
     while let page = {
         let after = found.last().map(|last| (&*last.subject.subject, last.entry.version));

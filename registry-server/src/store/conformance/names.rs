@@ -3,13 +3,13 @@
 use super::super::{CONTEXT_BYTES_MAX, ConfigRecord, Deleted, SUBJECT_BYTES_MAX, Scope, StoreErrorKind};
 use super::*;
 
-pub async fn sorts_subjects_by_utf16(store: &Arc<dyn Store>) {
-    let sorted = ["", "A", "a", "a-b", "ab", "\u{e9}", "\u{d7ff}", "\u{10000}", "\u{1f600}", "\u{e000}", "\u{ffff}"];
+pub async fn sorts_subjects_by_their_bytes(store: &Arc<dyn Store>) {
+    let sorted = ["", "A", "a", "a-b", "ab", "\u{e9}", "\u{d7ff}", "\u{e000}", "\u{ffff}", "\u{10000}", "\u{1f600}"];
     for name in sorted.iter().rev() {
         register(store, &subject(name), "one").await;
     }
 
-    let listed = store.subjects(".", "", Deleted::Hide).await.unwrap();
+    let listed = subjects(store, ".", "", Deleted::Hide).await;
 
     assert_eq!(listed.iter().map(|name| &**name).collect::<Vec<_>>(), sorted);
 }
@@ -41,7 +41,7 @@ pub async fn takes_any_name(store: &Arc<dyn Store>) {
     for (name, number) in names.iter().zip(1..) {
         assert_eq!(versions(store, &subject(name)).await, [(1, number, false)], "`{name}`");
     }
-    assert_eq!(store.subjects(".", "", Deleted::Hide).await.unwrap().len(), names.len());
+    assert_eq!(subjects(store, ".", "", Deleted::Hide).await.len(), names.len());
 }
 
 pub async fn takes_the_longest_names_and_no_longer(store: &Arc<dyn Store>) {
@@ -61,5 +61,5 @@ pub async fn takes_the_longest_names_and_no_longer(store: &Arc<dyn Store>) {
         let config = store.put_config(&Scope::Subject(key), None, Revision::default()).await.unwrap_err();
         assert_eq!((insert.kind, config.kind), (StoreErrorKind::Invalid, StoreErrorKind::Invalid));
     }
-    assert_eq!(store.subjects(".", "", Deleted::Include).await.unwrap(), Vec::<Arc<str>>::new());
+    assert_eq!(subjects(store, ".", "", Deleted::Include).await, Vec::<Arc<str>>::new());
 }

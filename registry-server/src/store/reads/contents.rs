@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use schema_core::json::compare_utf16;
 use schema_core::{SchemaId, Version};
 
 use super::super::connection::values;
 use super::super::rows::{self, StoredRow};
-use super::super::text_order::by_utf16;
 use super::super::{Referrer, SchemaUse, StoreError, StoredReference, StoredSchema, SubjectKey};
 use super::{Reads, read};
 
@@ -54,7 +54,9 @@ pub(in super::super) async fn schema_uses(
     let found = reads.rows(OPERATION, read!("select_schema_uses.sql"), place).await?;
 
     let mut uses = uses(OPERATION, context, &found)?;
-    uses.sort_by(|a, b| by_utf16(&a.subject.subject, &b.subject.subject).then(a.entry.version.cmp(&b.entry.version)));
+    uses.sort_by(|a, b| {
+        compare_utf16(&a.subject.subject, &b.subject.subject).then(a.entry.version.cmp(&b.entry.version))
+    });
     Ok(uses)
 }
 

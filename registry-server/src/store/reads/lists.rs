@@ -2,23 +2,39 @@
 
 use std::sync::Arc;
 
+use schema_core::json::compare_utf16;
 use schema_core::{SchemaId, Version};
 
 use super::super::connection::{Value, values};
 use super::super::rows;
-use super::super::text_order::{by_utf16, prefix_end};
+use super::super::text_order::prefix_end;
 use super::super::{Deleted, Latest, SchemaUse, Shown, StoreError, SubjectKey};
 use super::{Read, Reads, contents, read};
 
-pub(in super::super) async fn subjects(
+pub(in super::super) async fn subjects_page(
     reads: &impl Reads,
     context: &str,
     prefix: &str,
     deleted: Deleted,
+    after: Option<&str>,
+    limit: usize,
 ) -> Result<Vec<Arc<str>>, StoreError> {
+    const OPERATION: &str = "list the subjects";
+    // The page begins where the prefix does, or behind the one before.
+    let (first, is_shown) = after.filter(|after| *after >= prefix).map_or((prefix, true), |after| (after, false));
     let end = prefix_end(prefix);
-    let shown = values![context, prefix, end.as_deref(), shows_live(deleted), shows_deleted(deleted)];
-    names(reads, "list the subjects", read!("select_subjects.sql"), shown).await
+    let shown = values![
+        context,
+        first,
+        end.as_deref(),
+        shows_live(deleted),
+        shows_deleted(deleted),
+        is_shown,
+        i64::try_from(limit).unwrap_or(i64::MAX),
+    ];
+    let found = reads.rows(OPERATION, read!("select_subjects.sql"), shown).await?;
+
+    found.iter().map(|row| rows::text(OPERATION, row, 0)).collect()
 }
 
 pub(in super::super) async fn contexts(reads: &impl Reads, prefix: &str) -> Result<Vec<Arc<str>>, StoreError> {
@@ -94,7 +110,7 @@ async fn names(
 ) -> Result<Vec<Arc<str>>, StoreError> {
     let found = reads.rows(operation, read, values).await?;
     let mut names = found.iter().map(|row| rows::text(operation, row, 0)).collect::<Result<Vec<_>, StoreError>>()?;
-    names.sort_by(|a, b| by_utf16(a, b));
+    names.sort_by(|a, b| compare_utf16(a, b));
     Ok(names)
 }
 

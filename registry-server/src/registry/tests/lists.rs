@@ -1,0 +1,82 @@
+//! Lists over many subjects and contexts, and versions that are purged while somebody reads.
+
+use schema_core::json::compare_utf16;
+
+use crate::store::{Latest, Shown};
+
+use super::super::{Listed, SubjectPrefix, Subjects, Versions, qualified};
+use super::*;
+
+async fn listed<L: Listed>(registry: &Registry, listed: L, prefix: &str) -> Vec<(String, u32)> {
+    let mut list = registry.list(listed, SubjectPrefix::parse(prefix)).await.unwrap();
+    let mut items = Vec::new();
+    while !list.is_done() {
+        let page = list.next().await.unwrap();
+        items.extend(page.iter().map(L::place).map(|(key, version)| (qualified(key).to_string(), version.0)));
+    }
+    items
+}
+
+#[tokio::test]
+async fn names_of_all_contexts_are_one_sorted_list() {
+    let (registry, _store) = registry().await;
+    let mut names = vec![
+        ":",
+        ":-",
+        ":.a!:s",
+        ":.a:s",
+        ":.a:s\u{e000}",
+        ":.a:s\u{1f600}",
+        ":.a:t",
+        ":.b:\u{ffff}",
+        ":.b:\u{10000}",
+        ":/",
+        ":a",
+        "9",
+        "a",
+        "\u{10000}",
+        "\u{e000}",
+    ];
+    for name in &names {
+        register(&registry, name, &record("a")).await.unwrap();
+        register(&registry, name, &record("ab")).await.unwrap();
+    }
+    names.sort_by(|a, b| compare_utf16(a, b));
+    let twice = names.iter().flat_map(|name| [((*name).to_owned(), 1), ((*name).to_owned(), 2)]);
+
+    let subjects: Vec<_> = listed(&registry, Subjects(Deleted::Hide), ":*:").await.into_iter().map(|at| at.0).collect();
+    assert_eq!(subjects, names);
+    assert_eq!(listed(&registry, Versions(Shown::default()), ":*:").await, twice.collect::<Vec<_>>());
+    let latest = Shown { latest: Latest::Only, ..Shown::default() };
+    assert_eq!(listed(&registry, Versions(latest), ":.a:t").await, [(":.a:t".to_owned(), 2)]);
+    assert_eq!(listed(&registry, Subjects(Deleted::Only), ":*:").await, []);
+    assert_eq!(listed(&registry, Subjects(Deleted::Hide), ":.none:").await, []);
+}
+
+#[tokio::test]
+async fn a_version_that_is_purged_meanwhile_is_not_there_and_no_fault() {
+    let (registry, store) = registry().await;
+    for fields in ["a", "ab"] {
+        register(&registry, "s", &record(fields)).await.unwrap();
+    }
+    let first = Selector::Number(Version(1));
+    let registry = registry_over(&store);
+    registry.delete_version(&subject("s"), first, DeleteMode::Soft).await.unwrap();
+    registry.versions(&subject("s"), Deleted::Include).await.unwrap();
+    let before = store.inner.revision(&subject("s").key).await.unwrap();
+    store.inner.delete_version(&subject("s").key, Version(1), DeleteMode::Permanent, before).await.unwrap();
+    // Whoever asks next has read the versions before.
+    let go_back = || *store.late_revision.lock().unwrap() = Some(before);
+
+    go_back();
+    let gone = registry.version(&subject("s"), first, Deleted::Include).await;
+    assert!(matches!(gone, Err(RegistryError::VersionNotFound { version: 1 })), "{gone:?}");
+    go_back();
+    let gone = registry.lookup(&subject("s"), &record("a"), Deleted::Include).await;
+    assert!(matches!(gone, Err(RegistryError::SchemaNotFound)), "{gone:?}");
+    go_back();
+    let found = registry.version_with_metadata(&subject("s"), &[], Deleted::Include).await;
+    assert!(matches!(found, Err(RegistryError::SchemaNotFound)), "{found:?}");
+    go_back();
+    assert_eq!(register(&registry, "s", &record("abc")).await.unwrap(), (3, 3));
+}
