@@ -99,6 +99,8 @@ pub struct Http {
     pub body_timeout: Duration,
     /// `http.request_timeout_ms`: from the end of the body to the answer, else 503. Default 30 s.
     pub request_timeout: Duration,
+    /// `http.write_timeout_ms`: how long what was sent may stay unread; Linux alone keeps to it. Default 30 s.
+    pub write_timeout: Duration,
     /// `http.keep_alive_timeout_ms`: how long an idle connection is kept. Default 15 s.
     pub keep_alive_timeout: Duration,
     /// Threads that serve; 0 (default) takes one per core. For servers inside another process; no setting has it.
@@ -186,6 +188,7 @@ impl Default for Http {
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
             keep_alive_timeout: Duration::from_secs(15),
             workers: 0,
         }
@@ -288,6 +291,7 @@ impl ServerConfig {
             ("http.header_timeout_ms", self.http.header_timeout),
             ("http.body_timeout_ms", self.http.body_timeout),
             ("http.request_timeout_ms", self.http.request_timeout),
+            ("http.write_timeout_ms", self.http.write_timeout),
         ] {
             check(!value.is_zero(), format!("`{name}` is 0, which would refuse everything: expected at least 1"));
         }

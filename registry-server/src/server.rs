@@ -14,6 +14,8 @@ use actix_web::{App, HttpServer, web};
 use schema_core::error_code::ErrorCode;
 use tokio::task::JoinHandle;
 
+mod unread;
+
 use crate::config::{ConfigError, Database, ServerConfig};
 use crate::http::{self, BodyLimits, HeadLimits, State};
 use crate::metrics::{Metrics, StoreMetrics};
@@ -124,8 +126,8 @@ impl Server {
         self.end(false).await;
     }
 
-    /// Takes no more connections, finishes running requests within the grace period of the config, then closes the
-    /// store.
+    /// For half a second goes on as before, but each answer ends its connection, so that busy clients go elsewhere. Then
+    /// takes no more connections, finishes running requests within the grace period of the config, and closes the store.
     pub async fn stop(self) {
         self.end(true).await;
     }
@@ -198,8 +200,10 @@ fn serve(config: &ServerConfig, listener: TcpListener, state: State) -> std::io:
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         workers => workers,
     };
+    let write_timeout = config.http.write_timeout;
     let server = HttpServer::new(move || App::new().app_data(state.clone()).default_service(web::to(http::serve)));
     let server = server
+        .on_connect(move |connection, _| unread::cut_off_after(write_timeout, connection))
         .workers(workers)
         .max_connections(config.limits.connections.div_ceil(workers))
         .backlog(BACKLOG.unsigned_abs())

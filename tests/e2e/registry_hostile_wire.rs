@@ -1,8 +1,10 @@
 //! Clients that are slow, send too much, or write HTTP that two readers could read in two ways.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
+
+use end_to_end_tests::wait::wait_until;
 
 use crate::raw_http::{Connection, with_server};
 
@@ -80,6 +82,48 @@ fn an_idle_connection_is_closed() {
             let answer = until_closed(&mut stream);
 
             assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        },
+    );
+}
+
+#[test]
+fn a_client_that_does_not_read_is_cut_off() {
+    with_server(
+        |config| config.http.write_timeout = SHORT,
+        |address| {
+            let mut stream = open(address);
+            stream.set_nonblocking(true).unwrap();
+            // More answers than any socket holds.
+            let request = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
+
+            let cut_off = wait_until("the end of a connection that nobody reads", PATIENCE, || {
+                let gone = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe];
+                stream.write(&request).is_err_and(|error| gone.contains(&error.kind()))
+            });
+
+            cut_off.unwrap();
+            assert_eq!(Connection::open(address).send("GET", "/", &[], None).status, 200);
+        },
+    );
+}
+
+/// RFC 9112, 2.2: a line may end in a bare LF. A head that does so is read, since nobody who stands in front of the server
+/// can take it for another; in a body's chunks two readers could differ, and it is refused.
+#[test]
+fn a_bare_line_feed_ends_a_line_of_a_head_and_of_nothing_else() {
+    with_server(
+        |_| {},
+        |address| {
+            let mut stream = open(address);
+            stream.write_all(b"GET / HTTP/1.1\nHost: x\nConnection: close\n\n").unwrap();
+            let answer = until_closed(&mut stream);
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+
+            let mut stream = open(address);
+            let chunked = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\n{}\n0\n\n";
+            stream.write_all(chunked.as_bytes()).unwrap();
+            let answer = until_closed(&mut stream);
+            assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
         },
     );
 }

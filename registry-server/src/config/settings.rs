@@ -160,6 +160,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         take: |c, v| put(&mut c.http.request_timeout, milliseconds(v)),
     },
     Setting {
+        key: "http.write_timeout_ms",
+        default: "30000",
+        about: "How long the client may read nothing of what was sent; then the connection is cut off. On Linux; elsewhere \
+            the operating system's own limit holds.",
+        take: |c, v| put(&mut c.http.write_timeout, milliseconds(v)),
+    },
+    Setting {
         key: "http.keep_alive_timeout_ms",
         default: "15000",
         about: "How long a connection is kept without a request.",
