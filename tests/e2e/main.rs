@@ -17,6 +17,7 @@ mod registry_api;
 mod registry_crash;
 mod registry_drain;
 mod registry_hostile_wire;
+mod registry_log;
 mod registry_long_lists;
 mod registry_metrics;
 mod registry_restart;

@@ -265,3 +265,35 @@ fn a_list_that_is_cut_links_to_where_it_goes_on() {
         },
     );
 }
+
+#[test]
+fn a_document_has_one_path_since_its_links_are_relative() {
+    with_connection(|connection| {
+        assert_eq!(connection.send("GET", "/docs", &[], None).status, 200);
+        assert_error(&connection.send("GET", "/docs/", &[], None), 404);
+        // What has no links is found as everything else is.
+        assert_eq!(connection.send("GET", "/openapi.json/", &[], None).status, 200);
+    });
+}
+
+#[test]
+fn a_register_shows_the_schema_as_it_is_asked_for() {
+    with_connection(|connection| {
+        let base = br#"{"schema":"{\"type\":\"fixed\",\"name\":\"B\",\"size\":2}"}"#;
+        connection.send("POST", "/subjects/base/versions", &[JSON], Some(base));
+        let user = serde_json::json!({
+            "schema": r#"{"type":"array","items":"B"}"#,
+            "references": [{"name": "B", "subject": "base", "version": 1}],
+        });
+        let mut register = |query: &str| {
+            let path = format!("/subjects/user/versions{query}");
+            let answer = connection.send("POST", &path, &[JSON], Some(user.to_string().as_bytes()));
+            answer.json()["schema"].as_str().unwrap().to_owned()
+        };
+
+        let resolved = r#"{"type":"array","items":{"type":"fixed","name":"B","size":2}}"#;
+        assert_eq!(register("?format=resolved"), resolved, "of a new version");
+        assert_eq!(register("?format=resolved"), resolved, "of one that was there");
+        assert_eq!(register(""), r#"{"type":"array","items":"B"}"#);
+    });
+}

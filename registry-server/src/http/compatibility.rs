@@ -27,6 +27,7 @@ pub(crate) fn check_all<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
 }
 
 async fn check(call: &Call<'_>, request: RegisterRequest, against: Option<Selector>) -> Answer {
+    call.only_read.set(true);
     let is_verbose = call.query.flag("verbose")?;
     let messages = match messages(call, request, against).await {
         Err(HttpError::Registry(error)) if is_verbose && is_bad_schema(&error) => {

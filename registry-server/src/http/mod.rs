@@ -119,6 +119,8 @@ pub(crate) struct Call<'a> {
     page_items: usize,
     /// Where the next page of a list begins, when there is one.
     next_offset: Cell<Option<usize>>,
+    /// Set by a handler that has changed nothing, whatever the method says.
+    only_read: Cell<bool>,
     /// What follows the answer's first piece, when it is a long list.
     rest: Cell<Option<Rest>>,
     /// How long each further piece may take.
@@ -176,12 +178,15 @@ struct Seen {
     media_type: &'static str,
     /// The place of its route, pages counted behind the routes.
     route: Option<usize>,
+    /// Whether it may have changed something.
+    is_write: bool,
 }
 
 /// Answers one request, whatever it is.
 pub(crate) async fn serve(request: HttpRequest, mut payload: Payload, state: Data<State>) -> actix_web::HttpResponse {
     let started = Instant::now();
-    let mut seen = Seen { media_type: media_type::V1, route: None };
+    let is_write = !is_reading(request.method());
+    let mut seen = Seen { media_type: media_type::V1, route: None, is_write };
     let reply = match answer(&request, &mut payload, &state, &mut seen).await {
         Ok(reply) => reply,
         Err(error) => reply::log_failure(error, &request).into_reply(state.incompatible_code),
@@ -191,7 +196,7 @@ pub(crate) async fn serve(request: HttpRequest, mut payload: Payload, state: Dat
     }
     let elapsed = started.elapsed();
     state.metrics.http.observe(seen.route, request.method().as_str(), reply.status(), elapsed);
-    reply::log_access(&request, &reply, elapsed);
+    reply::log_access(&request, &reply, seen.is_write, elapsed);
     let mut response = reply.into_response(&request, seen.media_type);
     if state.is_draining.load(Ordering::Relaxed) {
         response.head_mut().set_connection_type(ConnectionType::Close);
@@ -216,7 +221,7 @@ async fn answer(
     }
     let names_within = context_prefix::take(uri.path(), &mut path).map_err(refused)?;
     let Some(index) = Route::find(state.routes, &path.segments) else {
-        let page = state.pages.iter().position(|page| path.segments == page.path).ok_or_else(ApiError::not_found)?;
+        let page = state.pages.iter().position(|page| page.is_at(&path)).ok_or_else(ApiError::not_found)?;
         seen.route = Some(state.routes.len() + page);
         return Ok(state.pages[page].reply(method, state));
     };
@@ -254,12 +259,14 @@ async fn answer(
         body,
         page_items: state.page_items,
         next_offset: Cell::new(None),
+        only_read: Cell::new(false),
         rest: Cell::new(None),
         piece_timeout: state.request_timeout,
     };
     let Some(answer) = deadline::within(state.request_timeout, handler(&call)).await else {
         return Err(HttpError::request_timeout());
     };
+    seen.is_write &= !call.only_read.get();
     let link = call.next_offset.get().map(|at| next_page::link(uri, at));
     Ok(Reply::done(answer?, call.rest.take()).followed_by(link))
 }

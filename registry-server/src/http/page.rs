@@ -2,6 +2,7 @@
 
 use actix_web::web::Bytes;
 
+use super::path::Path;
 use super::{Reply, State, is_reading};
 
 /// A path with a fixed media type.
@@ -18,6 +19,12 @@ pub(crate) struct Page {
 impl Page {
     /// What may be asked of a page.
     const ALLOWED: &'static str = "GET,HEAD,OPTIONS";
+
+    /// Whether it is what a path names. Links of a document are relative, so it has one path only: behind a slash at
+    /// the end they would lead astray.
+    pub(super) fn is_at(&self, path: &Path<'_>) -> bool {
+        path.segments == self.path && !(path.has_trailing_slash && self.media_type.starts_with("text/html"))
+    }
 
     /// The answer to a request for this page.
     pub(super) fn reply(&self, method: &actix_web::http::Method, state: &State) -> Reply {

@@ -92,7 +92,8 @@ impl<'a> Query<'a> {
     }
 }
 
-fn decoded(raw: &str) -> Result<Cow<'_, str>, HttpError> {
+/// A name or a value without its escapes.
+pub(super) fn decoded(raw: &str) -> Result<Cow<'_, str>, HttpError> {
     if !raw.contains(['%', '+']) {
         return Ok(Cow::Borrowed(raw));
     }

@@ -223,11 +223,12 @@ pub(super) fn log_failure(error: HttpError, request: &HttpRequest) -> HttpError 
     error
 }
 
-/// One line per request: writes at `info`, reads at `debug`.
-pub(super) fn log_access(request: &HttpRequest, reply: &Reply, elapsed: Duration) {
+/// One line per request: writes at `info`, reads at `debug`, also those that have a body (lookups, checks, registers of what
+/// is there).
+pub(super) fn log_access(request: &HttpRequest, reply: &Reply, is_write: bool, elapsed: Duration) {
     let elapsed_ms = elapsed.as_secs_f64() * 1000.0;
     let (method, path, status) = (request.method(), loggable(request), reply.status);
-    if super::is_reading(method) {
+    if !is_write {
         tracing::debug!(http.method = %method, http.path = %path, http.status = status, elapsed_ms, "{method} {path} {status}");
     } else {
         tracing::info!(http.method = %method, http.path = %path, http.status = status, elapsed_ms, "{method} {path} {status}");

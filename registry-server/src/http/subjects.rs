@@ -57,6 +57,7 @@ impl Items for Names {
 /// `POST /subjects/{subject}`: the version that has a schema.
 pub(crate) fn lookup<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
     Box::pin(async {
+        call.only_read.set(true);
         let request: RegisterRequest = call.read("lookUpSchemaUnderSubject").await?;
         let subject = Subject::parse(call.argument(0));
         let input = schema_body::input(request, call.query.flag("normalize")?)?;

@@ -20,7 +20,14 @@ pub(crate) fn register<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
         let terms = schema_body::terms(&request, check)?;
         let input = schema_body::input(request, call.query.flag("normalize")?)?;
         let registered = call.registry.register(&subject, &input, &terms, clock::now_ms()).await?;
-        json(&register_response(&registered))
+        call.only_read.set(!registered.is_new);
+        let view = View::of(call)?;
+        if view == View::PLAIN {
+            return json(&register_response(&registered, view.show_schema(&registered.schema)));
+        }
+        let selector = Selector::Number(registered.version);
+        let found = call.registry.version(&subject, selector, Deleted::Include).await?;
+        json(&register_response(&registered, view.show(call, &found.content).await?))
     })
 }
 
@@ -40,12 +47,11 @@ pub(crate) fn tag<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
             rules_to_remove: request.rules_to_remove,
         };
         let registered = call.registry.change_version(&subject, selector, change, clock::now_ms()).await?;
-        json(&register_response(&registered))
+        json(&register_response(&registered, View::PLAIN.show_schema(&registered.schema)))
     })
 }
 
-fn register_response(registered: &Registered) -> RegisterResponse {
-    let shown = View::PLAIN.show_schema(&registered.schema);
+fn register_response(registered: &Registered, shown: Shown) -> RegisterResponse {
     RegisterResponse {
         id: registered.id.0,
         version: Some(registered.version.0),

@@ -47,7 +47,7 @@ impl View {
     }
 
     /// The schema of a content.
-    pub(super) async fn show(self, call: &Call<'_>, content: &Content) -> Result<Shown, HttpError> {
+    pub(super) async fn show(self, call: &Call<'_>, content: &Arc<Content>) -> Result<Shown, HttpError> {
         let mut shown = self.show_schema(&content.schema);
         if self.is_resolved && !content.schema.references.is_empty() {
             shown.text = call.registry.resolved_text(content).await?;
@@ -80,7 +80,7 @@ impl View {
     }
 
     /// The text alone.
-    pub(super) async fn text(self, call: &Call<'_>, content: &Content) -> Result<Arc<str>, HttpError> {
+    pub(super) async fn text(self, call: &Call<'_>, content: &Arc<Content>) -> Result<Arc<str>, HttpError> {
         if self.is_resolved && !content.schema.references.is_empty() {
             return Ok(call.registry.resolved_text(content).await?.into());
         }

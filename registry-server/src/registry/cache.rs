@@ -11,7 +11,8 @@
 //! | versions | subject, revision and version | as subjects; while a version is there, its content stays |
 //!
 //! A key that carries its revision needs no eviction: when the state moves on, nobody asks for the old key any
-//! more and it ages out. Many who miss one key at once wait for one load.
+//! more and it ages out. Many who miss one subject or one id's uses at once wait for one load; contents and texts are
+//! read by each of them, and all keep the first.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -30,6 +31,7 @@ use crate::store::{
 };
 
 use super::canonical::{Candidate, Canonical, Form, Schema, TextKey};
+use super::inherit::Layers;
 use super::references::References;
 use super::same::{AlikeIndex, Likeness, LikenessKey};
 use super::{Found, Registry, RegistryError, Subject};
@@ -67,6 +69,8 @@ pub struct Content {
     pub stored: StoredSchema,
     /// As clients see it.
     pub schema: Schema,
+    /// Whose id it has.
+    context: Arc<str>,
     /// Of the id's uses when it was read.
     generation: u64,
     canonical: OnceLock<Arc<Canonical>>,
@@ -93,6 +97,8 @@ pub(super) struct CachedSubject {
     pub(super) snapshot: SubjectSnapshot,
     /// Content to its newest live version.
     live: HashMap<DedupKey, usize>,
+    /// What its config lays under and over what clients send.
+    layers: OnceLock<Layers>,
     alike: OnceCell<AlikeIndex>,
     alike_in_normal_form: OnceCell<AlikeIndex>,
 }
@@ -108,7 +114,7 @@ impl Caches {
                 .build(),
             texts: Cache::builder()
                 .max_capacity(share(25))
-                .weigher(|_, canonical: &Arc<Canonical>| weight(canonical.text.len() * PARSED_FACTOR))
+                .weigher(|_, canonical: &Arc<Canonical>| weight(canonical.expanded_bytes * PARSED_FACTOR))
                 .build(),
             subjects: Cache::builder()
                 .max_capacity(share(15))
@@ -134,6 +140,14 @@ impl Caches {
         }
     }
 
+    /// What the caches of parsed schemas weigh now.
+    #[cfg(test)]
+    pub(super) async fn weights(&self) -> Weights {
+        self.contents.run_pending_tasks().await;
+        self.texts.run_pending_tasks().await;
+        Weights { contents: self.contents.weighted_size(), texts: self.texts.weighted_size() }
+    }
+
     pub(super) async fn text(&self, key: &TextKey) -> Option<Arc<Canonical>> {
         self.texts.get(key).await
     }
@@ -149,6 +163,14 @@ impl Caches {
     pub(super) async fn remember_text(&self, key: TextKey, canonical: Arc<Canonical>) {
         self.texts.insert(key, canonical).await;
     }
+}
+
+/// What tests look at.
+#[cfg(test)]
+#[derive(Debug)]
+pub(super) struct Weights {
+    pub(super) contents: u64,
+    pub(super) texts: u64,
 }
 
 impl fmt::Debug for Caches {
@@ -204,7 +226,7 @@ impl Registry {
             self.caches.contents.invalidate(&key).await;
         }
         let Some(stored) = self.store.schema(context, id).await? else { return Ok(None) };
-        let content = Arc::new(Content::new(stored, generation)?);
+        let content = Arc::new(Content::new(stored, Arc::clone(context), generation)?);
         // Who was faster wins, so that all share one parsed schema.
         let entry = self.caches.contents.entry(key).or_insert(content).await;
         Ok(Some(entry.into_value()))
@@ -349,17 +371,23 @@ impl Registry {
     }
 
     /// The schema behind a content, for comparisons; read at the first use.
-    pub(super) async fn parsed(&self, content: &Content) -> Result<Arc<Canonical>, RegistryError> {
+    pub(super) async fn parsed(&self, content: &Arc<Content>) -> Result<Arc<Canonical>, RegistryError> {
         if let Some(known) = content.canonical.get() {
             return Ok(Arc::clone(known));
         }
         let read = self.read_stored(content, Form::Canonical).await;
         let canonical = read.map_err(|error| corrupt(content.stored.id, error))?;
-        Ok(Arc::clone(content.canonical.get_or_init(|| canonical)))
+        let canonical = Arc::clone(content.canonical.get_or_init(|| canonical));
+        if !content.stored.references.is_empty() {
+            // Weighed again, with what it refers to.
+            let key = (Arc::clone(&content.context), content.stored.id);
+            self.caches.contents.insert(key, Arc::clone(content)).await;
+        }
+        Ok(canonical)
     }
 
     /// The key of the text of a content's normal form.
-    pub(super) async fn normal_key(&self, content: &Content) -> Result<DedupKey, RegistryError> {
+    pub(super) async fn normal_key(&self, content: &Arc<Content>) -> Result<DedupKey, RegistryError> {
         if let Some(known) = content.normal_key.get() {
             return Ok(*known);
         }
@@ -374,7 +402,7 @@ impl Registry {
 
     async fn read_stored(&self, content: &Content, form: Form) -> Result<Arc<Canonical>, RegistryError> {
         let stored = &content.stored;
-        let closure = self.closure(stored.schema_type, &stored.references).await?;
+        let closure = self.closure(stored.schema_type, &stored.references, HashMap::new()).await?;
         let references = References { closure, ..References::default() };
         self.canonical(stored.schema_type, &stored.text, &references, form, Strictness::Stored).await
     }
@@ -388,15 +416,16 @@ fn corrupt(id: SchemaId, error: RegistryError) -> RegistryError {
 }
 
 impl Content {
-    fn new(stored: StoredSchema, generation: u64) -> Result<Self, RegistryError> {
+    fn new(stored: StoredSchema, context: Arc<str>, generation: u64) -> Result<Self, RegistryError> {
         let schema = Schema::from_stored(&stored)?;
-        Ok(Self { stored, schema, generation, canonical: OnceLock::new(), normal_key: OnceLock::new() })
+        Ok(Self { stored, schema, context, generation, canonical: OnceLock::new(), normal_key: OnceLock::new() })
     }
 
     /// What it takes with its parsed schema, about.
     fn bytes(&self) -> usize {
         let beside = [&self.stored.metadata, &self.stored.rule_set].into_iter().flatten().map(|json| 4 * json.len());
-        self.stored.text.len() * PARSED_FACTOR + beside.sum::<usize>() + self.stored.references.len() * ENTRY_BYTES
+        let text = self.canonical.get().map_or(self.stored.text.len(), |canonical| canonical.expanded_bytes);
+        text * PARSED_FACTOR + beside.sum::<usize>() + self.stored.references.len() * ENTRY_BYTES
     }
 }
 
@@ -441,7 +470,15 @@ impl CachedSubject {
         let alias = alias.map(Subject::parse);
         let live = snapshot.versions.iter().enumerate().filter(|(_, entry)| !entry.deleted);
         let live = live.map(|(index, entry)| (entry.dedup_key, index)).collect();
-        Self { subject, alias, snapshot, live, alike: OnceCell::new(), alike_in_normal_form: OnceCell::new() }
+        Self {
+            subject,
+            alias,
+            snapshot,
+            live,
+            layers: OnceLock::new(),
+            alike: OnceCell::new(),
+            alike_in_normal_form: OnceCell::new(),
+        }
     }
 
     /// The subject with one version more, behind all others, and nothing else changed. Made by copying memory: a
@@ -462,9 +499,22 @@ impl CachedSubject {
             alias: self.alias.clone(),
             snapshot,
             live,
+            layers: self.layers.clone(),
             alike: OnceCell::new_with(alike),
             alike_in_normal_form,
         }
+    }
+
+    /// What its config lays under and over what clients send; read at the first use.
+    ///
+    /// # Errors
+    /// [`RegistryError::CorruptConfig`].
+    pub(super) fn layers(&self) -> Result<&Layers, RegistryError> {
+        if let Some(known) = self.layers.get() {
+            return Ok(known);
+        }
+        let layers = Layers::read(self)?;
+        Ok(self.layers.get_or_init(|| layers))
     }
 
     /// The index of versions by what they mean in a form.

@@ -87,6 +87,8 @@ pub(super) struct Canonical {
     pub(super) text: Arc<str>,
     /// The schema, for comparisons.
     pub(super) parsed: Box<dyn ParsedSchema>,
+    /// Bytes of the text and of those it refers to: all of them stand in `parsed`.
+    pub(super) expanded_bytes: usize,
     /// GUID and dedup key of the text with nothing beside it.
     bare: ([u8; 16], DedupKey),
     sameness_key: OnceLock<DedupKey>,
@@ -261,6 +263,7 @@ fn text_key(
 
 fn read(mut source: Source, form: Form, strictness: Strictness, limits: &Limits) -> Result<Canonical, RegistryError> {
     let schema_type = source.schema_type;
+    let referred_bytes: usize = source.references.iter().map(|reference| reference.text.len()).sum();
     let Some(format) = format_of(schema_type) else {
         return Err(RegistryError::UnknownSchemaType { name: schema_type.as_str().to_owned() });
     };
@@ -278,7 +281,9 @@ fn read(mut source: Source, form: Form, strictness: Strictness, limits: &Limits)
     };
     let hashed = Hashed { schema_type, text: &text, references: &[], metadata: None, rule_set: None };
     let bare = (Guid::of(&hashed).0, ContentKey::of(&hashed).0);
-    Ok(Canonical { schema_type, text: text.into(), parsed, bare, sameness_key: OnceLock::new() })
+    let expanded_bytes = text.len() + referred_bytes;
+    let sameness_key = OnceLock::new();
+    Ok(Canonical { schema_type, text: text.into(), parsed, expanded_bytes, bare, sameness_key })
 }
 
 /// Runs a long computation on the blocking threads of this worker.

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use schema_core::Version;
 use schema_core::format::Strictness;
@@ -14,10 +15,10 @@ use schema_core::wire::SchemaReference;
 use crate::store::{Deleted, Mode, NewId, NewNumber, VersionEntry};
 
 use super::cache::{CachedSubject, Content};
-use super::canonical::{Candidate, Form, SchemaInput};
+use super::canonical::{Candidate, Form, SchemaInput, off_worker};
 use super::references::{not_found, plain};
 use super::register::{Check, Decision, Plan, Registered, Terms, WantedVersion};
-use super::{Found, Registry, RegistryError, metadata, rule_set};
+use super::{Found, INLINE_BYTES_MAX, Registry, RegistryError, metadata, rule_set};
 
 impl Registry {
     /// The live version that has the schema as it was sent, if the terms do not ask for another. Looks at no mode.
@@ -100,7 +101,7 @@ impl Registry {
         }
 
         if terms.change_text() {
-            candidate = self.with_tags(current, input, candidate, latest.as_deref(), terms).await?;
+            candidate = self.with_tags(current, input, candidate, latest.as_ref(), form, terms).await?;
         }
         let next = current.next_version();
         if let Some(own) = candidate.schema.rule_set.as_deref().filter(|_| current.validates_rules()) {
@@ -147,7 +148,8 @@ impl Registry {
         current: &CachedSubject,
         input: &SchemaInput,
         candidate: Candidate,
-        latest: Option<&Content>,
+        latest: Option<&Arc<Content>>,
+        form: Form,
         terms: &Terms,
     ) -> Result<Candidate, RegistryError> {
         let mut changes = Vec::new();
@@ -158,15 +160,17 @@ impl Registry {
                 remove: BTreeSet::new(),
             });
             // What the new schema has no more loses its tags with it.
-            changes.extend(
-                kept.filter(|change| candidate.canonical.parsed.with_tags(std::slice::from_ref(change)).is_ok()),
-            );
+            let own = candidate.canonical.parsed.entities();
+            changes.extend(kept.filter(|change| own.contains(&change.entity)));
         }
         changes.extend(terms.tags.iter().cloned());
         let schema_type = candidate.schema.schema_type;
-        let text = candidate.canonical.parsed.with_tags(&changes);
+        let canonical = Arc::clone(&candidate.canonical);
+        let is_long = canonical.text.len() > INLINE_BYTES_MAX;
+        let change = move || canonical.parsed.with_tags(&changes);
+        let text = if is_long { off_worker(change).await? } else { change() };
         let text = text.map_err(|error| RegistryError::InvalidSchema { schema_type, reason: error.to_string() })?;
-        self.candidate(current.context(), input, &text, Form::Canonical, Strictness::Stored).await
+        self.candidate(current.context(), input, &text, form, Strictness::Stored).await
     }
 
     /// New content may not lean on what is soft-deleted. Content that the context has already does so anyway.
@@ -188,12 +192,12 @@ impl Registry {
 
 impl From<Found> for Registered {
     fn from(found: Found) -> Self {
-        Self { id: found.entry.id, version: found.entry.version, schema: found.content.schema.clone() }
+        Self { id: found.entry.id, version: found.entry.version, schema: found.content.schema.clone(), is_new: false }
     }
 }
 
 fn registered(entry: &VersionEntry, candidate: &Candidate) -> Registered {
-    Registered { id: entry.id, version: entry.version, schema: candidate.schema.clone() }
+    Registered { id: entry.id, version: entry.version, schema: candidate.schema.clone(), is_new: false }
 }
 
 /// The input, or what the latest version has where it gives no text.

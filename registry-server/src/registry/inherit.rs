@@ -12,6 +12,30 @@ use super::cache::{CachedSubject, Content};
 use super::canonical::Candidate;
 use super::{RegistryError, metadata, rule_set};
 
+/// What a config lays under and over what clients send.
+#[derive(Debug, Clone)]
+pub(super) struct Layers {
+    default_metadata: Option<Metadata>,
+    override_metadata: Option<Metadata>,
+    default_rule_set: Option<RuleSet>,
+    override_rule_set: Option<RuleSet>,
+}
+
+impl Layers {
+    /// Those in force for a subject.
+    ///
+    /// # Errors
+    /// [`RegistryError::CorruptConfig`].
+    pub(super) fn read(current: &CachedSubject) -> Result<Self, RegistryError> {
+        Ok(Self {
+            default_metadata: in_force(current, |record| record.default_metadata.clone())?,
+            override_metadata: in_force(current, |record| record.override_metadata.clone())?,
+            default_rule_set: in_force(current, |record| record.default_rule_set.clone())?,
+            override_rule_set: in_force(current, |record| record.override_rule_set.clone())?,
+        })
+    }
+}
+
 impl CachedSubject {
     /// Whether new schemas are looked at more strictly than stored ones.
     pub(super) fn validates_new_schemas(&self) -> bool {
@@ -59,11 +83,12 @@ impl CachedSubject {
         latest: Option<&Content>,
         is_numbered: bool,
     ) -> Result<Candidate, RegistryError> {
+        let layers = self.layers()?;
         let own = candidate.schema.metadata.clone();
         let mut metadata = layered(
-            in_force::<Metadata>(self, |record| record.default_metadata.clone())?,
+            &layers.default_metadata,
             own.or_else(|| latest.and_then(|latest| latest.schema.metadata.clone())),
-            in_force(self, |record| record.override_metadata.clone())?,
+            &layers.override_metadata,
             metadata::merged,
         );
         let claims_number = metadata.as_deref().is_some_and(|metadata| metadata::claimed_version(metadata).is_some());
@@ -73,12 +98,7 @@ impl CachedSubject {
 
         let own = candidate.schema.rule_set.clone();
         let inherited = latest.filter(|_| !candidate.drops_rules).and_then(|latest| latest.schema.rule_set.clone());
-        let rules = layered(
-            in_force::<RuleSet>(self, |record| record.default_rule_set.clone())?,
-            own.or(inherited),
-            in_force(self, |record| record.override_rule_set.clone())?,
-            rule_set::merged,
-        );
+        let rules = layered(&layers.default_rule_set, own.or(inherited), &layers.override_rule_set, rule_set::merged);
         Ok(candidate.with(metadata, rules))
     }
 
@@ -102,13 +122,13 @@ fn in_force<T: DeserializeOwned>(
 
 /// `specific` between what lies under and over it; untouched where there is neither.
 fn layered<T: Clone>(
-    under: Option<T>,
+    under: &Option<T>,
     specific: Option<Arc<T>>,
-    over: Option<T>,
+    over: &Option<T>,
     merged: fn(Option<T>, Option<T>) -> Option<T>,
 ) -> Option<Arc<T>> {
     if under.is_none() && over.is_none() {
         return specific;
     }
-    merged(merged(under, specific.as_deref().cloned()), over).map(Arc::new)
+    merged(merged(under.clone(), specific.as_deref().cloned()), over.clone()).map(Arc::new)
 }

@@ -306,7 +306,7 @@ impl Registry {
     ///
     /// # Errors
     /// The store's, or [`RegistryError::Corrupt`].
-    pub async fn resolved_text(&self, content: &Content) -> Result<String, RegistryError> {
+    pub async fn resolved_text(&self, content: &Arc<Content>) -> Result<String, RegistryError> {
         Ok(self.parsed(content).await?.parsed.resolved_text())
     }
 
@@ -314,7 +314,7 @@ impl Registry {
     ///
     /// # Errors
     /// As [`Self::resolved_text`].
-    pub async fn tags(&self, content: &Content) -> Result<Vec<EntityTags>, RegistryError> {
+    pub async fn tags(&self, content: &Arc<Content>) -> Result<Vec<EntityTags>, RegistryError> {
         Ok(self.parsed(content).await?.parsed.tags())
     }
 

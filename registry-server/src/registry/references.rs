@@ -1,17 +1,21 @@
 //! References: what a schema uses by name, found, bounded, and brought into the order in which texts are read.
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use futures_util::future::{join_all, try_join_all};
 use schema_core::schema::ResolvedReference;
 use schema_core::wire::{InvalidReference, SchemaReference};
 use schema_core::{Reference, SchemaType, Version};
 
 use crate::store::{NewReference, StoredReference, SubjectKey, VersionEntry};
 
-use super::cache::Content;
+use super::cache::{CachedSubject, Content};
 use super::{Registry, RegistryError, Subject};
+
+/// Subjects as they were when one of a schema's references was followed.
+type Subjects = HashMap<SubjectKey, Arc<CachedSubject>>;
 
 /// A name with the content behind it.
 #[derive(Debug, Clone)]
@@ -102,16 +106,19 @@ impl Registry {
         let invalid = |reason: String| RegistryError::InvalidSchema { schema_type, reason };
         self.check_count(schema_type, references.len())?;
         let mut own = Vec::with_capacity(references.len());
-        let mut deleted = None;
-        for reference in references {
-            let (reference, entry) = self.resolve_one(schema_type, context, reference).await?;
+        let (mut deleted, mut subjects) = (None, Subjects::new());
+        // Side by side: the questions of one moment share a round trip to the store.
+        let all = references.iter().map(|reference| self.resolve_one(schema_type, context, reference));
+        for resolved in join_all(all).await {
+            let (reference, subject, entry) = resolved?;
             if entry.deleted && deleted.is_none() {
                 deleted = Some(reference.clone());
             }
+            subjects.insert(reference.target.clone(), subject);
             own.push(NewReference { reference, target_id: entry.id });
         }
         let stored: Arc<[StoredReference]> = own.iter().map(|new| new.reference.clone()).collect();
-        let closure = self.closure(schema_type, &stored).await.map_err(|error| match error {
+        let closure = self.closure(schema_type, &stored, subjects).await.map_err(|error| match error {
             RegistryError::Corrupt { reason, .. } => invalid(reason),
             other => other,
         })?;
@@ -123,7 +130,7 @@ impl Registry {
         schema_type: SchemaType,
         context: &Arc<str>,
         reference: &SchemaReference,
-    ) -> Result<(StoredReference, VersionEntry), RegistryError> {
+    ) -> Result<(StoredReference, Arc<CachedSubject>, VersionEntry), RegistryError> {
         let invalid = |reason: String| RegistryError::InvalidSchema { schema_type, reason };
         let whole = match (&reference.name, &reference.subject, reference.version) {
             (Some(name), Some(subject), Some(version)) if version > 0 || version == -1 => (name, subject, version),
@@ -150,10 +157,10 @@ impl Registry {
             target,
             version: entry.version,
         };
-        Ok((reference, entry))
+        Ok((reference, current, entry))
     }
 
-    /// The contents that references lead to, dependencies first, one per name.
+    /// The contents that references lead to, dependencies first, one per name. `subjects` are those that are known.
     ///
     /// # Errors
     /// [`RegistryError::InvalidSchema`] for too many or too deep ones, [`RegistryError::Corrupt`] for one that leads
@@ -162,7 +169,9 @@ impl Registry {
         &self,
         schema_type: SchemaType,
         references: &Arc<[StoredReference]>,
+        mut subjects: Subjects,
     ) -> Result<Vec<Named>, RegistryError> {
+        self.look_up(references, &mut subjects).await?;
         let mut closure = Vec::new();
         let mut seen = HashSet::new();
         let mut open = vec![Open { named: None, references: Arc::clone(references), next: 0 }];
@@ -177,18 +186,32 @@ impl Registry {
             }
             self.check_count(schema_type, seen.len())?;
             self.check_depth(schema_type, open.len())?;
-            let content = self.target(&reference).await?;
+            let content = self.target(&reference, &subjects).await?;
             let references = Arc::clone(&content.stored.references);
+            self.look_up(&references, &mut subjects).await?;
             open.push(Open { named: Some(Named { reference, content }), references, next: 0 });
         }
         Ok(closure)
     }
 
+    /// Reads the subjects that references name and that are not known, side by side.
+    async fn look_up(&self, references: &[StoredReference], subjects: &mut Subjects) -> Result<(), RegistryError> {
+        // No more of them than may be followed at all.
+        let new = references.iter().filter(|reference| !subjects.contains_key(&reference.target));
+        let new: Vec<_> = new.take(self.config.references).map(|reference| reference.target.clone()).collect();
+        let found = new.into_iter().map(|key| async {
+            let subject = self.subject_itself(&Subject::from(key.clone())).await?;
+            Ok::<_, RegistryError>((key, subject))
+        });
+        subjects.extend(try_join_all(found).await?);
+        Ok(())
+    }
+
     /// The content that a reference means.
-    async fn target(&self, reference: &StoredReference) -> Result<Arc<Content>, RegistryError> {
-        let current = self.subject_itself(&Subject::from(reference.target.clone())).await?;
-        let content = match current.version(reference.version) {
-            Some(entry) => self.content_of(&current.subject.key, entry).await?,
+    async fn target(&self, reference: &StoredReference, subjects: &Subjects) -> Result<Arc<Content>, RegistryError> {
+        let entry = subjects.get(&reference.target).and_then(|current| current.version(reference.version));
+        let content = match entry {
+            Some(entry) => self.content_of(&reference.target, entry).await?,
             None => None,
         };
         content.ok_or_else(|| {

@@ -72,6 +72,8 @@ pub struct Registered {
     pub version: Version,
     /// The content.
     pub schema: Schema,
+    /// Whether it was not there before.
+    pub is_new: bool,
 }
 
 /// What a register comes to on one state of the subject.
@@ -155,7 +157,7 @@ impl Registry {
                     let entry = VersionEntry { version, id, dedup_key, deleted: false, timestamp_ms: now_ms };
                     self.note_appended(subject, current, counter, entry, &candidate).await;
                 }
-                Ok(Some(Registered { id, version, schema }))
+                Ok(Some(Registered { id, version, schema, is_new: true }))
             }
             (Inserted::IdTaken, NewId::Given(id)) => {
                 Err(RegistryError::IdTaken { id: id.0, context: subject.context_name() })

@@ -276,15 +276,15 @@ fn metadata(change: Change<Metadata>) -> Result<Change<Arc<str>>, RegistryError>
 fn check_rules(update: &ConfigUpdate) -> Result<(), RegistryError> {
     for change in [&update.default_rule_set, &update.override_rule_set] {
         if let Change::Set(rules) = change {
-            rule_set::check(rules)?;
+            rule_set::check(&rule_set::completed(rules.clone()))?;
         }
     }
     Ok(())
 }
 
-/// A rule set without rules is none.
+/// A rule set without rules is none. What a rule leaves open is said, as in a schema.
 fn rules(change: Change<RuleSet>) -> Result<Change<Arc<str>>, RegistryError> {
-    json(optional(change, |rules| (!rules.is_empty()).then_some(rules)))
+    json(optional(change, |rules| (!rules.is_empty()).then(|| rule_set::completed(rules))))
 }
 
 /// As it is stored. Members are sorted by their types, so that equal values have equal texts.
@@ -347,7 +347,7 @@ fn echo(record: &ConfigRecord) -> Result<ConfigUpdate, RegistryError> {
 
 #[cfg(test)]
 mod tests {
-    use schema_core::wire::{Rule, read_request};
+    use schema_core::wire::read_request;
     use serde_json::{Value, json};
 
     use super::*;
@@ -373,9 +373,9 @@ mod tests {
         let mut expected = set.clone();
         expected["compatibility"] = json!("FULL");
         expected["compatibilityPolicy"] = json!("LENIENT");
-        let rule = serde_json::to_value(Rule { name: Some("r".into()), ..Rule::default() }).unwrap();
-        expected["defaultRuleSet"]["domainRules"] = json!([rule]);
-        expected["overrideRuleSet"]["migrationRules"] = json!([{"name": "m", "disabled": false}]);
+        let completed = |name| json!({"name": name, "kind": "TRANSFORM", "mode": "WRITEREAD", "disabled": false});
+        expected["defaultRuleSet"]["domainRules"] = json!([completed("r")]);
+        expected["overrideRuleSet"]["migrationRules"] = json!([completed("m")]);
         assert_eq!(serde_json::to_value(echo(&full).unwrap()).unwrap(), expected);
         let mut expected_read = expected.clone();
         expected_read["compatibilityLevel"] = expected_read.as_object_mut().unwrap().remove("compatibility").unwrap();

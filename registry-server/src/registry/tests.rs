@@ -31,6 +31,10 @@ struct OddStore {
     inserts: AtomicUsize,
     schema_reads: AtomicUsize,
     snapshot_reads: AtomicUsize,
+    /// Questions for a revision: all, those that wait, and how many have waited at once.
+    revisions: AtomicUsize,
+    waiting: AtomicUsize,
+    at_once_max: AtomicUsize,
     /// The next answer to who asks for a revision: one from before.
     late_revision: Mutex<Option<Revision>>,
 }
@@ -52,6 +56,11 @@ impl Store for OddStore {
     }
 
     async fn revision(&self, subject: &SubjectKey) -> Result<Revision, StoreError> {
+        self.revisions.fetch_add(1, Ordering::SeqCst);
+        let at_once = self.waiting.fetch_add(1, Ordering::SeqCst) + 1;
+        self.at_once_max.fetch_max(at_once, Ordering::SeqCst);
+        tokio::task::yield_now().await;
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
         let late = self.late_revision.lock().unwrap().take();
         match late {
             Some(revision) => Ok(revision),
@@ -201,6 +210,9 @@ async fn registry() -> (Registry, Arc<OddStore>) {
         inserts: AtomicUsize::new(0),
         schema_reads: AtomicUsize::new(0),
         snapshot_reads: AtomicUsize::new(0),
+        revisions: AtomicUsize::new(0),
+        waiting: AtomicUsize::new(0),
+        at_once_max: AtomicUsize::new(0),
         late_revision: Mutex::new(None),
     });
     (registry_over(&store), store)

@@ -1,12 +1,13 @@
 //! The plug-in traits of schema types, and `formats()`, the only list of them.
 
 use std::any::Any;
+use std::collections::HashSet;
 use std::fmt::Debug;
 
 use crate::compatibility::Incompatibility;
 use crate::error::ParseError;
 use crate::schema::{SchemaType, Source};
-use crate::tags::{EntityTags, TagChange, UnknownEntity};
+use crate::tags::{Entity, EntityTags, TagChange, UnknownEntity};
 
 pub mod avro;
 
@@ -100,6 +101,11 @@ pub trait ParsedSchema: Debug + Send + Sync + 'static {
     /// The tags in the text, by the entity that bears them, in the order of the text.
     fn tags(&self) -> Vec<EntityTags> {
         Vec::new()
+    }
+
+    /// Everything in the text that can bear tags.
+    fn entities(&self) -> HashSet<Entity> {
+        HashSet::new()
     }
 
     /// The canonical text with tags added and removed.

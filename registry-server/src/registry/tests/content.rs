@@ -1,6 +1,9 @@
 //! What stands beside a schema: references, metadata, rules; and what an import brings.
 
-use schema_core::wire::{Metadata, RuleSet, SchemaReference};
+use std::collections::BTreeSet;
+
+use schema_core::tags::{Entity, EntityKind, TagChange};
+use schema_core::wire::{Change, Metadata, RuleSet, SchemaReference};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -379,4 +382,100 @@ async fn the_normal_form_sorts_references_and_merges_repeated_ones() {
     assert!(matches!(lookup(to(&["A", "B"])).await, Err(RegistryError::SchemaNotFound)));
     assert_eq!(lookup(normal(to(&["A", "B"]))).await.unwrap(), 2, "the newest whose normal form it is");
     assert_eq!(lookup(to(&["B", "A"])).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn references_are_looked_up_side_by_side_and_each_subject_once() {
+    let (registry, store) = registry().await;
+    for name in ["A", "B", "C"] {
+        register(&registry, name, &referring(name, json!([]))).await.unwrap();
+    }
+    let all = ["A", "B", "C"].map(|name| json!({"name": name, "subject": name, "version": 1}));
+    let user = referring("U", json!(all));
+    register(&registry, "use", &user).await.unwrap();
+    let asked = store.revisions.load(Ordering::SeqCst);
+    store.at_once_max.store(0, Ordering::SeqCst);
+
+    register(&registry, "use", &user).await.unwrap();
+
+    assert_eq!(store.at_once_max.load(Ordering::SeqCst), 3);
+    assert_eq!(store.revisions.load(Ordering::SeqCst) - asked, 4, "the three and the subject itself");
+}
+
+/// A record of many fields, each with a tag.
+fn tagged_fields(count: usize, beside: Value) -> SchemaInput {
+    let fields =
+        (0..count).map(|at| json!({"name": format!("f{at}"), "type": "int", "default": 0, "confluent:tags": ["x"]}));
+    schema(&json!({"type": "record", "name": "R", "fields": fields.collect::<Vec<_>>()}).to_string(), beside)
+}
+
+#[tokio::test]
+async fn tags_of_many_fields_are_taken_over_at_once() {
+    let (registry, _store) = registry().await;
+    let fields = 4000;
+    register(&registry, "s", &tagged_fields(fields, json!({}))).await.unwrap();
+    let next = (0..=fields).map(|at| json!({"name": format!("f{at}"), "type": "int", "default": 0}));
+    let next = input(&json!({"type": "record", "name": "R", "fields": next.collect::<Vec<_>>()}).to_string());
+    let started = std::time::Instant::now();
+
+    let terms = Terms { takes_tags_over: true, ..Terms::default() };
+    let registered = register_on(&registry, "s", &next, terms).await.unwrap();
+
+    assert_eq!(registered.schema.text.matches("confluent:tags").count(), fields);
+    // A walk over all fields for each of them takes minutes.
+    assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn tags_leave_the_normal_form_of_references() {
+    let (registry, _store) = registry().await;
+    for name in ["A", "B"] {
+        register(&registry, name, &referring(name, json!([]))).await.unwrap();
+    }
+    let to = ["B", "A"].map(|name| json!({"name": name, "subject": name, "version": 1}));
+    let sent = SchemaInput { normalize: true, ..referring("U", json!(to)) };
+    let tag = TagChange {
+        entity: Entity { kind: EntityKind::Record, path: "U".to_owned() },
+        add: ["t".to_owned()].into(),
+        remove: BTreeSet::new(),
+    };
+
+    let registered = register_on(&registry, "s", &sent, Terms { tags: vec![tag], ..Terms::default() }).await.unwrap();
+
+    assert!(registered.schema.text.contains("confluent:tags"));
+    let names: Vec<_> = registered.schema.references.iter().map(|reference| reference.name.to_string()).collect();
+    assert_eq!(names, ["A", "B"]);
+}
+
+#[tokio::test]
+async fn a_schema_weighs_what_it_refers_to_too() {
+    let (registry, _store) = registry().await;
+    let symbols: Vec<_> = (0..500).map(|at| format!("SYMBOL_{at}")).collect();
+    let library = input(&json!({"type": "enum", "name": "E", "symbols": symbols}).to_string());
+    let library_bytes = u64::try_from(library.text.as_ref().unwrap().len()).unwrap();
+    register(&registry, "E", &library).await.unwrap();
+    let before = registry.caches.weights().await;
+
+    let to = json!({"references": [{"name": "E", "subject": "E", "version": 1}]});
+    register(&registry, "s", &schema(r#"{"type":"array","items":"E"}"#, to.clone())).await.unwrap();
+    register(&registry, "s", &schema(r#"{"type":"array","items":"E","doc":"x"}"#, to)).await.unwrap();
+
+    // Two texts, and the content of the one that the other was compared with.
+    let after = registry.caches.weights().await;
+    assert!(after.texts - before.texts > 2 * 12 * library_bytes, "{before:?} {after:?}");
+    assert!(after.contents - before.contents > 12 * library_bytes, "{before:?} {after:?}");
+}
+
+#[tokio::test]
+async fn a_rule_of_a_config_needs_not_say_what_a_rule_of_a_schema_needs_not() {
+    let (registry, _store) = registry().await;
+    let rules = json!({"defaultRuleSet": {"domainRules": [{"name": "r", "type": "CEL"}]}});
+
+    let echo = registry.change_config(&ScopeName::parse("s"), of_json(rules)).await.unwrap();
+
+    let of_kind = |rules: &RuleSet| format!("{:?} {:?}", rules.domain_rules[0].kind, rules.domain_rules[0].mode);
+    let Change::Set(kept) = &echo.default_rule_set else { panic!("{echo:?}") };
+    assert_eq!(of_kind(kept), "Some(Transform) Some(WriteRead)");
+    let registered = register_on(&registry, "s", &record("a"), Terms::default()).await.unwrap();
+    assert_eq!(of_kind(registered.schema.rule_set.as_ref().unwrap()), "Some(Transform) Some(WriteRead)");
 }

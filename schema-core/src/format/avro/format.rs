@@ -1,13 +1,14 @@
 //! Avro behind the traits of all schema types.
 
 use std::any::Any;
+use std::collections::HashSet;
 
 use super::{AvroSchema, Kind, compatibility, tags};
 use crate::compatibility::{Hint, Incompatibility};
 use crate::error::ParseError;
 use crate::format::{Limits, ParsedSchema, SchemaFormat, Strictness};
 use crate::schema::{SchemaType, Source};
-use crate::tags::{EntityTags, TagChange, UnknownEntity};
+use crate::tags::{Entity, EntityTags, TagChange, UnknownEntity};
 
 /// Reads Avro.
 #[derive(Debug, Clone, Copy, Default)]
@@ -56,6 +57,10 @@ impl ParsedSchema for AvroSchema {
 
     fn tags(&self) -> Vec<EntityTags> {
         tags::read(self)
+    }
+
+    fn entities(&self) -> HashSet<Entity> {
+        tags::entities(self).into_iter().map(|(entity, _)| entity).collect()
     }
 
     fn with_tags(&self, changes: &[TagChange]) -> Result<String, UnknownEntity> {

@@ -1,6 +1,6 @@
 //! Tags in Avro: the property `confluent:tags` of a record or a field. What a reference defines is not touched.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{AvroSchema, Kind, NodeId};
 use crate::json::{Json, JsonValue, Position};
@@ -10,7 +10,7 @@ const TAGS: &str = "confluent:tags";
 
 /// A property list in the arena: a node's, or that of one of its fields.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+pub(super) struct Place {
     node: NodeId,
     field: Option<usize>,
 }
@@ -26,10 +26,13 @@ pub(super) fn read(schema: &AvroSchema) -> Vec<EntityTags> {
 
 /// The canonical text with other tags.
 pub(super) fn changed_text(schema: &AvroSchema, changes: &[TagChange]) -> Result<String, UnknownEntity> {
-    let entities = entities(schema);
+    let mut places = HashMap::new();
+    for (entity, place) in entities(schema) {
+        places.entry(entity).or_insert(place);
+    }
     let mut twin = schema.clone();
     for change in changes {
-        let Some((_, place)) = entities.iter().find(|(entity, _)| *entity == change.entity) else {
+        let Some(place) = places.get(&change.entity) else {
             return Err(UnknownEntity { entity: change.entity.clone() });
         };
         let properties = properties_mut(&mut twin, *place);
@@ -42,7 +45,7 @@ pub(super) fn changed_text(schema: &AvroSchema, changes: &[TagChange]) -> Result
 }
 
 /// Every record and field of the schema's own text, in the order of printing.
-fn entities(schema: &AvroSchema) -> Vec<(Entity, Place)> {
+pub(super) fn entities(schema: &AvroSchema) -> Vec<(Entity, Place)> {
     let mut seen = vec![false; schema.nodes.len()];
     for reference in &schema.references {
         seen[reference.index()] = true;
