@@ -17,6 +17,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -212,7 +213,7 @@ def commit():
 
 
 def section(given, load_before, tables):
-    arguments = " ".join(argument for argument in sys.argv[1:])
+    arguments = shlex.join(sys.argv[1:])
     name = {"null": "The null broker", "kafka": f"Apache Kafka {kafka.VERSION}, one node"}[given.broker]
     return f"""### {name}
 
