@@ -47,6 +47,9 @@ const ROUNDS: (usize, usize) = (300, 20_000);
 /// Rounds of mutually incompatible candidates alone.
 const INCOMPATIBLE_ROUNDS: usize = 200;
 
+/// Rounds of removals alone: a read of what another node is removing is a matter of luck, about one in a hundred.
+const REMOVAL_ROUNDS: usize = 400;
+
 /// Rounds that run side by side, each with clients of its own on both nodes.
 const AT_ONCE: usize = 4;
 
@@ -154,6 +157,13 @@ const INCOMPATIBLE: Plan =
 #[test]
 fn of_mutually_incompatible_schemas_exactly_one_is_taken() {
     let violations = run(&INCOMPATIBLE);
+
+    assert!(violations.is_empty(), "{}", violations.join("\n"));
+}
+
+#[test]
+fn what_is_removed_while_it_is_looked_at_fails_no_call() {
+    let violations = run(&Plan { rounds: REMOVAL_ROUNDS, kinds: &[Kind::Removals], mutant: None, has_nemesis: false });
 
     assert!(violations.is_empty(), "{}", violations.join("\n"));
 }
