@@ -1,6 +1,8 @@
 //! Tests against PostgreSQL: the store, and several registries on one database.
 
+mod blocked;
 mod cluster;
+mod evictions;
 mod faults;
 mod guide;
 mod kills;

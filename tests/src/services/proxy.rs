@@ -1,7 +1,7 @@
 //! A TCP proxy in front of one port of 127.0.0.1: it passes bytes on, holds them, or breaks connections.
 
 use std::net::Ipv4Addr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -36,8 +36,14 @@ pub enum From {
     Server,
 }
 
-/// The next reset: whose bytes are counted, and how many still pass.
-type Fuse = Option<(From, u64)>;
+/// When the next connection is reset.
+#[derive(Debug, Clone)]
+enum Fuse {
+    /// After so many more bytes from one side.
+    After(From, u64),
+    /// When the server has answered to bytes that have this among them.
+    AnswerTo(Vec<u8>),
+}
 
 /// A running proxy; it ends when it is dropped.
 #[derive(Debug)]
@@ -102,7 +108,13 @@ impl Proxy {
 
     /// Lets `bytes` more from this side pass, then resets (RST) the connection that they came over.
     pub fn reset_after(&self, from: From, bytes: u64) {
-        *self.breaker.lock() = Some((from, bytes));
+        *self.breaker.lock() = Some(Fuse::After(from, bytes));
+    }
+
+    /// Lets the next bytes of a client that have `message` among them pass, and when they are answered resets (RST) the
+    /// connection in place of passing the answer on.
+    pub fn drop_answer_to(&self, message: &[u8]) {
+        *self.breaker.lock() = Some(Fuse::AnswerTo(message.to_owned()));
     }
 
     /// How many connections were reset so far.
@@ -123,7 +135,7 @@ impl Drop for Proxy {
 
 #[derive(Debug, Default)]
 struct Breaker {
-    fuse: Mutex<Fuse>,
+    fuse: Mutex<Option<Fuse>>,
     resets: AtomicU64,
 }
 
@@ -131,25 +143,37 @@ impl Breaker {
     /// How many of `count` bytes may pass if the connection is to be reset after them.
     fn burn(&self, from: From, count: usize) -> Option<usize> {
         let mut fuse = self.lock();
-        let (side, left) = (*fuse)?;
-        if side != from {
+        let Some(Fuse::After(side, left)) = &mut *fuse else { return None };
+        if *side != from {
             return None;
         }
-        match usize::try_from(left) {
-            Ok(left) if left < count => {
-                *fuse = None;
-                Some(left)
-            }
-            _ => {
-                *fuse = Some((side, left - count as u64));
-                None
-            }
+        let count_u64 = count as u64;
+        if *left >= count_u64 {
+            *left -= count_u64;
+            return None;
         }
+        let passing = usize::try_from(*left).ok();
+        *fuse = None;
+        passing
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Fuse> {
+    /// Whether the answer to these bytes of a client is to be dropped.
+    fn is_last(&self, bytes: &[u8]) -> bool {
+        let mut fuse = self.lock();
+        let is_last = matches!(&*fuse, Some(Fuse::AnswerTo(message)) if has(bytes, message));
+        if is_last {
+            *fuse = None;
+        }
+        is_last
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Fuse>> {
         self.fuse.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn has(bytes: &[u8], message: &[u8]) -> bool {
+    bytes.windows(message.len()).any(|window| window == message)
 }
 
 async fn serve(
@@ -177,9 +201,12 @@ async fn carry(client: TcpStream, target: u16, mut ways: watch::Receiver<Way>, b
     drop((client.set_nodelay(true), server.set_nodelay(true)));
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
+    // Set when nothing more of the server's may pass.
+    let is_muted = AtomicBool::new(false);
+    let (mut requests, mut answers) = (ways.clone(), ways.clone());
     let is_reset = tokio::select! {
-        is_reset = pump(&mut from_client, &mut to_server, ways.clone(), From::Client, breaker) => is_reset,
-        is_reset = pump(&mut from_server, &mut to_client, ways.clone(), From::Server, breaker) => is_reset,
+        is_reset = pump(&mut from_client, &mut to_server, &mut requests, From::Client, breaker, &is_muted) => is_reset,
+        is_reset = pump(&mut from_server, &mut to_client, &mut answers, From::Server, breaker, &is_muted) => is_reset,
         _ = ways.wait_for(|way| *way == Way::Closed) => false,
     };
     if is_reset {
@@ -195,15 +222,21 @@ async fn carry(client: TcpStream, target: u16, mut ways: watch::Receiver<Way>, b
 async fn pump(
     from: &mut OwnedReadHalf,
     to: &mut OwnedWriteHalf,
-    mut ways: watch::Receiver<Way>,
+    ways: &mut watch::Receiver<Way>,
     side: From,
     breaker: &Breaker,
+    is_muted: &AtomicBool,
 ) -> bool {
     let mut piece = [0; PIECE_BYTES];
     loop {
         let Ok(count @ 1..) = from.read(&mut piece).await else { return false };
         if ways.wait_for(|way| *way != Way::Silent).await.is_err() {
             return false;
+        }
+        match side {
+            From::Client if breaker.is_last(&piece[..count]) => is_muted.store(true, Ordering::Release),
+            From::Server if is_muted.load(Ordering::Acquire) => return true,
+            _ => {}
         }
         let passing = breaker.burn(side, count);
         if to.write_all(&piece[..passing.unwrap_or(count)]).await.is_err() {
@@ -271,6 +304,22 @@ mod tests {
 
         assert_eq!(old.read(&mut [0]).unwrap(), 0);
         assert_eq!(connect(&proxy).read(&mut [0]).unwrap(), 0);
+    }
+
+    #[test]
+    fn an_answer_is_dropped_when_it_comes() {
+        let proxy = echo();
+        let mut stream = connect(&proxy);
+
+        proxy.drop_answer_to(b"COMMIT");
+        stream.write_all(b"BEGIN").unwrap();
+        let mut echoed = [0; 5];
+        stream.read_exact(&mut echoed).unwrap();
+        stream.write_all(b"a COMMIT, and more").unwrap();
+
+        assert_eq!(&echoed, b"BEGIN");
+        assert_eq!(stream.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+        crate::wait_until("the count", Duration::from_secs(10), || proxy.resets() == 1).unwrap();
     }
 
     #[test]

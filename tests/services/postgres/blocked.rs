@@ -1,0 +1,141 @@
+//! A database that is there and does not do what it is asked: the answer to a COMMIT is lost, no connection is to be
+//! had, a row is locked by somebody else.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use end_to_end_tests::process::Process;
+use end_to_end_tests::services::postgres::Postgres;
+use end_to_end_tests::services::proxy::Proxy;
+use end_to_end_tests::wait_until;
+use serde_json::json;
+
+use super::nodes::{Answer, Node, record, start};
+
+/// A request is told within two seconds that it cannot be served; the rest is for the machine.
+const REFUSAL_MAX: Duration = Duration::from_secs(4);
+
+/// Nothing of this takes longer on a machine that does much else.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Runtime::new().unwrap()
+}
+
+fn assert_refused(answer: &Answer, since: Instant) {
+    assert_eq!((answer.status, answer.code()), (503, 503), "{answer:?}");
+    assert!(answer.retry_after.is_some(), "{answer:?}");
+    assert!(since.elapsed() < REFUSAL_MAX, "refused after {:?}", since.elapsed());
+}
+
+/// Registers until it is taken.
+async fn registers_again(node: &Node, subject: &str, name: &str) -> Answer {
+    let since = Instant::now();
+    loop {
+        let answer = node.register(subject, &record(name, &[])).await;
+        if answer.is_ok() || since.elapsed() > PATIENCE {
+            break answer;
+        }
+    }
+}
+
+#[test]
+fn a_commit_whose_answer_is_lost_is_not_confirmed_and_not_done_twice() {
+    let postgres = Postgres::start().unwrap();
+    let database = postgres.create_database().unwrap();
+    let name = database.rsplit('/').next().unwrap();
+    let proxy = Proxy::start(postgres.port()).unwrap();
+    let registry = start(&database.replace(&postgres.port().to_string(), &proxy.port().to_string()));
+    let node = Node::new(registry.url());
+
+    runtime().block_on(async {
+        assert_eq!(node.register("first", &record("First", &[])).await.id(), 1);
+        proxy.drop_answer_to(b"COMMIT\0");
+        let since = Instant::now();
+        let in_doubt = node.register("s", &record("Doubtful", &[])).await;
+
+        assert_eq!(proxy.resets(), 1);
+        assert_refused(&in_doubt, since);
+        let committed = postgres.psql(name, "SELECT id FROM versions WHERE subject = 's'").unwrap();
+        assert_eq!(committed, "2", "the COMMIT itself was not lost");
+        assert_eq!(registers_again(&node, "s", "Doubtful").await.id(), 2);
+        assert_eq!(node.get("/subjects/s/versions").await.body, json!([1]));
+        assert_eq!(registers_again(&node, "next", "Next").await.id(), 3);
+    });
+    registry.stop().unwrap();
+}
+
+#[test]
+fn a_database_without_a_free_connection_refuses_for_as_long_as_it_has_none() {
+    let postgres = Postgres::start().unwrap();
+    // Limits do not count for the superuser that the tests are.
+    postgres.psql("postgres", "CREATE ROLE app LOGIN").unwrap();
+    postgres.psql("postgres", "CREATE DATABASE app OWNER app").unwrap();
+    let registry = start(&postgres.url("app").replace(&format!("{}@", postgres.user()), "app@"));
+    let node = Node::new(registry.url());
+
+    runtime().block_on(async {
+        assert_eq!(node.register("kept", &record("Kept", &[])).await.id(), 1);
+        assert!(node.get("/schemas/ids/1").await.is_ok());
+        postgres.psql("postgres", "ALTER DATABASE app CONNECTION LIMIT 0").unwrap();
+        let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'app'";
+        postgres.psql("postgres", cut).unwrap();
+
+        for _ in 0..10 {
+            let since = Instant::now();
+            assert_refused(&node.register("new", &record("New", &[])).await, since);
+            let since = Instant::now();
+            assert_refused(&node.get("/subjects/kept/versions").await, since);
+            let since = Instant::now();
+            assert_refused(&node.get("/health/ready").await, since);
+            assert!(node.get("/schemas/ids/1").await.is_ok(), "a cached id");
+        }
+
+        postgres.psql("postgres", "ALTER DATABASE app CONNECTION LIMIT -1").unwrap();
+        assert_eq!(registers_again(&node, "new", "New").await.id(), 2);
+        assert_eq!(node.get("/subjects/kept/versions").await.body, json!([1]));
+        assert!(node.get("/health/ready").await.is_ok());
+    });
+    registry.stop().unwrap();
+}
+
+#[test]
+fn a_subject_that_somebody_else_has_locked_holds_up_nothing_else_for_long() {
+    let postgres = Postgres::start().unwrap();
+    let database = postgres.create_database().unwrap();
+    let registry = start(&database);
+    let node = Node::new(registry.url());
+    let folder = tempfile::tempdir().unwrap();
+    let lock = "BEGIN; SELECT 1 FROM subjects WHERE subject = 'locked' FOR UPDATE; SELECT pg_sleep(600)";
+
+    runtime().block_on(async {
+        assert!(node.register("locked", &record("Locked", &[])).await.is_ok());
+        let mut psql = Command::new(postgres.programs().join("psql"));
+        psql.args(["--no-psqlrc", "--command", lock]).arg(&database);
+        let _holder = Process::start("psql", &mut psql, &folder.path().join("log"), None).unwrap();
+        let holds = "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)' AND wait_event = 'PgSleep'";
+        wait_until("the lock", PATIENCE, || postgres.psql("postgres", holds).is_ok_and(|held| held == "1")).unwrap();
+
+        let since = Instant::now();
+        let second = record("Locked", &[("x", json!("int"))]);
+        let blocked = tokio::spawn({
+            let node = node.clone();
+            async move { node.register("locked", &second).await }
+        });
+        assert_eq!(node.get("/subjects/locked/versions").await.body, json!([1]), "a read");
+        assert!(registers_again(&node, "other", "Other").await.is_ok());
+        println!("another subject was written to {:?} after the write that is blocked began", since.elapsed());
+        assert_refused(&blocked.await.unwrap(), since);
+        assert!(node.get("/health/ready").await.is_ok());
+
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+        postgres.psql("postgres", end).unwrap();
+        let second = record("Locked", &[("x", json!("int"))]);
+        let since = Instant::now();
+        while !node.register("locked", &second).await.is_ok() {
+            assert!(since.elapsed() < PATIENCE, "the lock is gone, and still nothing can be written");
+        }
+        assert_eq!(node.get("/subjects/locked/versions").await.body, json!([1, 2]));
+    });
+    registry.stop().unwrap();
+}
