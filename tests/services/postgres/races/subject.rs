@@ -26,7 +26,12 @@ pub(super) enum Call {
     Versions,
     /// The numbers of all versions.
     AllVersions,
+    /// The schema of a version, marked or not.
+    Schema(u64),
 }
+
+/// More versions than a round makes.
+const VERSIONS_MAX: u64 = 8;
 
 /// Clients that register, each a schema of its own.
 const WRITERS: usize = 6;
@@ -71,7 +76,8 @@ fn script(keeps: Keeps) -> Script<Content> {
     Script {
         before: vec![Call::SetFull(true), Call::Register(0)],
         clients: Vec::new(),
-        after: vec![Call::Versions, Call::AllVersions],
+        // Which of the calls that had no answer took effect, only schemas tell.
+        after: [Call::Versions, Call::AllVersions].into_iter().chain((1..=VERSIONS_MAX).map(Call::Schema)).collect(),
         keeps,
     }
 }
@@ -135,6 +141,11 @@ impl Model for Content {
                 next.versions.iter_mut().for_each(|version| version.is_deleted = true);
                 list(self.live())
             }
+            Call::Schema(_) if self.versions.is_empty() => not_found(),
+            Call::Schema(number) => match self.place(number) {
+                Some(place) => Reply::ok(&[self.versions[place].schema as u64]),
+                None => Reply::refused(404, 40402),
+            },
             Call::Versions => list(self.live()),
             Call::AllVersions => list(self.versions.iter()),
         };
@@ -159,16 +170,24 @@ impl Played for Content {
             Call::Delete(number) => Request::new("DELETE", format!("{versions}/{number}"), None),
             Call::Remove(number) => Request::new("DELETE", format!("{versions}/{number}?permanent=true"), None),
             Call::DeleteSubject => Request::new("DELETE", format!("/subjects/{subject}"), None),
+            Call::Schema(number) => Request::new("GET", format!("{versions}/{number}?deleted=true"), None),
             Call::Versions => Request::new("GET", versions, None),
             Call::AllVersions => Request::new("GET", format!("{versions}?deleted=true"), None),
         }
     }
 
-    fn told(_round: usize, call: Call, body: &Value) -> Vec<u64> {
+    fn told(round: usize, call: Call, body: &Value) -> Vec<u64> {
         match call {
             Call::Register(_) => numbers(&body["version"]),
             Call::Check(_) => vec![u64::from(body["is_compatible"] == true)],
             Call::SetFull(_) => Vec::new(),
+            Call::Schema(_) => {
+                let text = body["schema"].as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
+                (0..=WRITERS)
+                    .filter(|number| text == Some(schema(round, *number)))
+                    .map(|number| number as u64)
+                    .collect()
+            }
             _ => numbers(body),
         }
     }
