@@ -13,6 +13,11 @@ fn the_page_of_settings_is_what_the_code_says() {
 }
 
 #[test]
+fn the_page_of_the_producers_settings_is_what_the_code_says() {
+    check("producer-config.md", &producer_core::config::reference());
+}
+
+#[test]
 fn the_page_of_error_codes_is_what_the_table_says() {
     check("error-codes.md", &error_codes());
 }

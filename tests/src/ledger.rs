@@ -109,7 +109,7 @@ impl Ledger {
         Ok(Self { notes: Arc::default(), answers: watch::Sender::new(0), is_over: Arc::default(), client })
     }
 
-    /// How many registers were answered.
+    /// The registers that were answered.
     #[must_use]
     pub fn answered(&self) -> Vec<Written> {
         self.with(|notes| notes.answered.clone())

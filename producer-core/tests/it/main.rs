@@ -4,7 +4,6 @@
 
 mod admin;
 mod blocking;
-mod config;
 mod fake_broker;
 mod mock;
 mod null_broker;

@@ -1,7 +1,9 @@
 //! What must not stay behind: long files, unfinished code, the paths of somebody's machine.
 
+use std::collections::HashSet;
+
 use super::TreeFile;
-use super::source::{code_only, without_tests};
+use super::source::{code_only, paths, without_tests};
 
 /// Lines that are no test; past this a file is split, or says at its top why it is one idea.
 const FILE_LINES_MAX: usize = 600;
@@ -71,8 +73,13 @@ pub(super) fn lint_problems(member: &str, manifest: &str) -> Option<String> {
     (!takes_them).then(|| format!("{member}/Cargo.toml: does not take the lints of the workspace"))
 }
 
-/// Dependencies of a manifest that no source names.
+/// Dependencies of a manifest that no source names in its code.
 pub(super) fn unused_dependencies(member: &str, manifest: &str, sources: &[&str]) -> Vec<String> {
+    let named: HashSet<String> = sources
+        .iter()
+        .flat_map(|source| paths(&code_only(source)))
+        .map(|path| path.split("::").next().unwrap_or_default().to_owned())
+        .collect();
     let mut section = "";
     let mut problems = Vec::new();
     for line in manifest.lines() {
@@ -84,8 +91,7 @@ pub(super) fn unused_dependencies(member: &str, manifest: &str, sources: &[&str]
         {
             // The library of a package may leave out the dash: `md-5` is `md5`.
             let names = [name.replace('-', "_"), name.replace('-', "")];
-            let mut words = sources.iter().flat_map(|source| source.split(|c: char| !c.is_alphanumeric() && c != '_'));
-            if !words.any(|word| names.iter().any(|name| name == word)) {
+            if !names.iter().any(|name| named.contains(name)) {
                 problems.push(format!("{member}/Cargo.toml: nothing uses `{name}`"));
             }
         }
@@ -117,8 +123,9 @@ fn planted_violations_are_found() {
     assert_eq!(machine_paths(&file).len(), 1);
     assert!(!forbids_unsafe_code("[workspace.lints.rust]\nmissing_docs = \"warn\"\n[x]\nunsafe_code = \"forbid\"\n"));
     assert!(lint_problems("cli", "[package]\n[lints]\n").is_some());
-    let unused = unused_dependencies("cli", "[dependencies]\na-b.workspace = true\nc = \"1\"\n", &["use c::a_bc;"]);
-    assert_eq!(unused, ["cli/Cargo.toml: nothing uses `a-b`"]);
+    let source = "// a_b::C is not used\nuse std::d::E;\nlet text = \"a_b::C\"; c::a_b();\n";
+    let unused = unused_dependencies("cli", "[dependencies]\na-b.workspace = true\nc = \"1\"\nd = \"1\"\n", &[source]);
+    assert_eq!(unused, ["cli/Cargo.toml: nothing uses `a-b`", "cli/Cargo.toml: nothing uses `d`"]);
     assert_eq!(migration_problems(&["0001_a.sql".to_owned()], &["0001_b.sql".to_owned()]).len(), 2);
 }
 
