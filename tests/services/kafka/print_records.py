@@ -1,4 +1,4 @@
-"""Prints all records of partition 0 of a topic as Java's console consumer does, a line each, parts separated by tabs:
+"""Prints all records of a topic as Java's console consumer does, a line each, parts separated by tabs:
 kind of timestamp and timestamp, partition, offset, headers, key, value.
 
 Arguments: bootstrap servers, topic. Keys, values and headers are text without tabs and line ends.
@@ -6,9 +6,10 @@ Arguments: bootstrap servers, topic. Keys, values and headers are text without t
 
 import sys
 
-from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME, Consumer, TopicPartition
+from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME
 
-TIMEOUT_S = 60
+from records import read_all
+
 KINDS = {TIMESTAMP_CREATE_TIME: "CreateTime", TIMESTAMP_LOG_APPEND_TIME: "LogAppendTime"}
 
 
@@ -17,22 +18,8 @@ def text(part):
 
 
 bootstrap_servers, topic = sys.argv[1:]
-consumer = Consumer({
-    "bootstrap.servers": bootstrap_servers,
-    "group.id": f"{topic}-reader",
-    "enable.auto.commit": False,
-    "check.crcs": True,
-})
-left = consumer.get_watermark_offsets(TopicPartition(topic, 0), TIMEOUT_S)[1]
-consumer.assign([TopicPartition(topic, 0, 0)])
-while left > 0:
-    messages = consumer.consume(min(10_000, left), TIMEOUT_S)
-    assert messages, f"{left} records could not be read within {TIMEOUT_S} s"
-    left -= len(messages)
-    for message in messages:
-        assert message.error() is None, message.error()
-        kind, timestamp = message.timestamp()
-        headers = ",".join(f"{key}:{text(value)}" for key, value in message.headers() or []) or "NO_HEADERS"
-        print(f"{KINDS[kind]}:{timestamp}", f"Partition:{message.partition()}", f"Offset:{message.offset()}", headers,
-              text(message.key()), text(message.value()), sep="\t")
-consumer.close()
+for message in read_all(bootstrap_servers, topic):
+    kind, timestamp = message.timestamp()
+    headers = ",".join(f"{key}:{text(value)}" for key, value in message.headers() or []) or "NO_HEADERS"
+    print(f"{KINDS[kind]}:{timestamp}", f"Partition:{message.partition()}", f"Offset:{message.offset()}", headers,
+          text(message.key()), text(message.value()), sep="\t")

@@ -1,4 +1,4 @@
-//! The producer against Apache Kafka, which checks every batch: formats, codecs, sequences, restarts.
+//! The producer against Apache Kafka, which checks every batch: formats, codecs, sequences.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -139,40 +139,4 @@ async fn a_topic_that_is_made_while_its_first_record_waits_is_found() {
     });
 
     assert_eq!(landed.unwrap().offset, Some(0));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_broker_that_stops_and_starts_while_sending_costs_nothing() {
-    let mut kafka = tokio::task::spawn_blocking(|| Kafka::start(1)).await.unwrap().unwrap();
-    let servers = kafka.bootstrap_servers();
-    new_topic(&servers, "interrupted", 3).await;
-    let producer = producer(ProducerConfig::new(&servers));
-
-    let sending = tokio::spawn({
-        let producer = producer.clone();
-        async move { send_slowly(&producer, "interrupted", 6000).await }
-    });
-    let kafka = tokio::task::spawn_blocking(move || {
-        kafka.stop_node(0).unwrap();
-        kafka.start_node(0).unwrap();
-        kafka
-    });
-    let _kafka = kafka.await.unwrap();
-    deliver(sending.await.unwrap()).await;
-
-    check_topic(&servers, "interrupted", 3, 6000).await;
-    assert_eq!(producer.buffered_bytes(), 0);
-}
-
-/// About a thousand records a second, so that the sending spans what happens meanwhile.
-async fn send_slowly(producer: &Records, topic: &str, count: usize) -> Vec<Delivery> {
-    let mut deliveries = Vec::new();
-    let mut pace = tokio::time::interval(Duration::from_millis(20));
-    for number in 0..count {
-        if number % 20 == 0 {
-            pace.tick().await;
-        }
-        deliveries.push(producer.send(numbered(topic, number)).await.unwrap());
-    }
-    deliveries
 }

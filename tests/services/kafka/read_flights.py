@@ -12,7 +12,7 @@ import sys
 import time
 from collections import Counter, defaultdict, deque
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
@@ -20,9 +20,7 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import flights
-
-BATCH = 10_000
-TIMEOUT_S = 60
+from records import TIMEOUT_S, partitions, read_all
 
 
 def partitions_by_librdkafka(bootstrap_servers, topic, partition_count, keys):
@@ -43,22 +41,6 @@ def partitions_by_librdkafka(bootstrap_servers, topic, partition_count, keys):
     return chosen
 
 
-def messages(consumer, topic):
-    """Yields all messages that lie in the topic, partition after partition mixed."""
-    partitions = sorted(consumer.list_topics(topic, TIMEOUT_S).topics[topic].partitions)
-    ends = {}
-    for partition in partitions:
-        _, ends[partition] = consumer.get_watermark_offsets(TopicPartition(topic, partition), TIMEOUT_S)
-    consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
-    left = sum(ends.values())
-    while left > 0:
-        # Not more than there are: it returns once it has as many as asked for, or after the time.
-        batch = consumer.consume(min(BATCH, left), TIMEOUT_S)
-        assert batch, f"{left} records could not be read within {TIMEOUT_S} s"
-        left -= len(batch)
-        yield from batch
-
-
 def main():
     bootstrap_servers, registry_url, topic, path = sys.argv[1:]
     started = time.monotonic()
@@ -72,21 +54,14 @@ def main():
             expected[row["tailnum"].encode()].append(row)
     keys = list(expected)
 
-    consumer = Consumer({
-        "bootstrap.servers": bootstrap_servers,
-        "group.id": f"{topic}-reader",
-        "enable.auto.commit": False,
-        "check.crcs": True,
-    })
-    partition_count = len(consumer.list_topics(topic, TIMEOUT_S).topics[topic].partitions)
+    partition_count = len(partitions(AdminClient({"bootstrap.servers": bootstrap_servers}), topic))
     chosen = partitions_by_librdkafka(bootstrap_servers, f"{topic}-partitions", partition_count, keys)
 
     deserialize = AvroDeserializer(SchemaRegistryClient({"url": registry_url}))
     context = SerializationContext(topic, MessageField.VALUE)
     read = without_key = 0
     without_key_by_partition = Counter()
-    for message in messages(consumer, topic):
-        assert message.error() is None, message.error()
+    for message in read_all(bootstrap_servers, topic):
         where = f"partition {message.partition()}, offset {message.offset()}"
         value = deserialize(message.value(), context)
         key = message.key()
@@ -100,7 +75,6 @@ def main():
         source = expected[key].popleft()
         assert value == source, f"{where}: {value} where {source} should be"
         assert message.partition() == chosen[key], f"{where}: librdkafka puts {key} into {chosen[key]}"
-    consumer.close()
 
     lost = sum(len(rows) for rows in expected.values())
     assert lost == 0, f"{lost} records with a key are lost"

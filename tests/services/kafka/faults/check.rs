@@ -10,8 +10,9 @@ use producer_core::{Compression, Outcome};
 
 use super::stream::{Id, Lane, Sent};
 
-/// How much later than `delivery.timeout.ms` an answer may come.
-const GRACE: Duration = Duration::from_secs(1);
+/// How much later than `delivery.timeout.ms` an answer may come: the machine has three brokers to run besides. The exact
+/// promise is held by the producer's tests on a simulated clock.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// A record as the foreign consumer found it.
 #[derive(Debug, Clone, Copy)]

@@ -2,10 +2,14 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 
-use super::java;
+use crate::services::java::Java;
+
+/// The tool reads every segment once; most of its time is Java's start.
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// One batch in the log of one replica.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,20 +37,13 @@ pub struct StoredBatch {
 }
 
 /// The batches of these segments, segment by segment in their order.
-pub(super) fn batches(jars: &Path, segments: &[PathBuf]) -> Result<Vec<StoredBatch>> {
+pub(super) fn batches(segments: &[PathBuf]) -> Result<Vec<StoredBatch>> {
     let names: Vec<_> = segments.iter().map(|segment| segment.display().to_string()).collect();
-    let output = java(jars)
-        .args(["org.apache.kafka.tools.DumpLogSegments", "--files", &names.join(",")])
-        .output()
-        .context("cannot start `java`")?;
-    let printed = String::from_utf8_lossy(&output.stdout);
-    ensure!(
-        output.status.success(),
-        "`DumpLogSegments` ended with {}:\n{}",
-        output.status,
-        String::from_utf8_lossy(&output.stderr)
-    );
-    parse(&printed)
+    parse(&Java::find()?.run_class(
+        "org.apache.kafka.tools.DumpLogSegments",
+        &["--files", &names.join(",")],
+        DEADLINE,
+    )?)
 }
 
 /// Each segment begins with `Dumping PATH`; a batch is a line of `name: value` pairs.

@@ -4,7 +4,7 @@ mod dump;
 mod node;
 mod probe;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -33,7 +33,6 @@ pub struct Kafka {
     nodes: Vec<Node>,
     /// One per node, or none.
     proxies: Vec<Proxy>,
-    jars: PathBuf,
     #[expect(dead_code, reason = "held for its Drop, which removes the folder")]
     folder: TempDir,
 }
@@ -74,7 +73,7 @@ impl Kafka {
         for node in &mut nodes {
             node.start()?;
         }
-        let mut kafka = Self { nodes, proxies, jars, folder };
+        let mut kafka = Self { nodes, proxies, folder };
         kafka.wait_until_ready()?;
         Ok(kafka)
     }
@@ -146,7 +145,7 @@ impl Kafka {
     /// The tool failed or printed what is not understood.
     pub fn dump_batches(&self, topic: &str) -> Result<Vec<StoredBatch>> {
         let segments = self.nodes.iter().map(|node| node.segments(topic)).collect::<Result<Vec<_>>>()?;
-        dump::batches(&self.jars, &segments.concat())
+        dump::batches(&segments.concat())
     }
 
     /// Stops a node in an orderly way; its data and ports stay its own.
