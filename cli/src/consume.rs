@@ -4,9 +4,11 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::Context;
+use avro_serde::codec::{OrderedJson, OrderedJsonCodec};
 use avro_serde::{AvroDeserializer, DeserializerConfig, JsonCodec, SchemaId, SchemaKey, SchemaRegistry};
 use clap::{Args, ValueEnum};
 use producer_core::reader::{PartitionReader, ReaderConfig, StartOffset, StoredRecord, list_partitions};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// How often a follower asks for what is new.
@@ -47,7 +49,7 @@ pub(crate) struct ConsumeArgs {
 pub(crate) async fn run(args: ConsumeArgs) -> anyhow::Result<()> {
     let registry = SchemaRegistry::connect(&args.registry)?;
     let mut printer = Printer {
-        deserializer: AvroDeserializer::with_codec(registry, DeserializerConfig::new(), JsonCodec::plain()),
+        deserializer: AvroDeserializer::with_codec(registry, DeserializerConfig::new(), JsonCodec::plain().ordered()),
         left: args.max_records.unwrap_or(u64::MAX),
     };
     let config = ReaderConfig::new(&args.bootstrap_servers);
@@ -87,8 +89,19 @@ async fn print_all(readers: &mut [(i32, PartitionReader)], printer: &mut Printer
     Ok(())
 }
 
+/// What a record looks like.
+#[derive(Debug, Serialize)]
+struct Line {
+    partition: i32,
+    offset: i64,
+    timestamp: i64,
+    key: Option<String>,
+    schema: Option<Value>,
+    value: Option<OrderedJson>,
+}
+
 struct Printer {
-    deserializer: AvroDeserializer<Value, JsonCodec>,
+    deserializer: AvroDeserializer<OrderedJson, OrderedJsonCodec>,
     /// Records still to be printed.
     left: u64,
 }
@@ -109,17 +122,17 @@ impl Printer {
         stdout.write_all(&lines).and_then(|()| stdout.flush()).context("standard output cannot be written")
     }
 
-    async fn line(&self, partition: i32, record: &StoredRecord) -> anyhow::Result<Value> {
+    async fn line(&self, partition: i32, record: &StoredRecord) -> anyhow::Result<Line> {
         let headers = record.headers.iter().map(|header| (header.key.as_str(), header.value.as_deref()));
         let decoded = self.deserializer.deserialize_record(record.value.as_deref(), headers).await?;
-        Ok(json!({
-            "partition": partition,
-            "offset": record.offset,
-            "timestamp": record.timestamp,
-            "key": record.key.as_deref().map(String::from_utf8_lossy),
-            "schema": decoded.as_ref().map(|decoded| schema(decoded.schema_key)),
-            "value": decoded.map(|decoded| decoded.value),
-        }))
+        Ok(Line {
+            partition,
+            offset: record.offset,
+            timestamp: record.timestamp,
+            key: record.key.as_deref().map(|key| String::from_utf8_lossy(key).into_owned()),
+            schema: decoded.as_ref().map(|decoded| schema(decoded.schema_key)),
+            value: decoded.map(|decoded| decoded.value),
+        })
     }
 }
 

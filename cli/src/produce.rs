@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use avro_serde::{AvroSerializer, JsonCodec, SchemaRegistry, SerializerConfig};
 use clap::Args;
 use producer_core::serializer::StringSerializer;
@@ -51,9 +51,10 @@ pub(crate) async fn run(args: ProduceArgs) -> anyhow::Result<()> {
     let delivered = tally.delivered.load(Ordering::Relaxed);
     eprintln!("{delivered} records delivered to `{}`", args.topic);
     sent?;
-    if let Some(error) = tally.first_failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    if let Some((number, error)) = tally.first_failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
         let failed = tally.failed.load(Ordering::Relaxed);
-        return Err(anyhow::Error::new(error).context(format!("{failed} records were not delivered; the first")));
+        return Err(anyhow::Error::new(error)
+            .context(format!("{failed} records were not delivered; the first is that of line {number}")));
     }
     Ok(closed?)
 }
@@ -68,19 +69,27 @@ async fn send_lines(args: &ProduceArgs, producer: &Producer<String, Value>, tall
         }
         let record = record_of(args, &line).with_context(|| format!("line {number}"))?;
         let tally = Arc::clone(tally);
-        let taken = producer.send_with_callback(record, move |result| tally.count(result)).await;
+        let taken = producer.send_with_callback(record, move |result| tally.count(number, result)).await;
         taken.map_err(|refused| refused.error).with_context(|| format!("line {number}"))?;
     }
     Ok(())
 }
 
 fn record_of(args: &ProduceArgs, line: &str) -> anyhow::Result<ProducerRecord<String, Value>> {
-    let value: Value = serde_json::from_str(line).context("this is no JSON")?;
+    let value = parse(line)?;
     let mut record = ProducerRecord::to(args.topic.as_str());
     if let Some(field) = &args.key {
         record.key = key_of(&value, field)?;
     }
     Ok(record.value(value))
+}
+
+/// The line as JSON. Places in it are named by column: it is one line, whose number its caller tells.
+fn parse(line: &str) -> anyhow::Result<Value> {
+    serde_json::from_str(line).map_err(|error: serde_json::Error| {
+        let (said, place) = (error.to_string(), format!(" at line {} column {}", error.line(), error.column()));
+        anyhow!("this is no JSON, seen at column {}: {}", error.column(), said.strip_suffix(&place).unwrap_or(&said))
+    })
 }
 
 /// The key as text; a null field means no key.
@@ -99,18 +108,19 @@ fn key_of(value: &Value, field: &str) -> anyhow::Result<Option<String>> {
 struct Tally {
     delivered: AtomicU64,
     failed: AtomicU64,
-    first_failure: Mutex<Option<ProduceError>>,
+    /// With the number of its line.
+    first_failure: Mutex<Option<(u64, ProduceError)>>,
 }
 
 impl Tally {
-    fn count(&self, result: Result<RecordMetadata, ProduceError>) {
+    fn count(&self, line: u64, result: Result<RecordMetadata, ProduceError>) {
         match result {
             Ok(_) => {
                 self.delivered.fetch_add(1, Ordering::Relaxed);
             }
             Err(error) => {
                 self.failed.fetch_add(1, Ordering::Relaxed);
-                self.first_failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                self.first_failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert((line, error));
             }
         }
     }
@@ -119,6 +129,13 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_json_is_named_by_its_column() {
+        let said = parse(r#"{"id": 1,, }"#).unwrap_err().to_string();
+
+        assert!(said.contains("at column 10") && !said.contains("line"), "{said}");
+    }
 
     #[test]
     fn a_key_is_the_text_of_a_scalar_field() {

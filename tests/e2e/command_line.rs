@@ -16,6 +16,9 @@ use crate::raw_http::Connection;
 /// How long a demo of a few thousand records may take on a machine that has other things to do.
 const DEMO_DEADLINE: Duration = Duration::from_secs(120);
 
+/// Far below the minute after which a record without a broker is given up.
+const BROKER_NAMED_DEADLINE: Duration = Duration::from_secs(20);
+
 /// Runs `sr` to its end with `input` on standard input.
 fn sr(arguments: &[&str], input: &str) -> Output {
     let mut child = Command::new(binaries::path("sr").unwrap())
@@ -152,9 +155,10 @@ async fn produced_json_lines_come_back_as_they_were() {
     let services = Services::start().await;
     let folder = tempfile::tempdir().unwrap();
     let schema = folder.path().join("user.avsc");
-    let fields = json!([{"name": "id", "type": "long"}, {"name": "name", "type": ["null", "string"]}]);
+    let fields = json!([{"name": "zip", "type": "int"}, {"name": "id", "type": "long"},
+        {"name": "name", "type": ["null", "string"]}]);
     std::fs::write(&schema, json!({"type": "record", "name": "User", "fields": fields}).to_string()).unwrap();
-    let (first, second) = (json!({"id": 1, "name": "Ada"}), json!({"id": 2, "name": null}));
+    let (first, second) = (json!({"zip": 7, "id": 1, "name": "Ada"}), json!({"zip": 8, "id": 2, "name": null}));
 
     let produced =
         services.sr("produce", &["--value-schema", schema.to_str().unwrap(), "--key", "id"], &first.to_string()).await;
@@ -172,6 +176,10 @@ async fn produced_json_lines_come_back_as_they_were() {
     assert_eq!((&records[0]["key"], &records[0]["value"]), (&json!("1"), &first));
     assert_eq!((&records[1]["key"], &records[1]["value"]), (&Value::Null, &second));
     assert_eq!(records[0]["schema"], json!({"id": 1}));
+    // In the order of the schema's fields, after where the record lies.
+    let lines = text(&consumed.stdout);
+    assert!(lines.lines().any(|line| line.ends_with(r#""value":{"zip":7,"id":1,"name":"Ada"}}"#)), "{lines}");
+    assert!(lines.lines().all(|line| line.starts_with(r#"{"partition":"#)), "{lines}");
 
     let limited = services.sr("consume", &["-n", "1"], "").await;
     assert_eq!(text(&limited.stdout).lines().count(), 1);
@@ -205,4 +213,36 @@ async fn what_cannot_be_used_ends_in_an_error_that_names_it() {
     let no_subject = services.sr("produce", &["--value-schema", "nobody-value"], "").await;
     assert!(text(&no_subject.stderr).contains("40401"), "{}", text(&no_subject.stderr));
     assert!(!no_file.status.success() && !no_subject.status.success());
+}
+
+#[test]
+fn a_broker_that_does_not_answer_is_named_while_it_is_still_tried() {
+    let registry = start_registry().unwrap();
+    // Nobody listens there.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let (schema, log) = (folder.path().join("long.avsc"), folder.path().join("log"));
+    std::fs::write(&schema, "\"long\"").unwrap();
+    let mut child = Command::new(binaries::path("sr").unwrap())
+        .args(["produce", "users", "--bootstrap-servers", &nobody, "--registry", registry.url()])
+        .args(["--value-schema", schema.to_str().unwrap()])
+        .env("RUST_LOG", "debug")
+        .stdin(Stdio::piped())
+        .stderr(std::fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    child.stdin.as_mut().unwrap().write_all(b"1\n").unwrap();
+
+    let told = wait_for("the broker to be named", BROKER_NAMED_DEADLINE, || {
+        let said = std::fs::read_to_string(&log)?;
+        let line = said.lines().find(|line| line.contains("WARN") && line.contains("no broker answers, still trying"));
+        line.map(|line| (line.to_owned(), said.clone())).context("nothing is said yet")
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let (line, said) = told.unwrap();
+    assert!(line.contains(&nobody) && line.contains("Connection refused"), "{line}");
+    assert!(!said.contains('\u{1b}'), "colours, but this is no terminal: {said}");
+    registry.stop().unwrap();
 }

@@ -5,6 +5,7 @@
 //! `./test --long` nothing is replaced and the commands of both run in a fresh clone.
 
 mod commands;
+mod dependencies;
 mod names;
 mod shell;
 

@@ -8,7 +8,7 @@ use schema_core::SchemaType;
 
 #[cfg(feature = "apache-avro")]
 pub use avro::ValueCodec;
-pub use avro::{AvroCodec, JsonCodec, Resolution, Schema, SchemaError, Unions};
+pub use avro::{AvroCodec, JsonCodec, OrderedJson, OrderedJsonCodec, Resolution, Schema, SchemaError, Unions};
 pub(crate) use avro::{datum_of, encode_payload};
 pub use error::{DecodeError, DecodeErrorKind, EncodeError, ResolveError};
 

@@ -111,3 +111,21 @@ fn values_that_do_not_fit_are_refused_with_their_place() {
     assert_eq!(encode(JsonCodec::plain(), record, &json!({"a": []})).unwrap(), [0, 10]);
     assert_eq!(encode(JsonCodec::plain(), "\"long\"", &json!(5.0)).unwrap(), [10]);
 }
+
+#[test]
+fn printed_fields_keep_the_order_of_the_schema() {
+    let schema = r#"{"type": "record", "name": "R", "fields": [
+        {"name": "z", "type": ["null", {"type": "record", "name": "S", "fields": [
+            {"name": "y", "type": "int"}, {"name": "x", "type": "int"}]}]},
+        {"name": "a", "type": {"type": "map", "values": "int"}}]}"#;
+    // The map's `b` comes twice.
+    let datum = [2, 2, 4, 6, 2, b'b', 2, 2, b'a', 4, 2, b'b', 6, 0];
+    let resolution = Resolution::as_written(Schema::parse(schema).unwrap());
+
+    let read = JsonCodec::plain().ordered().decode(&datum, &resolution, &DecodeLimits::default());
+    let (ordered, used) = read.unwrap();
+
+    assert_eq!(serde_json::to_string(&ordered).unwrap(), r#"{"z":{"y":1,"x":2},"a":{"a":2,"b":3}}"#);
+    assert_eq!(used, datum.len());
+    assert_eq!(serde_json::to_value(&ordered).unwrap(), decode(JsonCodec::plain(), schema, &datum));
+}

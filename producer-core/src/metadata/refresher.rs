@@ -16,6 +16,9 @@ use crate::connection::{ConnectionError, Endpoint, Pool};
 /// `REBOOTSTRAP_REQUIRED` (KIP-1102): the brokers known so far are no good any more.
 const REBOOTSTRAP_REQUIRED: i16 = 129;
 
+/// How long nobody may answer before it is said: brokers that are being restarted one by one stay below.
+const SILENCE_TOLD_AFTER: Duration = Duration::from_secs(1);
+
 /// The task that asks.
 pub(crate) struct Refresher {
     metadata: Arc<Metadata>,
@@ -36,6 +39,8 @@ pub(crate) struct Refresher {
     /// Rounds in which nobody answered, and when the first of them began.
     unanswered: u32,
     unanswered_since: Option<Instant>,
+    /// Whether that has been said.
+    is_silence_told: bool,
 }
 
 /// Where the address of a broker is from.
@@ -89,6 +94,7 @@ impl Refresher {
             preferred: None,
             unanswered: 0,
             unanswered_since: None,
+            is_silence_told: false,
         }
     }
 
@@ -146,7 +152,19 @@ impl Refresher {
             }
         }
         self.unanswered = self.unanswered.saturating_add(1);
+        self.tell_of_silence(since);
         Round::Unanswered
+    }
+
+    /// Says once, until somebody answers again, that nobody does and that it goes on trying.
+    fn tell_of_silence(&mut self, since: Instant) {
+        if self.is_silence_told || since.elapsed() < SILENCE_TOLD_AFTER {
+            return;
+        }
+        self.is_silence_told = true;
+        let failure = self.metadata.lock().last_failure.clone();
+        let reason = failure.as_deref().unwrap_or("there is nobody to ask");
+        tracing::warn!(reason, "no broker answers, still trying");
     }
 
     /// Asks these, one after the other, until one answers.
@@ -163,7 +181,7 @@ impl Refresher {
                 Ok(Ok((answer, round))) => match self.objection(&answer, origin) {
                     None => {
                         self.preferred = Some(endpoint.clone());
-                        (self.unanswered, self.unanswered_since) = (0, None);
+                        (self.unanswered, self.unanswered_since, self.is_silence_told) = (0, None, false);
                         return Asked::Answered(self.take_in(&answer, round));
                     }
                     Some(objection) => {

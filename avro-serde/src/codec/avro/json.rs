@@ -4,6 +4,7 @@
 //! U+0000 to U+00FF a byte, numbers that JSON lacks are `"NaN"`, `"Infinity"` and `"-Infinity"`,
 //! logical types are their underlying values. Unions are written as [`Unions`] says.
 
+mod ordered;
 mod read;
 mod write;
 
@@ -14,6 +15,8 @@ use serde_json::Value;
 use super::names::branch_name;
 use super::{Resolution, Schema, decode_with};
 use crate::codec::{Codec, Decode, DecodeError, DecodeLimits, EncodeError};
+
+pub use ordered::{OrderedJson, OrderedJsonCodec};
 
 /// How the value of a union looks in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,7 +32,7 @@ pub enum Unions {
     Tagged,
 }
 
-/// Reads and writes [`serde_json::Value`].
+/// Reads and writes [`serde_json::Value`]; [`JsonCodec::ordered`] reads [`OrderedJson`].
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -63,6 +66,24 @@ impl JsonCodec {
     pub fn tagged() -> Self {
         Self { unions: Unions::Tagged }
     }
+
+    /// The reader of values that keep the order of the schema's fields.
+    #[must_use]
+    pub fn ordered(self) -> OrderedJsonCodec {
+        OrderedJsonCodec::new(self)
+    }
+
+    fn decode_tree<T: read::Tree>(
+        self,
+        payload: &[u8],
+        resolution: &Resolution,
+        limits: &DecodeLimits,
+    ) -> Result<(T, usize), DecodeError> {
+        decode_with(payload, resolution, limits, |schema, input| {
+            let schema = schema.arena();
+            read::JsonReader::new(schema, self.unions, input).read(schema.root())
+        })
+    }
 }
 
 impl Codec<Value> for JsonCodec {
@@ -83,10 +104,7 @@ impl Decode<Value> for JsonCodec {
         resolution: &Resolution,
         limits: &DecodeLimits,
     ) -> Result<(Value, usize), DecodeError> {
-        decode_with(payload, resolution, limits, |schema, input| {
-            let schema = schema.arena();
-            read::JsonReader { schema, unions: self.unions, input }.read(schema.root())
-        })
+        self.decode_tree(payload, resolution, limits)
     }
 }
 

@@ -23,7 +23,7 @@ use schema_core::format::avro::Kind;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use json::{JsonCodec, Unions};
+pub use json::{JsonCodec, OrderedJson, OrderedJsonCodec, Unions};
 pub use resolve::Resolution;
 pub use schema::{Schema, SchemaError};
 #[cfg(feature = "apache-avro")]

@@ -1,5 +1,7 @@
 //! Avro bytes to JSON values.
 
+use std::marker::PhantomData;
+
 use serde_json::{Map, Number, Value};
 
 use schema_core::format::avro::{AvroSchema, Kind, NodeId};
@@ -12,17 +14,74 @@ use crate::codec::avro::names::branch_name;
 /// A JSON object with one member, as the standard library's map lays it out: a node of eleven entries.
 const OBJECT_BYTES: usize = 11 * (size_of::<String>() + size_of::<Value>());
 
-pub(super) struct JsonReader<'a, 'de> {
-    pub(super) schema: &'a AvroSchema,
-    pub(super) unions: Unions,
-    pub(super) input: &'a mut Input<'de>,
+/// What the reader makes.
+pub(super) trait Tree: Sized {
+    /// The members of an object to be.
+    type Members: Default;
+
+    fn scalar(value: Value) -> Self;
+
+    fn array(items: Vec<Self>) -> Self;
+
+    fn insert(members: &mut Self::Members, name: String, value: Self);
+
+    /// Of members that were inserted in the order of the schema, each once.
+    fn record(fields: Self::Members) -> Self;
+
+    /// Of members that were inserted as they were written; a later one replaces its like.
+    fn map(entries: Self::Members) -> Self;
+
+    /// The key of an object that has one.
+    fn only_key(&self) -> Option<&str>;
 }
 
-impl<'a> JsonReader<'a, '_> {
-    pub(super) fn read(&mut self, node: NodeId) -> Result<Value, DecodeError> {
+impl Tree for Value {
+    type Members = Map<String, Self>;
+
+    fn scalar(value: Value) -> Self {
+        value
+    }
+
+    fn array(items: Vec<Self>) -> Self {
+        Self::Array(items)
+    }
+
+    fn insert(members: &mut Self::Members, name: String, value: Self) {
+        members.insert(name, value);
+    }
+
+    fn record(fields: Self::Members) -> Self {
+        Self::Object(fields)
+    }
+
+    fn map(entries: Self::Members) -> Self {
+        Self::Object(entries)
+    }
+
+    fn only_key(&self) -> Option<&str> {
+        match self {
+            Self::Object(members) if members.len() == 1 => members.keys().next().map(String::as_str),
+            _ => None,
+        }
+    }
+}
+
+pub(super) struct JsonReader<'a, 'de, T> {
+    schema: &'a AvroSchema,
+    unions: Unions,
+    input: &'a mut Input<'de>,
+    tree: PhantomData<T>,
+}
+
+impl<'a, 'de, T: Tree> JsonReader<'a, 'de, T> {
+    pub(super) fn new(schema: &'a AvroSchema, unions: Unions, input: &'a mut Input<'de>) -> Self {
+        Self { schema, unions, input, tree: PhantomData }
+    }
+
+    pub(super) fn read(&mut self, node: NodeId) -> Result<T, DecodeError> {
         let schema: &'a AvroSchema = self.schema;
         self.input.charge(size_of::<Value>())?;
-        Ok(match &schema.node(node).kind {
+        let scalar = match &schema.node(node).kind {
             Kind::Null => Value::Null,
             Kind::Boolean => Value::Bool(self.input.boolean()?),
             Kind::Int => Value::from(self.input.int()?),
@@ -37,25 +96,26 @@ impl<'a> JsonReader<'a, '_> {
                 self.input.charge(symbol.len())?;
                 Value::from(symbol.as_str())
             }
-            Kind::Array { items } => self.array(*items)?,
-            Kind::Map { values } => self.map(*values)?,
-            Kind::Union { branches } => self.union(branches)?,
+            Kind::Array { items } => return self.array(*items),
+            Kind::Map { values } => return self.map(*values),
+            Kind::Union { branches } => return self.union(branches),
             Kind::Record(record) => {
                 let start = self.input.enter_record(record.fields.len())?;
                 self.input.charge(OBJECT_BYTES)?;
-                let mut object = Map::new();
+                let mut fields = T::Members::default();
                 for field in &record.fields {
                     self.input.charge(field.name.len() + size_of::<String>())?;
                     let value = self.read(field.schema).map_err(|error| error.inside_field(&field.name))?;
-                    object.insert(field.name.clone(), value);
+                    T::insert(&mut fields, field.name.clone(), value);
                 }
                 self.input.leave_record(start)?;
-                Value::Object(object)
+                return Ok(T::record(fields));
             }
-        })
+        };
+        Ok(T::scalar(scalar))
     }
 
-    fn array(&mut self, items: NodeId) -> Result<Value, DecodeError> {
+    fn array(&mut self, items: NodeId) -> Result<T, DecodeError> {
         self.input.enter()?;
         let mut array = Vec::new();
         let mut blocks = Blocks::default();
@@ -65,28 +125,29 @@ impl<'a> JsonReader<'a, '_> {
             array.push(self.read(items).map_err(|error| error.inside_item(blocks.passed - 1))?);
         }
         self.input.leave();
-        Ok(Value::Array(array))
+        Ok(T::array(array))
     }
 
-    fn map(&mut self, values: NodeId) -> Result<Value, DecodeError> {
+    fn map(&mut self, values: NodeId) -> Result<T, DecodeError> {
         self.input.enter()?;
         self.input.charge(OBJECT_BYTES)?;
-        let mut object = Map::new();
+        let mut entries = T::Members::default();
         let mut blocks = Blocks::default();
         while blocks.next(self.input)? {
             Blocks::charge_entry(self.input)?;
             let key = self.input.owned_string()?;
-            object.insert(key.to_owned(), self.read(values).map_err(|error| error.inside_field(key))?);
+            let value = self.read(values).map_err(|error| error.inside_field(key))?;
+            T::insert(&mut entries, key.to_owned(), value);
         }
         self.input.leave();
-        Ok(Value::Object(object))
+        Ok(T::map(entries))
     }
 
-    fn union(&mut self, branches: &[NodeId]) -> Result<Value, DecodeError> {
+    fn union(&mut self, branches: &[NodeId]) -> Result<T, DecodeError> {
         let branch = self.input.index(branches.len(), "branch of the union")?;
         let kind = &self.schema.node(branches[branch]).kind;
         let value = self.read(branches[branch])?;
-        if value.is_null() && matches!(kind, Kind::Null) {
+        if matches!(kind, Kind::Null) {
             return Ok(value);
         }
         if self.unions == Unions::Plain
@@ -97,17 +158,14 @@ impl<'a> JsonReader<'a, '_> {
         }
         let tag = branch_name(kind);
         self.input.charge(OBJECT_BYTES + tag.len())?;
-        Ok(Value::Object(Map::from_iter([(tag, value)])))
+        let mut tagged = T::Members::default();
+        T::insert(&mut tagged, tag, value);
+        Ok(T::record(tagged))
     }
 
     /// Whether a bare value would be taken for a tagged one.
-    fn reads_as_tag(&self, branches: &[NodeId], value: &Value) -> bool {
-        match value.as_object() {
-            Some(object) if object.len() == 1 => {
-                object.keys().any(|key| tagged_branch(self.schema, branches, key).is_some())
-            }
-            _ => false,
-        }
+    fn reads_as_tag(&self, branches: &[NodeId], value: &T) -> bool {
+        value.only_key().is_some_and(|key| tagged_branch(self.schema, branches, key).is_some())
     }
 }
 
