@@ -46,5 +46,6 @@ fn blocks<'a>(markdown: &'a str, language: &str) -> Vec<&'a str> {
 /// The crates that a program names, but for the standard library.
 fn crates(program: &str) -> Vec<&str> {
     let used = program.lines().filter_map(|line| line.strip_prefix("use ").or_else(|| line.strip_prefix("#[")));
-    used.filter_map(|line| line.split_once("::")).map(|(name, _)| name).filter(|name| *name != "std").collect()
+    let names = used.filter_map(|line| line.split_once("::")?.0.rsplit('(').next());
+    names.filter(|name| *name != "std").collect()
 }
