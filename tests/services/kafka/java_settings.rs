@@ -8,12 +8,19 @@ use end_to_end_tests::services::java::Java;
 /// Settings with a text of their own.
 const APART: [&str; 3] = ["partitioner.class", "security.protocol", "transactional.id"];
 
+/// Settings that Java's client gets after the release that is tested, with the defaults of their KIPs (1123, 1242).
+const LATER: [(&str, &str); 3] =
+    [("client.rack", ""), ("metadata.cluster.check.enable", "true"), ("partitioner.rack.aware", "false")];
+
 #[test]
 fn every_setting_of_java_is_there_with_its_default_or_said_to_be_without_effect() {
     let printed =
         Java::find().unwrap().run_source("java/ProducerSettings.java", &[], Duration::from_secs(120)).unwrap();
-    let java: BTreeMap<&str, &str> = printed.lines().filter_map(|line| line.split_once('\t')).collect();
+    let mut java: BTreeMap<&str, &str> = printed.lines().filter_map(|line| line.split_once('\t')).collect();
     assert!(java.len() > 100, "{printed}");
+    for (name, default) in LATER {
+        assert_eq!(java.insert(name, default), None, "`{name}` has come; take it off the list");
+    }
 
     let reference = producer_core::config::reference();
     let (settings, rest) = reference.split_once("## Partitioners").unwrap();
