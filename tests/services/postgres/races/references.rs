@@ -20,6 +20,8 @@ pub(super) enum Call {
     /// Removes the base.
     Remove,
     BaseVersions,
+    /// The base's versions, marked or not.
+    BaseRemains,
     ReferrerVersions(usize),
 }
 
@@ -48,7 +50,8 @@ pub(super) fn references() -> Script<References> {
             vec![Call::Delete, Call::Remove],
             vec![Call::Delete, Call::Remove],
         ],
-        after: vec![Call::BaseVersions, Call::ReferrerVersions(0), Call::ReferrerVersions(1)],
+        // Whether a removal that had no answer took effect, only the remains tell.
+        after: vec![Call::BaseVersions, Call::BaseRemains, Call::ReferrerVersions(0), Call::ReferrerVersions(1)],
         keeps: Keeps::Nothing,
     }
 }
@@ -69,7 +72,9 @@ impl Model for References {
                 Reply::ok(&[1])
             }
             (Call::Refer(_), _) => Reply::refused(422, 42201),
-            (Call::Delete | Call::Remove | Call::BaseVersions, Base::Absent) => Reply::refused(404, 40401),
+            (Call::Delete | Call::Remove | Call::BaseVersions | Call::BaseRemains, Base::Absent) => {
+                Reply::refused(404, 40401)
+            }
             (Call::Delete, Base::Live) if is_referred => Reply::refused(422, 42206),
             (Call::Delete, Base::Live) => {
                 next.base = Base::Deleted;
@@ -81,7 +86,7 @@ impl Model for References {
                 next.base = Base::Absent;
                 Reply::ok(&[1])
             }
-            (Call::BaseVersions, Base::Live) => Reply::ok(&[1]),
+            (Call::BaseVersions, Base::Live) | (Call::BaseRemains, Base::Live | Base::Deleted) => Reply::ok(&[1]),
             (Call::BaseVersions, Base::Deleted) => Reply::refused(404, 40401),
             (Call::ReferrerVersions(referrer), _) if self.has_referred[referrer] => Reply::ok(&[1]),
             (Call::ReferrerVersions(_), _) => Reply::refused(404, 40401),
@@ -104,6 +109,7 @@ impl Played for References {
             Call::Delete => Request::new("DELETE", version, None),
             Call::Remove => Request::new("DELETE", format!("{version}?permanent=true"), None),
             Call::BaseVersions => Request::new("GET", format!("/subjects/{base}/versions"), None),
+            Call::BaseRemains => Request::new("GET", format!("/subjects/{base}/versions?deleted=true"), None),
             Call::ReferrerVersions(number) => {
                 Request::new("GET", format!("/subjects/{}/versions", referrer(number)), None)
             }
@@ -148,4 +154,36 @@ fn base_schema(round: usize) -> Value {
 fn referrer_schema(round: usize, number: usize) -> Value {
     let fields = json!([{ "name": "f", "type": name(round) }]);
     json!({ "type": "record", "name": format!("Refers{round}x{number}"), "fields": fields })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::super::history::{Entry, explain};
+    use super::*;
+
+    /// What is stored in the end, where nobody knows what came of the delete and of the removal.
+    fn stored_when(remains: Reply) -> usize {
+        let not_found = Reply::refused(404, 40401);
+        let calls = [
+            (Call::RegisterBase, Some(Reply::ok(&[1]))),
+            (Call::Delete, None),
+            (Call::Remove, None),
+            (Call::BaseVersions, Some(not_found)),
+            (Call::BaseRemains, Some(remains)),
+        ];
+        let entry = |(call, reply)| {
+            let now = Instant::now();
+            Entry { call, reply, started: now, ended: now }
+        };
+        let entries: Vec<Entry<Call>> = calls.into_iter().map(entry).collect();
+        explain::<References>(&entries).unwrap().end.stored(0).len()
+    }
+
+    #[test]
+    fn the_remains_tell_whether_a_removal_without_an_answer_took_effect() {
+        assert_eq!(stored_when(Reply::ok(&[1])), 1);
+        assert_eq!(stored_when(Reply::refused(404, 40401)), 0);
+    }
 }
