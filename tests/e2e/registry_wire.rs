@@ -267,10 +267,11 @@ fn a_list_that_is_cut_links_to_where_it_goes_on() {
 }
 
 #[test]
-fn a_document_has_one_path_since_its_links_are_relative() {
+fn a_document_has_one_path_since_its_links_are_relative_and_its_other_leads_there() {
     with_connection(|connection| {
         assert_eq!(connection.send("GET", "/docs", &[], None).status, 200);
-        assert_error(&connection.send("GET", "/docs/", &[], None), 404);
+        let slash = connection.send("GET", "/docs/", &[], None);
+        assert_eq!((slash.status, slash.header("location")), (308, Some("../docs")));
         // What has no links is found as everything else is.
         assert_eq!(connection.send("GET", "/openapi.json/", &[], None).status, 200);
     });

@@ -223,7 +223,7 @@ async fn answer(
     let Some(index) = Route::find(state.routes, &path.segments) else {
         let page = state.pages.iter().position(|page| page.is_at(&path)).ok_or_else(ApiError::not_found)?;
         seen.route = Some(state.routes.len() + page);
-        return Ok(state.pages[page].reply(method, state));
+        return Ok(state.pages[page].reply(&path, method, state));
     };
     seen.route = Some(index);
     let route = &state.routes[index];

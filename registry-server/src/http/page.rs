@@ -20,19 +20,22 @@ impl Page {
     /// What may be asked of a page.
     const ALLOWED: &'static str = "GET,HEAD,OPTIONS";
 
-    /// Whether it is what a path names. Links of a document are relative, so it has one path only: behind a slash at
-    /// the end they would lead astray.
+    /// Whether it is what a path names.
     pub(super) fn is_at(&self, path: &Path<'_>) -> bool {
-        path.segments == self.path && !(path.has_trailing_slash && self.media_type.starts_with("text/html"))
+        path.segments == self.path
     }
 
     /// The answer to a request for this page.
-    pub(super) fn reply(&self, method: &actix_web::http::Method, state: &State) -> Reply {
+    pub(super) fn reply(&self, path: &Path<'_>, method: &actix_web::http::Method, state: &State) -> Reply {
         if *method == actix_web::http::Method::OPTIONS {
             return Reply::allowing(Self::ALLOWED.to_owned());
         }
         if !is_reading(method) {
             return Reply::method_not_allowed(Self::ALLOWED.to_owned());
+        }
+        // Links of a document are relative: behind a slash at the end they would lead astray.
+        if path.has_trailing_slash && self.media_type.starts_with("text/html") {
+            return Reply::moved(format!("../{}", self.path[self.path.len() - 1]));
         }
         Reply::page((self.content)(state), self.media_type)
     }

@@ -44,6 +44,7 @@ pub(crate) struct Reply {
     allow: Option<String>,
     /// Where the list goes on.
     link: Option<String>,
+    location: Option<String>,
     retry_after: Option<Duration>,
 }
 
@@ -56,7 +57,16 @@ impl Reply {
 
     /// 200 with a finished body.
     fn ok(body: Bytes) -> Self {
-        Self { status: 200, body, rest: None, media_type: None, allow: None, link: None, retry_after: None }
+        Self {
+            status: 200,
+            body,
+            rest: None,
+            media_type: None,
+            allow: None,
+            link: None,
+            location: None,
+            retry_after: None,
+        }
     }
 
     /// With a `Link` to where the list goes on.
@@ -67,6 +77,11 @@ impl Reply {
     /// 200 with the content of a page.
     pub(super) fn page(body: Bytes, media_type: &'static str) -> Self {
         Self { media_type: Some(media_type), ..Self::ok(body) }
+    }
+
+    /// 308: it stands elsewhere, as seen from the path that was asked for.
+    pub(super) fn moved(location: String) -> Self {
+        Self { status: 308, location: Some(location), ..Self::ok(Bytes::new()) }
     }
 
     /// The answer to OPTIONS; `allow` are the methods that would do.
@@ -130,6 +145,9 @@ impl Reply {
         }
         if let Some(link) = self.link.and_then(|link| HeaderValue::try_from(link).ok()) {
             headers.insert(header::LINK, link);
+        }
+        if let Some(location) = self.location.and_then(|location| HeaderValue::try_from(location).ok()) {
+            headers.insert(header::LOCATION, location);
         }
         if let Some(after) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs()));

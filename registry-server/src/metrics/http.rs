@@ -12,9 +12,10 @@ use super::{counter, latency};
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "other"];
 
 /// The statuses that are told apart; any other is `other`.
-const STATUSES: [(u16, &str); 17] = [
+const STATUSES: [(u16, &str); 18] = [
     (200, "200"),
     (204, "204"),
+    (308, "308"),
     (400, "400"),
     (404, "404"),
     (405, "405"),
