@@ -6,6 +6,8 @@ mod evictions;
 mod faults;
 mod guide;
 mod kills;
+mod load;
 mod nodes;
+mod outages;
 mod races;
 mod store;

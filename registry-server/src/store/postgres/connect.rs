@@ -23,7 +23,7 @@ const MIGRATIONS: i64 = 0x7372_6d69_6772_6174;
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// After so long without an answer the database is asked for a sign of life, and again each time that it has given one.
-const SILENCE_MAX: Duration = Duration::from_secs(1);
+const SILENCE_MAX: Duration = Duration::from_millis(700);
 
 /// How long it has for that: together with [`SILENCE_MAX`] less than the two seconds after which requests are told.
 const SIGN_TIMEOUT: Duration = Duration::from_millis(800);
