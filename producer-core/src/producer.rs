@@ -226,7 +226,8 @@ impl<K: 'static, V: 'static> Producer<K, V> {
     }
 
     /// Takes no further record, sends what is there, and waits for it at most `timeout`; then fails the rest.
-    /// Every delivery has its answer when this returns. Closing twice is harmless.
+    /// Every delivery has its answer when this returns, and every callback has run: one that blocks holds `close` up
+    /// beyond `timeout`, as it does in Java's client. Closing twice is harmless.
     ///
     /// # Errors
     /// Some records were not acknowledged in time.
@@ -271,6 +272,7 @@ impl<K: 'static, V: 'static> Producer<K, V> {
             if let Some(given) = &mut record
                 && let Some(receipt) = self.inner.take_at_once(given, &mut callback)
             {
+                record = None;
                 return Poll::Ready(Ok(receipt));
             }
             if let Some(record) = record.take() {
@@ -278,7 +280,8 @@ impl<K: 'static, V: 'static> Producer<K, V> {
             }
             match &mut waiting {
                 Some(waiting) => waiting.as_mut().poll(context),
-                None => Poll::Pending,
+                // As an `async fn` does: whoever polls on has a mistake to find.
+                None => panic!("a `send` was polled after it had its answer"),
             }
         })
     }

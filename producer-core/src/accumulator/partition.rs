@@ -119,7 +119,7 @@ pub(crate) struct Queue {
     /// asks for an answer, since a leader that refuses batches without answers says so by closing the connection.
     confirmed: Option<Route>,
     pub(super) is_closed: bool,
-    /// What kept the last batch from being sent at all.
+    /// What keeps the next batch from being sent at all.
     pub(crate) obstacle: Option<Arc<str>>,
     /// Batches cut in two since somebody counted them.
     splits: u32,
@@ -439,6 +439,7 @@ impl Queue {
         let entry = &mut self.entries[index];
         entry.state = State::InFlight { node };
         entry.attempts += 1;
+        self.obstacle = None;
         let facts = BatchFacts {
             records: entry.batch.count.cast_unsigned(),
             plain_bytes: entry.batch.plain_bytes,

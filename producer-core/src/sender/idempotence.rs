@@ -13,14 +13,25 @@ use crate::error_code;
 use crate::metadata::Metadata;
 
 /// What is known of ourselves.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum IdentityState {
-    /// To be asked for.
-    #[default]
-    Unknown,
+    /// To be asked for, and why there is none yet if somebody was asked.
+    Unknown(Option<Arc<str>>),
     Known(Identity),
     /// The cluster gives us none.
     Refused(Arc<str>),
+}
+
+impl Default for IdentityState {
+    fn default() -> Self {
+        Self::Unknown(None)
+    }
+}
+
+impl IdentityState {
+    fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown(_))
+    }
 }
 
 /// The producer's identity, shared by its senders.
@@ -36,6 +47,14 @@ impl Identities {
         match &*self.state.borrow() {
             IdentityState::Known(identity) => Some(*identity),
             _ => None,
+        }
+    }
+
+    /// Why there is no identity yet, for whom it may concern.
+    pub(crate) fn obstacle(&self) -> Arc<str> {
+        match &*self.state.borrow() {
+            IdentityState::Unknown(Some(failure)) => format!("no producer id yet: {failure}").into(),
+            _ => "no producer id yet".into(),
         }
     }
 
@@ -59,7 +78,7 @@ impl Identities {
             }
             *state = match current.epoch.checked_add(1) {
                 Some(epoch) => IdentityState::Known(Identity { epoch, ..*current }),
-                None => IdentityState::Unknown,
+                None => IdentityState::Unknown(None),
             };
             true
         });
@@ -102,24 +121,30 @@ impl Registrar {
         let state = self.identities.state.clone();
         let mut failures = 0_u32;
         loop {
-            if *state.borrow() != IdentityState::Unknown || failures == 0 {
+            if !state.borrow().is_unknown() || failures == 0 {
                 self.identities.wanted.notified().await;
             }
-            if *state.borrow() != IdentityState::Unknown {
+            if !state.borrow().is_unknown() {
                 continue;
             }
             let patience = crate::backoff::patience(failures, self.request_timeout);
             let Some(endpoint) = self.choose() else { return };
             self.pool.unmuted(&endpoint).await;
-            match tokio::time::timeout(patience, self.ask(&endpoint)).await {
-                Ok(Ok(Some(known))) => {
-                    failures = 0;
-                    state.send_replace(known);
-                    continue;
+            let found = match tokio::time::timeout(patience, self.ask(&endpoint)).await {
+                Ok(Ok(found)) => found,
+                Ok(Err(error)) => IdentityState::Unknown(Some(error.to_string().into())),
+                Err(_) => {
+                    let silence = format!("no answer from {endpoint} within {} ms", patience.as_millis());
+                    IdentityState::Unknown(Some(silence.into()))
                 }
-                Ok(Ok(None)) => {}
-                Ok(Err(error)) => tracing::debug!(%error, "no producer id yet"),
-                Err(_) => tracing::debug!(asked = ?self.last, "no producer id yet, another broker is asked"),
+            };
+            tracing::debug!(asked = %endpoint, ?found, "asked for a producer id");
+            let is_answer = !found.is_unknown();
+            // Senders are woken by a failure, too: they tell it when batches expire.
+            state.send_replace(found);
+            if is_answer {
+                failures = 0;
+                continue;
             }
             failures = failures.saturating_add(1);
             tokio::time::sleep(crate::backoff::pause(self.backoff.0, self.backoff.1, failures)).await;
@@ -143,8 +168,7 @@ impl Registrar {
         chosen
     }
 
-    /// `None` means: ask again.
-    async fn ask(&self, endpoint: &Endpoint) -> Result<Option<IdentityState>, ConnectionError> {
+    async fn ask(&self, endpoint: &Endpoint) -> Result<IdentityState, ConnectionError> {
         let connection = self.pool.get(endpoint).await?;
         let request = InitProducerIdRequest::default()
             .with_transactional_id(None)
@@ -157,24 +181,22 @@ impl Registrar {
                 Ok(judge(&reply))
             }
             Err(lost) if matches!(lost.error.kind, ConnectionErrorKind::UnsupportedVersion { .. }) => {
-                Ok(Some(IdentityState::Refused(format!("{}; set `enable.idempotence=false`", lost.error).into())))
+                Ok(IdentityState::Refused(format!("{}; set `enable.idempotence=false`", lost.error).into()))
             }
             Err(lost) => Err(lost.error),
         }
     }
 }
 
-fn judge(reply: &InitProducerIdResponse) -> Option<IdentityState> {
-    let refused = |advice: &str| {
-        let name = error_code::name(reply.error_code);
-        Some(IdentityState::Refused(format!("no producer id, {name} ({}): {advice}", reply.error_code).into()))
-    };
+fn judge(reply: &InitProducerIdResponse) -> IdentityState {
+    let name = format!("{} ({})", error_code::name(reply.error_code), reply.error_code);
+    let refused = |advice: &str| IdentityState::Refused(format!("no producer id, {name}: {advice}").into());
     match reply.error_code {
-        0 => Some(IdentityState::Known(Identity { producer_id: reply.producer_id.0, epoch: reply.producer_epoch })),
+        0 => IdentityState::Known(Identity { producer_id: reply.producer_id.0, epoch: reply.producer_epoch }),
         29 | 31 | 53 => refused("grant this client IdempotentWrite on the cluster, or set `enable.idempotence=false`"),
         35 | 42 => refused("the broker does not know the request, set `enable.idempotence=false`"),
         // Not ready, loading, moving or overloaded.
-        _ => None,
+        _ => IdentityState::Unknown(Some(name.into())),
     }
 }
 
@@ -203,6 +225,6 @@ mod tests {
         identities.state.send_replace(IdentityState::Known(known(i16::MAX)));
 
         assert_eq!(identities.epoch_after(Some(known(i16::MAX))), None);
-        assert_eq!(*identities.state.borrow(), IdentityState::Unknown);
+        assert!(identities.state.borrow().is_unknown());
     }
 }

@@ -358,7 +358,11 @@ impl Sender {
                 // Looked at again when the identity comes.
                 Take::NoIdentity | Take::NewEpoch(_) => {
                     self.context.identities.request();
-                    self.schedule(&partition, partition.queue().next_expiry(&rules));
+                    let mut queue = partition.queue();
+                    queue.obstacle = Some(self.context.identities.obstacle());
+                    let expiry = queue.next_expiry(&rules);
+                    drop(queue);
+                    self.schedule(&partition, expiry);
                 }
                 Take::Nothing => to_look_at.push(partition),
             }
@@ -492,7 +496,7 @@ impl Sender {
         };
         let now = Instant::now();
         let verdict = decide(action, &attempt, &self.context.policy, now);
-        if matches!(verdict, Verdict::Retry { .. }) {
+        if matches!(verdict, Verdict::Retry { .. }) && queue.is_awaited(batch.entry) {
             self.context.metrics.records_retried(now, &partition.topic, batch.records);
         }
         let settled = queue.settle(batch.entry, verdict, &self.context.accumulator.rules(), now);

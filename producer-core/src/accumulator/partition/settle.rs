@@ -17,6 +17,11 @@ impl Queue {
         self.entries.iter().find(|entry| entry.id == id).map_or(0, |entry| entry.attempts)
     }
 
+    /// Whether the batch's records still wait for their answer: it has not expired in flight.
+    pub(crate) fn is_awaited(&self, id: u64) -> bool {
+        self.entries.iter().any(|entry| entry.id == id && !entry.is_settled)
+    }
+
     /// Acts on what became of an attempt.
     pub(crate) fn settle(&mut self, id: u64, verdict: Verdict, rules: &Rules, now: Instant) -> Option<Settled> {
         let index = self.entries.iter().position(|entry| entry.id == id)?;

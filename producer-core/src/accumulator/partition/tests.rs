@@ -456,3 +456,37 @@ fn an_abort_answers_everything_and_frees_the_memory() {
     drop(settled);
     assert_eq!(case.budget.available(), 1 << 20);
 }
+
+#[test]
+fn what_kept_an_earlier_batch_back_is_not_said_of_a_later_one() {
+    let mut case = Case::new().past_the_first();
+    case.queue.obstacle = Some("nobody listens".into());
+    let last = |case: &mut Case| match &case.expire(2001)[0].result {
+        BatchResult::Failed(ProduceError::Expired { last, .. }) => last.to_string(),
+        other => panic!("{other:?}"),
+    };
+    case.seal(1);
+    assert_eq!(last(&mut case), "nobody listens");
+
+    case.queue.obstacle = Some("nobody listens".into());
+    case.seal(1);
+    let (entry, _, _) = case.take(FIRST, 0).unwrap();
+    case.acknowledge(entry);
+    case.seal(1);
+
+    assert_eq!(last(&mut case), "no connection to the leader, or no leader");
+}
+
+#[test]
+fn a_batch_that_expired_in_flight_is_not_sent_again() {
+    let mut case = Case::new().past_the_first();
+    case.seal(1);
+    let (entry, _, _) = case.take(FIRST, 0).unwrap();
+    assert!(case.queue.is_awaited(entry));
+
+    assert_eq!(case.expire(2001).len(), 1);
+    assert!(!case.queue.is_awaited(entry));
+    case.retry(entry, false);
+
+    assert!(case.queue.is_empty());
+}

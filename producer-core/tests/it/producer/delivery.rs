@@ -43,6 +43,22 @@ async fn a_record_arrives_with_all_its_parts() {
 }
 
 #[tokio::test]
+async fn a_send_that_is_polled_on_after_its_end_sends_nothing_more() {
+    let broker = cluster(1, 1).await;
+    let producer = producer(settings(&broker));
+    within("the first", producer.send_and_wait(numbered(0))).await.unwrap();
+
+    let mut sending = std::pin::pin!(producer.send(numbered(1)));
+    within("the send", sending.as_mut()).await.unwrap();
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let polled_on = std::panic::AssertUnwindSafe(|| sending.as_mut().poll(&mut context).is_ready());
+    assert!(std::panic::catch_unwind(polled_on).is_err());
+
+    within("the flush", producer.flush()).await;
+    assert_eq!(numbers(&broker, 0), [0, 1]);
+}
+
+#[tokio::test]
 async fn tombstones_and_empty_parts_stay_apart() {
     let broker = cluster(1, 1).await;
     let producer = producer(settings(&broker));

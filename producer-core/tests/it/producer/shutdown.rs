@@ -5,7 +5,7 @@ use std::time::Duration;
 use producer_core::testing::{Api, Fault, FaultAction};
 use producer_core::{Outcome, ProduceError};
 
-use super::support::{TOPIC, cluster, numbered, numbers, producer, settings, within};
+use super::support::{PATIENCE, TOPIC, cluster, numbered, numbers, producer, settings, within};
 
 #[tokio::test]
 async fn close_sends_what_is_there_and_refuses_the_rest() {
@@ -85,6 +85,44 @@ async fn close_sends_away_who_waits_for_room_or_for_a_topic() {
     let error = within("the send to a missing topic", for_a_topic).await.unwrap().unwrap_err();
     assert!(matches!(error.error, ProduceError::Closed), "{error}");
     assert_eq!(producer.buffered_bytes(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn close_runs_every_callback_behind_one_that_is_slow() {
+    let broker = cluster(1, 1).await;
+    let producer = producer(settings(&broker));
+    let (began, has_begun) = tokio::sync::oneshot::channel();
+    let (open, gate) = std::sync::mpsc::sync_channel::<()>(1);
+    let (ran, order) = std::sync::mpsc::sync_channel(10);
+    let first = ran.clone();
+    let slow = move |_: Result<_, ProduceError>| {
+        began.send(()).unwrap();
+        gate.recv_timeout(PATIENCE).unwrap();
+        first.send(0).unwrap();
+    };
+    producer.send_with_callback(numbered(0), slow).await.unwrap();
+    within("the callback", has_begun).await.unwrap();
+    for number in 1..5 {
+        let ran = ran.clone();
+        producer.send_with_callback(numbered(number), move |_| ran.send(number).unwrap()).await.unwrap();
+    }
+
+    let closing = tokio::spawn({
+        let producer = producer.clone();
+        async move { producer.close(Duration::ZERO).await }
+    });
+    // Its patience is over when the producer takes nothing more; the slow callback runs still.
+    within("the close to begin", async {
+        while producer.send(numbered(9)).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert!(order.try_recv().is_err());
+    open.send(()).unwrap();
+
+    let _ = within("close", closing).await.unwrap();
+    assert_eq!(order.try_iter().collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
 }
 
 #[tokio::test]

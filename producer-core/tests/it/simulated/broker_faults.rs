@@ -3,7 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use producer_core::testing::{Api, FakeBrokerConfig, FaultAction};
+use producer_core::Outcome;
+use producer_core::testing::{Api, FakeBrokerConfig, Fault, FaultAction};
 use tokio::time::Instant;
 
 use super::support::{cluster, cluster_with, landed, ms, numbers, produce, producer, send, to, warm};
@@ -158,4 +159,25 @@ async fn a_lone_record_leaves_when_its_linger_is_over_to_the_millisecond() {
 
     let waited = broker.requests(Api::Produce).pop().unwrap().at - before;
     assert!((50..=51).contains(&waited.as_millis()), "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_without_a_producer_id_expires_and_says_so() {
+    let broker = cluster(1, 1);
+    let producer = producer(&broker, |config| {
+        config.request_timeout = Duration::from_secs(1);
+        config.delivery_timeout = Duration::from_secs(5);
+    });
+    for (action, reason) in [
+        (FaultAction::Error(15), "no producer id yet: COORDINATOR_NOT_AVAILABLE (15)"),
+        (FaultAction::SwallowAnswer, "no producer id yet: no answer from"),
+    ] {
+        broker.clear_faults();
+        broker.inject(Fault::new(Api::InitProducerId, action).times(u32::MAX));
+
+        let error = producer.send_and_wait(to(0, 0)).await.unwrap_err();
+
+        assert!(error.to_string().contains(reason), "{error}");
+        assert_eq!(error.outcome(), Outcome::NotWritten);
+    }
 }
