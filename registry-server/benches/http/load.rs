@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::process::Process;
+use crate::report::{Goal, Report};
 use crate::schemas::get;
 
 /// A request as its bytes.
@@ -17,52 +18,48 @@ const TURNS: usize = 5;
 /// CPU time is counted in hundredths of a second: the floor needs so many requests a turn to be seen.
 const FLOOR_REQUESTS_MIN: usize = 4_000;
 
-/// Who is asked, and by how many.
+/// Who is asked, by how many, and who is told.
 pub(crate) struct Load<'a> {
     floor: &'a Process,
     server: &'a Process,
-    connections: usize,
+    clients: usize,
+    report: &'a mut Report,
 }
 
 impl<'a> Load<'a> {
-    pub(crate) fn new(floor: &'a Process, server: &'a Process, connections: usize) -> Self {
-        Self { floor, server, connections }
+    pub(crate) fn new(floor: &'a Process, server: &'a Process, clients: usize, report: &'a mut Report) -> Self {
+        Self { floor, server, clients, report }
     }
 
-    pub(crate) fn print_header() {
-        println!(
-            "{:<40} {:>8} {:>10} {:>8} {:>8} {:>8} {:>10} {:>7}",
-            "", "requests", "CPU s/100k", "req/s", "p50 us", "p99 us", "floor", "ratio"
-        );
+    /// Sends one request so many times, and reports what it cost.
+    pub(crate) fn of_one(&mut self, name: &str, goal: Goal, count: usize, request: Request) {
+        self.measure(name, goal, count, &[request]);
     }
 
-    /// Sends one request so many times, and prints what it cost.
-    pub(crate) fn of_one(&self, name: &str, count: usize, request: Request) {
-        self.measure(name, count, &[request]);
+    /// Sends each request once, and reports what they cost.
+    pub(crate) fn of(&mut self, name: &str, goal: Goal, requests: Vec<Request>) {
+        self.measure(name, goal, requests.len(), &requests);
     }
 
-    /// Sends each request once, and prints what they cost.
-    pub(crate) fn of(&self, name: &str, requests: Vec<Request>) {
-        self.measure(name, requests.len(), &requests);
-    }
-
-    fn measure(&self, name: &str, count: usize, requests: &[Request]) {
+    fn measure(&mut self, name: &str, goal: Goal, count: usize, requests: &[Request]) {
         let (mut floor, mut server) = (Measure::default(), Measure::default());
         let floor_request = [get("/")];
         for turn in 0..TURNS {
             let range = count * turn / TURNS..count * (turn + 1) / TURNS;
-            floor.add(self.floor, self.connections, &floor_request, 0..range.len().max(FLOOR_REQUESTS_MIN));
-            server.add(self.server, self.connections, requests, range);
+            floor.add(self.floor, self.clients, &floor_request, 0..range.len().max(FLOOR_REQUESTS_MIN));
+            server.add(self.server, self.clients, requests, range);
         }
-        server.print(name, &floor);
+        server.latencies.sort();
+        self.report.requests(name, self.clients, goal, &server, &floor);
     }
 }
 
 /// What a number of requests cost.
 #[derive(Default)]
-struct Measure {
+pub(crate) struct Measure {
     cpu: Duration,
     elapsed: Duration,
+    /// In their order of length, once all are there.
     latencies: Vec<Duration>,
 }
 
@@ -79,26 +76,22 @@ impl Measure {
         self.latencies.extend(latencies);
     }
 
-    fn cpu_per_request(&self) -> f64 {
+    pub(crate) fn cpu_per_request(&self) -> f64 {
         self.cpu.as_secs_f64() / self.latencies.len() as f64
     }
 
-    fn print(&mut self, name: &str, floor: &Self) {
-        self.latencies.sort();
-        let percentile = |share: f64| {
-            let at = (self.latencies.len() as f64 * share) as usize;
-            self.latencies[at.min(self.latencies.len() - 1)].as_micros()
-        };
-        println!(
-            "{name:<40} {:>8} {:>10.3} {:>8.0} {:>8} {:>8} {:>10.3} {:>7.2}",
-            self.latencies.len(),
-            self.cpu_per_request() * 100_000.0,
-            self.latencies.len() as f64 / self.elapsed.as_secs_f64(),
-            percentile(0.5),
-            percentile(0.99),
-            floor.cpu_per_request() * 100_000.0,
-            self.cpu_per_request() / floor.cpu_per_request(),
-        );
+    pub(crate) fn count(&self) -> usize {
+        self.latencies.len()
+    }
+
+    pub(crate) fn per_second(&self) -> f64 {
+        self.latencies.len() as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// The latency that a share of the requests kept to.
+    pub(crate) fn percentile(&self, share: f64) -> Duration {
+        let at = (self.latencies.len() as f64 * share) as usize;
+        self.latencies[at.min(self.latencies.len() - 1)]
     }
 }
 

@@ -5,19 +5,23 @@
 //! (this one, started again); it takes turns with what is measured, so that both meet the same noise. CPU time is the
 //! measure since both sides share the machine; requests per second and latencies are printed beside it.
 //!
-//! `cargo bench -p registry-server --bench http` measures SQLite. With `-- postgres://USER@HOST:PORT/DATABASE` behind
-//! it, an empty database of PostgreSQL. Without `--bench`, as a test would start it, the sizes are small.
+//! `cargo bench --workspace --all-features --bench http` measures SQLite. With `-- postgres://USER@HOST:PORT/DATABASE`
+//! behind it, an empty database, PostgreSQL, too. With `--page FILE`, the tables go into that file. Without `--bench`,
+//! as a test would start it, the sizes are small.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
 use self::load::{Connection, Load, Request};
 use self::process::Process;
+use self::report::{Goal, Report};
 use self::schemas::{chain, check, get, lookup, order, register, wide};
 
 mod floor;
 mod load;
 mod process;
+mod report;
 mod schemas;
 
 /// Makes this program the floor: a bare handler with a body of so many bytes.
@@ -31,18 +35,17 @@ fn main() {
         return floor::serve(bytes.parse().expect("the size of the body"));
     }
     let sizes = if arguments.iter().any(|argument| argument == "--bench") { Sizes::FULL } else { Sizes::SMALL };
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let start = Start {
-        folder: folder.path(),
-        database: arguments.iter().find(|argument| argument.starts_with("postgres")).map(String::as_str),
-    };
-    let server = start.report("an empty database");
-    read(&server, &sizes);
-    compare(&server, &sizes);
-    write(&server, &sizes);
-    drop(server);
-    read_stored(&start, &sizes);
-    grow(&start, &sizes);
+    let url = arguments.iter().find(|argument| argument.starts_with("postgres"));
+    let page = arguments.iter().position(|argument| argument == "--page").map(|at| &arguments[at + 1]);
+    let mut report = Report::default();
+    for backend in std::iter::once(Backend::Sqlite).chain(url.map(|url| Backend::Postgres(url))) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Bench { folder: folder.path(), backend, sizes: &sizes, report: &mut report }.run();
+    }
+    if let Some(page) = page {
+        // Benches run in the folder of their crate.
+        report.write_page(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(page));
+    }
 }
 
 /// How many of everything.
@@ -61,108 +64,166 @@ impl Sizes {
     const SMALL: Self = Self { reads: 400, checks: 8, versions: [3, 6], subjects: 80, lists: 8, schemas: 160 };
 }
 
-/// How the server is started, again and again on the same database.
-struct Start<'a> {
-    folder: &'a std::path::Path,
-    database: Option<&'a str>,
+/// Where the server stores.
+#[derive(Clone, Copy)]
+enum Backend<'a> {
+    Sqlite,
+    /// An empty database.
+    Postgres(&'a str),
 }
 
-impl Start<'_> {
-    /// Starts the server and prints how long its first answer took, and what it holds in memory then.
-    fn report(&self, database: &str) -> Process {
+/// One backend, on which the server is started again and again.
+struct Bench<'a> {
+    folder: &'a Path,
+    backend: Backend<'a>,
+    sizes: &'a Sizes,
+    report: &'a mut Report,
+}
+
+impl Bench<'_> {
+    fn run(&mut self) {
+        self.report.heading(match self.backend {
+            Backend::Sqlite => "### SQLite",
+            Backend::Postgres(_) => "### PostgreSQL",
+        });
+        let server = self.start("empty");
+        self.read(&server);
+        self.compare(&server);
+        self.write(&server);
+        drop(server);
+        self.write_more();
+        self.read_stored();
+        self.grow();
+        self.report.starts_end();
+    }
+
+    /// Starts the server; how long its first answer took, and what it holds in memory then, go into the report.
+    fn start(&mut self, database: &str) -> Process {
         let started = Instant::now();
         let mut command = Command::new(env!("CARGO_BIN_EXE_registry-server"));
         command.args(["--listen", "127.0.0.1:0"]).current_dir(self.folder);
-        if let Some(url) = self.database {
+        if let Backend::Postgres(url) = self.backend {
             command.args(["--database", url]);
         }
         let server = Process::start(&mut command);
         Connection::open(server.address).send(&get("/subjects/order/versions/latest"));
-        println!(
-            "started on {database}: first answer after {:.0} ms, {:.1} MB resident",
-            started.elapsed().as_secs_f64() * 1e3,
-            server.resident_mb()
-        );
+        self.report.start(database, started.elapsed().as_secs_f64() * 1e3, server.resident_mb());
         server
     }
-}
 
-/// What clients ask all the time, of a subject with one version.
-fn read(server: &Process, sizes: &Sizes) {
-    let mut connection = Connection::open(server.address);
-    connection.send_ok(&register("order", &order(0)));
-    let answer = connection.send_ok(&get("/schemas/ids/1"));
-    let floor = floor(answer.len());
-    let load = Load::new(&floor, server, 4);
-    Load::print_header();
-    load.of_one("get by id", sizes.reads, get("/schemas/ids/1"));
-    load.of_one("get by id, with ?subject", sizes.reads, get("/schemas/ids/1?subject=order"));
-    load.of_one("latest", sizes.reads, get("/subjects/order/versions/latest"));
-    load.of_one("register existing", sizes.reads / 2, register("order", &order(0)));
-    load.of_one("lookup", sizes.reads / 2, lookup("order", &order(0)));
-}
-
-/// Checks of compatibility.
-fn compare(server: &Process, sizes: &Sizes) {
-    let mut connection = Connection::open(server.address);
-    let floor = floor(connection.send_ok(&get("/config")).len());
-    let load = Load::new(&floor, server, 4);
-    connection.send_ok(&register("wide", &wide(0)));
-    // Each asks about another text: what is read once is remembered.
-    let checks = (1..=sizes.checks).map(|at| check("wide", "latest", &wide(at))).collect();
-    load.of("check of a 100-field record", checks);
-    for versions in sizes.versions {
-        let subject = format!("chain-{versions}");
-        connection.send_ok(&schemas::all_versions_count(&subject));
-        for at in 0..versions {
-            connection.send_ok(&register(&subject, &chain(at)));
+    /// What `latest` is to reach: on PostgreSQL it is one query.
+    fn goal_of_latest(&self) -> Goal {
+        match self.backend {
+            Backend::Sqlite => Goal::Floors(1.5),
+            Backend::Postgres(_) => Goal::CpuMs(0.15),
         }
-        let checks = (1..=sizes.checks / 5).map(|at| check(&subject, "", &chain(versions + at))).collect();
-        load.of(&format!("transitive check against {versions} versions"), checks);
+    }
+
+    /// What clients ask all the time, of a subject with one version.
+    fn read(&mut self, server: &Process) {
+        let mut connection = Connection::open(server.address);
+        connection.send_ok(&register("order", &order(0)));
+        let floor = floor(connection.send_ok(&get("/schemas/ids/1")).len());
+        let (latest, sizes) = (self.goal_of_latest(), self.sizes);
+        self.report.requests_begin("One schema");
+        let mut load = Load::new(&floor, server, 4, self.report);
+        load.of_one("get by id", Goal::Floors(1.25), sizes.reads, get("/schemas/ids/1"));
+        load.of_one("get by id, with `?subject`", Goal::Floors(1.25), sizes.reads, get("/schemas/ids/1?subject=order"));
+        load.of_one("latest", latest, sizes.reads, get("/subjects/order/versions/latest"));
+        load.of_one("register existing", Goal::CpuMs(0.05), sizes.reads / 2, register("order", &order(0)));
+        load.of_one("lookup", Goal::CpuMs(0.05), sizes.reads / 2, lookup("order", &order(0)));
+    }
+
+    /// Checks of compatibility.
+    fn compare(&mut self, server: &Process) {
+        let mut connection = Connection::open(server.address);
+        let floor = floor(connection.send_ok(&get("/config")).len());
+        let sizes = self.sizes;
+        self.report.requests_begin("Checks");
+        let mut load = Load::new(&floor, server, 4, self.report);
+        connection.send_ok(&register("wide", &wide(0)));
+        // Each asks about another text: what is read once is remembered.
+        let checks = (1..=sizes.checks).map(|at| check("wide", "latest", &wide(at))).collect();
+        load.of("a record of 100 fields", Goal::CpuMs(0.12), checks);
+        for (versions, goal) in sizes.versions.into_iter().zip([Goal::CpuMs(0.2), Goal::None]) {
+            let subject = format!("chain-{versions}");
+            connection.send_ok(&schemas::all_versions_count(&subject));
+            for at in 0..versions {
+                connection.send_ok(&register(&subject, &chain(at)));
+            }
+            let checks = (1..=sizes.checks / 5).map(|at| check(&subject, "", &chain(versions + at))).collect();
+            load.of(&format!("ten fields, transitively against {versions} versions"), goal, checks);
+        }
+    }
+
+    /// New schemas, each in a subject of its own: the first half of them.
+    fn write(&mut self, server: &Process) {
+        let (by_one, half) = (self.sizes.subjects / 10, self.sizes.subjects / 2);
+        let floor = floor(8);
+        self.report.requests_begin("New schemas, each in a subject of its own");
+        let mut of = |clients, range: std::ops::Range<usize>| {
+            Load::new(&floor, server, clients, self.report).of(
+                "register new",
+                Goal::CpuMs(0.25),
+                range.map(new).collect(),
+            );
+        };
+        of(1, 0..by_one);
+        of(32, by_one..half);
+        self.report.peak(server.peak_mb());
+    }
+
+    /// The other half.
+    fn write_more(&mut self) {
+        let (half, all) = (self.sizes.subjects / 2, self.sizes.subjects);
+        let server = self.start(&format!("{half} schemas in as many subjects"));
+        let floor = floor(8);
+        self.report.requests_begin(&format!("Further ones, behind {half}"));
+        let requests = (half..all).map(new).collect();
+        Load::new(&floor, &server, 32, self.report).of("register new", Goal::CpuMs(0.25), requests);
+    }
+
+    /// Reads while many schemas are stored.
+    fn read_stored(&mut self) {
+        let (latest, sizes) = (self.goal_of_latest(), self.sizes);
+        let server = self.start(&format!("{} schemas in as many subjects", sizes.subjects));
+        let small = floor(Connection::open(server.address).send_ok(&get("/schemas/ids/1")).len());
+        self.report.requests_begin(&format!("{} schemas in as many subjects", sizes.subjects));
+        let mut load = Load::new(&small, &server, 4, self.report);
+        let ids = (2..2 + sizes.subjects / 2).map(|id| get(&format!("/schemas/ids/{id}"))).collect();
+        load.of("get by id, each for the first time", Goal::None, ids);
+        load.of_one("get by id", Goal::Floors(1.25), sizes.reads, get("/schemas/ids/1"));
+        load.of_one("latest", latest, sizes.reads, get("/subjects/order/versions/latest"));
+        load.of_one("register existing", Goal::CpuMs(0.05), sizes.reads / 2, register("order", &order(0)));
+        // A connection of its own: one that idles while others are measured is closed.
+        let large = floor(Connection::open(server.address).send_ok(&get("/subjects")).len());
+        for clients in [1, 4] {
+            let mut load = Load::new(&large, &server, clients, self.report);
+            load.of_one("list of all subjects", Goal::None, sizes.lists, get("/subjects"));
+        }
+        self.report.peak(server.peak_mb());
+    }
+
+    /// Many versions in each of the subjects, and a start on them.
+    fn grow(&mut self) {
+        let sizes = self.sizes;
+        let server = self.start(&format!("{} schemas in as many subjects", sizes.subjects));
+        let small = floor(8);
+        let new = |at: usize| register(&format!("subject-{}", at % sizes.subjects), &order(at + 1));
+        let requests: Vec<Request> = (sizes.subjects..sizes.schemas).map(new).collect();
+        self.report.requests_begin("Further versions of all subjects");
+        Load::new(&small, &server, 32, self.report).of("register new", Goal::CpuMs(0.25), requests);
+        self.report.peak(server.peak_mb());
+        drop(server);
+        for _ in 0..3 {
+            self.start(&format!("{} schemas in {} subjects", sizes.schemas, sizes.subjects));
+        }
     }
 }
 
-/// New schemas, each in a subject of its own.
-fn write(server: &Process, sizes: &Sizes) {
-    let floor = floor(Connection::open(server.address).send_ok(&register("order", &order(0))).len());
-    let by_one = sizes.subjects / 10;
-    let new = |at: usize| register(&format!("subject-{at}"), &order(at + 1));
-    Load::new(&floor, server, 1).of("register new, 1 client", (0..by_one).map(new).collect());
-    Load::new(&floor, server, 32).of("register new, 32 clients", (by_one..sizes.subjects).map(new).collect());
-    println!("at most {:.1} MB resident so far", server.peak_mb());
-}
-
-/// Reads while many schemas are stored.
-fn read_stored(start: &Start<'_>, sizes: &Sizes) {
-    let server = start.report(&format!("{} subjects", sizes.subjects));
-    let small = floor(Connection::open(server.address).send_ok(&get("/schemas/ids/1")).len());
-    let load = Load::new(&small, &server, 4);
-    Load::print_header();
-    let ids = (2..2 + sizes.subjects / 2).map(|id| get(&format!("/schemas/ids/{id}"))).collect();
-    load.of("get by id, each for the first time", ids);
-    load.of_one("get by id", sizes.reads, get("/schemas/ids/1"));
-    load.of_one("latest", sizes.reads, get("/subjects/order/versions/latest"));
-    load.of_one("register existing", sizes.reads / 2, register("order", &order(0)));
-    // A connection of its own: one that idles while others are measured is closed.
-    let large = floor(Connection::open(server.address).send_ok(&get("/subjects")).len());
-    let name = format!("list of {} subjects", sizes.subjects);
-    Load::new(&large, &server, 4).of_one(&name, sizes.lists, get("/subjects"));
-    println!("at most {:.1} MB resident so far", server.peak_mb());
-}
-
-/// Many versions in each of the subjects, and a start on them.
-fn grow(start: &Start<'_>, sizes: &Sizes) {
-    let server = start.report(&format!("{} subjects", sizes.subjects));
-    let small = floor(8);
-    let new = |at: usize| register(&format!("subject-{}", at % sizes.subjects), &order(at + 1));
-    Load::print_header();
-    let requests: Vec<Request> = (sizes.subjects..sizes.schemas).map(new).collect();
-    Load::new(&small, &server, 32).of("register new versions, 32 clients", requests);
-    println!("at most {:.1} MB resident so far", server.peak_mb());
-    drop(server);
-    for _ in 0..3 {
-        start.report(&format!("{} schemas in {} subjects", sizes.schemas, sizes.subjects));
-    }
+/// A schema that is there nowhere yet, in a subject that is new, too.
+fn new(at: usize) -> Request {
+    register(&format!("subject-{at}"), &order(at + 1))
 }
 
 /// The floor, in a process of its own.

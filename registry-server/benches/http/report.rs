@@ -1,0 +1,127 @@
+//! What was measured, as a page of Markdown.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::load::Measure;
+
+/// What a row is to reach.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Goal {
+    None,
+    /// At most so many times the floor's CPU time.
+    Floors(f64),
+    /// At most so much CPU time of the server a request, in milliseconds.
+    CpuMs(f64),
+}
+
+/// Prints as it goes, and keeps the text for a page.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    text: String,
+    starts: Vec<String>,
+}
+
+impl Report {
+    fn line(&mut self, line: &str) {
+        println!("{line}");
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    pub(crate) fn heading(&mut self, heading: &str) {
+        if !self.text.ends_with("\n\n") {
+            self.line("");
+        }
+        self.line(heading);
+        self.line("");
+    }
+
+    pub(crate) fn requests_begin(&mut self, heading: &str) {
+        self.heading(&format!("#### {heading}"));
+        self.line("| | clients | requests | req/s | p50 ms | p99 ms | CPU s per 100,000 | of the floor's | goal |");
+        self.line("|---|---:|---:|---:|---:|---:|---:|---:|---|");
+    }
+
+    pub(crate) fn requests(&mut self, name: &str, clients: usize, goal: Goal, server: &Measure, floor: &Measure) {
+        let cpu_ms = server.cpu_per_request() * 1e3;
+        let floors = server.cpu_per_request() / floor.cpu_per_request();
+        let (goal, is_met) = match goal {
+            Goal::None => (String::new(), true),
+            Goal::Floors(most) => (format!("{most} of the floor's"), floors <= most),
+            Goal::CpuMs(most) => (format!("{:.0} s", most * 100.0), cpu_ms <= most),
+        };
+        let missed = if is_met { "" } else { ", missed" };
+        let [half, most] = [0.5, 0.99].map(|share| server.percentile(share).as_secs_f64() * 1e3);
+        self.line(&format!(
+            "| {name} | {clients} | {} | {:.0} | {half:.2} | {most:.2} | {:.2} | {floors:.2} | {goal}{missed} |",
+            server.count(),
+            server.per_second(),
+            cpu_ms * 100.0,
+        ));
+    }
+
+    pub(crate) fn peak(&mut self, peak_mb: f64) {
+        self.line("");
+        self.line(&format!("The server held at most {peak_mb:.0} MB up to here."));
+    }
+
+    /// A start of the server, for the table that [`Report::starts_end`] writes.
+    pub(crate) fn start(&mut self, database: &str, first_answer_ms: f64, resident_mb: f64) {
+        let row = format!("| {database} | {first_answer_ms:.0} | {resident_mb:.1} |");
+        println!("{row}");
+        self.starts.push(row);
+    }
+
+    pub(crate) fn starts_end(&mut self) {
+        self.heading("#### Starts");
+        self.line("| database | first answer after ms | resident MB then |");
+        self.line("|---|---:|---:|");
+        for row in std::mem::take(&mut self.starts) {
+            self.line(&row);
+        }
+    }
+
+    /// Writes the page, in place of an older one.
+    pub(crate) fn write_page(&self, path: &Path) {
+        let [date, commit] = [&["date", "-I"][..], &["git", "rev-parse", "--short", "HEAD"]].map(printed);
+        let processor = std::fs::read_to_string("/proc/cpuinfo").expect("Linux");
+        let processor = processor.lines().find_map(|line| line.strip_prefix("model name\t: ")).unwrap_or("unknown");
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let measured = format!("\n{date}, commit {commit}, {cores} virtual cores of {processor}.\n");
+        std::fs::write(path, [HEAD, &measured, &self.text].concat()).expect("the page");
+    }
+}
+
+/// What a program prints.
+fn printed(command: &[&str]) -> String {
+    let output = Command::new(command[0]).args(&command[1..]).output().expect("a program that is everywhere");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+const HEAD: &str = "\
+# What a request costs the registry
+
+Written by `registry-server/benches/http`. The server is the release build in a process of its own, with its log at
+`info`; the load comes from another process of the same machine, over connections that are kept. CPU time is user and
+system time of the server's process alone: both sides share the machine's cores, and requests per second and latencies
+tell of both.
+
+- The floor is a bare actix handler that answers a body of the same size from memory. It takes turns with what is
+  measured, so that both meet the same noise.
+- Schemas are records of twenty optional fields where nothing else is said; each that is registered has its own text.
+- SQLite writes to its file and waits for the disk with every commit (`synchronous = FULL`); PostgreSQL runs on the same
+  machine with its own defaults, and its processes' CPU time is not counted.
+- What a row is to reach stands in its last column. Starts are to give their first answer within 50 ms on an empty
+  database, 100 ms with 10,000 schemas and 300 ms with 100,000, and to hold less than 25 MB when it is empty.
+
+## Reproduce
+
+On a machine that does nothing else, with an empty database of PostgreSQL:
+
+```text
+cargo bench --workspace --all-features --bench http -- postgres://USER@HOST:PORT/DATABASE --page docs/registry-benchmarks.md
+```
+
+## Measured
+";
