@@ -15,7 +15,6 @@ use schema_core::Version;
 use crate::store::{DeleteMode, Removed, VersionEntry};
 
 use super::cache::CachedSubject;
-use super::register::TRIES_MAX;
 use super::{Deleted, Registry, RegistryError, Selector, Subject};
 
 impl Registry {
@@ -34,15 +33,13 @@ impl Registry {
         selector: Selector,
         mode: DeleteMode,
     ) -> Result<Version, RegistryError> {
-        let _turn = self.queues.enter(&self.subject(subject).await?.subject).await?;
-        for _ in 0..TRIES_MAX {
+        let itself = self.subject(subject).await?.subject.clone();
+        let attempt = async || {
             let current = self.subject(subject).await?;
             let version = current.version_to_delete(selector, mode)?;
-            if self.remove(&current, Some(version), mode).await?.is_some() {
-                return Ok(version);
-            }
-        }
-        Err(RegistryError::Crowded { subject: subject.name().to_owned() })
+            Ok(self.remove(&current, Some(version), mode).await?.map(|_| version))
+        };
+        self.queues.until_it_stands(&itself, subject.name(), attempt).await
     }
 
     /// Deletes a subject; answers the versions that this call marked or removed, ascending.
@@ -53,15 +50,13 @@ impl Registry {
     /// # Cancel safety
     /// Dropping the future may leave the subject deleted or not.
     pub async fn delete_subject(&self, subject: &Subject, mode: DeleteMode) -> Result<Vec<Version>, RegistryError> {
-        let _turn = self.queues.enter(&self.subject(subject).await?.subject).await?;
-        for _ in 0..TRIES_MAX {
+        let itself = self.subject(subject).await?.subject.clone();
+        let attempt = async || {
             let current = self.subject(subject).await?;
             current.must_be_deletable(mode)?;
-            if let Some(versions) = self.remove(&current, None, mode).await? {
-                return Ok(versions);
-            }
-        }
-        Err(RegistryError::Crowded { subject: subject.name().to_owned() })
+            self.remove(&current, None, mode).await
+        };
+        self.queues.until_it_stands(&itself, subject.name(), attempt).await
     }
 
     /// Marks or removes versions; `None` when the subject has moved since it was looked at.

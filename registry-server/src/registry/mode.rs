@@ -12,7 +12,6 @@
 use crate::store::{ImportDemand, Mode, ModePut, Scope};
 
 use super::cache::CachedSubject;
-use super::register::TRIES_MAX;
 use super::scope::InForce;
 use super::subject::qualified;
 use super::{Inherit, Registry, RegistryError, ScopeName, Subject};
@@ -88,8 +87,7 @@ impl Registry {
         if mode == Some(Mode::Forward) && of.scope != Scope::Global {
             return Err(RegistryError::ForwardModeIsGlobal);
         }
-        let _turn = self.queues.enter(&of.turn).await?;
-        for _ in 0..TRIES_MAX {
+        let attempt = async || {
             let current = self.store.scope_snapshot(&of.scope).await?;
             let is_import = InForce::at(&current.settings, &of.scope).mode() == Mode::Import;
             let enters_import = mode == Some(Mode::Import) && !is_import;
@@ -98,15 +96,15 @@ impl Registry {
                 Force::No | Force::Yes => ImportDemand::Nothing,
             };
             match self.store.put_mode(&of.scope, mode, current.revision, demand).await? {
-                ModePut::Done => return Ok(()),
-                ModePut::Moved => {}
-                ModePut::NotEmpty => return Err(RegistryError::CannotImportOverSubjects),
+                ModePut::Done => Ok(Some(())),
+                ModePut::Moved => Ok(None),
+                ModePut::NotEmpty => Err(RegistryError::CannotImportOverSubjects),
                 ModePut::Referenced { subject, version } => {
-                    return Err(RegistryError::ReferenceExists { subject: qualified(&subject).to_string(), version });
+                    Err(RegistryError::ReferenceExists { subject: qualified(&subject).to_string(), version })
                 }
             }
-        }
-        Err(RegistryError::Crowded { subject: of.name().to_owned() })
+        };
+        self.queues.until_it_stands(&of.turn, of.name(), attempt).await
     }
 
     /// Removes a scope's mode; answers the one it had. `None` is a scope without one, below which there was something
@@ -120,22 +118,19 @@ impl Registry {
         if let (Depth::Below, Scope::Context(context)) = (depth, &of.scope) {
             self.store.delete_modes_below(context).await?;
         }
-        let _turn = self.queues.enter(&of.turn).await?;
-        for _ in 0..TRIES_MAX {
+        let attempt = async || {
             let current = self.store.scope_snapshot(&of.scope).await?;
             let Some(own) = current.settings.at(&of.scope).mode else {
                 return match depth {
-                    _ if of.is_never_unset() => Ok(Some(Mode::ReadWrite)),
-                    Depth::Below => Ok(None),
+                    _ if of.is_never_unset() => Ok(Some(Some(Mode::ReadWrite))),
+                    Depth::Below => Ok(Some(None)),
                     Depth::Own => Err(RegistryError::SubjectNotFound { subject: of.name().to_owned() }),
                 };
             };
             let put = self.store.put_mode(&of.scope, None, current.revision, ImportDemand::Nothing).await?;
-            if put == ModePut::Done {
-                return Ok(Some(own));
-            }
-        }
-        Err(RegistryError::Crowded { subject: of.name().to_owned() })
+            Ok((put == ModePut::Done).then_some(Some(own)))
+        };
+        self.queues.until_it_stands(&of.turn, of.name(), attempt).await
     }
 
     fn must_have_mutable_modes(&self) -> Result<(), RegistryError> {

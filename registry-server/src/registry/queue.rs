@@ -11,6 +11,10 @@ use super::{RegistryError, Subject};
 /// thousands of processes; beyond this the answer is to come back later.
 const WAITING_MAX: usize = 4096;
 
+/// How often a writer decides again because something it had looked at moved. In one process the queue keeps writers
+/// of one subject apart, so only changes in other scopes and other processes get in between.
+const TRIES_MAX: usize = 8;
+
 /// The queues of all subjects that are being written.
 #[derive(Debug, Default)]
 pub(super) struct Queues {
@@ -47,9 +51,32 @@ impl Queues {
     ///
     /// # Cancel safety
     /// Dropping the future leaves the queue.
-    pub(super) async fn enter(&self, subject: &Subject) -> Result<Turn, RegistryError> {
+    async fn enter(&self, subject: &Subject) -> Result<Turn, RegistryError> {
         let (turn, membership) = self.join(subject)?;
         Ok(Turn { _guard: turn.lock_owned().await, _membership: membership })
+    }
+
+    /// Looks, decides and writes in the turn of `of`, and all of it again when what was looked at has moved before it
+    /// was written: `attempt` answers `None` then. The answer is about `name`.
+    ///
+    /// # Errors
+    /// [`RegistryError::Crowded`] when too many wait already, or it moved [`TRIES_MAX`] times; else the attempt's.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the queue; an attempt's write may be done or not.
+    pub(super) async fn until_it_stands<T>(
+        &self,
+        of: &Subject,
+        name: &str,
+        mut attempt: impl AsyncFnMut() -> Result<Option<T>, RegistryError>,
+    ) -> Result<T, RegistryError> {
+        let _turn = self.enter(of).await?;
+        for _ in 0..TRIES_MAX {
+            if let Some(done) = attempt().await? {
+                return Ok(done);
+            }
+        }
+        Err(RegistryError::Crowded { subject: name.to_owned() })
     }
 
     fn join(&self, subject: &Subject) -> Result<(Arc<tokio::sync::Mutex<()>>, Membership), RegistryError> {

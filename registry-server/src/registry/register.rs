@@ -13,10 +13,6 @@ use super::cache::CachedSubject;
 use super::canonical::{Candidate, Schema, SchemaInput};
 use super::{Registry, RegistryError, Subject};
 
-/// How often a register decides again because something it had looked at moved. In one process the queue keeps
-/// writers of one subject apart, so only config changes and other processes get in between.
-pub(super) const TRIES_MAX: usize = 8;
-
 /// What a register checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Check {
@@ -113,18 +109,14 @@ impl Registry {
             return Ok(known);
         }
 
-        let _turn = self.queues.enter(&current.subject).await?;
-        for _ in 0..TRIES_MAX {
+        let attempt = async || {
             let current = self.subject(subject).await?;
-            let plan = match self.decide(&current, input, terms).await? {
-                Decision::Known(known) => return Ok(known),
-                Decision::Write(plan) => plan,
-            };
-            if let Some(registered) = self.write(&current, *plan, now_ms).await? {
-                return Ok(registered);
+            match self.decide(&current, input, terms).await? {
+                Decision::Known(known) => Ok(Some(known)),
+                Decision::Write(plan) => self.write(&current, *plan, now_ms).await,
             }
-        }
-        Err(RegistryError::Crowded { subject: subject.name().to_owned() })
+        };
+        self.queues.until_it_stands(&current.subject, subject.name(), attempt).await
     }
 
     /// Writes what was decided; `None` when something has moved since.

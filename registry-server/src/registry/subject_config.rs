@@ -14,7 +14,6 @@ use crate::store::{ConfigRecord, Put, Revision, Scope, Scopes, Settings};
 
 use super::cache::CachedSubject;
 use super::mode::is_read_only;
-use super::register::TRIES_MAX;
 use super::scope::InForce;
 use super::{Deleted, Inherit, Registry, RegistryError, ScopeName, Subject, SubjectPrefix, Subjects, rule_set};
 
@@ -95,8 +94,7 @@ impl Registry {
     pub async fn change_config(&self, of: &ScopeName, update: ConfigUpdate) -> Result<ConfigUpdate, RegistryError> {
         let rules = check_rules(&update);
         let change = ConfigChange::read(update)?;
-        let _turn = self.queues.enter(&of.turn).await?;
-        for _ in 0..TRIES_MAX {
+        let attempt = async || {
             let current = self.store.scope_snapshot(&of.scope).await?;
             must_be_writable(of, &current.settings)?;
             let in_force = InForce::at(&current.settings, &of.scope);
@@ -105,11 +103,10 @@ impl Registry {
             }
             let own = current.settings.at(&of.scope).config.clone().unwrap_or_default();
             let record = change.clone().apply(own);
-            if self.store.put_config(&of.scope, Some(record.clone()), current.revision).await? == Put::Done {
-                return echo(&record);
-            }
-        }
-        Err(RegistryError::Crowded { subject: of.name().to_owned() })
+            let put = self.store.put_config(&of.scope, Some(record.clone()), current.revision).await?;
+            (put == Put::Done).then(|| echo(&record)).transpose()
+        };
+        self.queues.until_it_stands(&of.turn, of.name(), attempt).await
     }
 
     /// Removes a scope's settings; answers those that it had.
@@ -118,21 +115,19 @@ impl Registry {
     /// [`RegistryError::SubjectNotFound`] when it has none, [`RegistryError::ReadOnlyMode`], or
     /// [`RegistryError::Crowded`], after which the same call may succeed.
     pub async fn delete_config(&self, of: &ScopeName) -> Result<Config, RegistryError> {
-        let _turn = self.queues.enter(&of.turn).await?;
-        for _ in 0..TRIES_MAX {
+        let attempt = async || {
             let current = self.store.scope_snapshot(&of.scope).await?;
             must_be_writable(of, &current.settings)?;
             let Some(own) = own(&current.settings, &of.scope) else {
                 if of.is_never_unset() {
-                    return shown(&InForce::at(&current.settings, &of.scope).shown());
+                    return shown(&InForce::at(&current.settings, &of.scope).shown()).map(Some);
                 }
                 return Err(RegistryError::SubjectNotFound { subject: of.name().to_owned() });
             };
-            if self.store.put_config(&of.scope, None, current.revision).await? == Put::Done {
-                return shown(&own);
-            }
-        }
-        Err(RegistryError::Crowded { subject: of.name().to_owned() })
+            let put = self.store.put_config(&of.scope, None, current.revision).await?;
+            (put == Put::Done).then(|| shown(&own)).transpose()
+        };
+        self.queues.until_it_stands(&of.turn, of.name(), attempt).await
     }
 
     async fn has_no_subject(&self) -> Result<bool, RegistryError> {
