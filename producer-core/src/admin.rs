@@ -132,6 +132,9 @@ pub async fn create_topics(
 ///
 /// # Errors
 /// As [`create_topics`], and whatever the broker says of the topic.
+///
+/// # Cancel safety
+/// As [`create_topics`].
 pub async fn create_topic(config: &AdminConfig, topic: NewTopic) -> Result<(), AdminError> {
     let results = create_topics(config, &[topic]).await?;
     results.into_iter().collect()

@@ -94,6 +94,9 @@ pub enum StartOffset {
 ///
 /// # Errors
 /// No broker can be asked, or the topic does not exist.
+///
+/// # Cancel safety
+/// Dropping the future loses nothing.
 pub async fn list_partitions(config: &ReaderConfig, topic: &str) -> Result<Vec<i32>, ReadError> {
     let found = find_topic(config, topic).await?;
     let mut partitions: Vec<_> = found.topic.partitions.iter().map(|partition| partition.partition_index).collect();
@@ -120,6 +123,9 @@ impl PartitionReader {
     ///
     /// # Errors
     /// The partition cannot be found or has no such offset.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
     pub async fn open(
         config: &ReaderConfig,
         topic: &str,
@@ -166,6 +172,9 @@ impl PartitionReader {
     ///
     /// # Errors
     /// The leader cannot be asked.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the end where it was.
     pub async fn extend(&mut self) -> Result<(), ReadError> {
         self.end = self.offset_at(LATEST).await?.max(self.end);
         Ok(())
@@ -200,6 +209,9 @@ impl PartitionReader {
     ///
     /// # Errors
     /// As [`next_batch`](Self::next_batch).
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses the records that were read so far; [`next_batch`](Self::next_batch) loses none.
     pub async fn read_to_end(&mut self) -> Result<Vec<StoredRecord>, ReadError> {
         let mut all = Vec::new();
         while let Some(records) = self.next_batch().await? {

@@ -80,6 +80,9 @@ impl Server {
     ///
     /// # Errors
     /// Nothing is left running then.
+    ///
+    /// # Cancel safety
+    /// Dropping the future may leave migrations done; nothing serves.
     pub async fn start(config: ServerConfig) -> Result<Self, StartError> {
         config.validate().map_err(StartError::Config)?;
         // Listening comes first: of two servers started alike the second must not even open the database.
@@ -122,12 +125,18 @@ impl Server {
     }
 
     /// Ends at once: running requests get no answer. What the store has accepted is still written.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the wait; the server ends by itself, and the store is left to the end of the process.
     pub async fn stop_now(self) {
         self.end(false).await;
     }
 
     /// For half a second goes on as before, but each answer ends its connection, so that busy clients go elsewhere. Then
     /// takes no more connections, finishes running requests within the grace period of the config, and closes the store.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the wait; the server ends by itself, and the store is left to the end of the process.
     pub async fn stop(self) {
         self.end(true).await;
     }

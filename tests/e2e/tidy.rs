@@ -35,6 +35,17 @@ fn nothing_unfinished_is_left() {
 }
 
 #[test]
+fn public_async_functions_tell_what_dropping_them_does() {
+    let is_api = |file: &&TreeFile| {
+        let parts: Vec<&str> = file.path.split('/').collect();
+        matches!(parts[..], ["schema-core" | "avro-serde" | "producer-core" | "registry-server", "src", ..])
+            && !parts.contains(&"conformance")
+            && !file.path.ends_with("/conformance.rs")
+    };
+    report(rust_files().iter().filter(is_api).flat_map(|file| leftovers::uncancellable(&file.path, &file.text)));
+}
+
+#[test]
 fn no_text_names_a_place_on_one_machine() {
     report(files(&["rs", "md", "toml", "py", "sql", "xml", "sh", ""]).iter().flat_map(leftovers::machine_paths));
 }

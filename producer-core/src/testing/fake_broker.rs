@@ -161,6 +161,9 @@ impl FakeBroker {
     ///
     /// # Errors
     /// A socket cannot be opened, or the number of nodes is out of range.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
     pub async fn start(config: FakeBrokerConfig) -> io::Result<Self> {
         check_nodes(config.nodes)?;
         let mut sockets = Vec::new();
@@ -222,6 +225,9 @@ impl FakeBroker {
     }
 
     /// Closes every socket and waits until they are closed.
+    ///
+    /// # Cancel safety
+    /// Dropping the future may leave it half done: some of its tasks may run on.
     pub async fn stop(self) {
         for (_, listener) in self.listeners.into_inner() {
             listener.stop().await;
@@ -294,6 +300,9 @@ impl FakeBroker {
     ///
     /// # Errors
     /// No such node.
+    ///
+    /// # Cancel safety
+    /// Dropping the future may leave it half done: some of its tasks may run on.
     pub async fn stop_node(&self, node: i32) -> Result<(), FakeBrokerError> {
         self.set_up(node, false)?;
         let listener = self.listeners.lock().await.remove(&node);
@@ -307,6 +316,9 @@ impl FakeBroker {
     ///
     /// # Errors
     /// No such node, or the port is taken.
+    ///
+    /// # Cancel safety
+    /// Dropping the future may leave it half done: some of its tasks may run on.
     pub async fn restart_node(&self, node: i32) -> Result<(), FakeBrokerError> {
         let address = self.shared.cluster().nodes.iter().find(|known| known.id == node).map(|known| known.address);
         let address = address.ok_or(FakeBrokerError::UnknownNode(node))?;

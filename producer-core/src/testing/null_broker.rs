@@ -71,6 +71,9 @@ impl NullBroker {
     ///
     /// # Errors
     /// The socket cannot be opened.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
     pub async fn start(config: NullBrokerConfig) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -86,6 +89,9 @@ impl NullBroker {
     }
 
     /// Closes every socket and waits until they are closed.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the wait.
     pub async fn stop(self) {
         drop(self.stop);
         // The task only ends by itself or by a panic, which is already on stderr.

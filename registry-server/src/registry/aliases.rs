@@ -13,6 +13,9 @@ impl Registry {
     ///
     /// # Errors
     /// The store's.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
     pub async fn aliases(&self) -> Result<HashMap<SubjectKey, Vec<Arc<str>>>, RegistryError> {
         let mut aliases: HashMap<SubjectKey, Vec<Arc<str>>> = HashMap::new();
         for (subject, target) in self.store.aliases().await? {

@@ -236,6 +236,9 @@ impl Registry {
     ///
     /// # Errors
     /// The store's, or [`RegistryError::Corrupt`] when the version is there and its content is not.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
     pub async fn content_of(
         &self,
         subject: &SubjectKey,

@@ -21,6 +21,9 @@ impl Registry {
     ///
     /// # Errors
     /// The schema is bad, or [`RegistryError::VersionNotFound`] for a version by number that is not there.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
     pub async fn check_compatibility(
         &self,
         subject: &Subject,

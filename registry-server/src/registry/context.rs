@@ -59,6 +59,9 @@ impl Registry {
     ///
     /// # Errors
     /// The store's.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
     pub async fn contexts(&self, prefix: &str) -> Result<Vec<Arc<str>>, RegistryError> {
         let mut contexts = self.store.contexts(prefix).await?;
         if DEFAULT_CONTEXT.starts_with(prefix) && !contexts.iter().any(|context| **context == *DEFAULT_CONTEXT) {
@@ -72,6 +75,9 @@ impl Registry {
     ///
     /// # Errors
     /// [`RegistryError::ContextNotEmpty`] when it has subjects, soft-deleted ones included.
+    ///
+    /// # Cancel safety
+    /// Dropping the future may leave it done or not; the call can be repeated.
     pub async fn delete_context(&self, written: &str) -> Result<(), RegistryError> {
         let context = context_name(written);
         match self.store.delete_context(&context).await? {

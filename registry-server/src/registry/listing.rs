@@ -114,6 +114,9 @@ impl<L: Listed> Listing<L> {
     ///
     /// # Errors
     /// The store's; the same call may succeed later.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing: the same page is read by the next call.
     pub async fn next(&mut self) -> Result<Vec<L::Item>, RegistryError> {
         while let Some(section) = self.sections.front_mut() {
             let after = section.after.as_ref().map(|(subject, version)| (&**subject, *version));
@@ -205,6 +208,9 @@ impl Registry {
     ///
     /// # Errors
     /// The store's.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
     pub async fn list<L: Listed>(&self, listed: L, of: SubjectPrefix<'_>) -> Result<Listing<L>, RegistryError> {
         let (contexts, prefix) = self.contexts_of(of).await?;
         let store = Arc::clone(&self.store);

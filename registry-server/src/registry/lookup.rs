@@ -21,6 +21,9 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::SubjectNotFound`] when the subject has no version that may be seen,
     /// [`RegistryError::SchemaNotFound`] when none of them has the schema.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
     pub async fn lookup(
         &self,
         subject: &Subject,
@@ -62,6 +65,9 @@ impl Registry {
     ///
     /// # Errors
     /// [`RegistryError::SubjectNotFound`] or [`RegistryError::VersionNotFound`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
     pub async fn version(
         &self,
         subject: &Subject,
@@ -77,6 +83,9 @@ impl Registry {
     ///
     /// # Errors
     /// As [`Self::version`], and those of `make`.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
     pub async fn version_answer<E: From<RegistryError>>(
         &self,
         subject: &Subject,
@@ -140,6 +149,9 @@ impl Registry {
     ///
     /// # Errors
     /// [`RegistryError::SubjectNotFound`] when none may be seen.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
     pub async fn versions(&self, subject: &Subject, deleted: Deleted) -> Result<Vec<VersionEntry>, RegistryError> {
         let current = self.subject(subject).await?;
         current.must_have_versions(deleted)?;
@@ -154,6 +166,9 @@ impl Registry {
     ///
     /// # Errors
     /// The store's.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
     pub async fn schema_by_id(
         &self,
         id: i32,
@@ -218,6 +233,9 @@ impl Registry {
     ///
     /// # Errors
     /// The store's.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
     pub async fn uses_in_context(&self, id: i32, subject: Option<&Subject>) -> Result<Vec<SchemaUse>, RegistryError> {
         let context = subject.map_or_else(default_context, |subject| Arc::clone(&subject.key.context));
         match schema_id(id) {
@@ -230,6 +248,9 @@ impl Registry {
     ///
     /// # Errors
     /// The store's.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
     pub async fn max_id(&self, subject: &SubjectKey) -> Result<Option<SchemaId>, RegistryError> {
         Ok(self.store.last_id(&subject.context).await?)
     }
@@ -238,6 +259,9 @@ impl Registry {
     ///
     /// # Errors
     /// The store's.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
     pub async fn schema_by_guid(&self, guid: &str) -> Result<Option<Arc<SchemaInUse>>, RegistryError> {
         for (context, id) in self.ids_by_guid(guid).await? {
             if let Some(schema) = self.schema_in_use(&context, id).await? {
@@ -251,6 +275,9 @@ impl Registry {
     ///
     /// # Errors
     /// The store's.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
     pub async fn ids_by_guid(&self, guid: &str) -> Result<Vec<(Arc<str>, SchemaId)>, RegistryError> {
         match guid.parse::<Guid>() {
             Ok(guid) => Ok(self.store.ids_by_guid(guid.0).await?),
@@ -262,6 +289,9 @@ impl Registry {
     ///
     /// # Errors
     /// [`RegistryError::SubjectNotFound`], or [`RegistryError::SchemaNotFound`] when no version has them.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
     pub async fn version_with_metadata(
         &self,
         subject: &Subject,
@@ -284,6 +314,9 @@ impl Registry {
     ///
     /// # Errors
     /// [`RegistryError::SubjectNotFound`] or [`RegistryError::VersionNotFound`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
     pub async fn referrers(
         &self,
         subject: &Subject,
@@ -306,6 +339,9 @@ impl Registry {
     ///
     /// # Errors
     /// The store's, or [`RegistryError::Corrupt`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
     pub async fn resolved_text(&self, content: &Arc<Content>) -> Result<String, RegistryError> {
         Ok(self.parsed(content).await?.parsed.resolved_text())
     }
@@ -314,6 +350,9 @@ impl Registry {
     ///
     /// # Errors
     /// As [`Self::resolved_text`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
     pub async fn tags(&self, content: &Arc<Content>) -> Result<Vec<EntityTags>, RegistryError> {
         Ok(self.parsed(content).await?.parsed.tags())
     }

@@ -124,11 +124,17 @@ impl Registry {
     ///
     /// # Errors
     /// The store's own, when they do not.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
     pub async fn ping(&self) -> Result<(), RegistryError> {
         Ok(self.store.ping().await?)
     }
 
     /// Ends the store after what it has accepted.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the wait; the store still writes what it has accepted.
     pub async fn close(&self) {
         self.store.close().await;
     }

@@ -63,6 +63,9 @@ impl Registry {
     ///
     /// # Errors
     /// [`RegistryError::ModeNotSet`] when it has none and does not inherit.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
     pub async fn mode(&self, of: &ScopeName, inherit: Inherit) -> Result<Mode, RegistryError> {
         let settings = self.store.scope_snapshot(&of.scope).await?.settings;
         match (inherit, settings.at(&of.scope).mode) {
@@ -79,9 +82,12 @@ impl Registry {
     /// demands nothing.
     ///
     /// # Errors
-    /// [`RegistryError::ModeIsFixed`], [`RegistryError::ForwardModeIsGlobal`], [`RegistryError::CannotImportOverSubjects`],
-    /// [`RegistryError::ReferenceExists`] when something refers to what would be purged, or
+    /// [`RegistryError::ModeIsFixed`], [`RegistryError::ForwardModeIsGlobal`],
+    /// [`RegistryError::CannotImportOverSubjects`], [`RegistryError::ReferenceExists`] when something refers to what would be purged, or
     /// [`RegistryError::Crowded`], after which the same call may succeed.
+    ///
+    /// # Cancel safety
+    /// Dropping the future may leave the mode changed or not; the call can be repeated.
     pub async fn put_mode(&self, of: &ScopeName, mode: Option<Mode>, force: Force) -> Result<(), RegistryError> {
         self.must_have_mutable_modes()?;
         if mode == Some(Mode::Forward) && of.scope != Scope::Global {
@@ -111,8 +117,11 @@ impl Registry {
     /// to do all the same.
     ///
     /// # Errors
-    /// [`RegistryError::ModeIsFixed`], [`RegistryError::SubjectNotFound`] when it has none, or [`RegistryError::Crowded`], after which the same call
-    /// may succeed.
+    /// [`RegistryError::ModeIsFixed`], [`RegistryError::SubjectNotFound`] when it has none, or
+    /// [`RegistryError::Crowded`], after which the same call may succeed.
+    ///
+    /// # Cancel safety
+    /// Dropping the future may leave the mode changed or not; the call can be repeated.
     pub async fn delete_mode(&self, of: &ScopeName, depth: Depth) -> Result<Option<Mode>, RegistryError> {
         self.must_have_mutable_modes()?;
         if let (Depth::Below, Scope::Context(context)) = (depth, &of.scope) {

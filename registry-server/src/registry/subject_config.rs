@@ -73,6 +73,9 @@ impl Registry {
     ///
     /// # Errors
     /// [`RegistryError::ConfigNotSet`] when it has none and does not inherit.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
     pub async fn config(&self, of: &ScopeName, inherit: Inherit) -> Result<Config, RegistryError> {
         let settings = self.store.scope_snapshot(&of.scope).await?.settings;
         if inherit == Inherit::Yes {
@@ -91,6 +94,9 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::InvalidLevel`], [`RegistryError::InvalidRuleSet`], [`RegistryError::InvalidSubject`] for an
     /// alias, [`RegistryError::ReadOnlyMode`], or [`RegistryError::Crowded`], after which the same call may succeed.
+    ///
+    /// # Cancel safety
+    /// Dropping the future may leave the settings changed or not; the call can be repeated.
     pub async fn change_config(&self, of: &ScopeName, update: ConfigUpdate) -> Result<ConfigUpdate, RegistryError> {
         let rules = check_rules(&update);
         let change = ConfigChange::read(update)?;
@@ -114,6 +120,9 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::SubjectNotFound`] when it has none, [`RegistryError::ReadOnlyMode`], or
     /// [`RegistryError::Crowded`], after which the same call may succeed.
+    ///
+    /// # Cancel safety
+    /// Dropping the future may leave the settings changed or not; the call can be repeated.
     pub async fn delete_config(&self, of: &ScopeName) -> Result<Config, RegistryError> {
         let attempt = async || {
             let current = self.store.scope_snapshot(&of.scope).await?;
@@ -138,6 +147,9 @@ impl Registry {
     ///
     /// # Errors
     /// The store's.
+    ///
+    /// # Cancel safety
+    /// Dropping the future may leave it done or not; the call can be repeated.
     pub async fn seed_level(&self, level: Level) -> Result<(), RegistryError> {
         let scope = ScopeName::default_context().scope;
         let revision = self.store.scope_snapshot(&scope).await?.revision;

@@ -44,6 +44,14 @@ pub use sqlite::SqliteStore;
 /// A place that keeps schemas. Every write is durable when the call returns.
 ///
 /// Reads show what was committed when they began, or later; a snapshot and its revision come from one moment.
+///
+/// # Errors
+/// Every call may fail with what a [`StoreErrorKind`] says; what the decision of a caller has met, a revision that has
+/// moved or a reference in the way, is no error but an answer. After an error a write may be done or not: the next
+/// decision sees which.
+///
+/// # Cancel safety
+/// Dropping the future of a read loses nothing. That of a write may leave it done or not.
 #[async_trait]
 pub trait Store: Debug + Send + Sync + 'static {
     /// The subject with its revision; a subject that does not exist has no versions.
@@ -179,6 +187,9 @@ pub const IN_MEMORY: &str = "sqlite::memory:";
 ///
 /// [`StoreErrorKind::Setup`] with advice when the address is wrong, another process owns the file, or the database is
 /// newer than this program; [`StoreErrorKind::Unavailable`] when it cannot be reached.
+///
+/// # Cancel safety
+/// Dropping the future may leave migrations done.
 pub async fn open(address: &str) -> Result<Arc<dyn Store>, StoreError> {
     if address == IN_MEMORY {
         return Ok(Arc::new(SqliteStore::open_in_memory().await?));

@@ -61,6 +61,9 @@ impl PostgresStore {
     ///
     /// [`Setup`](super::StoreErrorKind::Setup) when the URL or the rights are wrong, or the database is newer than this
     /// program; [`Unavailable`](super::StoreErrorKind::Unavailable) when it cannot be reached.
+    ///
+    /// # Cancel safety
+    /// Dropping the future may leave migrations done.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let target = Target::parse(url)?;
         let connect = || target.connect("open the database");

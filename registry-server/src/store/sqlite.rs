@@ -53,6 +53,9 @@ impl SqliteStore {
     ///
     /// [`Setup`](super::StoreErrorKind::Setup) when another process owns the file, the file is newer than this
     /// program, or SQLite is too old; else what the disk says.
+    ///
+    /// # Cancel safety
+    /// Dropping the future may leave the file there, with its migrations done.
     pub async fn open_file(path: &Path) -> Result<Self, StoreError> {
         let ownership = Ownership::take(path)?;
         Self::start(Location::file(ownership.database()), Some(ownership)).await
@@ -63,6 +66,9 @@ impl SqliteStore {
     /// # Errors
     ///
     /// [`Setup`](super::StoreErrorKind::Setup) when SQLite is too old.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
     pub async fn open_in_memory() -> Result<Self, StoreError> {
         Self::start(Location::memory(), None).await
     }

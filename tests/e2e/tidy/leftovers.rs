@@ -55,6 +55,20 @@ pub(super) fn machine_paths(file: &TreeFile) -> Vec<String> {
 }
 
 /// Whether `place` stands in `line` at the beginning of a path: after nothing, a space, a quote or the like.
+/// Public async functions whose documentation does not say what is lost when their future is dropped.
+pub(super) fn uncancellable(path: &str, text: &str) -> Vec<String> {
+    let mut is_told = false;
+    let mut problems = Vec::new();
+    for (number, line) in text.lines().map(str::trim_start).enumerate() {
+        if line.starts_with("pub async fn ") && !is_told {
+            problems.push(format!("{path}:{}: no `# Cancel safety`", number + 1));
+        }
+        is_told =
+            line.starts_with("/// # Cancel safety") || is_told && (line.starts_with("///") || line.starts_with("#["));
+    }
+    problems
+}
+
 fn begins_a_path(line: &str, place: &str) -> bool {
     line.match_indices(place).any(|(at, _)| {
         let before = line[..at].chars().next_back();
@@ -121,6 +135,8 @@ fn planted_violations_are_found() {
     assert_eq!(unfinished("a.rs", "fn f() { todo!() }\n"), ["a.rs:1: `todo!` is left"]);
     assert_eq!(unfinished("a.rs", "\n#[ignore = \"later\"]\n").len(), 1);
     assert_eq!(machine_paths(&file).len(), 1);
+    let second = "/// # Cancel safety\npub async fn a() {}\n\n/// Waits.\npub async fn b() {}\n";
+    assert_eq!(uncancellable("a.rs", second), ["a.rs:5: no `# Cancel safety`"]);
     assert!(!forbids_unsafe_code("[workspace.lints.rust]\nmissing_docs = \"warn\"\n[x]\nunsafe_code = \"forbid\"\n"));
     assert!(lint_problems("cli", "[package]\n[lints]\n").is_some());
     let source = "// a_b::C is not used\nuse std::d::E;\nlet text = \"a_b::C\"; c::a_b();\n";
@@ -139,6 +155,8 @@ fn what_is_in_order_passes() {
     assert_eq!(shape_problems("cli/src/tested.rs", &tests), [""; 0]);
     assert_eq!(unfinished("a.rs", "// todo!\nlet text = \"dbg!\";"), [""; 0]);
     assert_eq!(machine_paths(&file), [""; 0]);
+    let told = "    /// # Cancel safety\n    /// None.\n    #[must_use]\n    pub async fn a() {}\nasync fn b() {}\n";
+    assert_eq!(uncancellable("a.rs", told), [""; 0]);
     assert!(forbids_unsafe_code("[workspace.lints.rust]\nunsafe_code = \"forbid\"\n"));
     assert_eq!(lint_problems("cli", "[lints]\nworkspace = true\n"), None);
 }
