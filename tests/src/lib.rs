@@ -6,6 +6,7 @@
 
 pub mod binaries;
 pub mod cache;
+pub mod disk;
 pub mod flights;
 pub mod ledger;
 pub mod process;

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use tempfile::TempDir;
 
 use crate::binaries;
+use crate::disk::Disk;
 use crate::process::Process;
 use crate::wait::wait_for;
 
@@ -16,6 +17,9 @@ const ADDRESS_PREFIX: &str = "listening on ";
 
 /// The server's log, in its working folder.
 const LOG: &str = "log";
+
+/// The database of a registry on a disk of the test's own.
+pub const ON_DISK: &str = "registry.db";
 
 const START_DEADLINE: Duration = Duration::from_secs(60);
 
@@ -57,6 +61,19 @@ impl Registry {
         let mut command = Command::new(binaries::path("registry-server")?);
         command.args(["--listen", "127.0.0.1:0"]).args(arguments).current_dir(folder.path());
         command.envs(variables.iter().copied());
+        let (process, url) = launch(&mut command, folder.path())?;
+        Ok(Self { process, url, folder, command })
+    }
+
+    /// Starts a registry with its database on a disk of the test's own.
+    ///
+    /// # Errors
+    /// As [`start_registry`].
+    pub fn start_on(disk: &Disk, arguments: &[&str]) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("registry-").tempdir()?;
+        let database = format!("sqlite://{}", disk.path().join(ON_DISK).display());
+        let mut command = disk.enter(binaries::path("registry-server")?);
+        command.args(["--listen", "127.0.0.1:0", "--database", &database]).args(arguments);
         let (process, url) = launch(&mut command, folder.path())?;
         Ok(Self { process, url, folder, command })
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use schema_core::error_code::{ApiError, ErrorCode};
 
-use crate::registry::RegistryError;
+use crate::registry::{RegistryError, StoreErrorKind};
 
 /// How long a client should wait when the storage is away or a subject is crowded.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -88,7 +88,11 @@ fn api_error(error: RegistryError, incompatible: ErrorCode) -> ApiError {
         RegistryError::ConfigNotSet { subject } => ApiError::subject_level_not_set(&subject),
         RegistryError::NotSupported { what } => ApiError::not_supported_yet(&what),
         RegistryError::Crowded { .. } => ApiError::unavailable("too many writers of this subject"),
-        RegistryError::Unavailable(_) => ApiError::unavailable("the storage is not reachable"),
+        RegistryError::Unavailable(cause) => ApiError::unavailable(match cause.kind {
+            StoreErrorKind::Full => "the storage is full",
+            StoreErrorKind::ReadOnly => "the storage is read-only",
+            _ => "the storage is not reachable",
+        }),
         RegistryError::Store(_) | RegistryError::Corrupt { .. } | RegistryError::CorruptConfig { .. } => {
             ApiError::store_failed()
         }

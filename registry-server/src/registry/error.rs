@@ -193,7 +193,7 @@ pub enum RegistryError {
         /// The subject.
         subject: String,
     },
-    /// The store is away, busy or full: try again later.
+    /// The store is away, busy, full or read-only: try again later.
     #[error("the store is not available")]
     Unavailable(#[source] Arc<StoreError>),
     /// The store failed in a way that waiting does not mend.

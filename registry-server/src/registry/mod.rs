@@ -49,7 +49,7 @@ pub use register::{Check, Registered, Terms, WantedVersion};
 pub use scope::{Inherit, ScopeName};
 pub use subject::{Subject, qualified};
 
-pub use crate::store::{DeleteMode, Deleted, Latest, SchemaUse, Shown, SubjectKey};
+pub use crate::store::{DeleteMode, Deleted, Latest, SchemaUse, Shown, StoreErrorKind, SubjectKey};
 
 use cache::Caches;
 use queue::Queues;

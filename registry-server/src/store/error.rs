@@ -17,8 +17,12 @@ pub struct StoreError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
-    /// The database cannot be reached, is full, or is busy: try again later.
+    /// The database cannot be reached, or is busy: try again later.
     Unavailable,
+    /// There is no room for what is to be written: it succeeds once somebody has made some.
+    Full,
+    /// The database takes no writes, as a standby or a file without the right to write: it succeeds once that has changed.
+    ReadOnly,
     /// The stored data is not what this program wrote: a person must look.
     Corrupt,
     /// The database cannot be opened as it stands, the cause says why: another process owns it, it is newer
@@ -48,9 +52,14 @@ impl StoreError {
         Self::new(operation, StoreErrorKind::Unavailable, why.into())
     }
 
+    /// The same, with its cause as a text: for each of several who wait for one outcome.
+    pub(super) fn copy(&self) -> Self {
+        Self::new(self.operation, self.kind, self.source.to_string())
+    }
+
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_retriable(&self) -> bool {
-        self.kind == StoreErrorKind::Unavailable
+        matches!(self.kind, StoreErrorKind::Unavailable | StoreErrorKind::Full | StoreErrorKind::ReadOnly)
     }
 }

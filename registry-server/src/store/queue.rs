@@ -10,12 +10,12 @@ use async_trait::async_trait;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::StoreError;
 use super::changes::Changes;
 use super::connection::Connection;
 use super::locks::Locks;
 use super::survive::survive;
 use super::writes::Write;
+use super::{StoreError, StoreErrorKind};
 
 /// Writes that may wait. At a few milliseconds per commit of [`GROUP_MAX`] the last of them waits well below a second.
 const QUEUE_MAX: usize = 256;
@@ -43,7 +43,7 @@ pub(super) trait Writer: Send + 'static {
     /// # Errors
     ///
     /// The database shows no sign of life: what waits has waited long enough, and is told the reason.
-    async fn write(&mut self, taken: &mut Vec<Box<dyn Queued<Self::Connection>>>) -> Result<(), String>;
+    async fn write(&mut self, taken: &mut Vec<Box<dyn Queued<Self::Connection>>>) -> Result<(), StoreError>;
 
     /// After a panic in [`write`](Self::write): the connection is in doubt.
     async fn doubt(&mut self);
@@ -145,8 +145,11 @@ pub(super) trait Queued<C>: Send {
     /// Applies the write and keeps the outcome until it may be told; whether it succeeded.
     async fn apply(&mut self, connection: &mut C, changes: &mut Changes) -> bool;
 
+    /// Why the write failed, if it did when it was last applied.
+    fn failure(&self) -> Option<&StoreError>;
+
     /// Tells the outcome, or why the group that it was in has none.
-    fn answer(self: Box<Self>, group: Result<(), &str>);
+    fn answer(self: Box<Self>, group: Result<(), &StoreError>);
 }
 
 struct Job<W: Write> {
@@ -172,11 +175,18 @@ impl<C: Connection, W: Write> Queued<C> for Job<W> {
         self.outcome.insert(outcome).is_ok()
     }
 
-    fn answer(self: Box<Self>, group: Result<(), &str>) {
+    fn failure(&self) -> Option<&StoreError> {
+        self.outcome.as_ref()?.as_ref().err()
+    }
+
+    fn answer(self: Box<Self>, group: Result<(), &StoreError>) {
         let answer = match (group, self.outcome) {
             (Ok(()), Some(outcome)) => outcome,
-            (Err(reason), _) => {
-                Err(StoreError::unavailable(W::OPERATION, format!("the shared transaction failed: {reason}")))
+            (Err(error), _) => {
+                // Whatever came of the group: this write may succeed in another one.
+                let kind = if error.is_retriable() { error.kind } else { StoreErrorKind::Unavailable };
+                let reason = format!("the shared transaction failed: {error}: {}", error.source);
+                Err(StoreError::new(W::OPERATION, kind, reason))
             }
             // A group that succeeds has reached every write.
             (Ok(()), None) => Err(StoreError::unavailable(W::OPERATION, "the write was not reached")),

@@ -58,7 +58,8 @@ impl SqliteStore {
     /// Dropping the future may leave the file there, with its migrations done.
     pub async fn open_file(path: &Path) -> Result<Self, StoreError> {
         let ownership = Ownership::take(path)?;
-        Self::start(Location::file(ownership.database()), Some(ownership)).await
+        let location = Location::file(ownership.database());
+        Self::start(location.clone(), Some(ownership)).await.map_err(|error| connect::explain(&location, error))
     }
 
     /// A store in memory that ends with this value; nothing touches the disk.

@@ -7,7 +7,7 @@ mod faults;
 mod guide;
 mod kills;
 mod load;
-mod nodes;
+pub(crate) mod nodes;
 mod outages;
 mod races;
 mod store;

@@ -12,43 +12,43 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a registry answered.
 #[derive(Debug, Clone)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) retry_after: Option<String>,
-    pub(super) body: Value,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) retry_after: Option<String>,
+    pub(crate) body: Value,
 }
 
 impl Answer {
-    pub(super) fn is_ok(&self) -> bool {
+    pub(crate) fn is_ok(&self) -> bool {
         self.status == 200
     }
 
     /// The id in the body.
-    pub(super) fn id(&self) -> u64 {
+    pub(crate) fn id(&self) -> u64 {
         self.body["id"].as_u64().unwrap_or_default()
     }
 
     /// `error_code` in the body.
-    pub(super) fn code(&self) -> u64 {
+    pub(crate) fn code(&self) -> u64 {
         self.body["error_code"].as_u64().unwrap_or_default()
     }
 }
 
 /// The client of one node.
 #[derive(Debug, Clone)]
-pub(super) struct Node {
+pub(crate) struct Node {
     url: String,
     client: reqwest::Client,
 }
 
 impl Node {
-    pub(super) fn new(url: &str) -> Self {
+    pub(crate) fn new(url: &str) -> Self {
         let client = reqwest::Client::builder().timeout(ANSWER_TIMEOUT).build().unwrap();
         Self { url: url.to_owned(), client }
     }
 
     /// Sends a request. An error means that no answer came.
-    pub(super) async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Result<Answer> {
+    pub(crate) async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Result<Answer> {
         let method = reqwest::Method::from_bytes(method.as_bytes())?;
         let mut request = self.client.request(method, format!("{}{path}", self.url));
         if let Some(body) = body {
@@ -62,27 +62,27 @@ impl Node {
         Ok(Answer { status, retry_after, body: serde_json::from_slice(&body).unwrap_or_default() })
     }
 
-    pub(super) async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.call("GET", path, None).await.unwrap()
     }
 
-    pub(super) async fn register(&self, subject: &str, schema: &Value) -> Answer {
+    pub(crate) async fn register(&self, subject: &str, schema: &Value) -> Answer {
         self.try_register(subject, schema).await.unwrap()
     }
 
-    pub(super) async fn try_register(&self, subject: &str, schema: &Value) -> Result<Answer> {
+    pub(crate) async fn try_register(&self, subject: &str, schema: &Value) -> Result<Answer> {
         let body = json!({ "schema": schema.to_string() });
         self.call("POST", &format!("/subjects/{subject}/versions"), Some(body)).await
     }
 }
 
 /// Starts a registry on a database, as a process of its own.
-pub(super) fn start(database: &str) -> Registry {
+pub(crate) fn start(database: &str) -> Registry {
     Registry::start(&["--database", database]).unwrap()
 }
 
 /// Starts registries on a fresh database of the shared server, with a variable in their environment.
-pub(super) fn start_together(count: usize, variables: &[(&str, &str)]) -> Result<Vec<Registry>> {
+pub(crate) fn start_together(count: usize, variables: &[(&str, &str)]) -> Result<Vec<Registry>> {
     let database = Postgres::shared()?.create_database()?;
     (0..count)
         .map(|_| {
@@ -94,7 +94,7 @@ pub(super) fn start_together(count: usize, variables: &[(&str, &str)]) -> Result
 }
 
 /// A record schema with these fields, in JSON.
-pub(super) fn record(name: &str, fields: &[(&str, Value)]) -> Value {
+pub(crate) fn record(name: &str, fields: &[(&str, Value)]) -> Value {
     let fields: Vec<Value> =
         fields.iter().map(|(name, of)| json!({ "name": name, "type": of, "default": default_of(of) })).collect();
     json!({ "type": "record", "name": name, "fields": fields })

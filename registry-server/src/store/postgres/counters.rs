@@ -90,7 +90,7 @@ async fn answer(pool: &Pool, batch: &mut Vec<Question>) {
                 || Err(StoreError::corrupt(OPERATION, "a row is missing that is always there")),
                 |row| rows::revision(OPERATION, row, 0, Narrowest::Subject),
             ),
-            Err(error) => Err(StoreError::new(OPERATION, error.kind, error.source.to_string())),
+            Err(error) => Err(error.copy()),
         };
         // The caller may have gone away.
         let _ = question.reply.send(answer);

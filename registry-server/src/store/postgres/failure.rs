@@ -6,16 +6,21 @@ use super::super::{StoreError, StoreErrorKind};
 pub(crate) fn kind_of(error: &sqlx::Error) -> StoreErrorKind {
     match error {
         // https://www.postgresql.org/docs/current/errcodes-appendix.html
-        sqlx::Error::Database(error) => match error.code().unwrap_or_default().get(..2) {
+        sqlx::Error::Database(error) => match &*error.code().unwrap_or_default() {
             // A text with U+0000, which PostgreSQL cannot keep.
-            _ if error.code().as_deref() == Some("22021") => StoreErrorKind::Invalid,
-            // Checked values reach the database, so a broken constraint means that rows are not what we wrote.
-            Some("22" | "23" | "XX") => StoreErrorKind::Corrupt,
-            // More than the server can do, now or later.
-            Some("0A" | "54") => StoreErrorKind::Invalid,
-            // The password, the database's name, the rights.
-            Some("28" | "3D" | "42") => StoreErrorKind::Setup,
-            _ => StoreErrorKind::Unavailable,
+            "22021" => StoreErrorKind::Invalid,
+            // A standby, or a server or database that is set to read only.
+            "25006" => StoreErrorKind::ReadOnly,
+            "53100" => StoreErrorKind::Full,
+            code => match code.get(..2) {
+                // Checked values reach the database, so a broken constraint means that rows are not what we wrote.
+                Some("22" | "23" | "XX") => StoreErrorKind::Corrupt,
+                // More than the server can do, now or later.
+                Some("0A" | "54") => StoreErrorKind::Invalid,
+                // The password, the database's name, the rights.
+                Some("28" | "3D" | "42") => StoreErrorKind::Setup,
+                _ => StoreErrorKind::Unavailable,
+            },
         },
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::RowNotFound => StoreErrorKind::Corrupt,
         sqlx::Error::Configuration(_) => StoreErrorKind::Setup,

@@ -58,12 +58,12 @@ struct Task {
 impl queue::Writer for Task {
     type Connection = PgConnection;
 
-    async fn write(&mut self, taken: &mut Vec<Box<dyn Queued<PgConnection>>>) -> Result<(), String> {
+    async fn write(&mut self, taken: &mut Vec<Box<dyn Queued<PgConnection>>>) -> Result<(), StoreError> {
         let mut hangs = Ok(());
         for group in groups(taken) {
             match &hangs {
                 Ok(()) => hangs = self.commit_group(group).await,
-                Err(reason) => group.answer(Err(reason)),
+                Err(error) => group.answer(Err(error)),
             }
         }
         hangs
@@ -83,18 +83,18 @@ impl queue::Writer for Task {
 
 impl Task {
     /// Writes and answers a group; an error when the database shows no sign of life.
-    async fn commit_group(&mut self, mut group: Group) -> Result<(), String> {
+    async fn commit_group(&mut self, mut group: Group) -> Result<(), StoreError> {
         let outcome = self.commit(&mut group, Wait::Patiently).await;
         if group.jobs.len() > 1 && matches!(outcome, Err(Trouble { kind: TroubleKind::Locked, .. })) {
             for mut alone in group.divide() {
                 let outcome = self.commit(&mut alone, Wait::NoMore).await;
-                alone.answer(outcome.as_ref().map(drop).map_err(|trouble| &*trouble.reason));
+                alone.answer(outcome.as_ref().map(drop).map_err(|trouble| &trouble.error));
             }
             return Ok(());
         }
-        group.answer(outcome.as_ref().map(drop).map_err(|trouble| &*trouble.reason));
+        group.answer(outcome.as_ref().map(drop).map_err(|trouble| &trouble.error));
         match outcome {
-            Err(Trouble { kind: TroubleKind::Silent, reason }) => Err(reason),
+            Err(Trouble { kind: TroubleKind::Silent, error }) => Err(error),
             _ => Ok(()),
         }
     }
@@ -217,7 +217,7 @@ impl Group {
         self.jobs.into_iter().map(Self::of_one)
     }
 
-    fn answer(self, outcome: Result<(), &str>) {
+    fn answer(self, outcome: Result<(), &StoreError>) {
         for job in self.jobs {
             job.answer(outcome);
         }
@@ -246,7 +246,7 @@ fn groups(taken: &mut Vec<Box<dyn Queued<PgConnection>>>) -> Vec<Group> {
 /// Why a group's transaction failed.
 #[derive(Debug)]
 struct Trouble {
-    reason: String,
+    error: StoreError,
     kind: TroubleKind,
 }
 
@@ -285,6 +285,6 @@ impl From<StoreError> for Trouble {
         } else {
             TroubleKind::Final
         };
-        Self { reason: format!("{error}: {}", error.source), kind }
+        Self { error, kind }
     }
 }

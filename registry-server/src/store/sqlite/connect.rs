@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -28,6 +28,11 @@ const LOG_BYTES_KEPT: &str = "67108864";
 /// The log is moved into the file when it has so many pages of 4 KiB: a page that many writes change is moved once for
 /// all of them, and a start after a crash reads at most 16 MiB of log.
 const CHECKPOINT_PAGES: &str = "4096";
+
+const MAKE_ROOM: &str = "make room on its disk";
+
+const LET_WRITE: &str = "the server writes to the database, to files beside it and to their folder: let its user do so, \
+                         or mount the file system for writing";
 
 /// A file, or a name that connections of this process share in memory.
 #[derive(Debug, Clone)]
@@ -107,6 +112,16 @@ impl fmt::Display for Location {
     }
 }
 
+/// Says what to do about a database that cannot be opened because nothing can be written.
+pub(super) fn explain(location: &Location, error: StoreError) -> StoreError {
+    let advice = match error.kind {
+        StoreErrorKind::Full => MAKE_ROOM,
+        StoreErrorKind::ReadOnly => LET_WRITE,
+        _ => return error,
+    };
+    StoreError::new(OPERATION, error.kind, format!("cannot write to `{location}`: {}; {advice}", error.source))
+}
+
 /// Refuses a SQLite that is known to lose data.
 pub(super) async fn check_sqlite(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let text: String =
@@ -141,9 +156,7 @@ impl Ownership {
     /// Takes the lock or says who has it.
     pub(super) fn take(path: &Path) -> Result<Self, StoreError> {
         let database = real_path(path)?;
-        let mut name = database.clone().into_os_string();
-        name.push(".lock");
-        let lock_path = PathBuf::from(name);
+        let lock_path = beside(&database, ".lock");
 
         // Not truncated before the lock is ours: the text belongs to the owner.
         let mut lock = OpenOptions::new()
@@ -159,6 +172,11 @@ impl Ownership {
             Err(TryLockError::Error(error)) => return Err(cannot(&lock_path, &error)),
         }
 
+        // SQLite would open what it cannot write to, and leave files there that stay so.
+        for suffix in ["", "-wal", "-shm"] {
+            must_be_writable(&beside(&database, suffix))?;
+        }
+
         // Only for the message that a second process prints; the lock works without it.
         let _ = lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id()));
         Ok(Self { database, _lock: lock })
@@ -167,6 +185,22 @@ impl Ownership {
     /// The file that is owned, by its real name.
     pub(super) fn database(&self) -> &Path {
         &self.database
+    }
+}
+
+/// A file that belongs to the database.
+fn beside(database: &Path, suffix: &str) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Refuses a file that is there and cannot be written to. Not while this process has it open with SQLite, whose locks end
+/// when the process closes the file.
+fn must_be_writable(path: &Path) -> Result<(), StoreError> {
+    match OpenOptions::new().write(true).open(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(cannot(path, &error)),
+        _ => Ok(()),
     }
 }
 
@@ -185,7 +219,15 @@ fn real_path(path: &Path) -> Result<PathBuf, StoreError> {
 }
 
 fn cannot(path: &Path, error: &std::io::Error) -> StoreError {
-    StoreError::new(OPERATION, StoreErrorKind::Setup, format!("cannot use `{}`: {error}", path.display()))
+    let path = path.display();
+    let advice = match error.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            format!("cannot use `{path}`: {error}; {LET_WRITE}")
+        }
+        ErrorKind::StorageFull => format!("cannot use `{path}`: {error}; {MAKE_ROOM}"),
+        _ => format!("cannot use `{path}`: {error}"),
+    };
+    StoreError::new(OPERATION, StoreErrorKind::Setup, advice)
 }
 
 fn owned(database: &Path, lock: &mut File) -> StoreError {

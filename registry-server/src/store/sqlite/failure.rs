@@ -3,17 +3,26 @@
 use super::super::{StoreError, StoreErrorKind};
 
 // Primary result codes, https://www.sqlite.org/rescode.html. The low byte of an extended code is the primary one.
+const READ_ONLY: i32 = 8;
 const CORRUPT: i32 = 11;
+const FULL: i32 = 13;
 const CONSTRAINT: i32 = 19;
 const NOT_A_DATABASE: i32 = 26;
+
+/// The index of the log cannot grow: its own code for a full disk, under that of any failed read or write.
+const NO_ROOM_FOR_LOG_INDEX: i32 = 4874;
 
 /// What a caller can do about `error`.
 pub(crate) fn kind_of(error: &sqlx::Error) -> StoreErrorKind {
     match error {
         // Checked values reach the database, so a broken constraint means that rows are not what we wrote.
         sqlx::Error::Database(error) => {
-            match error.code().and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff) {
-                Some(CORRUPT | CONSTRAINT | NOT_A_DATABASE) => StoreErrorKind::Corrupt,
+            let code = error.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or_default();
+            match code & 0xff {
+                CORRUPT | CONSTRAINT | NOT_A_DATABASE => StoreErrorKind::Corrupt,
+                FULL => StoreErrorKind::Full,
+                READ_ONLY => StoreErrorKind::ReadOnly,
+                _ if code == NO_ROOM_FOR_LOG_INDEX => StoreErrorKind::Full,
                 _ => StoreErrorKind::Unavailable,
             }
         }

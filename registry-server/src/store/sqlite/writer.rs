@@ -17,11 +17,11 @@ use async_trait::async_trait;
 use sqlx::SqliteConnection;
 use tokio::time::Instant;
 
-use super::super::StoreError;
 use super::super::changes::Changes;
 use super::super::connection::Connection as _;
 use super::super::group::{self, Way};
 use super::super::queue::{self, Patience, Queue, Queued};
+use super::super::{StoreError, StoreErrorKind};
 use super::connect::{Location, Ownership};
 use super::revisions::Revisions;
 
@@ -74,12 +74,17 @@ struct Task {
 impl queue::Writer for Task {
     type Connection = SqliteConnection;
 
-    async fn write(&mut self, group: &mut Vec<Box<dyn Queued<SqliteConnection>>>) -> Result<(), String> {
+    async fn write(&mut self, group: &mut Vec<Box<dyn Queued<SqliteConnection>>>) -> Result<(), StoreError> {
         let mut changes = Changes::default();
         match self.transact(group, &mut changes).await {
-            Ok(()) => {
+            Ok(Outcome::Committed) => {
                 self.proof.renew();
                 self.revisions.publish(changes);
+                for job in group.drain(..) {
+                    job.answer(Ok(()));
+                }
+            }
+            Ok(Outcome::RolledBack) => {
                 for job in group.drain(..) {
                     job.answer(Ok(()));
                 }
@@ -90,9 +95,8 @@ impl queue::Writer for Task {
                 // At once: in memory, readers wait for the end of the transaction. Often SQLite has rolled back by
                 // itself, and this says so.
                 let _ = self.connection.control("ROLLBACK").await;
-                let reason = format!("{error}: {}", error.source);
                 for job in group.drain(..) {
-                    job.answer(Err(&reason));
+                    job.answer(Err(&error));
                 }
             }
         }
@@ -119,15 +123,20 @@ impl Task {
         &mut self,
         jobs: &mut [Box<dyn Queued<SqliteConnection>>],
         changes: &mut Changes,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Outcome, StoreError> {
         if self.is_suspect {
             self.renew_connection().await?;
         }
 
         for way in [Way::Together, Way::OneByOne] {
             self.connection.control("BEGIN IMMEDIATE").await?;
-            if group::apply(way, &mut self.connection, jobs, changes).await? {
-                return self.connection.control("COMMIT").await;
+            let applied = group::apply(way, &mut self.connection, jobs, changes).await;
+            if let Some(trouble) = trouble_of_all(jobs) {
+                return Err(trouble);
+            }
+            if applied? {
+                self.connection.control("COMMIT").await?;
+                return Ok(Outcome::Committed);
             }
             self.connection.control("ROLLBACK").await?;
             // Alone it has nobody to make room for.
@@ -135,7 +144,7 @@ impl Task {
                 break;
             }
         }
-        Ok(())
+        Ok(Outcome::RolledBack)
     }
 
     /// Replaces a connection whose last transaction failed.
@@ -147,6 +156,21 @@ impl Task {
         self.is_suspect = false;
         Ok(())
     }
+}
+
+/// What became of a transaction.
+#[derive(Debug, Clone, Copy)]
+enum Outcome {
+    Committed,
+    /// The only write in it has failed.
+    RolledBack,
+}
+
+/// The failure of a write that any other would have met: then SQLite may have rolled back everything by itself, and what
+/// fails after that only says so.
+fn trouble_of_all(jobs: &[Box<dyn Queued<SqliteConnection>>]) -> Option<StoreError> {
+    let is_of_all = |kind| matches!(kind, StoreErrorKind::Full | StoreErrorKind::ReadOnly);
+    jobs.iter().filter_map(|job| job.failure()).find(|failure| is_of_all(failure.kind)).map(StoreError::copy)
 }
 
 /// When a commit last succeeded: milliseconds since the start plus one, 0 for "not since the last failure".

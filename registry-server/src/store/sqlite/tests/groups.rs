@@ -185,7 +185,7 @@ async fn a_full_disk_refuses_writes_and_serves_reads_until_there_is_room() {
 
     for _ in 0..3 {
         let error = store.insert_version(new_version(&key, &large, Revision::default())).await.unwrap_err();
-        assert_eq!(error.kind, StoreErrorKind::Unavailable, "{}", error.source);
+        assert_eq!(error.kind, StoreErrorKind::Full, "{}", error.source);
         assert_eq!(&*store.schema(".", SchemaId(1)).await.unwrap().unwrap().text, "text 1");
         // A renewed connection has no limit any more.
         store.writer.queue.submit(Statements(&["PRAGMA max_page_count = 1"])).await.unwrap();
@@ -194,6 +194,19 @@ async fn a_full_disk_refuses_writes_and_serves_reads_until_there_is_room() {
     store.writer.queue.submit(Statements(&["PRAGMA max_page_count = 1000000"])).await.unwrap();
     let store: Arc<dyn Store> = store;
     assert_eq!(register(&store, &key, &large).await, pair(2, 1));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_write_that_fails_is_no_proof_that_writes_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+
+    store.writer.queue.submit(FAILS_HALF_WAY).await.unwrap_err();
+
+    assert!(!store.writer.has_just_committed());
+    insert(&store, 1).await.unwrap();
+    assert!(store.writer.has_just_committed());
     store.close().await;
 }
 
