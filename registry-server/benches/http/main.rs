@@ -94,21 +94,26 @@ impl Bench<'_> {
         self.write_more();
         self.read_stored();
         self.grow();
+        self.remember();
         self.report.starts_end();
     }
 
     /// Starts the server; how long its first answer took, and what it holds in memory then, go into the report.
     fn start(&mut self, database: &str) -> Process {
         let started = Instant::now();
+        let server = Process::start(&mut self.command());
+        Connection::open(server.address).send(&get("/subjects/order/versions/latest"));
+        self.report.start(database, started.elapsed().as_secs_f64() * 1e3, server.resident_mb());
+        server
+    }
+
+    fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_registry-server"));
         command.args(["--listen", "127.0.0.1:0"]).current_dir(self.folder);
         if let Backend::Postgres(url) = self.backend {
             command.args(["--database", url]);
         }
-        let server = Process::start(&mut command);
-        Connection::open(server.address).send(&get("/subjects/order/versions/latest"));
-        self.report.start(database, started.elapsed().as_secs_f64() * 1e3, server.resident_mb());
-        server
+        command
     }
 
     /// What `latest` is to reach: on PostgreSQL it is one query.
@@ -219,7 +224,23 @@ impl Bench<'_> {
             self.start(&format!("{} schemas in {} subjects", sizes.schemas, sizes.subjects));
         }
     }
+
+    /// What is held in memory by who has read everything.
+    fn remember(&mut self) {
+        let small = floor(8);
+        for bytes in [CACHE_BYTES_DEFAULT / 8, CACHE_BYTES_DEFAULT] {
+            self.report.requests_begin(&format!("Every schema once, with caches of {} MiB", bytes >> 20));
+            let server = Process::start(self.command().env(CACHE_BYTES, bytes.to_string()));
+            let ids = (1..=self.sizes.schemas).map(|id| get(&format!("/schemas/ids/{id}"))).collect();
+            Load::new(&small, &server, 4, self.report).of("get by id, each for the first time", Goal::None, ids);
+            self.report.peak(server.peak_mb());
+        }
+    }
 }
+
+/// The setting of the caches' memory, and its default.
+const CACHE_BYTES: &str = "SCHEMA_REGISTRY_CACHE_BYTES";
+const CACHE_BYTES_DEFAULT: usize = 64 << 20;
 
 /// A schema that is there nowhere yet, in a subject that is new, too.
 fn new(at: usize) -> Request {
