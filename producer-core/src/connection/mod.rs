@@ -10,9 +10,10 @@ mod reply_shape;
 mod transport;
 mod versions;
 
-use std::io;
+use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
@@ -68,9 +69,8 @@ impl Default for ConnectionOptions {
     }
 }
 
-/// What went wrong with a connection to a broker.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("broker `{address}`: {kind}")]
+/// What went wrong with a connection to a broker. The error of the operating system is its source.
+#[derive(Debug, Clone)]
 pub struct ConnectionError {
     /// `host:port` of the broker.
     pub address: Arc<str>,
@@ -78,16 +78,38 @@ pub struct ConnectionError {
     pub kind: ConnectionErrorKind,
 }
 
+impl ConnectionError {
+    /// The message with its source, for who keeps a text.
+    pub(crate) fn in_full(&self) -> Arc<str> {
+        match self.source() {
+            Some(source) => format!("{self}: {source}").into(),
+            None => self.to_string().into(),
+        }
+    }
+}
+
+impl fmt::Display for ConnectionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "broker `{}`: {}", self.address, self.kind)
+    }
+}
+
+impl StdError for ConnectionError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.kind.source()
+    }
+}
+
 /// The kinds of [`ConnectionError`].
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectionErrorKind {
     /// No connection could be made: wrong address, no listener, or a firewall.
-    #[error("cannot connect, is a broker listening there? ({0})")]
-    Connect(Arc<io::Error>),
+    #[error("cannot connect, is a broker listening there?")]
+    Connect(#[source] Arc<io::Error>),
     /// The socket failed.
-    #[error("the connection failed ({0})")]
-    Io(Arc<io::Error>),
+    #[error("the connection failed")]
+    Io(#[source] Arc<io::Error>),
     /// The broker closed the connection.
     #[error("closed the connection (a TLS or SASL listener does so to a plaintext client)")]
     Closed,

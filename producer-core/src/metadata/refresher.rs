@@ -191,15 +191,15 @@ impl Refresher {
                         return Asked::StartAgain;
                     }
                 },
-                Ok(Err(error)) => error.to_string(),
+                Ok(Err(error)) => error.in_full(),
                 Err(_) => {
                     is_anybody_there |= self.pool.is_connected(endpoint);
-                    format!("broker `{endpoint}`: no answer within {} ms", patience.as_millis())
+                    format!("broker `{endpoint}`: no answer within {} ms", patience.as_millis()).into()
                 }
             };
-            tracing::debug!(%endpoint, failure, "no metadata from a broker");
+            tracing::debug!(%endpoint, %failure, "no metadata from a broker");
             self.preferred = None;
-            self.metadata.lock().last_failure = Some(failure.into());
+            self.metadata.lock().last_failure = Some(failure);
         }
         if is_anybody_there { Asked::Silent } else { Asked::Unreachable }
     }

@@ -132,7 +132,7 @@ impl Registrar {
             self.pool.unmuted(&endpoint).await;
             let found = match tokio::time::timeout(patience, self.ask(&endpoint)).await {
                 Ok(Ok(found)) => found,
-                Ok(Err(error)) => IdentityState::Unknown(Some(error.to_string().into())),
+                Ok(Err(error)) => IdentityState::Unknown(Some(error.in_full())),
                 Err(_) => {
                     let silence = format!("no answer from {endpoint} within {} ms", patience.as_millis());
                     IdentityState::Unknown(Some(silence.into()))

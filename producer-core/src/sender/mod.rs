@@ -280,9 +280,9 @@ impl Sender {
                 self.connections += 1;
             }
             Err(error) => {
-                tracing::debug!(node = self.ready.node(), %error, "no connection to a broker");
+                let obstacle = error.in_full();
+                tracing::debug!(node = self.ready.node(), %obstacle, "no connection to a broker");
                 self.link = Link::Down;
-                let obstacle: Arc<str> = error.to_string().into();
                 self.candidates.iter().for_each(|partition| partition.queue().obstacle = Some(obstacle.clone()));
                 self.context.metadata.request_refresh();
             }

@@ -166,7 +166,7 @@ impl Failure {
             Self::Refused { code, message: Some(message), .. } => {
                 format!("{} ({code}), {message}", error_code::name(*code)).into()
             }
-            Self::Connection(error) => error.to_string().into(),
+            Self::Connection(error) => error.in_full(),
         }
     }
 
