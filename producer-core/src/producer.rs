@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::task::coop;
 use tracing::Instrument as _;
 
 pub use self::interceptor::Interceptor;
@@ -169,7 +170,8 @@ impl<K: 'static, V: 'static> Producer<K, V> {
     }
 
     /// Puts a record into a batch and answers its [`Delivery`]. Waits only for a topic that is not known yet, a
-    /// serializer that is not ready, or room, and for all three together at most `max.block.ms`.
+    /// serializer that is not ready, or room, and for all three together at most `max.block.ms`. A task that sends
+    /// without end gives way to others every hundred records or so, as with all of Tokio.
     ///
     /// # Errors
     /// The record is given back with the reason: nothing of it was sent.
@@ -269,14 +271,16 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         // Not an `async fn` all the way: the record stays where it is, while most sends have nothing to wait for.
         let (mut record, mut waiting) = (Some(record), None);
         std::future::poll_fn(move |context| {
-            if let Some(given) = &mut record
-                && let Some(receipt) = self.inner.take_at_once(given, &mut callback)
-            {
-                record = None;
-                return Poll::Ready(Ok(receipt));
-            }
-            if let Some(record) = record.take() {
-                waiting = Some(Box::pin(self.enqueue(record, callback.take())));
+            if let Some(given) = &mut record {
+                // A task that does nothing but send must give way, or its records wait with the senders for its end.
+                std::task::ready!(coop::poll_proceed(context)).made_progress();
+                let span = tracing::debug_span!("send", topic = &*given.topic);
+                if let Some(receipt) = span.in_scope(|| self.inner.take_at_once(given, &mut callback)) {
+                    record = None;
+                    return Poll::Ready(Ok(receipt));
+                }
+                let given = record.take();
+                waiting = given.map(|record| Box::pin(self.enqueue(record, callback.take()).instrument(span)));
             }
             match &mut waiting {
                 Some(waiting) => waiting.as_mut().poll(context),
@@ -298,9 +302,7 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         if !interceptors.is_empty() {
             interceptors.on_send(&mut record);
         }
-        // Around what may be waited for; a send that takes its record at once has nothing to show.
-        let span = tracing::debug_span!("send", topic = &*record.topic);
-        let result = self.inner.enqueue(&mut record, &mut scratch, &mut callback).instrument(span).await;
+        let result = self.inner.enqueue(&mut record, &mut scratch, &mut callback).await;
         if scratch.capacity() <= SCRATCH_BYTES_MAX {
             SCRATCH.set(scratch);
         }

@@ -7,6 +7,7 @@ mod metadata;
 mod promises;
 mod sequences;
 mod serializers;
+mod spans;
 mod support;
 mod too_large;
 mod topics;
