@@ -13,6 +13,7 @@ use std::fmt;
 
 pub use self::choice::{Acks, Compression, DnsLookup, MetadataRecovery};
 pub use self::settings::ProducerConfig;
+pub(crate) use self::value::Named;
 
 use self::settings::KEYS;
 use self::value::Setting as _;

@@ -4,6 +4,8 @@ use std::io;
 
 use bytes::Bytes;
 
+use crate::config::Compression;
+
 /// Why the records of a batch could not be decompressed.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
@@ -27,26 +29,24 @@ pub(crate) fn decompress(codec: i16, compressed: &Bytes, bytes_max: usize) -> Re
         let fits = compressed.len() <= bytes_max;
         return if fits { Ok(compressed.clone()) } else { Err(DecompressError::TooLarge(bytes_max)) };
     }
-    let Some(decode) = decoder(codec) else {
-        let name = usize::try_from(codec - 1).ok().and_then(|index| ["gzip", "snappy", "lz4", "zstd"].get(index));
-        return Err(name.map_or(DecompressError::UnknownCodec(codec), |name| DecompressError::CodecNotBuilt(name)));
-    };
+    let known = Compression::from_wire_id(codec).ok_or(DecompressError::UnknownCodec(codec))?;
+    let decode = decoder(known).ok_or(DecompressError::CodecNotBuilt(known.name()))?;
     match decode(compressed, bytes_max) {
         Ok(plain) => plain.map(Bytes::from).ok_or(DecompressError::TooLarge(bytes_max)),
         Err(error) => Err(DecompressError::Broken(error.to_string())),
     }
 }
 
-fn decoder(codec: i16) -> Option<Decode> {
+fn decoder(codec: Compression) -> Option<Decode> {
     match codec {
         #[cfg(feature = "gzip")]
-        1 => Some(super::gzip::decode),
+        Compression::Gzip => Some(super::gzip::decode),
         #[cfg(feature = "snappy")]
-        2 => Some(super::snappy::decode),
+        Compression::Snappy => Some(super::snappy::decode),
         #[cfg(feature = "lz4")]
-        3 => Some(super::lz4::decode),
+        Compression::Lz4 => Some(super::lz4::decode),
         #[cfg(feature = "zstd")]
-        4 => Some(super::zstd::decode),
+        Compression::Zstd => Some(super::zstd::decode),
         _ => None,
     }
 }

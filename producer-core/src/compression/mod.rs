@@ -20,20 +20,32 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
-use crate::config::{Compression, ProducerConfig};
+use crate::config::{Compression, Named as _, ProducerConfig};
 
 #[cfg(any(feature = "reader", feature = "testing"))]
 pub(crate) use self::decompress::DecompressError;
 pub(crate) use self::decompress::decompress;
 
-/// The codec's number in a batch's attributes.
-fn wire_id(compression: Compression) -> i16 {
-    match compression {
-        Compression::None => 0,
-        Compression::Gzip => 1,
-        Compression::Snappy => 2,
-        Compression::Lz4 => 3,
-        Compression::Zstd => 4,
+impl Compression {
+    /// The codec's number in a batch's attributes.
+    fn wire_id(self) -> i16 {
+        match self {
+            Self::None => 0,
+            Self::Gzip => 1,
+            Self::Snappy => 2,
+            Self::Lz4 => 3,
+            Self::Zstd => 4,
+        }
+    }
+
+    /// The codec with this number, if there is one.
+    fn from_wire_id(id: i16) -> Option<Self> {
+        Self::NAMES.iter().map(|(_, codec)| *codec).find(|codec| codec.wire_id() == id)
+    }
+
+    /// Its name in `compression.type`.
+    fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, codec)| *codec == self).map_or("", |(name, _)| name)
     }
 }
 
@@ -96,7 +108,7 @@ impl Compressors {
         };
         let compressed = compressor.compress(records);
         self.lock().push(compressor);
-        compressed.map(|bytes| (bytes, wire_id(self.compression)))
+        compressed.map(|bytes| (bytes, self.compression.wire_id()))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Compressor>> {

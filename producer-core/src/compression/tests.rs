@@ -186,8 +186,12 @@ fn what_is_cut_short_or_altered_gives_no_more_than_there_is() {
 
 #[test]
 fn codecs_that_do_not_exist_are_named() {
-    for codec in [5, 6, 7] {
+    for codec in [-1, 5, 6, 7] {
         assert_eq!(decompress(codec, &Bytes::new(), PLENTY), Err(DecompressError::UnknownCodec(codec)));
+    }
+    for (id, name) in (0..).zip(["none", "gzip", "snappy", "lz4", "zstd"]) {
+        let codec = Compression::from_wire_id(id).unwrap();
+        assert_eq!((codec.wire_id(), codec.name()), (id, name));
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) trait Setting: Sized {
 }
 
 /// A setting that is one of a few words; the first name of a value is the one to print.
-pub(super) trait Named: Copy + PartialEq + 'static {
+pub(crate) trait Named: Copy + PartialEq + 'static {
     const NAMES: &'static [(&'static str, Self)];
 }
 
