@@ -47,6 +47,23 @@ async fn senders_at_the_bound_are_served_in_turn_and_never_exceed_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_waited_for_room_without_a_key_goes_where_records_go_by_then() {
+    let broker = cluster(1, 20);
+    let producer = producer(&broker, |config| (config.batch_bytes, config.buffer_bytes) = (1000, 1000));
+    warm(&broker, &producer, 20).await;
+    broker.inject(produce(FaultAction::Delay(Duration::from_millis(10))).times(u32::MAX));
+
+    // All but the first wait from the beginning, when all would go to one partition.
+    let sends = (0..40).map(|_| producer.send(ProducerRecord::to(TOPIC).value("x".repeat(900))));
+    let deliveries = futures_util::future::try_join_all(sends).await.unwrap();
+    landed(deliveries).await;
+
+    // The partition changes with every other batch.
+    let used = (0..20).filter(|partition| broker.records(TOPIC, *partition).unwrap().len() > 1).count();
+    assert!(used > 5, "{used}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_large_record_is_not_starved_by_small_ones() {
     let broker = cluster(1, 2);
     let producer = producer(&broker, |config| {
