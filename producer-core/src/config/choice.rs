@@ -75,11 +75,12 @@ impl Named for Compression {
 /// What is done with a name that has several addresses; Java's `client.dns.lookup`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DnsLookup {
-    /// Each address is tried in turn.
+    /// One connection stands for all of them: the addresses are tried in turn until one can be connected to.
     #[default]
     UseAllDnsIps,
-    /// For Java, each name in `bootstrap.servers` stands for the canonical names of its addresses. Here as the other:
-    /// nothing asks for canonical names on plaintext connections.
+    /// Each address of a name in `bootstrap.servers` is a server of its own, so that the next one is asked if one can be
+    /// connected to and does not answer. By its number: Java goes on to ask for its canonical name, which only TLS and
+    /// Kerberos need. Other names as with `UseAllDnsIps`.
     ResolveCanonicalBootstrapServersOnly,
 }
 

@@ -215,7 +215,7 @@ settings! {
     /// The system's buffer for what is received (`SO_RCVBUF`). -1 leaves it to the system.
     "receive.buffer.bytes" receive_buffer_bytes: Option<usize> = Some(32_768), Values::bytes(-1, INT);
 
-    /// With either value every address of a name is tried; names in `bootstrap.servers` are used as they stand, not
-    /// replaced by canonical ones.
+    /// Every address of a name is tried. With `resolve_canonical_bootstrap_servers_only` each address of a name in
+    /// `bootstrap.servers` is moreover a server of its own, by its number: the next one is asked if it does not answer.
     "client.dns.lookup" dns_lookup: DnsLookup = DnsLookup::UseAllDnsIps, Values::words::<DnsLookup>();
 }

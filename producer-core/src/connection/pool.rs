@@ -66,6 +66,16 @@ impl Pool {
         Self { transport, options, backoff, places: Mutex::default() }
     }
 
+    /// The addresses of a name, each by its number, within the time that a connection may take; the name itself if it
+    /// has none now: whoever connects to it learns why.
+    pub(crate) async fn resolve(&self, endpoint: &Endpoint) -> Vec<Endpoint> {
+        let resolving = tokio::time::timeout(self.options.setup_timeout, self.transport.resolve(endpoint));
+        match resolving.await {
+            Ok(Ok(addresses)) if !addresses.is_empty() => addresses,
+            _ => vec![endpoint.clone()],
+        }
+    }
+
     /// A working connection to `endpoint`. Waits out the pause after a failed attempt, then tries once.
     ///
     /// Cancel safety: dropping the future abandons the attempt; the next caller starts a new one.

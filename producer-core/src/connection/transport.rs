@@ -29,10 +29,18 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 /// What [`Transport::connect`] answers.
 pub(crate) type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Send + 'a>>;
 
+/// What [`Transport::resolve`] answers.
+pub(crate) type Resolving<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<Endpoint>>> + Send + 'a>>;
+
 /// Opens byte streams to brokers.
 pub(crate) trait Transport: Send + Sync + 'static {
     /// Opens a stream; names are resolved anew each time.
     fn connect<'a>(&'a self, endpoint: &'a Endpoint) -> Connecting<'a>;
+
+    /// The addresses of a name, each by its number; the name itself where there are no names.
+    fn resolve<'a>(&'a self, endpoint: &'a Endpoint) -> Resolving<'a> {
+        Box::pin(async { Ok(vec![endpoint.clone()]) })
+    }
 }
 
 /// Plain TCP.
@@ -47,12 +55,20 @@ pub(crate) struct Tcp {
 impl Transport for Tcp {
     fn connect<'a>(&'a self, endpoint: &'a Endpoint) -> Connecting<'a> {
         Box::pin(async move {
-            // Resolved anew each time, and every address is tried, as `client.dns.lookup=use_all_dns_ips`.
+            // Resolved anew each time, and every address is tried, with either value of `client.dns.lookup`.
             let addresses = tokio::net::lookup_host((&*endpoint.host, endpoint.port)).await?;
             let stream = first_that_connects(addresses, |address| self.connect_to(address)).await?;
             // Batches are complete when they are written; waiting for more bytes would only add latency.
             stream.set_nodelay(true)?;
             Ok(Box::new(stream) as Box<dyn Stream>)
+        })
+    }
+
+    fn resolve<'a>(&'a self, endpoint: &'a Endpoint) -> Resolving<'a> {
+        Box::pin(async move {
+            let addresses = tokio::net::lookup_host((&*endpoint.host, endpoint.port)).await?;
+            let addresses = addresses.take(ADDRESSES_MAX);
+            Ok(addresses.map(|address| Endpoint::new(&address.ip().to_string(), address.port())).collect())
         })
     }
 }
@@ -193,6 +209,17 @@ mod tests {
         let (refused, _, tried) = connect(&many, |_| (0, false)).await;
         assert!(refused.is_err() && tried.len() == ADDRESSES_MAX);
         assert_eq!(connect(&[], |_| (0, true)).await.0.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn a_name_is_resolved_to_numbers() {
+        let addresses = Tcp::default().resolve(&Endpoint::new("localhost", 9092)).await.unwrap();
+
+        assert!(!addresses.is_empty());
+        assert!(
+            addresses.iter().all(|address| address.host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback()))
+        );
+        assert!(addresses.iter().all(|address| address.port == 9092));
     }
 
     #[test]

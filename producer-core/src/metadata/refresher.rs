@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::Metadata;
-use crate::config::{MetadataRecovery, ProducerConfig};
+use crate::config::{DnsLookup, MetadataRecovery, ProducerConfig};
 use crate::connection::{ConnectionError, Endpoint, Pool};
 
 /// `REBOOTSTRAP_REQUIRED` (KIP-1102): the brokers known so far are no good any more.
@@ -24,6 +24,7 @@ pub(crate) struct Refresher {
     metadata: Arc<Metadata>,
     pool: Pool,
     bootstrap: Vec<Endpoint>,
+    dns_lookup: DnsLookup,
     recovery: MetadataRecovery,
     /// How long brokers that are there may stay silent before the bootstrap list is asked.
     trigger: Duration,
@@ -83,6 +84,7 @@ impl Refresher {
             metadata,
             pool,
             bootstrap: config.bootstrap_endpoints(),
+            dns_lookup: config.dns_lookup,
             recovery: config.metadata_recovery,
             trigger: config.rebootstrap_trigger,
             is_checked: config.metadata_cluster_check,
@@ -145,8 +147,8 @@ impl Refresher {
         }
         let is_overdue = since.elapsed() >= self.trigger;
         if may_start_again && (must_start_again || is_overdue) {
-            let others: Vec<Endpoint> =
-                self.bootstrap.iter().filter(|endpoint| !known.contains(endpoint)).cloned().collect();
+            let mut others = self.bootstrap().await;
+            others.retain(|endpoint| !known.contains(endpoint));
             if let Asked::Answered(round) = self.ask_all(&others, Origin::Bootstrap).await {
                 return round;
             }
@@ -154,6 +156,18 @@ impl Refresher {
         self.unanswered = self.unanswered.saturating_add(1);
         self.tell_of_silence(since);
         Round::Unanswered
+    }
+
+    /// The bootstrap list as of now.
+    async fn bootstrap(&self) -> Vec<Endpoint> {
+        if self.dns_lookup == DnsLookup::UseAllDnsIps {
+            return self.bootstrap.clone();
+        }
+        let mut servers = Vec::new();
+        for server in &self.bootstrap {
+            servers.extend(self.pool.resolve(server).await);
+        }
+        servers
     }
 
     /// Says once, until somebody answers again, that nobody does and that it goes on trying.

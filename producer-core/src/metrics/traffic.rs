@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::connection::{Connecting, Endpoint, Stream, Transport};
+use crate::connection::{Connecting, Endpoint, Resolving, Stream, Transport};
 
 /// Counts since the start.
 #[derive(Debug, Default)]
@@ -40,6 +40,10 @@ impl Transport for Metered {
             let metered: Box<dyn Stream> = Box::new(MeteredStream { inner, traffic: self.traffic.clone() });
             Ok(metered)
         })
+    }
+
+    fn resolve<'a>(&'a self, endpoint: &'a Endpoint) -> Resolving<'a> {
+        self.inner.resolve(endpoint)
     }
 }
 

@@ -18,7 +18,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::Instant;
 
 use super::*;
-use crate::connection::{Connecting, Endpoint, Stream};
+use crate::config::DnsLookup;
+use crate::connection::{Connecting, Endpoint, Resolving, Stream};
 use crate::error::Outcome;
 use crate::serializer::StringSerializer;
 
@@ -338,4 +339,42 @@ async fn a_send_that_is_dropped_while_it_waits_leaves_nothing_behind() {
     producer.send_and_wait(record()).await.unwrap();
     assert_eq!(broker.arrivals().iter().map(|arrival| arrival.2).sum::<i32>(), 3);
     assert_eq!(producer.buffered_bytes(), 0);
+}
+
+/// A name with two addresses, of which the first can be connected to and never answers.
+struct TwoAddresses(Arc<Broker>);
+
+impl Transport for TwoAddresses {
+    fn connect<'a>(&'a self, endpoint: &'a Endpoint) -> Connecting<'a> {
+        let (ours, theirs) = tokio::io::duplex(1 << 20);
+        let is_silent = matches!(&*endpoint.host, "brokers" | "10.0.0.1");
+        tokio::spawn(match is_silent {
+            true => futures_util::future::Either::Left(async move {
+                let _held = theirs;
+                std::future::pending::<()>().await;
+            }),
+            false => futures_util::future::Either::Right(self.0.clone().serve(theirs)),
+        });
+        Box::pin(async move { Ok(Box::new(ours) as Box<dyn Stream>) })
+    }
+
+    fn resolve<'a>(&'a self, endpoint: &'a Endpoint) -> Resolving<'a> {
+        assert_eq!(&*endpoint.host, "brokers");
+        Box::pin(async { Ok(["10.0.0.1", "10.0.0.2"].map(|host| Endpoint::new(host, 9092)).to_vec()) })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_address_of_a_name_is_a_server_of_its_own_if_that_is_set() {
+    use DnsLookup::{ResolveCanonicalBootstrapServersOnly, UseAllDnsIps};
+
+    for (dns_lookup, is_found) in [(UseAllDnsIps, false), (ResolveCanonicalBootstrapServersOnly, true)] {
+        let transport = Arc::new(TwoAddresses(Broker::new(&[])));
+        let config = ProducerConfig { dns_lookup, ..ProducerConfig::new("brokers:9092") };
+        let producer = Producer::over(config, StringSerializer, StringSerializer, transport).unwrap();
+
+        let sent = producer.send_and_wait(record()).await;
+
+        assert_eq!(sent.is_ok(), is_found, "{dns_lookup:?}: {sent:?}");
+    }
 }
