@@ -25,13 +25,18 @@ const STORED: u32 = 1 << 31;
 /// The level at which Java's client takes its fast compressor; at any other it searches, the longer the higher.
 const FAST_LEVEL: i32 = 9;
 
+/// Below, a table of half the size does, and takes half as long to clear.
+const SMALL_BYTES: usize = u16::MAX as usize;
+
 /// Keeps the tables from batch to batch.
 pub(super) struct Lz4Encoder {
     blocks: Blocks,
+    /// A block is written here, where there is room for the worst case already.
+    space: Vec<u8>,
 }
 
 enum Blocks {
-    Fast(CompressTable),
+    Fast { small: CompressTable, large: CompressTable },
     High(HighCompressor),
 }
 
@@ -39,17 +44,27 @@ impl Lz4Encoder {
     /// `level` is 1 to 17.
     pub(super) fn new(level: i32) -> Self {
         let blocks = match level {
-            FAST_LEVEL => Blocks::Fast(CompressTable::large()),
+            FAST_LEVEL => Blocks::Fast { small: CompressTable::small(), large: CompressTable::large() },
             _ => Blocks::High(HighCompressor::new(level.clamp(1, 17).unsigned_abs())),
         };
-        Self { blocks }
+        Self { blocks, space: Vec::new() }
     }
 
-    fn encode_block(&mut self, block: &[u8], out: &mut [u8]) -> io::Result<usize> {
-        match &mut self.blocks {
-            Blocks::Fast(table) => block::compress_into_with_table(block, out, table).map_err(io::Error::other),
-            Blocks::High(compressor) => Ok(compressor.compress(block, out)),
+    /// The block compressed.
+    fn encode_block(&mut self, block: &[u8]) -> io::Result<&[u8]> {
+        let room = block::get_maximum_output_size(block.len());
+        if self.space.len() < room {
+            self.space.resize(room, 0);
         }
+        let out = &mut self.space[..room];
+        let written = match &mut self.blocks {
+            Blocks::Fast { small, large } => {
+                let table = if block.len() < SMALL_BYTES { small } else { large };
+                block::compress_into_with_table(block, out, table).map_err(io::Error::other)?
+            }
+            Blocks::High(compressor) => compressor.compress(block, out),
+        };
+        Ok(&self.space[..written])
     }
 }
 
@@ -57,19 +72,10 @@ impl Encoder for Lz4Encoder {
     fn encode(&mut self, records: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
         out.extend_from_slice(&HEADER);
         for block in records.chunks(BLOCK_BYTES) {
-            let length_at = out.len();
-            let start = length_at + 4;
-            out.resize(start + block::get_maximum_output_size(block.len()), 0);
-            let written = self.encode_block(block, &mut out[start..])?;
-            let length = if written < block.len() {
-                out.truncate(start + written);
-                written as u32
-            } else {
-                out.truncate(start);
-                out.extend_from_slice(block);
-                block.len() as u32 | STORED
-            };
-            out[length_at..start].copy_from_slice(&length.to_le_bytes());
+            let encoded = self.encode_block(block)?;
+            let (stored, flag) = if encoded.len() < block.len() { (encoded, 0) } else { (block, STORED) };
+            out.extend_from_slice(&(stored.len() as u32 | flag).to_le_bytes());
+            out.extend_from_slice(stored);
         }
         out.extend_from_slice(&[0; 4]);
         Ok(())
