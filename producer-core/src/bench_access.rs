@@ -10,7 +10,7 @@ use crate::accumulator::memory::ByteBudget;
 use crate::accumulator::ready::NO_NODE;
 use crate::accumulator::{Accumulator, Append, Choice, Leader};
 use crate::config::ProducerConfig;
-use crate::delivery::Completion;
+use crate::delivery::{Callback, Completion};
 use crate::error::ProduceError;
 use crate::record::Headers;
 
@@ -72,8 +72,14 @@ impl Appender {
         let headers = Headers::default();
         let record = RecordView { timestamp, key: Some(key), value: Some(value), headers: &headers };
         let Some(topic) = self.accumulator.topic("bench") else { return false };
-        let appended: Append<()> =
-            self.accumulator.append(&topic, &topic.partitions[0], &record, Choice::Fixed, &mut None, &mut None);
+        let appended: Append<()> = self.accumulator.append(
+            &topic,
+            &topic.partitions[0],
+            &record,
+            Choice::Fixed,
+            &mut None,
+            &mut None::<Callback>,
+        );
         matches!(appended, Append::Done(()))
     }
 

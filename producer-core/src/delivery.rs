@@ -3,17 +3,17 @@
 //! Record `i` of a batch reads base offset + `i`. A batch that is split before it is acknowledged keeps its
 //! completion, and each part answers its own [`Share`] of the records. Knows nothing of requests or retries.
 
+mod row;
+
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+pub(crate) use self::row::{Call, Callback, CallbackRow};
+
 use crate::error::{Outcome, ProduceError};
 use crate::record::RecordMetadata;
-
-/// A callback of `send_with_callback`.
-pub(crate) type Callback = Box<dyn FnOnce(Result<RecordMetadata, ProduceError>) + Send>;
 
 /// What became of a batch.
 #[derive(Debug, Clone)]
@@ -108,36 +108,6 @@ pub(crate) struct RecordPlace {
     pub(crate) value_bytes: Option<u32>,
 }
 
-/// Callbacks of a batch's records, in their order.
-#[derive(Default)]
-pub(crate) struct CallbackRow(Vec<(RecordPlace, Callback)>);
-
-impl CallbackRow {
-    /// That of a batch of one record.
-    #[cfg(any(test, feature = "testing"))]
-    pub(crate) fn of(place: RecordPlace, callback: Callback) -> Self {
-        Self(vec![(place, callback)])
-    }
-
-    pub(crate) fn push(&mut self, place: RecordPlace, callback: Callback) {
-        self.0.push((place, callback));
-    }
-
-    pub(crate) fn reserve(&mut self, count: usize) {
-        self.0.reserve(count);
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
-}
-
-impl std::fmt::Debug for CallbackRow {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("CallbackRow").field(&self.0.len()).finish()
-    }
-}
-
 /// The fate of one batch, shared by its records.
 #[derive(Debug)]
 pub(crate) struct Completion {
@@ -206,7 +176,7 @@ impl Completion {
         }
         // Invariant: whoever sees the result finds the callbacks handed over and the memory free, so that a flush
         // cannot look at the queue of callbacks between the two.
-        let has_callback = waiting.callbacks.0.iter().any(|(place, _)| share.has(place.index));
+        let has_callback = waiting.callbacks.has_any_of(share);
         before(if has_callback { Callbacks::Waiting } else { Callbacks::None });
         let wakers = match waiting.add(share, result) {
             Some(result) => {
@@ -228,20 +198,15 @@ impl Completion {
 
     /// Runs the callbacks of the records that have an answer, in their order. One that panics harms nobody.
     pub(crate) fn run_callbacks(&self) {
-        let mut waiting = self.lock();
-        let CallbackRow(callbacks) = std::mem::take(&mut waiting.callbacks);
-        let (due, later): (Vec<_>, Vec<_>) = match self.result.get() {
-            Some(_) => (callbacks, Vec::new()),
-            None => callbacks.into_iter().partition(|(place, _)| waiting.part_of(place.index).is_some()),
-        };
-        waiting.callbacks = CallbackRow(later);
-        drop(waiting);
-        for (place, callback) in due {
-            let Some(result) = self.result_of(place) else { continue };
-            if std::panic::catch_unwind(AssertUnwindSafe(|| callback(result))).is_err() {
-                tracing::error!(topic = &*self.topic, "a delivery callback panicked");
+        let due = {
+            let mut waiting = self.lock();
+            let Waiting { callbacks, parts, .. } = &mut *waiting;
+            match self.result.get() {
+                Some(_) => std::mem::take(callbacks),
+                None => callbacks.take_due(&|index| part_of(parts, index).is_some()),
             }
-        }
+        };
+        due.call(self);
     }
 
     /// Waits until the promise is kept, whatever the result, and its callbacks are handed over.
@@ -452,14 +417,12 @@ mod tests {
         let mut callbacks = CallbackRow::default();
         for index in 0..3 {
             let ran = ran.clone();
-            callbacks.push(
-                place(index),
-                Box::new(move |result| {
-                    assert_eq!(result.unwrap().offset, Some(40 + i64::from(index)));
-                    assert_ne!(index, 1, "this panic belongs to the test");
-                    ran.fetch_add(1, Ordering::SeqCst);
-                }),
-            );
+            let callback = move |result: Result<RecordMetadata, ProduceError>| {
+                assert_eq!(result.unwrap().offset, Some(40 + i64::from(index)));
+                assert_ne!(index, 1, "this panic belongs to the test");
+                ran.fetch_add(1, Ordering::SeqCst);
+            };
+            callbacks.push(place(index), callback);
         }
         completion.call_back(callbacks);
 
@@ -474,7 +437,7 @@ mod tests {
         for callbacks in [Callbacks::None, Callbacks::Waiting] {
             let completion = completion();
             if callbacks == Callbacks::Waiting {
-                completion.call_back(CallbackRow::of(place(0), Box::new(|_| {})));
+                completion.call_back(CallbackRow::of(place(0), |_| {}));
             }
             let watched = completion.clone();
 
@@ -497,7 +460,7 @@ mod tests {
             let callback = move |result: Result<RecordMetadata, ProduceError>| {
                 ran.lock().unwrap().push((index, result.map(|landed| landed.offset).ok()));
             };
-            callbacks.push(place(index), Box::new(callback));
+            callbacks.push(place(index), callback);
         }
         completion.call_back(callbacks);
         let waiting: Vec<_> =

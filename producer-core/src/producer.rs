@@ -25,7 +25,7 @@ use self::interceptor::Interceptors;
 use crate::accumulator::batch::RecordView;
 use crate::config::{ConfigError, ProducerConfig};
 use crate::connection::{Tcp, Transport};
-use crate::delivery::{Callback, Delivery, Receipt};
+use crate::delivery::{Call, Callback, Delivery, Receipt};
 use crate::error::{ProduceError, SendError};
 use crate::metrics::ProducerMetrics;
 use crate::record::{Headers, ProducerRecord, RecordMetadata};
@@ -179,7 +179,7 @@ impl<K: 'static, V: 'static> Producer<K, V> {
     /// # Cancel safety
     /// Dropping the future before it is ready sends nothing; once it is ready the record is on its way.
     pub fn send(&self, record: ProducerRecord<K, V>) -> impl Future<Output = Result<Delivery, SendError<K, V>>> {
-        self.take_in(record, None)
+        self.take_in(record, None::<Callback>)
     }
 
     /// Sends a record and waits until it is acknowledged.
@@ -211,7 +211,7 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         record: ProducerRecord<K, V>,
         callback: impl FnOnce(Result<RecordMetadata, ProduceError>) + Send + 'static,
     ) -> impl Future<Output = Result<(), SendError<K, V>>> {
-        self.take_in(record, Some(Box::new(callback)))
+        self.take_in(record, Some(callback))
     }
 
     /// Sends everything that was taken so far without lingering, and waits until it has its answer, callbacks
@@ -263,10 +263,10 @@ impl<K: 'static, V: 'static> Producer<K, V> {
     }
 
     /// Takes a record without waiting if that can be, and waits else.
-    fn take_in<R: Receipt>(
+    fn take_in<R: Receipt, C: Call>(
         &self,
         record: ProducerRecord<K, V>,
-        mut callback: Option<Callback>,
+        mut callback: Option<C>,
     ) -> impl Future<Output = Result<R, SendError<K, V>>> {
         // Not an `async fn` all the way: the record stays where it is, while most sends have nothing to wait for.
         let (mut record, mut waiting) = (Some(record), None);
@@ -279,8 +279,9 @@ impl<K: 'static, V: 'static> Producer<K, V> {
                     record = None;
                     return Poll::Ready(Ok(receipt));
                 }
-                let given = record.take();
-                waiting = given.map(|record| Box::pin(self.enqueue(record, callback.take()).instrument(span)));
+                let (given, callback) = (record.take(), callback.take());
+                let callback = callback.map(|callback| Box::new(callback) as Callback);
+                waiting = given.map(|record| Box::pin(self.enqueue(record, callback).instrument(span)));
             }
             match &mut waiting {
                 Some(waiting) => waiting.as_mut().poll(context),

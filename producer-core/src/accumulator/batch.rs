@@ -25,7 +25,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
 use super::memory::Lease;
-use crate::delivery::{Callback, CallbackRow, Completion, RecordPlace, Share};
+use crate::delivery::{Call, CallbackRow, Completion, RecordPlace, Share};
 use crate::record::Headers;
 
 /// Bytes before the records.
@@ -118,17 +118,12 @@ impl OpenBatch {
     }
 
     /// Has `callback` called with what becomes of the record at `place`.
-    pub(crate) fn call_back(&mut self, place: RecordPlace, callback: Callback) {
+    pub(crate) fn call_back(&mut self, place: RecordPlace, callback: impl Call) {
         self.callbacks.push(place, callback);
     }
 
-    /// Makes room for so many callbacks at once.
-    pub(crate) fn expect_callbacks(&mut self, count: usize) {
-        self.callbacks.reserve(count);
-    }
-
-    pub(crate) fn callback_count(&self) -> usize {
-        self.callbacks.len()
+    pub(crate) fn callbacks(&mut self) -> &mut CallbackRow {
+        &mut self.callbacks
     }
 
     /// Bytes the record takes here, if the batch has room; an empty batch has room for any record.

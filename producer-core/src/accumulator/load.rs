@@ -90,6 +90,7 @@ mod tests {
     use super::super::batch::RecordView;
     use super::super::{Accumulator, Append, Choice, Leader, Topic};
     use crate::config::ProducerConfig;
+    use crate::delivery::Callback;
     use crate::record::Headers;
 
     use super::*;
@@ -112,7 +113,7 @@ mod tests {
     fn append(accumulator: &Accumulator, topic: &Topic, index: usize, choice: Choice, bytes: usize) -> Append<()> {
         let (value, headers) = (vec![0; bytes], Headers::default());
         let record = RecordView { timestamp: 0, key: None, value: Some(&value), headers: &headers };
-        accumulator.append(topic, &topic.partitions[index], &record, choice, &mut None, &mut None)
+        accumulator.append(topic, &topic.partitions[index], &record, choice, &mut None, &mut None::<Callback>)
     }
 
     /// How often each partition comes next.

@@ -26,7 +26,7 @@ use self::ready::{Due, NO_NODE, ReadySet};
 use self::size_bound::SizeBound;
 use crate::compression::Compressors;
 use crate::config::{Compression, IDEMPOTENT_IN_FLIGHT_MAX, ProducerConfig};
-use crate::delivery::{Callback, Completion, Receipt};
+use crate::delivery::{Call, Completion, Receipt};
 use crate::partitioner::{Partitioner, Sticky, TopicPartitions};
 
 /// One topic as of the last metadata; replaced as a whole when its partitions change in number.
@@ -206,14 +206,14 @@ impl Accumulator {
     /// Appends the record to the partition's open batch: one lock, and no allocation unless a batch begins.
     ///
     /// `lease` is used, and taken, if a batch begins. `callback` is taken if the record is appended.
-    pub(crate) fn append<R: Receipt>(
+    pub(crate) fn append<R: Receipt, C: Call>(
         &self,
         topic: &Topic,
         partition: &Arc<Partition>,
         record: &RecordView<'_>,
         choice: Choice,
         lease: &mut Option<Lease>,
-        callback: &mut Option<Callback>,
+        callback: &mut Option<C>,
     ) -> Append<R> {
         let mut queue = partition.queue();
         if queue.is_closed {

@@ -100,8 +100,8 @@ pub(crate) struct Queue {
     pub(super) open: Option<OpenBatch>,
     /// A flush waits for the open batch.
     is_open_urgent: bool,
-    /// How many callbacks the last batch had; the next is likely to have as many.
-    callback_count: usize,
+    /// How many callbacks of one type the last batch had in a row; the next is likely to have as many.
+    callback_run: usize,
     entries: VecDeque<Entry>,
     next_entry: u64,
     writer: Option<Identity>,
@@ -238,7 +238,7 @@ impl Queue {
             topic_id,
             open: None,
             is_open_urgent: false,
-            callback_count: 0,
+            callback_run: 0,
             entries: VecDeque::new(),
             next_entry: 0,
             writer: None,
@@ -268,14 +268,14 @@ impl Queue {
 
     /// Begins a batch; the one before is sealed.
     pub(super) fn begin(&mut self, mut batch: OpenBatch) {
-        batch.expect_callbacks(self.callback_count);
+        batch.callbacks().expect(self.callback_run);
         self.open = Some(batch);
     }
 
     /// Closes the open batch, which is to be compressed so; whether there was one.
     pub(super) fn seal_open(&mut self, compression: Compression) -> bool {
-        let Some(open) = self.open.take() else { return false };
-        self.callback_count = open.callback_count();
+        let Some(mut open) = self.open.take() else { return false };
+        self.callback_run = open.callbacks().last_run();
         let batch = open.seal();
         self.is_open_urgent = false;
         let id = self.next_entry;

@@ -6,15 +6,15 @@ use super::core::Core;
 use super::{Inner, SCRATCH, SCRATCH_BYTES_MAX, Serialized, timestamp_of};
 use crate::accumulator::batch::RecordView;
 use crate::accumulator::{Append, Choice, Topic};
-use crate::delivery::{Callback, Receipt};
+use crate::delivery::{Call, Receipt};
 use crate::record::ProducerRecord;
 
 impl<K: 'static, V: 'static> Inner<K, V> {
     /// `None` if the record was not taken; it and `callback` are then as they were.
-    pub(super) fn take_at_once<R: Receipt>(
+    pub(super) fn take_at_once<R: Receipt, C: Call>(
         &self,
         record: &mut ProducerRecord<K, V>,
-        callback: &mut Option<Callback>,
+        callback: &mut Option<C>,
     ) -> Option<R> {
         #[cfg(feature = "testing")]
         if self.mock.is_some() {
@@ -40,11 +40,11 @@ impl<K: 'static, V: 'static> Inner<K, V> {
         receipt
     }
 
-    fn take_serialized<R: Receipt>(
+    fn take_serialized<R: Receipt, C: Call>(
         &self,
         record: &mut ProducerRecord<K, V>,
         scratch: &mut Vec<u8>,
-        callback: &mut Option<Callback>,
+        callback: &mut Option<C>,
     ) -> Option<R> {
         self.core.check_open().ok()?;
         let timestamp = timestamp_of(record.timestamp).ok()?;
@@ -56,12 +56,12 @@ impl<K: 'static, V: 'static> Inner<K, V> {
 }
 
 impl Core {
-    fn append_at_once<R: Receipt>(
+    fn append_at_once<R: Receipt, C: Call>(
         &self,
         topic_name: &str,
         given: Option<i32>,
         record: &RecordView<'_>,
-        callback: &mut Option<Callback>,
+        callback: &mut Option<C>,
     ) -> Option<R> {
         let append = |topic: &Topic| {
             let fixed = given.or_else(|| self.fixed_partition(topic, record));

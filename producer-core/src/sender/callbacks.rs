@@ -122,7 +122,7 @@ mod tests {
     fn add(queue: &CallbackQueue, callback: impl FnOnce() + Send + 'static) {
         let completion = Arc::new(Completion::new("t".into(), 0));
         let place = RecordPlace { index: 0, timestamp: 0, key_bytes: None, value_bytes: None };
-        completion.call_back(CallbackRow::of(place, Box::new(move |_| callback())));
+        completion.call_back(CallbackRow::of(place, move |_| callback()));
         let result = BatchResult::Acknowledged { base_offset: None, append_time: None };
         completion.complete(Share::whole(1), result, |_| queue.push(completion.clone(), None));
     }
