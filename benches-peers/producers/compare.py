@@ -102,6 +102,14 @@ class NullBroker:
         self._process.wait(10)
 
 
+def peak_resident_kib(pid):
+    """The most that a running process has had in memory; nothing once it has ended. The `ru_maxrss` that `wait4` tells
+    is no less than that of the process that started it."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    found = re.search(r"VmHWM:\s*(\d+) kB", status)
+    return int(found[1]) if found else None
+
+
 def run(client, load):
     """One run: what the client says, and what its process took. None if it cannot do this load."""
     command, read = CLIENTS[client]
@@ -110,8 +118,9 @@ def run(client, load):
         return None
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         process = subprocess.Popen(arguments, stdout=out, stderr=err)
-        deadline, status = time.monotonic() + RUN_S, 0
+        deadline, status, peak_kib = time.monotonic() + RUN_S, 0, 0
         while status == 0:
+            peak_kib = peak_resident_kib(process.pid) or peak_kib
             # By wait4, which tells what this process took, and no other.
             status, code, usage = os.wait4(process.pid, os.WNOHANG)
             if status == 0 and time.monotonic() > deadline:
@@ -127,7 +136,7 @@ def run(client, load):
     if result["records"] != load["records"]:
         raise RuntimeError(f"{client} delivered {result['records']} of {load['records']} records")
     cpu_s = usage.ru_utime + usage.ru_stime
-    return {**result, "cpu_s_per_million": cpu_s / load["records"] * 1e6, "peak_mib": usage.ru_maxrss / 1024}
+    return {**result, "cpu_s_per_million": cpu_s / load["records"] * 1e6, "peak_mib": peak_kib / 1024}
 
 
 def cells(scale):

@@ -97,10 +97,11 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--sr", default=str(ROOT / "target/release/sr"), help="the binary to measure")
     arguments.add_argument("--out", type=pathlib.Path, default=ROOT / "docs", help="where the page and the plot go")
+    arguments.add_argument("--records", type=int, default=1_000_000, help="of a run at full speed")
     arguments.add_argument("--quick", action="store_true", help="few records and a few settings, to try the script")
     given = arguments.parse_args()
     sr = str(pathlib.Path(given.sr).resolve())
-    records, rounds = (10_000, 1) if given.quick else (1_000_000, 3)
+    records, rounds = (10_000, 1) if given.quick else (given.records, 3)
     settings = list(itertools.product(BATCH_SIZES, LINGERS_MS, CODECS, ACKS))
     if given.quick:
         settings = settings[::9]
