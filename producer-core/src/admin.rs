@@ -11,10 +11,9 @@ use kafka_protocol::protocol::{StrBytes, VersionRange};
 
 use crate::bootstrap;
 use crate::connection::{Api, Connection, ConnectionError, ConnectionOptions, Field, NO_TAGS, Tcp};
+use crate::error_code::TOPIC_ALREADY_EXISTS;
 
 pub use crate::bootstrap::BootstrapError;
-
-const TOPIC_ALREADY_EXISTS: i16 = 36;
 
 /// Where and how to ask.
 #[derive(Debug, Clone)]

@@ -21,7 +21,7 @@ pub(crate) use self::refresher::Refresher;
 
 use crate::connection::Endpoint;
 use crate::error_code::{
-    self, INVALID_TOPIC, LEADER_NOT_AVAILABLE, TOPIC_AUTHORIZATION_FAILED, UNKNOWN_TOPIC_OR_PARTITION,
+    self, INVALID_TOPIC_EXCEPTION, LEADER_NOT_AVAILABLE, TOPIC_AUTHORIZATION_FAILED, UNKNOWN_TOPIC_OR_PARTITION,
 };
 
 /// Acts on a new state; told which topics are other than before.
@@ -241,7 +241,7 @@ impl Metadata {
         let state = self.lock();
         let error = state.cluster.topics.get(topic).and_then(|topic| topic.error);
         let why = match (error, &state.last_failure) {
-            (Some(INVALID_TOPIC), _) => return Unknown::Invalid,
+            (Some(INVALID_TOPIC_EXCEPTION), _) => return Unknown::Invalid,
             (_, Some(failure)) => format!("no broker could be asked, last {failure}; check `bootstrap.servers`"),
             (Some(TOPIC_AUTHORIZATION_FAILED), None) => "this client may not describe it; grant it access".to_owned(),
             (Some(UNKNOWN_TOPIC_OR_PARTITION), None) => {
@@ -372,7 +372,7 @@ impl Drop for Waiter<'_> {
 impl TopicState {
     /// Whether waiting will not help.
     fn is_hopeless(&self) -> bool {
-        matches!(self.error, Some(INVALID_TOPIC | TOPIC_AUTHORIZATION_FAILED))
+        matches!(self.error, Some(INVALID_TOPIC_EXCEPTION | TOPIC_AUTHORIZATION_FAILED))
     }
 
     /// Merges an answer into what is known; answers whether id or leaders are others now.

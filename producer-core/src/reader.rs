@@ -21,6 +21,7 @@ use tokio::time::Instant;
 
 use crate::bootstrap;
 use crate::connection::{Api, Connection, ConnectionError, ConnectionOptions, Endpoint, Field, NO_TAGS, Tcp};
+use crate::error_code::{OFFSET_OUT_OF_RANGE, UNKNOWN_TOPIC_OR_PARTITION};
 use crate::stored_batch::{self, BatchError, BatchHeader};
 
 pub use self::error::ReadError;
@@ -38,8 +39,6 @@ const FETCH_WAIT_MS: i32 = 500;
 /// Pause before the leader is looked up again, as Kafka's `retry.backoff.ms`.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
-const OFFSET_OUT_OF_RANGE: i16 = 1;
-const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 

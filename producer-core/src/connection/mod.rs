@@ -10,6 +10,7 @@ mod reply_shape;
 mod transport;
 mod versions;
 
+use crate::error_code::UNSUPPORTED_VERSION;
 use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,9 +29,6 @@ pub(crate) use self::versions::Api;
 
 use self::driver::{Driver, Outgoing, ReplyTo};
 use self::versions::{BrokerVersions, api_versions_request};
-
-/// `UNSUPPORTED_VERSION`: the broker answers it in the body of version 0.
-const UNSUPPORTED_VERSION: i16 = 35;
 
 /// Requests that wait for a place in flight; callers bound themselves, so this only smooths hand-over.
 const QUEUED_REQUESTS_MAX: usize = 16;

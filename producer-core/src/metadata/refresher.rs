@@ -12,9 +12,7 @@ use tracing::Instrument as _;
 use super::Metadata;
 use crate::config::{DnsLookup, MetadataRecovery, ProducerConfig};
 use crate::connection::{ConnectionError, Endpoint, Pool};
-
-/// `REBOOTSTRAP_REQUIRED` (KIP-1102): the brokers known so far are no good any more.
-const REBOOTSTRAP_REQUIRED: i16 = 129;
+use crate::error_code::REBOOTSTRAP_REQUIRED;
 
 /// How long nobody may answer before it is said: brokers that are being restarted one by one stay below.
 const SILENCE_TOLD_AFTER: Duration = Duration::from_secs(1);
@@ -220,6 +218,7 @@ impl Refresher {
 
     /// What speaks against an answer, if so.
     fn objection(&self, answer: &MetadataResponse, origin: Origin) -> Option<&'static str> {
+        // KIP-1102: the brokers known so far are no good any more.
         if answer.error_code == REBOOTSTRAP_REQUIRED {
             return Some("the broker asks for it");
         }

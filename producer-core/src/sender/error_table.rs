@@ -5,6 +5,7 @@
 //! for another is given.
 
 use crate::error::Outcome::{self, NotWritten, Unknown, Written};
+use crate::error_code::*;
 
 /// What a code asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,91 +36,68 @@ pub(super) fn treatment(code: i16) -> Treatment {
 
 const TABLE: &[(i16, Treatment)] = &[
     (0, Done),
-    // UNKNOWN_SERVER_ERROR: a bug or a broken batch on the other side; again would end alike.
-    (-1, Refuse(Unknown)),
-    // CORRUPT_MESSAGE: a wrong checksum, so damaged on the way.
-    (2, Retry(NotWritten)),
-    // UNKNOWN_TOPIC_OR_PARTITION: just created, or deleted.
-    (3, Refresh(NotWritten)),
-    // LEADER_NOT_AVAILABLE, NOT_LEADER_OR_FOLLOWER
-    (5, Refresh(NotWritten)),
-    (6, Refresh(NotWritten)),
-    // REQUEST_TIMED_OUT: the replicas did not follow in time. `response.rs` says written if there is an offset.
-    (7, Retry(Unknown)),
-    // BROKER_NOT_AVAILABLE, REPLICA_NOT_AVAILABLE
-    (8, Refresh(NotWritten)),
-    (9, Refresh(NotWritten)),
-    // MESSAGE_TOO_LARGE
-    (10, Split),
-    // NETWORK_EXCEPTION: between brokers; it may have got as far as the log.
-    (13, Refresh(Unknown)),
-    // COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR
-    (14, Retry(NotWritten)),
-    (15, Retry(NotWritten)),
-    (16, Retry(NotWritten)),
-    // INVALID_TOPIC_EXCEPTION
-    (17, Refuse(NotWritten)),
-    // RECORD_LIST_TOO_LARGE: larger than a segment of the log, as Java does not split that.
-    (18, Refuse(NotWritten)),
-    // NOT_ENOUGH_REPLICAS
-    (19, Retry(NotWritten)),
-    // NOT_ENOUGH_REPLICAS_AFTER_APPEND: in the leader's log; with idempotence the retry finds it there.
-    (20, Retry(Written)),
-    // INVALID_REQUIRED_ACKS
-    (21, Refuse(NotWritten)),
-    // TOPIC_AUTHORIZATION_FAILED: this topic only, and until somebody grants it.
-    (29, Refuse(NotWritten)),
-    (31, Fatal("grant this client IdempotentWrite on the cluster")),
-    // INVALID_TIMESTAMP
-    (32, Refuse(NotWritten)),
-    (35, Fatal("the broker does not take this version of the request")),
-    // INVALID_REQUEST, UNSUPPORTED_FOR_MESSAGE_FORMAT, POLICY_VIOLATION
-    (42, Refuse(NotWritten)),
-    (43, Refuse(NotWritten)),
-    (44, Refuse(NotWritten)),
-    // OUT_OF_ORDER_SEQUENCE_NUMBER
-    (45, NewEpoch),
-    // DUPLICATE_SEQUENCE_NUMBER: written before, and the broker forgot where.
-    (46, Done),
-    // INVALID_PRODUCER_EPOCH
-    (47, NewEpoch),
-    // INVALID_TXN_STATE: the producer id belongs to a transactional producer.
-    (48, Fatal("another, transactional producer uses this producer id")),
-    // INVALID_PRODUCER_ID_MAPPING
-    (49, NewEpoch),
-    // INVALID_TRANSACTION_TIMEOUT
-    (50, Fatal("the cluster does not take the transaction timeout")),
-    // CONCURRENT_TRANSACTIONS
-    (51, Retry(NotWritten)),
-    (53, Fatal("grant this client its transactional id")),
-    // SECURITY_DISABLED
-    (54, Refuse(NotWritten)),
-    // KAFKA_STORAGE_ERROR: a disk failed, perhaps after the append; the leader moves.
-    (56, Refresh(Unknown)),
-    // SASL_AUTHENTICATION_FAILED
-    (58, Refuse(NotWritten)),
-    // UNKNOWN_PRODUCER_ID: retention deleted our batches, and the broker forgot us with them.
-    (59, NewEpoch),
-    // LISTENER_NOT_FOUND, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH
-    (72, Refresh(NotWritten)),
-    (74, Refresh(NotWritten)),
-    (75, Refresh(NotWritten)),
-    // UNSUPPORTED_COMPRESSION_TYPE
-    (76, Refuse(NotWritten)),
-    // OFFSET_NOT_AVAILABLE
-    (78, Retry(NotWritten)),
-    // INVALID_RECORD
-    (87, Refuse(NotWritten)),
-    // THROTTLING_QUOTA_EXCEEDED
-    (89, Retry(NotWritten)),
-    (90, Fatal("another producer took over")),
-    // UNKNOWN_TOPIC_ID, INCONSISTENT_TOPIC_ID: the topic was deleted or made again.
-    (100, Refresh(NotWritten)),
-    (103, Refresh(NotWritten)),
-    // TRANSACTION_ABORTABLE
-    (120, Refuse(NotWritten)),
-    // REBOOTSTRAP_REQUIRED
-    (129, Refresh(NotWritten)),
+    // A bug or a broken batch on the other side; again would end alike.
+    (UNKNOWN_SERVER_ERROR, Refuse(Unknown)),
+    // A wrong checksum, so damaged on the way.
+    (CORRUPT_MESSAGE, Retry(NotWritten)),
+    // Just created, or deleted.
+    (UNKNOWN_TOPIC_OR_PARTITION, Refresh(NotWritten)),
+    (LEADER_NOT_AVAILABLE, Refresh(NotWritten)),
+    (NOT_LEADER_OR_FOLLOWER, Refresh(NotWritten)),
+    // The replicas did not follow in time. `response.rs` says written if there is an offset.
+    (REQUEST_TIMED_OUT, Retry(Unknown)),
+    (BROKER_NOT_AVAILABLE, Refresh(NotWritten)),
+    (REPLICA_NOT_AVAILABLE, Refresh(NotWritten)),
+    (MESSAGE_TOO_LARGE, Split),
+    // Between brokers; it may have got as far as the log.
+    (NETWORK_EXCEPTION, Refresh(Unknown)),
+    (COORDINATOR_LOAD_IN_PROGRESS, Retry(NotWritten)),
+    (COORDINATOR_NOT_AVAILABLE, Retry(NotWritten)),
+    (NOT_COORDINATOR, Retry(NotWritten)),
+    (INVALID_TOPIC_EXCEPTION, Refuse(NotWritten)),
+    // Larger than a segment of the log, as Java does not split that.
+    (RECORD_LIST_TOO_LARGE, Refuse(NotWritten)),
+    (NOT_ENOUGH_REPLICAS, Retry(NotWritten)),
+    // In the leader's log; with idempotence the retry finds it there.
+    (NOT_ENOUGH_REPLICAS_AFTER_APPEND, Retry(Written)),
+    (INVALID_REQUIRED_ACKS, Refuse(NotWritten)),
+    // This topic only, and until somebody grants it.
+    (TOPIC_AUTHORIZATION_FAILED, Refuse(NotWritten)),
+    (CLUSTER_AUTHORIZATION_FAILED, Fatal("grant this client IdempotentWrite on the cluster")),
+    (INVALID_TIMESTAMP, Refuse(NotWritten)),
+    (UNSUPPORTED_VERSION, Fatal("the broker does not take this version of the request")),
+    (INVALID_REQUEST, Refuse(NotWritten)),
+    (UNSUPPORTED_FOR_MESSAGE_FORMAT, Refuse(NotWritten)),
+    (POLICY_VIOLATION, Refuse(NotWritten)),
+    (OUT_OF_ORDER_SEQUENCE_NUMBER, NewEpoch),
+    // Written before, and the broker forgot where.
+    (DUPLICATE_SEQUENCE_NUMBER, Done),
+    (INVALID_PRODUCER_EPOCH, NewEpoch),
+    // The producer id belongs to a transactional producer.
+    (INVALID_TXN_STATE, Fatal("another, transactional producer uses this producer id")),
+    (INVALID_PRODUCER_ID_MAPPING, NewEpoch),
+    (INVALID_TRANSACTION_TIMEOUT, Fatal("the cluster does not take the transaction timeout")),
+    (CONCURRENT_TRANSACTIONS, Retry(NotWritten)),
+    (TRANSACTIONAL_ID_AUTHORIZATION_FAILED, Fatal("grant this client its transactional id")),
+    (SECURITY_DISABLED, Refuse(NotWritten)),
+    // A disk failed, perhaps after the append; the leader moves.
+    (KAFKA_STORAGE_ERROR, Refresh(Unknown)),
+    (SASL_AUTHENTICATION_FAILED, Refuse(NotWritten)),
+    // Retention deleted our batches, and the broker forgot us with them.
+    (UNKNOWN_PRODUCER_ID, NewEpoch),
+    (LISTENER_NOT_FOUND, Refresh(NotWritten)),
+    (FENCED_LEADER_EPOCH, Refresh(NotWritten)),
+    (UNKNOWN_LEADER_EPOCH, Refresh(NotWritten)),
+    (UNSUPPORTED_COMPRESSION_TYPE, Refuse(NotWritten)),
+    (OFFSET_NOT_AVAILABLE, Retry(NotWritten)),
+    (INVALID_RECORD, Refuse(NotWritten)),
+    (THROTTLING_QUOTA_EXCEEDED, Retry(NotWritten)),
+    (PRODUCER_FENCED, Fatal("another producer took over")),
+    // The topic was deleted or made again.
+    (UNKNOWN_TOPIC_ID, Refresh(NotWritten)),
+    (INCONSISTENT_TOPIC_ID, Refresh(NotWritten)),
+    (TRANSACTION_ABORTABLE, Refuse(NotWritten)),
+    (REBOOTSTRAP_REQUIRED, Refresh(NotWritten)),
 ];
 
 #[cfg(test)]

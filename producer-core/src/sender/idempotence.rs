@@ -9,7 +9,10 @@ use tokio::sync::{Notify, watch};
 use crate::accumulator::partition::Identity;
 use crate::config::ProducerConfig;
 use crate::connection::{ConnectionError, ConnectionErrorKind, Endpoint, Pool};
-use crate::error_code;
+use crate::error_code::{
+    self, CLUSTER_AUTHORIZATION_FAILED, INVALID_REQUEST, TOPIC_AUTHORIZATION_FAILED,
+    TRANSACTIONAL_ID_AUTHORIZATION_FAILED, UNSUPPORTED_VERSION,
+};
 use crate::metadata::Metadata;
 
 /// What is known of ourselves.
@@ -193,8 +196,12 @@ fn judge(reply: &InitProducerIdResponse) -> IdentityState {
     let refused = |advice: &str| IdentityState::Refused(format!("no producer id, {name}: {advice}").into());
     match reply.error_code {
         0 => IdentityState::Known(Identity { producer_id: reply.producer_id.0, epoch: reply.producer_epoch }),
-        29 | 31 | 53 => refused("grant this client IdempotentWrite on the cluster, or set `enable.idempotence=false`"),
-        35 | 42 => refused("the broker does not know the request, set `enable.idempotence=false`"),
+        TOPIC_AUTHORIZATION_FAILED | CLUSTER_AUTHORIZATION_FAILED | TRANSACTIONAL_ID_AUTHORIZATION_FAILED => {
+            refused("grant this client IdempotentWrite on the cluster, or set `enable.idempotence=false`")
+        }
+        UNSUPPORTED_VERSION | INVALID_REQUEST => {
+            refused("the broker does not know the request, set `enable.idempotence=false`")
+        }
         // Not ready, loading, moving or overloaded.
         _ => IdentityState::Unknown(Some(name.into())),
     }

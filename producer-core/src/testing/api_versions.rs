@@ -8,9 +8,6 @@ use super::cluster::Cluster;
 use super::script::Target;
 use super::server::{Answer, Call, Served, Shared};
 
-/// The client asked in a version that is not served.
-pub(super) const UNSUPPORTED_VERSION: i16 = 35;
-
 impl Served for ApiVersionsRequest {
     fn targets(&self, _cluster: &Cluster) -> Vec<Target> {
         Vec::new()

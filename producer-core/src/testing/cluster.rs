@@ -10,23 +10,16 @@ use uuid::Uuid;
 
 use super::log::{PartitionLog, Refusal};
 use super::sequences::{Sequences, Verdict};
+use crate::error_code::{
+    FENCED_LEADER_EPOCH, INVALID_PARTITIONS, INVALID_TOPIC_EXCEPTION, KAFKA_STORAGE_ERROR, NOT_LEADER_OR_FOLLOWER,
+    TOPIC_ALREADY_EXISTS, UNKNOWN_LEADER_EPOCH, UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION,
+};
 use crate::stored_batch::BatchHeader;
 
 /// Partitions of all topics together; one has a log and a table of producers.
 const PARTITIONS_MAX: usize = 10_000;
 /// Kafka's limit, so that a folder name with a partition number fits a file system.
 const TOPIC_NAME_BYTES_MAX: usize = 249;
-
-/// Error codes of the protocol, <https://kafka.apache.org/protocol#protocol_error_codes>.
-pub(super) const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
-pub(super) const NOT_LEADER_OR_FOLLOWER: i16 = 6;
-pub(super) const INVALID_TOPIC_EXCEPTION: i16 = 17;
-pub(super) const TOPIC_ALREADY_EXISTS: i16 = 36;
-pub(super) const INVALID_PARTITIONS: i16 = 37;
-pub(super) const KAFKA_STORAGE_ERROR: i16 = 56;
-pub(super) const FENCED_LEADER_EPOCH: i16 = 74;
-pub(super) const UNKNOWN_LEADER_EPOCH: i16 = 75;
-pub(super) const UNKNOWN_TOPIC_ID: i16 = 100;
 
 /// How much the logs may hold. A batch that does not fit is refused with `KAFKA_STORAGE_ERROR`, so that nothing
 /// that was acknowledged ever vanishes.

@@ -5,11 +5,13 @@ use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
 use kafka_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use super::cluster::{Cluster, INVALID_PARTITIONS, INVALID_TOPIC_EXCEPTION, TOPIC_ALREADY_EXISTS};
+use super::cluster::Cluster;
 use super::script::{InjectedError, Target};
 use super::server::{Answer, Call, Served};
+use crate::error_code::{
+    INVALID_PARTITIONS, INVALID_REPLICATION_FACTOR, INVALID_TOPIC_EXCEPTION, TOPIC_ALREADY_EXISTS,
+};
 
-const INVALID_REPLICATION_FACTOR: i16 = 38;
 /// Kafka's `num.partitions`, for a client that leaves the number to the broker.
 const DEFAULT_PARTITIONS: i32 = 1;
 

@@ -11,9 +11,7 @@ use tokio::net::TcpListener;
 
 use super::api::Api;
 use super::arrivals::ArrivedRequest;
-use super::cluster::{
-    Cluster, INVALID_PARTITIONS, INVALID_TOPIC_EXCEPTION, LogLimits, Node, Partition, TOPIC_ALREADY_EXISTS,
-};
+use super::cluster::{Cluster, LogLimits, Node, Partition};
 use super::log::BODY_BYTES_MAX;
 use super::pipes::Pipes;
 use super::script::Fault;
@@ -21,6 +19,7 @@ use super::server::{Incoming, Listener, Shared};
 use super::wire::FRAME_BYTES_MAX;
 use crate::config::{ConfigError, ProducerConfig};
 use crate::connection::{Tcp, Transport};
+use crate::error_code::{INVALID_PARTITIONS, INVALID_TOPIC_EXCEPTION, TOPIC_ALREADY_EXISTS};
 use crate::producer::Producer;
 use crate::serializer::Serializer;
 use crate::stored_batch::{self, BatchHeader, StoredRecord};

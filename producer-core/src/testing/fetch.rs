@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use super::cluster::Cluster;
 use super::script::Target;
 use super::server::{Answer, Call, Served};
+use crate::error_code::OFFSET_OUT_OF_RANGE;
 
-const OFFSET_OUT_OF_RANGE: i16 = 1;
 /// The longest wait for new batches; clients ask for 500 ms by default.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 /// The most one answer holds beyond its first batch; clients ask for 50 MiB by default.

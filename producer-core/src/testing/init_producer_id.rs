@@ -5,8 +5,7 @@ use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse, Pr
 use super::cluster::Cluster;
 use super::script::Target;
 use super::server::{Answer, Call, Served};
-
-const INVALID_REQUEST: i16 = 42;
+use crate::error_code::INVALID_REQUEST;
 
 impl Served for InitProducerIdRequest {
     fn targets(&self, _cluster: &Cluster) -> Vec<Target> {

@@ -5,18 +5,14 @@
 use bytes::{BufMut as _, Bytes, BytesMut};
 
 use crate::compression::DecompressError;
+use crate::error_code::{
+    CORRUPT_MESSAGE, INVALID_RECORD, INVALID_TXN_STATE, MESSAGE_TOO_LARGE, UNKNOWN_SERVER_ERROR,
+    UNSUPPORTED_COMPRESSION_TYPE,
+};
 use crate::stored_batch::{self, BatchError, BatchHeader, LENGTH_END};
 
 /// What the records of one batch may take once decompressed: sixty-four times the default size limit of a batch.
 pub(super) const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
-
-/// Error codes of the protocol, <https://kafka.apache.org/protocol#protocol_error_codes>.
-const UNKNOWN_SERVER_ERROR: i16 = -1;
-const CORRUPT_MESSAGE: i16 = 2;
-const MESSAGE_TOO_LARGE: i16 = 10;
-const INVALID_TXN_STATE: i16 = 48;
-const UNSUPPORTED_COMPRESSION_TYPE: i16 = 76;
-const INVALID_RECORD: i16 = 87;
 
 /// Why a batch is refused, as the answer to the client says it.
 #[derive(Debug, Clone, PartialEq, Eq)]

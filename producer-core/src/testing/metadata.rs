@@ -7,11 +7,10 @@ use kafka_protocol::messages::metadata_response::{
 use kafka_protocol::messages::{BrokerId, MetadataRequest, MetadataResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
-use super::cluster::{Cluster, Partition, Topic, UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION};
+use super::cluster::{Cluster, Partition, Topic};
 use super::script::Target;
 use super::server::{Answer, Call, Served};
-
-const LEADER_NOT_AVAILABLE: i16 = 5;
+use crate::error_code::{LEADER_NOT_AVAILABLE, UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION};
 
 impl Served for MetadataRequest {
     fn targets(&self, cluster: &Cluster) -> Vec<Target> {

@@ -29,10 +29,10 @@ use tokio::time::Instant;
 
 use super::api::Api;
 use super::wire::{self, RequestStart, invalid};
+use crate::error_code::{INVALID_RECORD, UNKNOWN_TOPIC_OR_PARTITION, UNSUPPORTED_VERSION};
 use crate::stored_batch::BatchHeader;
 
 const NODE: i32 = 1;
-const UNSUPPORTED_VERSION: i16 = 35;
 /// The last version with names in place of topic ids.
 const PRODUCE_VERSION_MAX: i16 = 12;
 /// The last version in which a topic needs no id.
@@ -239,8 +239,6 @@ impl State {
 
 /// One answer per partition; an offset grows by what the batch says it holds.
 fn respond(topic: &TopicProduceData, next: &mut [i64]) -> Vec<PartitionProduceResponse> {
-    const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
-    const INVALID_RECORD: i16 = 87;
     let one = |data: &PartitionProduceData| {
         let response = PartitionProduceResponse::default().with_index(data.index).with_log_append_time_ms(-1);
         let Some(next) = usize::try_from(data.index).ok().and_then(|index| next.get_mut(index)) else {

@@ -10,14 +10,12 @@ use kafka_protocol::messages::produce_response::{
 use kafka_protocol::messages::{BrokerId, ProduceRequest, ProduceResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use super::cluster::{Appended, Cluster, NOT_LEADER_OR_FOLLOWER};
+use super::cluster::{Appended, Cluster};
 use super::log::{self, Refusal};
 use super::script::{InjectedError, Target};
 use super::server::{Answer, Call, Served};
+use crate::error_code::{INVALID_REQUIRED_ACKS, NOT_LEADER_OR_FOLLOWER, UNKNOWN_PRODUCER_ID};
 use crate::stored_batch::BatchHeader;
-
-const INVALID_REQUIRED_ACKS: i16 = 21;
-const UNKNOWN_PRODUCER_ID: i16 = 59;
 
 impl Served for ProduceRequest {
     fn targets(&self, cluster: &Cluster) -> Vec<Target> {

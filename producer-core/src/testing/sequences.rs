@@ -14,6 +14,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use crate::error_code::{INVALID_PRODUCER_EPOCH, OUT_OF_ORDER_SEQUENCE_NUMBER};
 use crate::stored_batch::BatchHeader;
 
 /// How many batches of a producer a broker remembers per partition; the reason for `max.in.flight` <= 5.
@@ -21,10 +22,6 @@ const BATCHES_REMEMBERED: usize = 5;
 /// Producers remembered per partition. When one more comes, the one that wrote longest ago is forgotten, as
 /// a broker forgets producer ids after `producer.id.expiration.ms`.
 const PRODUCERS_MAX: usize = 1024;
-
-/// Error codes of the protocol, <https://kafka.apache.org/protocol#protocol_error_codes>.
-const OUT_OF_ORDER_SEQUENCE_NUMBER: i16 = 45;
-const INVALID_PRODUCER_EPOCH: i16 = 47;
 
 /// What to do with a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

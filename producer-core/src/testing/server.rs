@@ -21,13 +21,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::api::Api;
-use super::api_versions::{self, UNSUPPORTED_VERSION};
+use super::api_versions;
 use super::arrivals::{Arrival, Arrivals};
 use super::cluster::Cluster;
 use super::fake_broker::FakeBrokerConfig;
 use super::script::{Ending, Plan, RequestFacts, Script, Target};
 use super::wire::{self, RequestStart, invalid};
 use crate::connection::Stream;
+use crate::error_code::UNSUPPORTED_VERSION;
 
 /// Connections of one node. Each may hold one frame of `wire::FRAME_BYTES_MAX`; tests with many producers use some hundred.
 const CONNECTIONS_MAX: usize = 1024;
