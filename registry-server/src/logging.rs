@@ -23,8 +23,10 @@ pub fn start(log: &Log) {
     } else {
         fmt::layer().json().flatten_event(true).with_writer(std::io::stderr).boxed()
     };
+    // A filter of all layers, not of this one: whoever asks whether an event would be logged, as sqlx does, and then
+    // logs none, makes a layer's own filter swallow the thread's next event.
     // Only a subscriber that is there already makes this fail, and then it stays.
-    let _ = registry().with(layer.with_filter(filter)).try_init();
+    let _ = registry().with(filter).with(layer).try_init();
 }
 
 /// The filter that was set. What the libraries below say at `info` is of use to nobody who runs a registry.

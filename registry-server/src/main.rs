@@ -35,8 +35,11 @@ fn main() -> ExitCode {
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {
-    tracing::error!("{error:#}");
-    eprintln!("registry-server cannot start: {error:#}");
+    if tracing::enabled!(tracing::Level::ERROR) {
+        tracing::error!("registry-server cannot start: {error:#}");
+    } else {
+        eprintln!("registry-server cannot start: {error:#}");
+    }
     ExitCode::FAILURE
 }
 

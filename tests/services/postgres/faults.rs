@@ -101,6 +101,18 @@ fn a_database_that_may_lose_what_it_confirms_is_complained_about() {
 }
 
 #[test]
+fn every_start_says_that_it_is_up() {
+    let database = Postgres::shared().unwrap().create_database().unwrap();
+    for round in ["on an empty database", "on one that is there"] {
+        let mut registry = start(&database);
+
+        let log = registry.process().log();
+        assert!(log.contains("registry-server is up"), "{round}: {log}");
+        registry.stop().unwrap();
+    }
+}
+
+#[test]
 fn a_database_of_a_newer_release_is_refused() {
     let postgres = Postgres::shared().unwrap();
     let database = postgres.create_database().unwrap();
