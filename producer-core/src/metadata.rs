@@ -25,6 +25,9 @@ use crate::error_code::{
 };
 
 /// Acts on a new state; told which topics are other than before.
+/// How long a topic may be missing before it is said: one that a cluster is just making is there sooner.
+const ABSENCE_TOLD_AFTER: Duration = Duration::from_secs(1);
+
 type Apply = dyn Fn(&Cluster, &[Arc<str>]) + Send + Sync;
 
 /// What others want to know, and know.
@@ -109,6 +112,8 @@ struct Wanted {
     /// Sends that wait for it.
     waiters: usize,
     last_used: Instant,
+    /// It was said that the cluster does not have it.
+    is_absence_told: bool,
 }
 
 #[derive(Default)]
@@ -157,7 +162,7 @@ impl Metadata {
 
     /// Asks for a topic from now on, if that is not done already.
     pub(crate) fn want(&self, topic: &str) {
-        let new = Wanted { waiters: 0, last_used: Instant::now() };
+        let new = Wanted { waiters: 0, last_used: Instant::now(), is_absence_told: false };
         self.lock().wanted.entry(topic.into()).or_insert(new);
         self.new_topic.notify_one();
         self.request_refresh();
@@ -181,7 +186,7 @@ impl Metadata {
             (self.hooks.forget)(topic);
             // A record may have come between the first look and `forget`, and nobody else asks for its topic.
             if (self.hooks.take_use)(topic) {
-                state.wanted.insert(topic.clone(), Wanted { waiters: 0, last_used: now });
+                state.wanted.insert(topic.clone(), Wanted { waiters: 0, last_used: now, is_absence_told: false });
                 continue;
             }
             tracing::debug!(topic = &**topic, "the topic is not used any more");
@@ -215,6 +220,7 @@ impl Metadata {
         let mut closing = self.is_closed.subscribe();
         let before = self.lock().round;
         let _waiter = Waiter::enter(self, topic);
+        let (told_at, mut is_told) = (Instant::now() + ABSENCE_TOLD_AFTER, false);
         loop {
             let cluster = changes.borrow_and_update().clone();
             if let Some(state) = cluster.topics.get(topic) {
@@ -227,6 +233,11 @@ impl Metadata {
                 }
             }
             let is_changed = tokio::select! {
+                () = tokio::time::sleep_until(told_at), if !is_told => {
+                    is_told = true;
+                    self.tell_of_absence(topic);
+                    true
+                }
                 changed = changes.changed() => changed.is_ok(),
                 _ = closing.wait_for(|is_closed| *is_closed) => false,
                 () = tokio::time::sleep_until(deadline) => false,
@@ -234,6 +245,17 @@ impl Metadata {
             if !is_changed {
                 return Err(self.why_unknown(topic));
             }
+        }
+    }
+
+    /// Says once to all who wait for a topic that the cluster does not have it, which else they learn at the end.
+    fn tell_of_absence(&self, topic: &str) {
+        let mut state = self.lock();
+        let error = state.cluster.topics.get(topic).and_then(|topic| topic.error);
+        let Some(wanted) = state.wanted.get_mut(topic) else { return };
+        if error == Some(UNKNOWN_TOPIC_OR_PARTITION) && !wanted.is_absence_told {
+            wanted.is_absence_told = true;
+            tracing::warn!(topic, "the cluster does not have this topic, waiting for it until `max.block.ms` is over");
         }
     }
 
@@ -348,7 +370,7 @@ impl<'a> Waiter<'a> {
         if !state.wanted.contains_key(&topic) {
             metadata.new_topic.notify_one();
         }
-        let new = Wanted { waiters: 0, last_used: Instant::now() };
+        let new = Wanted { waiters: 0, last_used: Instant::now(), is_absence_told: false };
         state.wanted.entry(topic.clone()).or_insert(new).waiters += 1;
         drop(state);
         metadata.request_refresh();

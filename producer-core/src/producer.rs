@@ -372,6 +372,7 @@ impl<K: 'static, V: 'static> Inner<K, V> {
     ) -> Result<R, ProduceError> {
         let core = &*self.core;
         core.check_open()?;
+        core.check_topic_name(&record.topic)?;
         let timestamp = timestamp_of(record.timestamp)?;
         // The clock is read only if something has to be waited for.
         let mut deadline = core.deadline();

@@ -244,10 +244,12 @@ impl Core {
         keyed_partition(&self.config, record.key, topic.partition_count())
     }
 
+    /// Asked before a serializer is, which registers schemas by the topic's name.
+    pub(super) fn check_topic_name(&self, name: &str) -> Result<(), ProduceError> {
+        if is_topic_name(name) { Ok(()) } else { Err(ProduceError::InvalidTopic { topic: name.into() }) }
+    }
+
     async fn learn_topic(&self, name: &str, deadline: &mut Deadline) -> Result<Arc<Topic>, ProduceError> {
-        if !is_topic_name(name) {
-            return Err(ProduceError::InvalidTopic { topic: name.into() });
-        }
         let started = Instant::now();
         let known = self.context.metadata.wait_for(name, deadline.at()).await;
         self.context.metrics.waited_for_metadata(started.elapsed());
