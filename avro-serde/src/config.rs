@@ -186,13 +186,16 @@ impl RegistryConfig {
 
 /// A URL without its userinfo, and the userinfo. Problems do not show the text: it may hold a password.
 fn endpoint(text: &str) -> Result<(Url, Auth), String> {
-    let mut url = Url::parse(text).map_err(|error| format!("a URL in `urls` cannot be read: {error}"))?;
+    if !text.contains("://") {
+        return Err("a URL of the registry has no `http://` or `https://` before its host".to_owned());
+    }
+    let mut url = Url::parse(text).map_err(|error| format!("a URL of the registry cannot be read: {error}"))?;
     let has_host = url.has_host() && matches!(url.scheme(), "http" | "https");
     if !has_host {
-        return Err(format!("a URL in `urls` begins with `{}:`, expected `http://` or `https://`", url.scheme()));
+        return Err(format!("a URL of the registry begins with `{}:`, expected `http://` or `https://`", url.scheme()));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err("a URL in `urls` has a query or a fragment, expected none".to_owned());
+        return Err("a URL of the registry has a query or a fragment, expected none".to_owned());
     }
     let auth = match (url.username(), url.password()) {
         ("", None) => Auth::None,
@@ -203,7 +206,7 @@ fn endpoint(text: &str) -> Result<(Url, Auth), String> {
     };
     let is_stripped = url.set_username("").is_ok() && url.set_password(None).is_ok();
     if !is_stripped {
-        return Err("a URL in `urls` has a user that cannot be taken off".to_owned());
+        return Err("a URL of the registry has a user that cannot be taken off".to_owned());
     }
     Ok((url, auth))
 }

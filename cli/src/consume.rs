@@ -119,7 +119,14 @@ impl Printer {
         }
         self.left -= wanted as u64;
         let mut stdout = std::io::stdout().lock();
-        stdout.write_all(&lines).and_then(|()| stdout.flush()).context("standard output cannot be written")
+        match stdout.write_all(&lines).and_then(|()| stdout.flush()) {
+            // Whoever reads has enough, as `head` has.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+                self.left = 0;
+                Ok(())
+            }
+            written => written.context("standard output cannot be written"),
+        }
     }
 
     async fn line(&self, partition: i32, record: &StoredRecord) -> anyhow::Result<Line> {

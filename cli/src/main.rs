@@ -33,15 +33,18 @@ enum Command {
     Consume(consume::ConsumeArgs),
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     init_logs();
-    let outcome = match Cli::parse().command {
-        Command::Demo(args) => demo::run(args).await,
-        Command::Produce(args) => produce::run(args).await,
-        Command::Perf(args) => perf::run(args).await,
-        Command::Consume(args) => consume::run(args).await,
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: no threads to run on: {error}");
+            return ExitCode::FAILURE;
+        }
     };
+    let outcome = runtime.block_on(run(Cli::parse().command));
+    // A thread may be waiting for a line of standard input, which nobody wants any more.
+    runtime.shutdown_background();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -51,6 +54,15 @@ async fn main() -> ExitCode {
             }
             ExitCode::FAILURE
         }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Produce(args) => produce::run(args).await,
+        Command::Perf(args) => perf::run(args).await,
+        Command::Consume(args) => consume::run(args).await,
     }
 }
 

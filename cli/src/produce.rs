@@ -37,7 +37,8 @@ pub(crate) struct ProduceArgs {
     key: Option<String>,
 }
 
-/// Sends every line; stops at the first that is wrong, after what came before it is delivered.
+/// Sends every line; stops at the first that is wrong, and at Ctrl-C, after what came before is delivered. A second
+/// Ctrl-C does not wait for that.
 pub(crate) async fn run(args: ProduceArgs) -> anyhow::Result<()> {
     let registry = SchemaRegistry::connect(&args.registry)?;
     let config = SerializerConfig::new(args.value_schema.select(&registry).await?);
@@ -46,8 +47,20 @@ pub(crate) async fn run(args: ProduceArgs) -> anyhow::Result<()> {
         Producer::new(ProducerConfig::new(&args.bootstrap_servers), StringSerializer, serializer)?;
     let tally = Arc::new(Tally::default());
 
-    let sent = send_lines(&args, &producer, &tally).await;
-    let closed = producer.close(CLOSE_TIMEOUT).await;
+    let sent = tokio::select! {
+        sent = send_lines(&args, &producer, &tally) => sent,
+        interrupt = tokio::signal::ctrl_c() => {
+            interrupt?;
+            Err(anyhow!("interrupted after line {}", tally.lines.load(Ordering::Relaxed)))
+        }
+    };
+    let closed = tokio::select! {
+        closed = producer.close(CLOSE_TIMEOUT) => closed,
+        interrupt = tokio::signal::ctrl_c() => {
+            interrupt?;
+            bail!("interrupted again, before every record had its answer");
+        }
+    };
     let delivered = tally.delivered.load(Ordering::Relaxed);
     eprintln!("{delivered} records delivered to `{}`", args.topic);
     sent?;
@@ -64,6 +77,7 @@ async fn send_lines(args: &ProduceArgs, producer: &Producer<String, Value>, tall
     let mut number = 0_u64;
     while let Some(line) = lines.next_line().await.context("standard input cannot be read")? {
         number += 1;
+        tally.lines.store(number, Ordering::Relaxed);
         if line.trim().is_empty() {
             continue;
         }
@@ -106,6 +120,8 @@ fn key_of(value: &Value, field: &str) -> anyhow::Result<Option<String>> {
 /// What became of the records.
 #[derive(Debug, Default)]
 struct Tally {
+    /// The number of the last line that was read.
+    lines: AtomicU64,
     delivered: AtomicU64,
     failed: AtomicU64,
     /// With the number of its line.

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use avro_serde::codec::Schema;
-use avro_serde::registry::VersionSelector;
+use avro_serde::registry::{RegisteredSchema, VersionSelector};
 use avro_serde::{SchemaRegistry, SchemaSelection, Version};
 
 /// A schema as named on the command line.
@@ -58,7 +59,7 @@ impl ValueSchema {
                 Ok((schema.clone(), SchemaSelection::AutoRegister(schema)))
             }
             Self::Subject { subject, version } => {
-                let found = registry.version(subject, *version).await?;
+                let found = version_of(registry, subject, *version).await?;
                 ensure!(
                     found.schema.references.is_empty(),
                     "the schema of `{subject}` uses others, which is not supported here"
@@ -75,10 +76,19 @@ impl ValueSchema {
         match self {
             Self::File(path) => Ok(SchemaSelection::AutoRegister(read(path).await?)),
             Self::Subject { subject, version } => {
-                Ok(SchemaSelection::Id(registry.version(subject, *version).await?.id))
+                Ok(SchemaSelection::Id(version_of(registry, subject, *version).await?.id))
             }
         }
     }
+}
+
+async fn version_of(
+    registry: &SchemaRegistry,
+    subject: &str,
+    version: VersionSelector,
+) -> anyhow::Result<Arc<RegisteredSchema>> {
+    let found = registry.version(subject, version).await;
+    found.with_context(|| format!("`{subject}` is no file, and the registry does not give it as a subject"))
 }
 
 async fn read(path: &str) -> anyhow::Result<Schema> {

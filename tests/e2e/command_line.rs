@@ -16,8 +16,8 @@ use crate::raw_http::Connection;
 /// How long a demo of a few thousand records may take on a machine that has other things to do.
 const DEMO_DEADLINE: Duration = Duration::from_secs(120);
 
-/// Far below the minute after which a record without a broker is given up.
-const BROKER_NAMED_DEADLINE: Duration = Duration::from_secs(20);
+/// Far below the minute after which a record without a broker or a topic is given up.
+const WARNING_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Runs `sr` to its end with `input` on standard input.
 fn sr(arguments: &[&str], input: &str) -> Output {
@@ -211,8 +211,52 @@ async fn what_cannot_be_used_ends_in_an_error_that_names_it() {
     let no_file = services.sr("produce", &["--value-schema", "no-such.avsc"], "").await;
     assert!(text(&no_file.stderr).contains("there is no file `no-such.avsc`"), "{}", text(&no_file.stderr));
     let no_subject = services.sr("produce", &["--value-schema", "nobody-value"], "").await;
-    assert!(text(&no_subject.stderr).contains("40401"), "{}", text(&no_subject.stderr));
+    let said = text(&no_subject.stderr);
+    assert!(said.contains("40401") && said.contains("`nobody-value` is no file"), "{said}");
     assert!(!no_file.status.success() && !no_subject.status.success());
+}
+
+/// A `sr produce` that has been given some lines, and whose input stays open.
+struct Producing {
+    child: std::process::Child,
+    log: std::path::PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Producing {
+    fn start(topic: &str, servers: &str, registry: &str, lines: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (schema, log) = (folder.path().join("long.avsc"), folder.path().join("log"));
+        std::fs::write(&schema, "\"long\"").unwrap();
+        let mut child = Command::new(binaries::path("sr").unwrap())
+            .args(["produce", topic, "--bootstrap-servers", servers, "--registry", registry])
+            .args(["--value-schema", schema.to_str().unwrap()])
+            .env("RUST_LOG", "debug")
+            .stdin(Stdio::piped())
+            .stderr(std::fs::File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        child.stdin.as_mut().unwrap().write_all(lines.as_bytes()).unwrap();
+        Self { child, log, _folder: folder }
+    }
+
+    /// The warning with these words, and everything that was said before it.
+    fn warning(&self, words: &str) -> (String, String) {
+        let told = wait_for(words, WARNING_DEADLINE, || {
+            let said = std::fs::read_to_string(&self.log)?;
+            let line = said.lines().find(|line| line.contains("WARN") && line.contains(words));
+            line.map(|line| (line.to_owned(), said.clone())).context("nothing is said yet")
+        });
+        told.unwrap()
+    }
+}
+
+impl Drop for Producing {
+    fn drop(&mut self) {
+        // Already gone is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 #[test]
@@ -220,29 +264,59 @@ fn a_broker_that_does_not_answer_is_named_while_it_is_still_tried() {
     let registry = start_registry().unwrap();
     // Nobody listens there.
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let folder = tempfile::tempdir().unwrap();
-    let (schema, log) = (folder.path().join("long.avsc"), folder.path().join("log"));
-    std::fs::write(&schema, "\"long\"").unwrap();
-    let mut child = Command::new(binaries::path("sr").unwrap())
-        .args(["produce", "users", "--bootstrap-servers", &nobody, "--registry", registry.url()])
-        .args(["--value-schema", schema.to_str().unwrap()])
-        .env("RUST_LOG", "debug")
-        .stdin(Stdio::piped())
-        .stderr(std::fs::File::create(&log).unwrap())
-        .spawn()
-        .unwrap();
-    child.stdin.as_mut().unwrap().write_all(b"1\n").unwrap();
 
-    let told = wait_for("the broker to be named", BROKER_NAMED_DEADLINE, || {
-        let said = std::fs::read_to_string(&log)?;
-        let line = said.lines().find(|line| line.contains("WARN") && line.contains("no broker answers, still trying"));
-        line.map(|line| (line.to_owned(), said.clone())).context("nothing is said yet")
-    });
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let (line, said) =
+        Producing::start("users", &nobody, registry.url(), "1\n").warning("no broker answers, still trying");
 
-    let (line, said) = told.unwrap();
     assert!(line.contains(&nobody) && line.contains("Connection refused"), "{line}");
     assert!(!said.contains('\u{1b}'), "colours, but this is no terminal: {said}");
     registry.stop().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_is_not_there_is_named_while_it_is_waited_for() {
+    let services = Services::start().await;
+
+    let producing = Producing::start("nothing", &services.broker.bootstrap_servers(), services.registry.url(), "1\n");
+
+    let (line, _) = producing.warning("the cluster does not have this topic");
+    assert!(line.contains("nothing"), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_producer_delivers_what_it_has_read_and_says_where_it_stopped() {
+    let services = Services::start().await;
+    let servers = services.broker.bootstrap_servers();
+    let mut producing = Producing::start("users", &servers, services.registry.url(), "1\n2\n3\n");
+    let written = || (0..2).map(|partition| services.broker.high_watermark("users", partition).unwrap()).sum::<i64>();
+    wait_for("the records", WARNING_DEADLINE, || if written() == 3 { Ok(()) } else { bail!("{} of 3", written()) })
+        .unwrap();
+
+    let id = nix::unistd::Pid::from_raw(producing.child.id().try_into().unwrap());
+    nix::sys::signal::kill(id, Signal::SIGINT).unwrap();
+    let status = wait_for("its end", WARNING_DEADLINE, || producing.child.try_wait()?.context("it runs")).unwrap();
+
+    let said = std::fs::read_to_string(&producing.log).unwrap();
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("3 records delivered") && said.contains("interrupted after line 3"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_no_topic_can_have_is_refused_before_anything_is_registered() {
+    let services = Services::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let schema = folder.path().join("long.avsc");
+    std::fs::write(&schema, "\"long\"").unwrap();
+    let servers = services.broker.bootstrap_servers();
+
+    let arguments = ["produce", "bad topic!", "--bootstrap-servers", &servers, "--registry", services.registry.url()];
+    let produced = sr(&[&arguments[..], &["--value-schema", schema.to_str().unwrap()]].concat(), "1\n");
+
+    assert!(
+        !produced.status.success() && text(&produced.stderr).contains("no topic name"),
+        "{}",
+        text(&produced.stderr)
+    );
+    let address = services.registry.url().trim_start_matches("http://");
+    assert_eq!(Connection::open(address.parse().unwrap()).send("GET", "/subjects", &[], None).json(), json!([]));
 }
