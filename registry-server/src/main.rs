@@ -35,12 +35,24 @@ fn main() -> ExitCode {
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {
+    let told = in_full(error);
     if tracing::enabled!(tracing::Level::ERROR) {
-        tracing::error!("registry-server cannot start: {error:#}");
+        tracing::error!("registry-server cannot start: {told}");
     } else {
-        eprintln!("registry-server cannot start: {error:#}");
+        eprintln!("registry-server cannot start: {told}");
     }
     ExitCode::FAILURE
+}
+
+/// The message and its causes, without those that the one before has told already, as errors of sqlx do.
+fn in_full(error: &anyhow::Error) -> String {
+    let mut told = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !told.ends_with(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told
 }
 
 async fn run(config: ServerConfig) -> anyhow::Result<()> {
@@ -75,5 +87,17 @@ fn location(database: &Database) -> (&'static str, String) {
             let path = url.strip_prefix("sqlite://").unwrap_or(url);
             ("sqlite", std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.display().to_string()))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let error = anyhow::anyhow!("refused").context("cannot connect: refused").context("no store");
+
+        assert_eq!(in_full(&error), "no store: cannot connect: refused");
     }
 }

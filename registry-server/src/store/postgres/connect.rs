@@ -115,10 +115,15 @@ pub(super) async fn patiently<T, F>(attempt: impl Fn() -> F) -> Result<T, StoreE
 where
     F: Future<Output = Result<T, StoreError>>,
 {
-    let started = Instant::now();
+    let (started, mut is_told) = (Instant::now(), false);
     loop {
         match attempt().await {
             Err(error) if error.is_retriable() && started.elapsed() < START_PATIENCE => {
+                if !is_told {
+                    is_told = true;
+                    let cause = &error.source;
+                    tracing::warn!(%cause, "the database does not answer, waiting at most {} s", START_PATIENCE.as_secs());
+                }
                 tokio::time::sleep(START_INTERVAL).await;
             }
             outcome => return outcome,
