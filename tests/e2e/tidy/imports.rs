@@ -77,13 +77,23 @@ const ALLOWED: &[Allowed] = &[
     // Sees the sockets go by, and is told the rest.
     allowed("producer-core", "metrics", &["connection"]),
     allowed("producer-core", "delivery", &["record", "config", "error"]),
-    allowed("producer-core", "connection", &["backoff", "config", "error"]),
+    allowed("producer-core", "connection", &["backoff", "error_code", "config", "error"]),
     allowed(
         "producer-core",
         "reader",
-        &["bootstrap", "stored_batch", "connection", "metadata", "compression", "record", "config", "error"],
+        &[
+            "bootstrap",
+            "stored_batch",
+            "connection",
+            "metadata",
+            "compression",
+            "error_code",
+            "record",
+            "config",
+            "error",
+        ],
     ),
-    allowed("producer-core", "admin", &["bootstrap", "connection", "metadata", "config", "error"]),
+    allowed("producer-core", "admin", &["bootstrap", "connection", "metadata", "error_code", "config", "error"]),
     // What the reader and the admin calls share.
     allowed("producer-core", "bootstrap", &["connection", "metadata", "config", "error"]),
     allowed("producer-core", "stored_batch", &["compression", "record"]),
