@@ -13,7 +13,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use nix::unistd::geteuid;
+use nix::unistd::{User, geteuid};
 use tempfile::TempDir;
 
 use crate::process::Process;
@@ -79,6 +79,23 @@ impl Disk {
         command
     }
 
+    /// As [`Disk::enter`], as another user; for root.
+    #[must_use]
+    pub fn enter_as(&self, user: &User, program: impl AsRef<OsStr>) -> Command {
+        let mut command = self.enter_as_root("setpriv");
+        command.args([format!("--reuid={}", user.uid), format!("--regid={}", user.gid)]);
+        command.arg("--clear-groups").arg(program);
+        command
+    }
+
+    /// As [`Disk::enter`], as a user that does not look like root; for whoever is not root.
+    #[must_use]
+    pub fn enter_as_somebody(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = self.enter_as_root("unshare");
+        command.args(["--user", "--map-user=1000", "--map-group=1000"]).arg(program);
+        command
+    }
+
     /// Takes up all the room that is left.
     ///
     /// # Errors
@@ -107,7 +124,7 @@ impl Disk {
     /// # Errors
     /// A process has a file open for writing.
     pub fn set_read_only(&self, is_read_only: bool) -> Result<()> {
-        let options = if is_read_only { "remount,ro" } else { "remount,rw" };
+        let options = if is_read_only { "remount,bind,ro" } else { "remount,bind,rw" };
         let output = self.enter_as_root("mount").args(["-o", options]).arg(&self.path).output()?;
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         Ok(())

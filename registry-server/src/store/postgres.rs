@@ -14,18 +14,20 @@ use sqlx::PgConnection;
 use self::connect::Target;
 use self::counters::Counters;
 use self::pool::Pool;
+use self::room::{AskForRoom, Room};
 use self::watch::Watch;
 use super::backend::Backend;
 use super::generations::Generations;
 use super::queue::Queue;
 use super::writes::Ping;
-use super::{DEFAULT_CONTEXT, Revision, Scope, ScopeSnapshot, StoreError, SubjectKey, SubjectSnapshot};
+use super::{DEFAULT_CONTEXT, Revision, Scope, ScopeSnapshot, StoreError, StoreErrorKind, SubjectKey, SubjectSnapshot};
 
 mod connect;
 mod connection;
 mod counters;
 mod failure;
 mod pool;
+mod room;
 mod snapshots;
 mod watch;
 mod writer;
@@ -48,6 +50,7 @@ pub struct PostgresStore {
     pool: Pool,
     counters: Counters,
     writer: Queue<PgConnection>,
+    room: Arc<Room>,
     watch: Watch,
     generations: Arc<Generations>,
 }
@@ -73,14 +76,30 @@ impl PostgresStore {
         let reading = connect::patiently(connect).await?;
 
         let generations = Arc::new(Generations::new());
+        let room = Arc::new(Room::default());
         let watch = Watch::start(target.clone(), Arc::clone(&generations)).await?;
         Ok(Self {
             pool: Pool::new(target.clone(), READERS_MAX, Some(reading)),
             counters: Counters::start(Pool::new(target.clone(), COUNTERS_MAX, None)),
-            writer: writer::start(target, writing, Arc::clone(&generations)),
+            writer: writer::start(target, writing, Arc::clone(&generations), Arc::clone(&room)),
+            room,
             watch,
             generations,
         })
+    }
+}
+
+impl PostgresStore {
+    /// Fails if a write has found no room and there is still none.
+    async fn has_room(&self) -> Result<(), StoreError> {
+        if self.room.is_in_doubt() {
+            match self.writer.submit(AskForRoom).await {
+                Err(error) if error.kind == StoreErrorKind::Full => return Err(error),
+                // Another failure is no sign of a full disk: a server may be set to write no temporary files.
+                _ => self.room.trust(),
+            }
+        }
+        Ok(())
     }
 }
 
@@ -119,7 +138,8 @@ impl Backend for PostgresStore {
                 .revision(&SubjectKey { context: Arc::from(DEFAULT_CONTEXT), subject: Arc::default() })
                 .await?;
             // A server that only reads, as a standby does, gives no numbers.
-            self.writer.submit(Ping).await
+            self.writer.submit(Ping).await?;
+            self.has_room().await
         };
         tokio::time::timeout(PING_TIMEOUT, ping)
             .await

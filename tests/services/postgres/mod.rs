@@ -2,6 +2,7 @@
 
 mod blocked;
 mod cluster;
+mod disk;
 mod evictions;
 mod faults;
 mod guide;

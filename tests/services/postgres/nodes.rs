@@ -81,16 +81,15 @@ pub(crate) fn start(database: &str) -> Registry {
     Registry::start(&["--database", database]).unwrap()
 }
 
+/// Starts a registry on a database with variables in its environment.
+pub(crate) fn start_on(database: &str, variables: &[(&str, &str)]) -> Result<Registry> {
+    Registry::start_in(tempfile::tempdir()?, &["--database", database], variables)
+}
+
 /// Starts registries on a fresh database of the shared server, with a variable in their environment.
 pub(crate) fn start_together(count: usize, variables: &[(&str, &str)]) -> Result<Vec<Registry>> {
     let database = Postgres::shared()?.create_database()?;
-    (0..count)
-        .map(|_| {
-            let folder = tempfile::tempdir()?;
-            Registry::start_in(folder, &["--database", &database], variables)
-        })
-        .collect::<Result<_>>()
-        .context("the nodes did not start")
+    (0..count).map(|_| start_on(&database, variables)).collect::<Result<_>>().context("the nodes did not start")
 }
 
 /// A record schema with these fields, in JSON.

@@ -15,6 +15,7 @@ use nix::unistd::{User, geteuid};
 use tempfile::TempDir;
 
 use super::ports::free_port;
+use crate::disk::Disk;
 use crate::process::Process;
 
 /// The oldest release that the registry takes.
@@ -44,6 +45,7 @@ pub struct Postgres {
     settings: Vec<String>,
     process: Option<Process>,
     // After the process: first the server ends, then its data goes.
+    disk: Option<Disk>,
     folder: TempDir,
 }
 
@@ -61,11 +63,24 @@ impl Postgres {
     /// # Errors
     /// As [`Postgres::start`].
     pub fn start_with(settings: &[&str]) -> Result<Self> {
+        Self::start_somewhere(settings, None)
+    }
+
+    /// As [`Postgres::start`], with its tables and indexes on a disk of their own. The log that makes them durable lies
+    /// elsewhere: a server that has no room for that one ends.
+    ///
+    /// # Errors
+    /// As [`Postgres::start`].
+    pub fn start_on(disk: Disk) -> Result<Self> {
+        Self::start_somewhere(&[], Some(disk))
+    }
+
+    fn start_somewhere(settings: &[&str], disk: Option<Disk>) -> Result<Self> {
         let programs = programs()?;
         let folder = tempfile::Builder::new().prefix("postgres-").tempdir()?;
         let owner = owner(folder.path())?;
         let settings = settings.iter().map(|&setting| setting.to_owned()).collect();
-        let mut postgres = Self { programs, owner, port: free_port()?, settings, process: None, folder };
+        let mut postgres = Self { programs, owner, port: free_port()?, settings, process: None, disk, folder };
         postgres.make_cluster()?;
         postgres.restart()?;
         Ok(postgres)
@@ -116,6 +131,12 @@ impl Postgres {
     #[must_use]
     pub fn user(&self) -> &'static str {
         USER
+    }
+
+    /// The disk of [`Postgres::start_on`].
+    #[must_use]
+    pub fn disk(&self) -> Option<&Disk> {
+        self.disk.as_ref()
     }
 
     /// The folder of the client programs (`psql`, `pg_dump`, ...).
@@ -221,6 +242,8 @@ impl Postgres {
             .command("initdb")
             .arg("-D")
             .arg(self.data())
+            .arg("--waldir")
+            .arg(self.folder.path().join("wal"))
             .args(["-U", USER, "--auth=trust", "--no-locale", "-E", "UTF8", "--no-sync"])
             .output()
             .context("cannot start `initdb`")?;
@@ -229,17 +252,24 @@ impl Postgres {
     }
 
     fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.disk.as_ref().map_or(self.folder.path(), Disk::path).join("data")
     }
 
     /// A program of the server's, run as the owner of the data.
     fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(self.programs.join(program));
+        let program = self.programs.join(program);
+        let mut command = match (&self.disk, &self.owner) {
+            (Some(disk), Some(owner)) => disk.enter_as(owner, program),
+            (Some(disk), None) => disk.enter_as_somebody(program),
+            (None, None) => Command::new(program),
+            (None, Some(owner)) => {
+                let mut command = Command::new(program);
+                command.uid(owner.uid.as_raw()).gid(owner.gid.as_raw());
+                command
+            }
+        };
         // Not the folder of the test: its owner may not enter it.
         command.current_dir(self.folder.path());
-        if let Some(owner) = &self.owner {
-            command.uid(owner.uid.as_raw()).gid(owner.gid.as_raw());
-        }
         command
     }
 }

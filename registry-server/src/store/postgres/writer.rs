@@ -25,6 +25,7 @@ use super::super::locks::Locks;
 use super::super::queue::{self, Patience, Queue, Queued};
 use super::connect::Target;
 use super::failure::{failed, is_locked, is_lost};
+use super::room::Room;
 use super::watch;
 
 /// Locks that a group may hold before it takes no more writes in. A server with default settings has room for 6,400,
@@ -42,8 +43,13 @@ const GROUP_TIMEOUT: Duration = Duration::from_secs(10);
 const TRIES_MAX: usize = 2;
 
 /// Starts the writer on the current runtime.
-pub(super) fn start(target: Target, connection: PgConnection, generations: Arc<Generations>) -> Queue<PgConnection> {
-    Queue::start(Task { target, connection: Some(connection), generations }, PATIENCE)
+pub(super) fn start(
+    target: Target,
+    connection: PgConnection,
+    generations: Arc<Generations>,
+    room: Arc<Room>,
+) -> Queue<PgConnection> {
+    Queue::start(Task { target, connection: Some(connection), generations, room }, PATIENCE)
 }
 
 /// The receiving side: owns the connection.
@@ -52,6 +58,7 @@ struct Task {
     /// `None` after a transaction that failed.
     connection: Option<PgConnection>,
     generations: Arc<Generations>,
+    room: Arc<Room>,
 }
 
 #[async_trait]
@@ -115,6 +122,10 @@ impl Task {
                 outcome => break outcome,
             }
         };
+        let failures = group.jobs.iter().filter_map(|job| job.failure());
+        failures
+            .chain(outcome.as_ref().err().map(|trouble| &trouble.error))
+            .for_each(|failure| self.room.learn(failure));
         // Also after a failure: a COMMIT whose answer was lost may have taken effect.
         for (context, id) in changes.used_ids() {
             self.generations.raise(context, id);

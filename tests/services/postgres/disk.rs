@@ -1,0 +1,147 @@
+//! A database that has no room, or takes no writes.
+
+use std::time::{Duration, Instant};
+
+use end_to_end_tests::disk::Disk;
+use end_to_end_tests::ledger::Ledger;
+use end_to_end_tests::services::postgres::Postgres;
+use serde_json::{Value, json};
+
+use super::nodes::{Answer, Node, record, start, start_on};
+
+/// A new cluster with a database of ours takes 40 MiB.
+const DISK_BYTES: u64 = 96 << 20;
+
+/// Clients that write while the disk fills.
+const WRITERS: usize = 8;
+
+/// Answers before it is full.
+const ANSWERS: u64 = 100;
+
+/// How often it fills.
+const ROUNDS: u32 = 3;
+
+/// More registers than fit into the pages that tables and indexes have already.
+const REGISTERS_MAX: u32 = 20_000;
+
+/// A request is told within this time that it cannot be served, with room for a machine that is busy.
+const REFUSAL_MAX: Duration = Duration::from_secs(2);
+
+/// The last of the writers is told within this time, after a few calls.
+const WRITERS_REFUSAL_MAX: Duration = Duration::from_secs(10);
+
+/// A server that takes writes again is used within this time.
+const RECOVERY_MAX: Duration = Duration::from_secs(5);
+
+fn assert_refused(answer: &Answer, reason: &str, since: Instant) {
+    assert_eq!((answer.status, answer.code()), (503, 503), "{answer:?}");
+    assert_eq!(answer.body["message"], format!("Service unavailable: the storage is {reason}"));
+    assert!(answer.retry_after.is_some(), "{answer:?}");
+    assert!(since.elapsed() < REFUSAL_MAX, "refused after {:?}", since.elapsed());
+}
+
+#[test]
+fn a_full_disk_loses_nothing_and_needs_no_restart() {
+    let postgres = Postgres::start_on(Disk::mount(DISK_BYTES).unwrap()).unwrap();
+    let disk = postgres.disk().unwrap();
+    let database = postgres.create_database().unwrap();
+    let mut registry = start_on(&database, &[("SCHEMA_REGISTRY_COMPATIBILITY", "NONE")]).unwrap();
+    let node = Node::new(registry.url());
+    let ledger = Ledger::new().unwrap();
+    let urls = vec![registry.url().to_owned(); WRITERS];
+
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        assert_eq!(node.register("first", &record("First", &[])).await.id(), 1);
+        for round in 0..ROUNDS {
+            let mut full_since = None;
+            let strike = || {
+                full_since = Some(Instant::now());
+                disk.fill()
+            };
+            ledger.write_until(&urls, ANSWERS, strike).await.unwrap();
+            let told_after = full_since.unwrap().elapsed();
+            assert!(told_after < WRITERS_REFUSAL_MAX, "the last writer was told after {told_after:?}");
+            refuses_what_does_not_fit(&node, round).await;
+            assert!(node.get("/health/live").await.is_ok());
+            assert_eq!(node.get("/subjects/first/versions").await.body, json!([1]));
+            assert!(node.get("/schemas/ids/1").await.is_ok());
+            ledger.check(registry.url()).await.unwrap();
+
+            disk.make_room().unwrap();
+            let again = node.register("again", &record(&format!("Again{round}"), &[])).await;
+            assert!(again.is_ok(), "there is room again: {again:?}");
+            assert!(node.get("/health/ready").await.is_ok());
+            registry.process().check_running().unwrap();
+        }
+        registry.restart().unwrap();
+        ledger.check_all(registry.url()).await.unwrap();
+    });
+    println!("filled {ROUNDS} times, {} answered registers, 0 lost", ledger.answered().len());
+    registry.stop().unwrap();
+}
+
+async fn refuses_what_does_not_fit(node: &Node, round: u32) {
+    for number in 0..REGISTERS_MAX {
+        let subject = format!("full-{round}-{number}");
+        let since = Instant::now();
+        let answer = node.register(&subject, &record(&format!("Full{round}x{number}"), &[])).await;
+        if answer.is_ok() {
+            continue;
+        }
+        assert_refused(&answer, "full", since);
+        let since = Instant::now();
+        assert_refused(&node.get("/health/ready").await, "full", since);
+        let refused = node.get(&format!("/subjects/{subject}/versions")).await;
+        assert_eq!(refused.code(), 40401, "what was refused is not there");
+        return;
+    }
+    panic!("a full disk has taken {REGISTERS_MAX} registers");
+}
+
+#[test]
+fn a_database_that_only_reads_costs_writes_but_no_restart() {
+    let postgres = Postgres::start().unwrap();
+    let mut registry = start(&postgres.create_database().unwrap());
+    let node = Node::new(registry.url());
+    // As a standby answers, and a server whose operator saves it from writes.
+    let set = |value: &str| {
+        postgres.psql("postgres", &format!("ALTER SYSTEM SET default_transaction_read_only = {value}")).unwrap();
+        postgres.psql("postgres", "SELECT pg_reload_conf()").unwrap();
+    };
+
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        assert_eq!(node.register("kept", &record("Kept", &[])).await.id(), 1);
+        set("on");
+        until("the server only reads", || async { node.get("/health/ready").await.status == 503 }).await;
+
+        let new = || Some(json!({ "schema": record("New", &[]).to_string() }));
+        let calls: [(&str, &str, Option<Value>); 4] = [
+            ("POST", "/subjects/new/versions", new()),
+            ("PUT", "/config/kept", Some(json!({ "compatibility": "FULL" }))),
+            ("DELETE", "/subjects/kept", None),
+            ("GET", "/health/ready", None),
+        ];
+        for (method, path, body) in calls {
+            let since = Instant::now();
+            assert_refused(&node.call(method, path, body).await.unwrap(), "read-only", since);
+        }
+        assert!(node.get("/health/live").await.is_ok());
+        assert_eq!(node.get("/subjects").await.body, json!(["kept"]));
+        assert!(node.get("/schemas/ids/1").await.is_ok());
+        assert!(node.register("kept", &record("Kept", &[])).await.is_ok(), "what is there needs no write");
+
+        set("off");
+        until("the server writes", || async { node.get("/health/ready").await.is_ok() }).await;
+        assert_eq!(node.register("new", &record("New", &[])).await.id(), 2);
+        registry.process().check_running().unwrap();
+    });
+    registry.stop().unwrap();
+}
+
+/// Servers take a setting over within milliseconds.
+async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    let since = Instant::now();
+    while !holds().await {
+        assert!(since.elapsed() < RECOVERY_MAX, "{what}: not after {:?}", since.elapsed());
+    }
+}
