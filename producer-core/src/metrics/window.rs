@@ -53,7 +53,8 @@ impl Windowed {
 
     /// The sum per second. Until one window has passed it is spread over a whole one, as Java does.
     pub(super) fn rate(&self, now: Instant) -> f64 {
-        let sum: f64 = self.living(now).map(|sample| sample.sum).sum();
+        // From 0: the sum of nothing would be -0, and be shown so.
+        let sum = self.living(now).fold(0.0, |sum, sample| sum + sample.sum);
         let oldest = self.living(now).map(|sample| sample.began).min();
         let elapsed = oldest.map_or(WINDOW, |began| (now - began).max(WINDOW));
         sum / elapsed.as_secs_f64()
@@ -105,6 +106,7 @@ mod tests {
     fn a_rate_is_per_second_and_starts_low() {
         let (mut rated, start) = (Rated::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
+        assert!(rated.rate(start).is_sign_positive(), "not -0");
 
         rated.add(at(0), 300);
         assert_eq!(rated.rate(at(1)), 10.0, "spread over one window");
