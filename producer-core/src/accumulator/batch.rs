@@ -19,6 +19,8 @@
 
 mod split;
 
+pub(crate) use self::split::{Halves, Whole};
+
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};

@@ -18,7 +18,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::batch::{BatchImage, OpenBatch, SealedBatch, Stamp};
+use super::batch::{BatchImage, Halves, OpenBatch, SealedBatch, Stamp, Whole};
 use super::memory::Lease;
 use super::ready::{Due, ReadySet};
 use super::size_bound::SizeBound;
@@ -139,6 +139,8 @@ struct Entry {
     outcome: Outcome,
     /// Expired while in flight: its records have their answer, the queue waits for the broker's.
     is_settled: bool,
+    /// It is too large and cannot be cut.
+    is_indivisible: bool,
     last_failure: Option<Arc<str>>,
 }
 
@@ -193,6 +195,8 @@ pub(super) struct Backlog {
 pub(crate) enum Take {
     /// A batch, now in flight.
     Batch { entry: u64, image: BatchImage, topic_id: [u8; 16], facts: BatchFacts },
+    /// The batch is as large as what was refused: it is to be halved first, without holding the queue.
+    TooLarge { entry: u64, whole: Whole },
     /// The batch was sealed; these records are to be compressed first.
     Compress { entry: u64, records: Bytes },
     /// The batch does not fit into the room that the request has left.
@@ -212,8 +216,8 @@ pub(crate) enum Verdict {
     Done { base_offset: Option<i64>, append_time: Option<i64> },
     /// Send it again, the same bytes; with a new epoch if it is the oldest.
     Retry { not_before: Option<Instant>, outcome: Outcome, needs_new_epoch: bool, reason: Arc<str> },
-    /// Cut it in two and send both; a single record is given up with `refused`.
-    Split { refused: BatchResult },
+    /// Send these halves of it; without halves, a single record, it is given up with `refused`.
+    Split { halves: Option<Halves>, refused: BatchResult },
     /// Give it up.
     Fail(BatchResult),
 }
@@ -290,6 +294,7 @@ impl Queue {
             was_sent: false,
             outcome: Outcome::NotWritten,
             is_settled: false,
+            is_indivisible: false,
             last_failure: None,
         });
         true
@@ -404,12 +409,15 @@ impl Queue {
         };
         // What may lie in the log goes again as it was, and so gets the answer that tells. The bound is about bytes as
         // they are sent, which a batch has only once it is compressed.
-        while self.entries[index].compression == Stage::Over
-            && self.entries[index].outcome == Outcome::NotWritten
-            && self.bound.is_too_large(self.entries[index].batch.bytes())
-            && self.split(index, self.entries[index].attempts, rules)
-        {}
         let entry = &mut self.entries[index];
+        if entry.compression == Stage::Over
+            && entry.outcome == Outcome::NotWritten
+            && entry.batch.count > 1
+            && !entry.is_indivisible
+            && self.bound.is_too_large(entry.batch.bytes())
+        {
+            return Take::TooLarge { entry: entry.id, whole: entry.batch.whole() };
+        }
         if entry.compression == Stage::Due {
             let (entry, records, _) = entry.start_compressing();
             return Take::Compress { entry, records };

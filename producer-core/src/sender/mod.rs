@@ -364,7 +364,8 @@ impl Sender {
                     drop(queue);
                     self.schedule(&partition, expiry);
                 }
-                Take::Nothing => to_look_at.push(partition),
+                // `take` leaves none too large.
+                Take::TooLarge { .. } | Take::Nothing => to_look_at.push(partition),
             }
         }
         for partition in kept {
@@ -386,25 +387,30 @@ impl Sender {
         rules: &crate::accumulator::partition::Rules,
         room: usize,
     ) -> Take {
-        let mut queue = partition.queue();
-        if queue.ready.node() != self.ready.node() {
-            return Take::Nothing;
+        // Ends: each round halves the batch that stands first.
+        loop {
+            let mut queue = partition.queue();
+            if queue.ready.node() != self.ready.node() {
+                return Take::Nothing;
+            }
+            let identities = &self.context.identities;
+            let taken = match queue.take(now, rules, identities.current(), room) {
+                Take::NewEpoch(old) => match identities.epoch_after(old) {
+                    Some(identity) => {
+                        queue.begin_epoch(identity);
+                        queue.take(now, rules, Some(identity), room)
+                    }
+                    None => Take::NewEpoch(old),
+                },
+                taken => taken,
+            };
+            let splits = queue.take_splits();
+            drop(queue);
+            self.count_splits(now, splits);
+            let Take::TooLarge { entry, whole } = taken else { return taken };
+            let halves = whole.halve();
+            partition.queue().halve(entry, halves, rules);
         }
-        let identities = &self.context.identities;
-        let taken = match queue.take(now, rules, identities.current(), room) {
-            Take::NewEpoch(old) => match identities.epoch_after(old) {
-                Some(identity) => {
-                    queue.begin_epoch(identity);
-                    queue.take(now, rules, Some(identity), room)
-                }
-                None => Take::NewEpoch(old),
-            },
-            taken => taken,
-        };
-        let splits = queue.take_splits();
-        drop(queue);
-        self.count_splits(now, splits);
-        taken
     }
 
     fn count_splits(&self, now: Instant, splits: u32) {
@@ -495,7 +501,13 @@ impl Sender {
             outcome: queue.outcome(batch.entry),
         };
         let now = Instant::now();
-        let verdict = decide(action, &attempt, &self.context.policy, now);
+        let mut verdict = decide(action, &attempt, &self.context.policy, now);
+        if let Verdict::Split { halves, .. } = &mut verdict {
+            let whole = queue.whole(batch.entry);
+            drop(queue);
+            *halves = whole.and_then(|whole| whole.halve());
+            queue = partition.queue();
+        }
         if matches!(verdict, Verdict::Retry { .. }) && queue.is_awaited(batch.entry) {
             self.context.metrics.records_retried(now, &partition.topic, batch.records);
         }

@@ -41,7 +41,7 @@ pub(crate) fn decide(action: Action, attempt: &Attempt<'_>, policy: &Policy, now
             // The size is judged before the sequence, so the batch may lie in the log from an earlier attempt, and
             // halves of it would not be known as such.
             match attempt.outcome {
-                Outcome::NotWritten => Verdict::Split { refused },
+                Outcome::NotWritten => Verdict::Split { halves: None, refused },
                 Outcome::Unknown | Outcome::Written => Verdict::Fail(refused),
             }
         }

@@ -8,33 +8,59 @@ use bytes::{Buf, Bytes};
 use super::{SealedBatch, put_varint, varint_bytes};
 use crate::compression::decompress;
 
-impl SealedBatch {
-    /// Two batches with half of the bytes each, uncompressed, or the batch itself if it has a single record.
-    ///
-    /// They share the completion and the memory of the whole.
-    pub(crate) fn split(self) -> Result<[Self; 2], Box<Self>> {
+/// The records of a batch, to be cut in two. Apart from the queue that holds the batch: they may have to be
+/// decompressed, for which nobody who appends should wait.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    attributes: i16,
+    body: Bytes,
+    plain_bytes: usize,
+    count: i32,
+}
+
+/// About half of the bytes each, uncompressed.
+#[derive(Debug)]
+pub(crate) struct Halves {
+    cut: Cut,
+    left: Bytes,
+    right: Bytes,
+}
+
+impl Whole {
+    /// `None` for a single record.
+    pub(crate) fn halve(&self) -> Option<Halves> {
         // Our own compression of so many bytes; anything else is no reason to lose records over.
-        match decompress(self.attributes & 7, &self.body, self.plain_bytes) {
-            Ok(plain) => self.split_plain(&plain),
-            Err(error) => {
-                tracing::error!(%error, "a compressed batch cannot be read again");
-                Err(Box::new(self))
-            }
-        }
+        let plain = decompress(self.attributes & 7, &self.body, self.plain_bytes)
+            .inspect_err(|error| tracing::error!(%error, "a compressed batch cannot be read again"))
+            .ok()?;
+        let cut = Cut::of(&plain, self.count)?;
+        let right = renumbered(&plain[cut.at..], cut.count, cut.first_delta)?;
+        // A copy: a slice would keep the whole buffer, of which the lease covers half.
+        let left = Bytes::copy_from_slice(&plain[..cut.at]);
+        Some(Halves { cut, left, right })
+    }
+}
+
+impl SealedBatch {
+    /// What it is cut from.
+    pub(crate) fn whole(&self) -> Whole {
+        Whole { attributes: self.attributes, body: self.body.clone(), plain_bytes: self.plain_bytes, count: self.count }
     }
 
-    fn split_plain(mut self, plain: &Bytes) -> Result<[Self; 2], Box<Self>> {
-        let Some(cut) = Cut::of(plain, self.count) else { return Err(Box::new(self)) };
-        let right_base = self.base_timestamp.wrapping_add(cut.first_delta);
-        let Some(body) = renumbered(&plain[cut.at..], cut.count, cut.first_delta) else { return Err(Box::new(self)) };
+    /// Keeps the left half and answers the right one, uncompressed both; `None` if there is no memory to share, which
+    /// there always is.
+    ///
+    /// They share the completion and the memory of the whole.
+    pub(crate) fn split_off(&mut self, halves: Halves) -> Option<Self> {
+        let Halves { cut, left, right } = halves;
+        let right_lease = self.lease.split(self.lease.bytes() / 2)?;
         let (left_share, right_share) = self.share.split_at(cut.count.cast_unsigned());
-        let Some(right_lease) = self.lease.split(self.lease.bytes() / 2) else { return Err(Box::new(self)) };
         let right = Self {
-            plain_bytes: body.len(),
-            body,
+            plain_bytes: right.len(),
+            body: right,
             attributes: 0,
             count: self.count - cut.count,
-            base_timestamp: right_base,
+            base_timestamp: self.base_timestamp.wrapping_add(cut.first_delta),
             max_timestamp: self.base_timestamp.wrapping_add(cut.right_max_delta),
             record_bytes_max: self.record_bytes_max,
             created: self.created,
@@ -42,21 +68,18 @@ impl SealedBatch {
             share: right_share,
             lease: right_lease,
         };
-        let left = Self {
-            plain_bytes: cut.at,
-            // A copy: a slice would keep the whole buffer, of which the lease covers half.
-            body: Bytes::copy_from_slice(&plain[..cut.at]),
-            attributes: 0,
-            count: cut.count,
-            max_timestamp: self.base_timestamp.wrapping_add(cut.left_max_delta),
-            share: left_share,
-            ..self
-        };
-        Ok([left, right])
+        self.plain_bytes = cut.at;
+        self.body = left;
+        self.attributes = 0;
+        self.count = cut.count;
+        self.max_timestamp = self.base_timestamp.wrapping_add(cut.left_max_delta);
+        self.share = left_share;
+        Some(right)
     }
 }
 
 /// Where a batch is cut.
+#[derive(Debug)]
 struct Cut {
     /// Byte at which the right half begins.
     at: usize,

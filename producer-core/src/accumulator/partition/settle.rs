@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{Entry, Queue, Rules, Settled, Stage, State, Verdict, sequence_after};
-use crate::accumulator::batch::{SealedBatch, Stamp};
+use crate::accumulator::batch::{Halves, SealedBatch, Stamp, Whole};
 use crate::config::Compression;
 use crate::delivery::BatchResult;
 use crate::error::{Outcome, ProduceError};
@@ -45,11 +45,12 @@ impl Queue {
                 entry.last_failure = Some(reason);
                 None
             }
-            Verdict::Split { refused } => {
+            Verdict::Split { halves, refused } => {
                 self.bound.refused(&self.entries[index].batch, now);
                 // The refusal costs no retry.
                 let attempts = self.entries[index].attempts.saturating_sub(1);
-                if !self.entries[index].is_settled && self.split(index, attempts, rules) {
+                let halves = halves.filter(|_| !self.entries[index].is_settled);
+                if halves.is_some_and(|halves| self.split(index, halves, attempts, rules)) {
                     return None;
                 }
                 self.give_up(index, refused)
@@ -76,48 +77,46 @@ impl Queue {
         }
     }
 
-    /// Puts two halves in the place of a batch, with its sequences; false if it has a single record.
-    pub(super) fn split(&mut self, index: usize, attempts: u32, rules: &Rules) -> bool {
-        let Some(entry) = self.entries.remove(index) else { return false };
-        let Entry { id, batch, stamp, outcome, last_failure, was_sent, compression: stage, .. } = entry;
-        let compression = if rules.compression == Compression::None { Stage::Over } else { Stage::Due };
-        let (left, right) = match batch.split() {
-            Ok([left, right]) => (left, right),
-            Err(batch) => {
-                let state = State::Waiting { not_before: None };
-                let whole = Entry {
-                    id,
-                    batch: *batch,
-                    compression: stage,
-                    state,
-                    stamp,
-                    attempts,
-                    was_sent,
-                    outcome,
-                    is_settled: false,
-                    last_failure,
-                };
-                self.entries.insert(index, whole);
-                return false;
-            }
-        };
-        let right_stamp = stamp.map(|stamp| Stamp { sequence: sequence_after(stamp.sequence, left.count), ..stamp });
-        for (offset, batch, stamp) in [(0, left, stamp), (1, right, right_stamp)] {
-            let half = Entry {
-                id: self.next_entry,
-                batch,
-                compression,
-                state: State::Waiting { not_before: None },
-                stamp,
-                attempts,
-                was_sent,
-                outcome,
-                is_settled: false,
-                last_failure: last_failure.clone(),
-            };
-            self.next_entry += 1;
-            self.entries.insert(index + offset, half);
+    /// The records of a batch, to be halved without holding the queue; then [`Verdict::Split`] or
+    /// [`halve`](Self::halve) puts the halves in.
+    pub(crate) fn whole(&self, id: u64) -> Option<Whole> {
+        self.entries.iter().find(|entry| entry.id == id).map(|entry| entry.batch.whole())
+    }
+
+    /// Puts halves in the place of a batch that [`take`](Self::take) found too large, if it still waits. Without
+    /// halves it is sent as it is.
+    pub(crate) fn halve(&mut self, id: u64, halves: Option<Halves>, rules: &Rules) {
+        let is_it = |entry: &Entry| entry.id == id && matches!(entry.state, State::Waiting { .. });
+        let Some(index) = self.entries.iter().position(is_it) else { return };
+        let attempts = self.entries[index].attempts;
+        if !halves.is_some_and(|halves| self.split(index, halves, attempts, rules)) {
+            self.entries[index].is_indivisible = true;
         }
+    }
+
+    /// Puts two halves in the place of a batch, with its sequences; false if nothing has changed.
+    fn split(&mut self, index: usize, halves: Halves, attempts: u32, rules: &Rules) -> bool {
+        let entry = &mut self.entries[index];
+        let Some(right) = entry.batch.split_off(halves) else { return false };
+        entry.compression = if rules.compression == Compression::None { Stage::Over } else { Stage::Due };
+        entry.state = State::Waiting { not_before: None };
+        entry.attempts = attempts;
+        let after_left = |stamp: Stamp| sequence_after(stamp.sequence, entry.batch.count);
+        let right = Entry {
+            id: self.next_entry,
+            batch: right,
+            compression: entry.compression,
+            state: entry.state,
+            stamp: entry.stamp.map(|stamp| Stamp { sequence: after_left(stamp), ..stamp }),
+            attempts,
+            was_sent: entry.was_sent,
+            outcome: entry.outcome,
+            is_settled: false,
+            is_indivisible: false,
+            last_failure: entry.last_failure.clone(),
+        };
+        self.next_entry += 1;
+        self.entries.insert(index + 1, right);
         self.splits += 1;
         true
     }

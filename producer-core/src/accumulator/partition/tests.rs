@@ -72,6 +72,13 @@ impl Case {
         }
     }
 
+    /// The broker finds a batch too large.
+    fn refuse_size(&mut self, entry: u64) -> Option<Settled> {
+        let refused = BatchResult::Failed(error(Outcome::NotWritten));
+        let halves = self.queue.whole(entry).unwrap().halve();
+        self.queue.settle(entry, Verdict::Split { halves, refused }, &RULES, Instant::now())
+    }
+
     fn acknowledge(&mut self, entry: u64) {
         let done = Verdict::Done { base_offset: Some(0), append_time: None };
         assert!(self.queue.settle(entry, done, &RULES, Instant::now()).is_some());
@@ -332,8 +339,7 @@ fn halves_of_a_batch_take_its_place_its_sequences_and_its_memory() {
     let sent: Vec<_> = (0..2).map(|_| case.take(FIRST, 0).unwrap()).collect();
     let leased = case.budget.available();
 
-    let refused = || BatchResult::Failed(error(Outcome::NotWritten));
-    assert!(case.queue.settle(sent[0].0, Verdict::Split { refused: refused() }, &RULES, Instant::now()).is_none());
+    assert!(case.refuse_size(sent[0].0).is_none());
     case.retry(sent[1].0, true);
 
     assert_eq!(case.budget.available(), leased);
@@ -355,16 +361,52 @@ fn what_is_as_large_as_a_refused_batch_is_split_before_it_is_sent() {
     let sent = case.take(FIRST, 0).unwrap();
     case.seal(8);
     case.seal(7);
-    let refused = BatchResult::Failed(error(Outcome::NotWritten));
-    assert!(case.queue.settle(sent.0, Verdict::Split { refused }, &RULES, Instant::now()).is_none());
+    assert!(case.refuse_size(sent.0).is_none());
 
     let mut counts = Vec::new();
-    while let Take::Batch { entry, image, .. } = case.queue.take(case.start, &RULES, Some(FIRST), ROOM) {
-        counts.push(i32::from_be_bytes(image.header[57..61].try_into().unwrap()));
-        case.acknowledge(entry);
+    loop {
+        match case.queue.take(case.start, &RULES, Some(FIRST), ROOM) {
+            Take::Batch { entry, image, .. } => {
+                counts.push(i32::from_be_bytes(image.header[57..61].try_into().unwrap()));
+                case.acknowledge(entry);
+            }
+            Take::TooLarge { entry, whole } => case.queue.halve(entry, whole.halve(), &RULES),
+            _ => break,
+        }
     }
 
     assert_eq!(counts, [4, 4, 4, 4, 7]);
+}
+
+#[test]
+fn a_queue_is_free_while_a_batch_is_halved_and_the_batch_may_be_gone_by_then() {
+    let mut case = Case::new().past_the_first();
+    case.seal(8);
+    let sent = case.take(FIRST, 0).unwrap();
+    (0..2).for_each(|_| case.seal(8));
+    assert!(case.refuse_size(sent.0).is_none());
+    for _ in 0..2 {
+        let (half, ..) = case.take(FIRST, 0).unwrap();
+        case.acknowledge(half);
+    }
+    let too_large = |case: &mut Case| match case.queue.take(case.start, &RULES, Some(FIRST), ROOM) {
+        Take::TooLarge { entry, whole } => (entry, whole),
+        other => panic!("{other:?}"),
+    };
+
+    // What cannot be cut goes as it is.
+    let (entry, _) = too_large(&mut case);
+    case.queue.halve(entry, None, &RULES);
+    let whole = case.take(FIRST, 0).unwrap();
+    case.acknowledge(whole.0);
+    // What has expired meanwhile leaves its halves behind.
+    let (entry, whole) = too_large(&mut case);
+    case.seal(3);
+    assert_eq!(case.expire(2001).len(), 2);
+    case.queue.halve(entry, whole.halve(), &RULES);
+
+    assert!(case.queue.is_empty());
+    assert_eq!(case.budget.available(), 1 << 20);
 }
 
 #[test]
@@ -373,8 +415,7 @@ fn a_single_record_that_is_too_large_fails_alone() {
     case.seal(1);
     let sent = case.take(FIRST, 0).unwrap();
 
-    let refused = BatchResult::Failed(error(Outcome::NotWritten));
-    let settled = case.queue.settle(sent.0, Verdict::Split { refused }, &RULES, Instant::now()).unwrap();
+    let settled = case.refuse_size(sent.0).unwrap();
 
     assert_eq!(outcome_of(&settled), Outcome::NotWritten);
     case.seal(1);
