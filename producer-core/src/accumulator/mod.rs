@@ -330,6 +330,22 @@ impl Accumulator {
         sets.values().for_each(|set| set.hurry());
     }
 
+    /// The set of `node` if it has no sender yet; the caller makes it.
+    pub(crate) fn claim(&self, node: i32) -> Option<Arc<ReadySet>> {
+        Some(self.ready_set(node)).filter(|set| set.claim())
+    }
+
+    /// Forgets the set of a broker that has left, for its sender, which ends then; false if partitions still use it.
+    pub(crate) fn forget(&self, set: &ReadySet) -> bool {
+        // Invariant: whoever has no set yet gets it under this lock; all other clones are of a clone that counts.
+        let mut sets = self.ready_sets.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_unused = sets.get(&set.node()).is_some_and(ReadySet::is_unused);
+        if is_unused {
+            sets.remove(&set.node());
+        }
+        is_unused
+    }
+
     /// The set of `node`, made by whoever asks first.
     pub(crate) fn ready_set(&self, node: i32) -> Arc<ReadySet> {
         let mut sets = self.ready_sets.lock().unwrap_or_else(PoisonError::into_inner);
@@ -445,5 +461,31 @@ impl Accumulator {
             partition.queue().is_closed = true;
         }
         self.hurry();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_set_is_forgotten_once_no_partition_is_in_it_or_can_be() {
+        let accumulator = Accumulator::new(&ProducerConfig::new("a:1"), tokio::runtime::Handle::current());
+        let lead_by = |node| accumulator.apply(&"t".into(), [0; 16], &[Leader { node, epoch: 0, is_near: false }]);
+        lead_by(1);
+        // As a sender holds it.
+        let set = accumulator.claim(1).unwrap();
+        let again = set.clone();
+        assert!(accumulator.claim(1).is_none(), "it has a sender");
+        accumulator.topic("t").unwrap().partitions[0].mark();
+        assert!(!accumulator.forget(&set), "its broker leads a partition");
+
+        lead_by(2);
+        assert!(!accumulator.forget(&set), "the partition is to be looked at still");
+        let mut changed = Vec::new();
+        again.take(&mut changed);
+
+        assert!(accumulator.forget(&set));
+        assert!(accumulator.claim(1).is_some_and(|new| !Arc::ptr_eq(&new, &set)));
     }
 }

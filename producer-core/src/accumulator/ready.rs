@@ -92,6 +92,7 @@ pub(crate) struct ReadySet {
     made: Instant,
     /// Milliseconds from `made` to when a batch was last taken.
     drained_ms: AtomicU64,
+    has_sender: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -111,11 +112,23 @@ impl ReadySet {
             look_at_all: AtomicBool::new(false),
             made: Instant::now(),
             drained_ms: AtomicU64::new(0),
+            has_sender: AtomicBool::new(false),
         }
     }
 
     pub(crate) fn node(&self) -> i32 {
         self.node
+    }
+
+    /// Whether the caller is the first to ask, and so makes the set's one sender.
+    pub(super) fn claim(&self) -> bool {
+        !self.has_sender.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether no partition is in the set, and none can be put in: nobody holds it but its sender, twice, and the map
+    /// that `self` is borrowed from.
+    pub(super) fn is_unused(self: &Arc<Self>) -> bool {
+        Arc::strong_count(self) == 3 && self.lock().partitions.is_empty()
     }
 
     /// Notes that the broker took a batch.

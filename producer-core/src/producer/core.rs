@@ -56,8 +56,6 @@ pub(super) struct Core {
 #[derive(Default)]
 struct Tasks {
     running: JoinSet<()>,
-    /// Node ids with a sender.
-    senders: Vec<i32>,
     is_stopped: bool,
 }
 
@@ -413,12 +411,12 @@ fn start_senders(
     let topics = changed.iter().filter_map(|name| cluster.topics.get(name));
     let leaders = topics.flat_map(|topic| &topic.partitions).map(|leadership| leadership.leader);
     for node in std::iter::once(NO_NODE).chain(cluster.brokers.keys().copied()).chain(leaders) {
-        if !tasks.senders.contains(&node) {
-            tasks.senders.push(node);
-            let sender = Sender::new(context.clone(), context.accumulator.ready_set(node));
-            tasks.running.spawn_on(sender.run(), runtime);
+        if let Some(ready) = context.accumulator.claim(node) {
+            tasks.running.spawn_on(Sender::new(context.clone(), ready).run(), runtime);
         }
     }
+    // Those of brokers that have left.
+    while tasks.running.try_join_next().is_some() {}
 }
 
 /// Kafka's rule for topic names.

@@ -116,7 +116,7 @@ impl Sender {
         }
     }
 
-    /// Runs until it is dropped.
+    /// Runs until it is dropped, or its broker has left the cluster and leads nothing any more.
     pub(crate) async fn run(mut self) {
         let ready = self.ready.clone();
         let mut changed = Vec::new();
@@ -133,6 +133,9 @@ impl Sender {
                 self.send_ready();
             }
 
+            if self.has_lost_its_broker() && self.context.accumulator.forget(&ready) {
+                return;
+            }
             let timer = self.timers.keys().next().map(|(at, _)| *at);
             let sleep = self.pace.sleep(Instant::now(), timer.into_iter().chain(self.muted_until).min());
             tokio::select! {
@@ -144,6 +147,13 @@ impl Sender {
                 Ok(()) = self.identity.changed() => self.look_at_identity(),
             }
         }
+    }
+
+    /// Whether nothing is on its way from a broker that is not in the cluster. Timers and candidates do not count: who
+    /// leads their partitions now was told of them.
+    fn has_lost_its_broker(&self) -> bool {
+        let node = self.ready.node();
+        node != NO_NODE && self.outstanding.is_empty() && !self.cluster.borrow().brokers.contains_key(&node)
     }
 
     /// Reads the state of a partition: expires, remembers when to look again, queues it if it is ready.

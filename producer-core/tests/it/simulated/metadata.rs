@@ -8,7 +8,7 @@ use producer_core::testing::{Api, FakeBrokerConfig, Fault, FaultAction};
 use producer_core::{Compression, ProduceError, ProducerRecord};
 use tokio::time::Instant;
 
-use super::support::{TOPIC, answered, cluster, cluster_with, landed, ms, numbers, producer, send, to, warm};
+use super::support::{Records, TOPIC, answered, cluster, cluster_with, landed, ms, numbers, producer, send, to, warm};
 
 #[tokio::test(start_paused = true)]
 async fn a_topic_that_nobody_uses_is_forgotten_and_its_sequences_are_not() {
@@ -98,6 +98,46 @@ async fn connections_that_nobody_uses_are_closed_and_opened_again() {
     assert_eq!(ms(before), 0, "an idle connection costs no pause");
     assert_eq!(broker.request_count(Api::ApiVersions), opened + 1);
     assert_eq!(producer.metrics().connection_count, 1);
+}
+
+/// How many tasks end with the producer, those of the broker's side of its connections included.
+async fn tasks_of(producer: Records) -> usize {
+    let alive = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    // Idle connections are closed by now, whoever was asked.
+    tokio::time::sleep(Duration::from_secs(25)).await;
+    let before = alive();
+    producer.close(Duration::ZERO).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    before - alive()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_has_left_leaves_no_task_behind() {
+    let broker = cluster(2, 2);
+    let start = || {
+        producer(&broker, |config| {
+            config.metadata_age_max = Duration::from_secs(50);
+            config.connection_idle_max = Some(Duration::from_secs(5));
+        })
+    };
+    let (old, again) = (start(), start());
+    for producer in [&old, &again] {
+        landed(send(producer, 1, [1]).await).await;
+    }
+    broker.move_leader(TOPIC, 1, 1).unwrap();
+    broker.stop_node(2).await.unwrap();
+    // Asked for again by then.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let of_old = tasks_of(old).await;
+    let new = start();
+    landed(send(&new, 1, [1]).await).await;
+    assert_eq!(of_old, tasks_of(new).await, "as if it had never known the second broker");
+
+    // And it is there again when the broker is.
+    broker.restart_node(2).await.unwrap();
+    broker.move_leader(TOPIC, 1, 2).unwrap();
+    landed(send(&again, 1, [2]).await).await;
+    assert_eq!(numbers(&broker, 1), [1, 1, 1, 2]);
 }
 
 #[tokio::test(start_paused = true)]
