@@ -84,7 +84,8 @@ impl Api {
 
     pub(super) async fn check_doomed(&self, doomed: &Doomed) -> Result<()> {
         let is_there = async |query: &str| {
-            let (status, _) = self.get(&format!("/subjects/{}/versions{query}", doomed.subject)).await?;
+            let (status, body) = self.get(&format!("/subjects/{}/versions{query}", doomed.subject)).await?;
+            ensure!(matches!(status, StatusCode::OK | StatusCode::NOT_FOUND), "{doomed:?}: {status} {body}");
             anyhow::Ok(status == StatusCode::OK)
         };
         let stage = match (is_there("").await?, is_there("?deleted=true").await?) {

@@ -1,6 +1,6 @@
 //! The level and the mode of a subject: what was answered last is in force, or what was tried since.
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
@@ -92,7 +92,12 @@ impl Api {
     pub(super) async fn check_setting(&self, setting: &Setting) -> Result<Option<&'static str>> {
         let (kind, _) = setting.place;
         let (status, body) = self.get(&path(setting.place)).await?;
-        let found = (status == StatusCode::OK).then(|| body[kind.members().1].as_str()).flatten();
+        let found = match status {
+            StatusCode::OK => body[kind.members().1].as_str(),
+            StatusCode::NOT_FOUND => None,
+            _ => bail!("reading {setting:?}: {status} {body}"),
+        };
+        ensure!(found.is_some() == (status == StatusCode::OK), "reading {setting:?}: {status} {body}");
         let known = setting.candidates().find(|value| *value == found);
         known.ok_or_else(|| anyhow::anyhow!("{setting:?} was found to be {found:?}: {status} {body}"))
     }
