@@ -489,6 +489,34 @@ mod tests {
         assert_eq!(offsets, [None, None, Some(10), Some(11), Some(40)]);
     }
 
+    #[test]
+    fn parts_find_their_records_in_whatever_order_they_are_answered() {
+        const RECORDS: u32 = 1000;
+        let completion = completion();
+        let mut parts = vec![Share::whole(RECORDS)];
+        // Cut in unequal pieces, down to single records.
+        for cut in 1..200 {
+            let at = cut as usize * 7 % parts.len();
+            let (left, right) = parts[at].split_at(parts[at].count().div_ceil(3));
+            parts.splice(at..=at, [left, right].into_iter().filter(|part| part.count() > 0));
+        }
+        let odd_then_even = parts.iter().skip(1).step_by(2).chain(parts.iter().step_by(2).rev());
+
+        for &part in odd_then_even {
+            assert!(Delivery::new(completion.clone(), place(part.first)).try_result().is_none());
+            // Each lies elsewhere.
+            let base_offset = Some(i64::from(part.first) * 10);
+            completion.complete(part, BatchResult::Acknowledged { base_offset, append_time: None }, drop);
+            for index in part.first..part.first + part.count {
+                let landed = Delivery::new(completion.clone(), place(index)).try_result().unwrap().unwrap();
+                assert_eq!(landed.offset, Some(i64::from(part.first) * 10 + i64::from(index - part.first)));
+            }
+        }
+
+        assert!((0..RECORDS).all(|index| completion.result_of(place(index)).is_some_and(|result| result.is_ok())));
+        assert!(matches!(completion.result.get(), Some(BatchResult::Split(all)) if all.len() == parts.len()));
+    }
+
     #[tokio::test]
     async fn only_the_first_result_counts() {
         let completion = completion();

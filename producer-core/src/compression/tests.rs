@@ -185,6 +185,17 @@ fn what_is_cut_short_or_altered_gives_no_more_than_there_is() {
 }
 
 #[test]
+fn a_zstd_frame_with_a_window_above_128_mib_is_refused() {
+    // No content size, a window of 2^(10 + n) bytes, and one plain block of one byte.
+    let frame = |n: u8| Bytes::from(vec![0x28, 0xb5, 0x2f, 0xfd, 0, n << 3, 0x09, 0, 0, b'x']);
+
+    assert_eq!(decompress(4, &frame(17), PLENTY).unwrap(), "x");
+    let refused = decompress(4, &frame(18), PLENTY);
+
+    assert!(matches!(&refused, Err(DecompressError::Broken(why)) if why.contains("memory")), "{refused:?}");
+}
+
+#[test]
 fn codecs_that_do_not_exist_are_named() {
     for codec in [-1, 5, 6, 7] {
         assert_eq!(decompress(codec, &Bytes::new(), PLENTY), Err(DecompressError::UnknownCodec(codec)));

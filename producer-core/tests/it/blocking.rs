@@ -82,6 +82,15 @@ fn a_call_that_would_wait_inside_a_runtime_is_refused() {
     }
     let outside = broker.runtime.block_on(async { producer.send(record("y")) }).unwrap_err();
 
+    // Where a wait would do no harm, too: Tokio does not tell these places apart.
+    let (inner, handle) = (producer.clone(), broker.runtime.handle().clone());
+    let aside = broker.runtime.spawn_blocking(move || inner.flush());
+    assert!(matches!(broker.runtime.block_on(aside).unwrap(), Err(WaitError::WouldDeadlock)));
+    {
+        let _entered = handle.enter();
+        assert!(matches!(producer.close(PATIENCE), Err(WaitError::WouldDeadlock)));
+    }
+
     assert!(matches!(outside.error, ProduceError::WouldDeadlock));
     delivery.wait().unwrap();
     producer.close(PATIENCE).unwrap();

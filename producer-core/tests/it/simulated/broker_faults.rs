@@ -3,11 +3,11 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use producer_core::Outcome;
 use producer_core::testing::{Api, FakeBrokerConfig, Fault, FaultAction};
+use producer_core::{Outcome, ProduceError, ProducerRecord};
 use tokio::time::Instant;
 
-use super::support::{cluster, cluster_with, landed, ms, numbers, produce, producer, send, to, warm};
+use super::support::{TOPIC, cluster, cluster_with, landed, ms, numbers, produce, producer, send, to, warm};
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_torn_at_any_byte_neither_loses_nor_doubles() {
@@ -146,6 +146,45 @@ async fn after_the_last_epoch_a_new_producer_id_is_asked_for() {
     let writers: Vec<_> = writers.iter().map(|batch| (batch.producer_id, batch.producer_epoch)).collect();
     assert_eq!(writers, [(1, i16::MAX), (2, 0)]);
     assert_eq!(numbers(&broker, 0), (0..10).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn close_takes_no_longer_than_it_may_though_the_broker_is_dead_and_a_hundred_sends_wait() {
+    for (seconds, is_frozen) in [(0, false), (0, true), (5, false), (5, true)] {
+        let broker = cluster(1, 1);
+        let producer = producer(&broker, |config| (config.buffer_bytes, config.batch_bytes) = (4096, 1024));
+        warm(&broker, &producer, 1).await;
+        if is_frozen {
+            broker.freeze_node(1).unwrap()
+        } else {
+            broker.stop_node(1).await.unwrap()
+        }
+        let sends: Vec<_> = (0..100)
+            .map(|_| {
+                let producer = producer.clone();
+                let record = ProducerRecord::to(TOPIC).partition(0).value("x".repeat(900));
+                tokio::spawn(async move { producer.send_and_wait(record).await })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(sends.iter().all(|send| !send.is_finished()));
+        let before = Instant::now();
+
+        let closed = producer.close(Duration::from_secs(seconds)).await;
+        assert_eq!(before.elapsed(), Duration::from_secs(seconds), "frozen: {is_frozen}");
+        assert!(closed.is_err());
+        assert_eq!(producer.close(Duration::from_secs(seconds)).await, Ok(()), "nothing is left");
+
+        let mut closed = 0;
+        for send in sends {
+            match send.await.unwrap().unwrap_err() {
+                ProduceError::Closed => closed += 1,
+                error => assert!(matches!(error, ProduceError::Aborted { .. }), "{error}"),
+            }
+        }
+        assert!((90..100).contains(&closed), "{closed} waited for room");
+        assert_eq!((before.elapsed(), producer.buffered_bytes()), (Duration::from_secs(seconds), 0));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use producer_core::testing::FaultAction;
@@ -14,7 +15,7 @@ use super::support::{TOPIC, cluster, landed, ms, produce, producer, send, to, wa
 async fn senders_at_the_bound_are_served_in_turn_and_never_exceed_it() {
     let broker = cluster(1, 4);
     let producer = producer(&broker, |config| {
-        config.buffer_bytes = 64 * 1024;
+        config.buffer_bytes = 1024 * 1024;
         config.batch_bytes = 4096;
         config.max_block = Duration::from_secs(600);
         config.delivery_timeout = Duration::from_secs(600);
@@ -25,7 +26,7 @@ async fn senders_at_the_bound_are_served_in_turn_and_never_exceed_it() {
     let peak = Arc::new(AtomicUsize::new(0));
 
     let mut tasks = Vec::new();
-    for number in 0..2000_usize {
+    for number in 0..10_000_usize {
         let (producer, order, peak) = (producer.clone(), order.clone(), peak.clone());
         tasks.push(tokio::spawn(async move {
             // Each fills a batch of its own, so each needs room.
@@ -42,7 +43,7 @@ async fn senders_at_the_bound_are_served_in_turn_and_never_exceed_it() {
 
     assert!(order.lock().unwrap().is_sorted(), "first come, first served");
     let peak = peak.load(Ordering::SeqCst);
-    assert!(peak > 60 * 1024 && peak <= 64 * 1024, "{peak}");
+    assert!(peak > 1020 * 1024 && peak <= 1024 * 1024, "{peak}");
     assert_eq!(producer.buffered_bytes(), 0);
 }
 
@@ -165,6 +166,53 @@ async fn sends_dropped_at_any_moment_leave_nothing_behind() {
         assert_eq!(producer.buffered_bytes(), 0);
         producer.send_and_wait(to(0, 1)).await.unwrap();
     }
+}
+
+/// The future's result, unless it has to be polled more often: then it is dropped at the moment when it is woken, with
+/// whatever it was woken for.
+async fn in_so_many_polls<F: Future>(future: F, mut polls: u32) -> Option<F::Output> {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(move |context| {
+        if polls == 0 {
+            return Poll::Ready(None);
+        }
+        polls -= 1;
+        future.as_mut().poll(context).map(Some)
+    })
+    .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn futures_dropped_after_any_number_of_polls_leave_nothing_behind() {
+    const SENDS: usize = 40;
+    let mut most_taken = 0;
+    for polls in 0..12 {
+        let broker = cluster(1, 1);
+        let producer = producer(&broker, |config| (config.buffer_bytes, config.batch_bytes) = (4096, 1024));
+        broker.inject(produce(FaultAction::Delay(Duration::from_millis(7))).times(u32::MAX));
+
+        let mut tasks = tokio::task::JoinSet::new();
+        for number in 0..SENDS {
+            let producer = producer.clone();
+            tasks.spawn(async move {
+                let record = ProducerRecord::to(TOPIC).partition(0).key(number.to_string()).value("x".repeat(900));
+                let delivery = in_so_many_polls(producer.send(record), polls).await?.unwrap();
+                drop(in_so_many_polls(delivery, polls).await);
+                Some(number)
+            });
+        }
+        let _ = in_so_many_polls(producer.flush(), polls).await;
+        let taken = tasks.join_all().await.into_iter().flatten().count();
+        producer.flush().await;
+
+        assert_eq!(broker.records(TOPIC, 0).unwrap().len(), taken, "after {polls} polls: all that was taken, no more");
+        assert_eq!(producer.buffered_bytes(), 0, "after {polls} polls");
+        producer.send_and_wait(to(0, 1)).await.unwrap();
+        let _ = in_so_many_polls(producer.close(Duration::from_secs(5)), polls).await;
+        assert_eq!(producer.close(Duration::from_secs(5)).await, Ok(()));
+        most_taken = most_taken.max(taken);
+    }
+    assert_eq!(most_taken, SENDS, "with as many polls as each needs");
 }
 
 #[tokio::test(start_paused = true)]

@@ -193,6 +193,33 @@ async fn a_slow_broker_takes_nothing_from_the_rate_of_another() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_keeps_to_its_largest_size_however_long_the_clients_name_is() {
+    const REQUEST_BYTES_MAX: u64 = 10_000;
+    let broker = cluster(1, 19);
+    let producer = producer(&broker, |config| {
+        config.client_id = "n".repeat(1000);
+        config.request_bytes_max = REQUEST_BYTES_MAX as usize;
+        config.linger = Duration::from_secs(1);
+    });
+    warm(&broker, &producer, 19).await;
+    let outgoing = || producer.metrics().outgoing_byte_total;
+    let (requests, bytes) = (broker.request_count(Api::Produce), outgoing());
+
+    // Together a little less than the largest request, but for the client's name.
+    for partition in 0..19 {
+        let record = ProducerRecord::to(TOPIC).partition(partition).value("x".repeat(400));
+        drop(producer.send(record).await.unwrap());
+    }
+    producer.flush().await;
+
+    let requests = broker.request_count(Api::Produce) - requests;
+    let bytes = outgoing() - bytes;
+    assert!(bytes > REQUEST_BYTES_MAX, "{bytes} bytes would fit into one request");
+    // Each behind its length.
+    assert!(bytes <= requests * (4 + REQUEST_BYTES_MAX), "{bytes} bytes in {requests} requests");
+}
+
+#[tokio::test(start_paused = true)]
 async fn clocks_that_jump_change_timestamps_and_nothing_else() {
     let broker = cluster(1, 1);
     let producer = producer(&broker, |config| config.linger = Duration::from_millis(50));
