@@ -10,10 +10,16 @@ use end_to_end_tests::services::proxy::Proxy;
 use end_to_end_tests::wait_until;
 use serde_json::json;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use super::nodes::{Answer, Node, record, start};
 
 /// A request is told within two seconds that it cannot be served; the rest is for the machine.
 const REFUSAL_MAX: Duration = Duration::from_secs(4);
+
+/// A write whose connection hangs while the database lives is given up after ten seconds; its caller is told after six.
+const GIVEN_UP_MAX: Duration = Duration::from_secs(15);
 
 /// Nothing of this takes longer on a machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -136,6 +142,33 @@ fn a_subject_that_somebody_else_has_locked_holds_up_nothing_else_for_long() {
             assert!(since.elapsed() < PATIENCE, "the lock is gone, and still nothing can be written");
         }
         assert_eq!(node.get("/subjects/locked/versions").await.body, json!([1, 2]));
+    });
+    registry.stop().unwrap();
+}
+
+#[test]
+fn a_connection_that_hangs_alone_is_given_up() {
+    let postgres = Postgres::start().unwrap();
+    let registry = start(&postgres.create_database().unwrap());
+    let node = Node::new(registry.url());
+
+    runtime().block_on(async {
+        assert_eq!(node.register("first", &record("First", &[])).await.id(), 1);
+        let writer = "SELECT pid FROM pg_stat_activity WHERE application_name = 'schema-registry' AND query = 'COMMIT'";
+        let writer = Pid::from_raw(postgres.psql("postgres", writer).unwrap().parse().unwrap());
+        // The server is dropped with the test, which sets its processes going again.
+        kill(writer, Signal::SIGSTOP).unwrap();
+
+        let since = Instant::now();
+        let refused = node.register("s", &record("Hangs", &[])).await;
+        assert_eq!((refused.status, refused.code()), (503, 503), "{refused:?}");
+        assert!(refused.retry_after.is_some(), "{refused:?}");
+        assert_eq!(node.get("/subjects/first/versions").await.body, json!([1]), "a read");
+        assert_eq!(registers_again(&node, "s", "Hangs").await.id(), 2);
+        println!("written {:?} after the connection began to hang", since.elapsed());
+        assert!(since.elapsed() < GIVEN_UP_MAX, "written after {:?}", since.elapsed());
+        assert_eq!(node.get("/subjects/s/versions").await.body, json!([1]));
+        assert!(node.get("/health/ready").await.is_ok());
     });
     registry.stop().unwrap();
 }
