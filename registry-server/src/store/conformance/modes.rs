@@ -1,6 +1,8 @@
 //! Modes, and the way into IMPORT.
 
-use super::super::{DeleteMode, Deleted, ImportDemand, Mode, ModePut, NewReference, Put, Scopes, StoredReference};
+use super::super::{
+    ConfigRecord, DeleteMode, Deleted, ImportDemand, Mode, ModePut, NewReference, Put, Scopes, StoredReference,
+};
 use super::*;
 
 const MODES: [Mode; 5] = [Mode::ReadWrite, Mode::ReadOnly, Mode::ReadOnlyOverride, Mode::Import, Mode::Forward];
@@ -215,4 +217,25 @@ pub async fn modes_below_a_context_are_removed_and_no_others(store: &Arc<dyn Sto
         assert_eq!(mode_of(store, scope).await, Some(Mode::ReadOnly), "{scope:?}");
     }
     assert_ne!(store.scope_snapshot(&below[0]).await.unwrap().revision, before);
+}
+
+pub async fn a_subject_whose_mode_is_removed_from_above_stays_if_it_has_more(store: &Arc<dyn Store>) {
+    let [bare, used, configured] = ["bare", "used", "configured"].map(|name| subject_in(".team", name));
+    let config = ConfigRecord { normalize: Some(true), ..ConfigRecord::default() };
+    register(store, &used, "text").await;
+    let at = store.scope_snapshot(&Scope::Subject(configured.clone())).await.unwrap().revision;
+    store.put_config(&Scope::Subject(configured.clone()), Some(config), at).await.unwrap();
+    for key in [&bare, &used, &configured] {
+        put(store, &Scope::Subject(key.clone()), Some(Mode::ReadOnly), ImportDemand::Nothing).await;
+    }
+    let before = store.revision(&used).await.unwrap();
+
+    store.delete_modes_below(".team").await.unwrap();
+
+    assert_eq!(store.revision(&bare).await.unwrap().subject, 0, "nothing is left of it");
+    assert_eq!(versions(store, &used).await.len(), 1);
+    assert_ne!(store.revision(&used).await.unwrap(), before);
+    let settings = store.scope_snapshot(&Scope::Subject(configured)).await.unwrap().settings;
+    assert_eq!(settings.subject.config.and_then(|config| config.normalize), Some(true));
+    assert_eq!(register(store, &used, "another").await, pair(2, 2));
 }

@@ -1,6 +1,6 @@
--- References of contents that only soft-deleted versions of a scope use. $1 and $2 as in `select_blocked_in_scope.sql`.
+-- References of contents that only soft-deleted versions of a scope use. $1 as in `select_blocked_in_scope.sql`.
 DELETE FROM schema_references
 WHERE NOT EXISTS (
     SELECT 1 FROM versions u
     WHERE u.context = schema_references.context AND u.id = schema_references.id
-      AND NOT (u.deleted = 1 AND ($1 IS NULL OR u.context = $1) AND ($2 IS NULL OR u.subject = $2)))
+      AND NOT (u.deleted = 1 AND ($1 IS NULL OR u.context = $1)))

@@ -1,2 +1,1 @@
-SELECT context, subject FROM subjects
-WHERE ($1 IS NULL OR context = $1) AND ($2 IS NULL OR subject = $2) AND deleted > 0
+SELECT context, subject FROM subjects WHERE ($1 IS NULL OR context = $1) AND deleted > 0

@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use super::super::changes::Changes;
 use super::super::connection::{Connection, values};
 use super::super::locks::Locks;
-use super::super::rows::{self, scope_key};
+use super::super::rows::{self, scope_key, stored_u64};
 use super::super::{ImportDemand, Mode, ModePut, Revision, Scope, StoreError, SubjectKey, names};
 use super::remove::{Selected, blocked_in_scope, count_versions, is_live, release_scope};
-use super::{Write, check_scope, raise, remove_if_idle, remove_setting, revision, scope_context};
+use super::{Write, check_scope, next_change, raise, remove_if_idle, remove_setting, revision, scope_context};
 
 const OPERATION: &str = "put a mode";
 
@@ -36,7 +36,10 @@ impl PutMode {
     /// Removes what is soft-deleted in the scope.
     async fn purge(&self, connection: &mut impl Connection, changes: &mut Changes) -> Result<(), StoreError> {
         for subject in release_scope(OPERATION, connection, &self.scope).await? {
-            Selected { subject: &subject, version: None }.remove(OPERATION, connection, changes).await?;
+            let removed = Selected { subject: &subject, version: None }.remove(OPERATION, connection, changes).await?;
+            if removed.is_empty() {
+                continue;
+            }
             count_versions(OPERATION, connection, &subject).await?;
             raise(OPERATION, connection, changes, &Scope::Subject(subject.clone())).await?;
             remove_if_idle(OPERATION, connection, changes, &subject).await?;
@@ -119,15 +122,22 @@ impl Write for DeleteModesBelow {
     }
 
     async fn apply<C: Connection>(&self, connection: &mut C, changes: &mut Changes) -> Result<(), StoreError> {
-        let statement = include_str!("../sql/select_modes_below.sql");
-        for row in connection.rows(Self::OPERATION, statement, values![&*self.context]).await? {
-            let subject = rows::text(Self::OPERATION, &row, 0)?;
-            let subject = SubjectKey { context: Arc::clone(&self.context), subject };
-            let scope = Scope::Subject(subject.clone());
-            let statement = include_str!("../sql/remove_mode.sql");
-            remove_setting(Self::OPERATION, connection, statement, &scope).await?;
-            raise(Self::OPERATION, connection, changes, &scope).await?;
-            remove_if_idle(Self::OPERATION, connection, changes, &subject).await?;
+        let change = next_change(Self::OPERATION, connection, changes).await?;
+        let key = |row: &C::Row| {
+            let subject = rows::text(Self::OPERATION, row, 0)?;
+            Ok::<_, StoreError>(SubjectKey { context: Arc::clone(&self.context), subject })
+        };
+        let raised = values![&*self.context, change];
+        let number = stored_u64(Self::OPERATION, change)?;
+        // Every subject that has a mode has a row.
+        let statement = include_str!("../sql/raise_subjects_with_mode.sql");
+        for row in connection.rows(Self::OPERATION, statement, raised).await? {
+            changes.subject(key(&row)?, number);
+        }
+        let statement = include_str!("../sql/remove_modes_below.sql");
+        connection.execute(Self::OPERATION, statement, values![&*self.context]).await?;
+        for row in connection.rows(Self::OPERATION, include_str!("../sql/remove_idle_subjects.sql"), raised).await? {
+            changes.subject_gone(key(&row)?);
         }
         Ok(())
     }

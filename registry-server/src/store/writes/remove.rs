@@ -123,9 +123,16 @@ pub(super) async fn is_live(
     connection: &mut impl Connection,
     scope: &Scope,
 ) -> Result<bool, StoreError> {
-    let (context, subject) = scope_filter(scope);
-    let statement = include_str!("../sql/select_is_live_in_scope.sql");
-    let row = connection.row(operation, statement, values![context, subject]).await?;
+    let row = match scope {
+        Scope::Subject(key) => {
+            let place = values![&*key.context, &*key.subject];
+            connection.row(operation, include_str!("../sql/select_is_live.sql"), place).await?
+        }
+        wide => {
+            let (context, _) = scope_filter(wide);
+            connection.row(operation, include_str!("../sql/select_is_live_in_scope.sql"), values![context]).await?
+        }
+    };
     rows::flag(operation, &row, 0)
 }
 
@@ -135,21 +142,29 @@ pub(super) async fn blocked_in_scope(
     connection: &mut impl Connection,
     scope: &Scope,
 ) -> Result<Option<(SubjectKey, Version)>, StoreError> {
-    let (context, subject) = scope_filter(scope);
+    if let Scope::Subject(subject) = scope {
+        let blocked = Selected { subject, version: None }.blocked(operation, connection, DeleteMode::Permanent).await?;
+        return Ok(blocked.map(|version| (subject.clone(), version)));
+    }
+    let (context, _) = scope_filter(scope);
     let statement = include_str!("../sql/select_blocked_in_scope.sql");
-    let found = connection.optional_row(operation, statement, values![context, subject]).await?;
+    let found = connection.optional_row(operation, statement, values![context]).await?;
     found.map(|row| Ok((subject_key(operation, &row)?, rows::version(operation, &row, 2)?))).transpose()
 }
 
 /// Forgets what the contents refer to that only soft-deleted versions of a scope use, and answers the subjects that
-/// have such versions. Then they can be removed subject by subject.
+/// may have such versions. Then they can be removed subject by subject.
 pub(super) async fn release_scope(
     operation: &'static str,
     connection: &mut impl Connection,
     scope: &Scope,
 ) -> Result<Vec<SubjectKey>, StoreError> {
-    let (context, subject) = scope_filter(scope);
-    let scope = values![context, subject];
+    if let Scope::Subject(subject) = scope {
+        // Its removal forgets them by itself.
+        return Ok(vec![subject.clone()]);
+    }
+    let (context, _) = scope_filter(scope);
+    let scope = values![context];
     connection.execute(operation, include_str!("../sql/remove_references_in_scope.sql"), scope).await?;
     let found = connection.rows(operation, include_str!("../sql/select_deleted_in_scope.sql"), scope).await?;
     found.iter().map(|row| subject_key(operation, row)).collect()

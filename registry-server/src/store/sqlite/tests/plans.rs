@@ -28,3 +28,27 @@ async fn the_versions_of_an_id_are_found_by_an_index() {
         assert!(!steps.iter().any(|step| step.ends_with("PRIMARY KEY (context=?)")), "{name}: {steps:?}");
     }
 }
+
+/// Statements about one subject, among them those of its way into IMPORT.
+const OF_A_SUBJECT: [(&str, &str); 4] = [
+    ("select_is_live", include_str!("../../sql/select_is_live.sql")),
+    ("select_blocked", include_str!("../../sql/select_blocked.sql")),
+    ("remove_references_of_versions", include_str!("../../sql/remove_references_of_versions.sql")),
+    ("remove_versions", include_str!("../../sql/remove_versions.sql")),
+];
+
+#[tokio::test]
+async fn what_is_asked_about_one_subject_walks_through_no_table() {
+    let mut connection = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
+    migrations::run(&migrations::SQLITE, &mut connection, "an empty database").await.unwrap();
+
+    for (name, statement) in OF_A_SUBJECT {
+        let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+        let steps = sqlx::query(explained).fetch_all(&mut connection).await.unwrap();
+        let steps: Vec<String> = steps.iter().map(|row| row.get("detail")).collect();
+
+        // `SCAN CONSTANT ROW` is none.
+        let walks = steps.iter().find(|step| step.starts_with("SCAN ") && !step.contains("CONSTANT ROW"));
+        assert_eq!(walks, None, "{name}: {steps:?}");
+    }
+}

@@ -1,0 +1,1 @@
+DELETE FROM modes WHERE scope = 'subject' AND context = $1

@@ -1,1 +1,0 @@
-SELECT subject FROM modes WHERE scope = 'subject' AND context = $1
