@@ -99,7 +99,7 @@ pub struct Http {
     pub body_timeout: Duration,
     /// `http.request_timeout_ms`: from the end of the body to the answer, else 503. Default 30 s.
     pub request_timeout: Duration,
-    /// `http.write_timeout_ms`: how long what was sent may stay unread; Linux alone keeps to it. Default 30 s.
+    /// `http.write_timeout_ms`: within this a client has to take 16 KiB of an answer that waits for it. Default 30 s.
     pub write_timeout: Duration,
     /// `http.keep_alive_timeout_ms`: how long an idle connection is kept. Default 15 s.
     pub keep_alive_timeout: Duration,

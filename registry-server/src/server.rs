@@ -8,13 +8,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
-use actix_web::web::Data;
-use actix_web::{App, HttpServer, web};
+use actix_http::HttpService;
+use actix_http::error::DispatchError;
+use actix_server::ServerHandle;
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_web::App;
+use actix_web::dev::AppConfig;
+use actix_web::rt::net::TcpStream;
+use actix_web::web::{self, Data};
+use futures_util::future::ready;
 use schema_core::error_code::ErrorCode;
 use tokio::task::JoinHandle;
 
-mod unread;
+mod client_stream;
 
 use crate::config::{ConfigError, Database, ServerConfig};
 use crate::http::{self, BodyLimits, HeadLimits, State};
@@ -24,8 +30,7 @@ use crate::routes::{self, PAGES, ROUTES};
 use crate::store::metered::Metered;
 use crate::store::{self, StoreError};
 
-/// Connections that wait to be accepted.
-const BACKLOG: i32 = 1024;
+use client_stream::ClientStream;
 
 /// A client that has its answer may take this long to close.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -203,24 +208,42 @@ fn state(config: &ServerConfig, registry: Arc<Registry>, metrics: Metrics, is_dr
     }
 }
 
-fn serve(config: &ServerConfig, listener: TcpListener, state: State) -> std::io::Result<actix_web::dev::Server> {
+/// actix-web's own server takes plain sockets alone, so the parts that it is made of are put together here: those that
+/// limit how slowly an answer may be read come between.
+fn serve(config: &ServerConfig, listener: TcpListener, state: State) -> std::io::Result<actix_server::Server> {
     let state = Data::new(state);
     let workers = match config.http.workers {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         workers => workers,
     };
-    let write_timeout = config.http.write_timeout;
-    let server = HttpServer::new(move || App::new().app_data(state.clone()).default_service(web::to(http::serve)));
+    let timeouts = config.http.clone();
+    let server = actix_server::Server::build();
+    let shutdown = server.graceful_shutdown_signal();
+    let connections = move || {
+        let app = App::new().app_data(state.clone()).default_service(web::to(http::serve));
+        let shutdown = shutdown.clone();
+        let http = HttpService::build()
+            // Idle connections are closed when the server is to end.
+            .graceful_shutdown_signal(move || {
+                let shutdown = shutdown.clone();
+                async move { shutdown.notified().await }
+            })
+            .keep_alive(timeouts.keep_alive_timeout)
+            .client_request_timeout(timeouts.header_timeout)
+            .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+            .h1(map_config(app.into_factory(), |()| AppConfig::default()));
+        let write_timeout = timeouts.write_timeout;
+        let accept = fn_service(move |stream: TcpStream| {
+            let peer = stream.peer_addr().ok();
+            ready(Ok::<_, DispatchError>((ClientStream::accepted(stream, write_timeout), peer)))
+        });
+        accept.and_then(http)
+    };
     let server = server
-        .on_connect(move |connection, _| unread::cut_off_after(write_timeout, connection))
         .workers(workers)
-        .max_connections(config.limits.connections.div_ceil(workers))
-        .backlog(BACKLOG.unsigned_abs())
-        .keep_alive(config.http.keep_alive_timeout)
-        .client_request_timeout(config.http.header_timeout)
-        .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+        .max_concurrent_connections(config.limits.connections.div_ceil(workers))
         .shutdown_timeout(config.shutdown.grace.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX))
         .disable_signals()
-        .listen(listener)?;
+        .listen("registry", listener, connections)?;
     Ok(server.run())
 }

@@ -162,8 +162,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         key: "http.write_timeout_ms",
         default: "30000",
-        about: "How long the client may read nothing of what was sent; then the connection is cut off. On Linux; elsewhere \
-            the operating system's own limit holds.",
+        about: "Within this a client has to read 16 KiB of an answer that waits for it; one that reads less, or nothing, \
+            is cut off.",
         take: |c, v| put(&mut c.http.write_timeout, milliseconds(v)),
     },
     Setting {
