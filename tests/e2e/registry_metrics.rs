@@ -66,6 +66,42 @@ fn caches_comparisons_and_the_store_are_counted() {
 }
 
 #[test]
+fn versions_that_are_not_asked_for_are_not_read_again() {
+    const GROUPS: usize = 30;
+    /// A register reads the version before it and the one that it is compared with, a search the one that it finds.
+    const READS_MAX: f64 = 4.0;
+    let read = |connection: &mut Connection| {
+        let text = scrape(connection);
+        let of = |result| format!(r#"schema_registry_cache_requests_total{{cache="contents",result="{result}"}}"#);
+        value(&text, &of("hit")) + value(&text, &of("miss"))
+    };
+    let body = |group: usize, size: usize| {
+        let schema = format!(r#"{{"type":"fixed","name":"F{group}","size":{size}}}"#);
+        let properties = serde_json::json!({"major": group.to_string()});
+        serde_json::json!({"schema": schema, "metadata": {"properties": properties}}).to_string()
+    };
+    with_connection(|connection| {
+        let path = "/subjects/s/versions";
+        connection.send("PUT", "/config/s", &[JSON], Some(br#"{"compatibilityGroup":"major"}"#));
+        for group in 0..GROUPS {
+            let registered = connection.send("POST", path, &[JSON], Some(body(group, 1).as_bytes()));
+            assert_eq!(registered.status, 200, "{}", registered.text());
+        }
+
+        let before = read(connection);
+        let refused = connection.send("POST", path, &[JSON], Some(body(0, 2).as_bytes()));
+        let registered = connection.send("POST", path, &[JSON], Some(body(GROUPS, 1).as_bytes()));
+        let registering = read(connection) - before;
+        let found = connection.send("GET", "/subjects/s/metadata?key=major&value=0", &[], None);
+        let finding = read(connection) - before - registering;
+
+        assert_eq!((refused.status, registered.status), (409, 200), "{}", registered.text());
+        assert_eq!(found.json()["version"], 1);
+        assert!(registering <= 2.0 * READS_MAX && finding <= READS_MAX, "{registering} {finding}");
+    });
+}
+
+#[test]
 fn the_process_and_the_build_are_shown() {
     with_connection(|connection| {
         let text = scrape(connection);

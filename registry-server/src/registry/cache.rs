@@ -8,6 +8,7 @@
 //! | subjects | subject and revision | a revision stands for one state; the store is asked first |
 //! | settings | context and revision | as subjects; all that is known of a subject that is not there |
 //! | uses | context, id and its generation | the store raises it with each commit that changes the id's uses |
+//! | properties | subject and revision | as subjects |
 //! | versions | subject, revision and version | as subjects; while a version is there, its content stays |
 //!
 //! A key that carries its revision needs no eviction: when the state moves on, nobody asks for the old key any
@@ -32,6 +33,7 @@ use crate::store::{
 
 use super::canonical::{Candidate, Canonical, Form, Schema, TextKey};
 use super::inherit::Layers;
+use super::properties::PropertyIndex;
 use super::references::References;
 use super::same::{AlikeIndex, Likeness, LikenessKey};
 use super::{Found, Registry, RegistryError, Subject};
@@ -57,6 +59,7 @@ pub(super) struct Caches {
     uses: Cache<(Arc<str>, SchemaId, u64), Arc<SchemaInUse>>,
     likenesses: Cache<LikenessKey, Likeness>,
     versions: Cache<VersionKey, Bytes>,
+    pub(super) properties: Cache<(SubjectKey, Revision), Arc<PropertyIndex>>,
 }
 
 /// What a finished answer about a version was made of.
@@ -113,7 +116,7 @@ impl Caches {
                 .weigher(|_, content: &Arc<Content>| weight(content.bytes()))
                 .build(),
             texts: Cache::builder()
-                .max_capacity(share(25))
+                .max_capacity(share(23))
                 .weigher(|_, canonical: &Arc<Canonical>| weight(canonical.expanded_bytes * PARSED_FACTOR))
                 .build(),
             subjects: Cache::builder()
@@ -137,6 +140,10 @@ impl Caches {
                 .build(),
             likenesses: Cache::builder().max_capacity(share(5)).weigher(|_, _| LIKENESS_BYTES).build(),
             versions: Cache::builder().max_capacity(share(8)).weigher(|_, answer: &Bytes| weight(answer.len())).build(),
+            properties: Cache::builder()
+                .max_capacity(share(2))
+                .weigher(|_, index: &Arc<PropertyIndex>| weight(index.bytes()))
+                .build(),
         }
     }
 
@@ -183,6 +190,7 @@ impl fmt::Debug for Caches {
             .field("uses", &self.uses.entry_count())
             .field("likenesses", &self.likenesses.entry_count())
             .field("versions", &self.versions.entry_count())
+            .field("properties", &self.properties.entry_count())
             .finish()
     }
 }
@@ -366,7 +374,9 @@ impl Registry {
         entry: VersionEntry,
         candidate: &Candidate,
     ) {
+        let version = entry.version;
         let after = before.appended(counter, entry, candidate);
+        self.note_properties(before, &after, version, candidate.schema.metadata.as_deref()).await;
         let revision = after.snapshot.revision;
         self.caches.subjects.insert((subject.key.clone(), revision), Arc::new(after)).await;
         // Nobody asks for it any more.

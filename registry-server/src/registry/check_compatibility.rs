@@ -7,7 +7,6 @@ use std::time::Instant;
 use schema_core::Level;
 use schema_core::compatibility::{Demands, Earlier, check_one};
 use schema_core::format::Strictness;
-use schema_core::wire::Metadata;
 
 use crate::store::VersionEntry;
 
@@ -74,8 +73,9 @@ impl Registry {
         let Some(property) = current.compatibility_group() else {
             return self.check_versions(current, new, current.live_newest_first()).await;
         };
-        let versions = self.same_group(current, new, &property).await?;
-        self.check_versions(current, new, versions.into_iter()).await
+        let (properties, wanted) = (self.properties(current).await?, new.schema.metadata.as_deref());
+        let in_group = |entry: &&VersionEntry| properties.is_in_group(entry.version, &property, wanted);
+        self.check_versions(current, new, current.live_newest_first().filter(in_group)).await
     }
 
     /// Checks against as many of these versions as the level asks for.
@@ -96,26 +96,6 @@ impl Registry {
             return Err(RegistryError::InvalidSchema { schema_type: new.schema.schema_type, reason });
         }
         self.check_each(current, new, newest_first).await
-    }
-
-    /// Live versions, the newest first, that share the new schema's value of the property that separates them.
-    async fn same_group<'c>(
-        &self,
-        current: &'c CachedSubject,
-        new: &Candidate,
-        property: &str,
-    ) -> Result<Vec<&'c VersionEntry>, RegistryError> {
-        let group =
-            |metadata: Option<&Metadata>| metadata.and_then(|metadata| metadata.properties.get(property)).cloned();
-        let wanted = group(new.schema.metadata.as_deref());
-        let mut same = Vec::new();
-        for entry in current.live_newest_first() {
-            let Some(content) = self.content_of(&current.subject.key, entry).await? else { continue };
-            if group(content.schema.metadata.as_deref()) == wanted {
-                same.push(entry);
-            }
-        }
-        Ok(same)
     }
 
     /// Compares with one version after the other; the first that fails is the one that is reported.

@@ -300,7 +300,8 @@ impl Registry {
     ) -> Result<Found, RegistryError> {
         let current = self.subject(subject).await?;
         current.must_have_versions(deleted)?;
-        for entry in current.visible(deleted).rev() {
+        let index = self.properties(&current).await?;
+        for entry in current.visible(deleted).rev().filter(|entry| index.has_all(entry.version, properties)) {
             let Some(content) = self.content_of(&current.subject.key, entry).await? else { continue };
             let Some(metadata) = &content.schema.metadata else { continue };
             if properties.iter().all(|(key, value)| metadata.properties.get(key) == Some(value)) {

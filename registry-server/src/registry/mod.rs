@@ -26,6 +26,7 @@ mod listing;
 mod lookup;
 mod metadata;
 mod mode;
+mod properties;
 mod queue;
 mod references;
 mod register;
