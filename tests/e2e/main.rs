@@ -10,6 +10,7 @@ mod endpoint_coverage;
 mod error_coverage;
 mod java_records;
 mod memory;
+mod openapi_parameters;
 mod perf;
 mod raw_http;
 mod readme;

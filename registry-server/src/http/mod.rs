@@ -230,7 +230,12 @@ async fn answer(
     if method == Method::OPTIONS {
         return Ok(Reply::allowing(route.allowed()));
     }
-    let Some(handler) = route.handler(method) else { return Ok(Reply::method_not_allowed(route.allowed())) };
+    let Some(handler) = route.handler(method) else {
+        if associations::is_to_come(route, method) {
+            return Err(ApiError::not_found().into());
+        }
+        return Ok(Reply::method_not_allowed(route.allowed()));
+    };
     let arguments = route.arguments(path.segments);
 
     let headers = request.headers();

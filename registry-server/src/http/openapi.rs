@@ -109,6 +109,7 @@ fn responses(operation: &Operation, schemas: &mut Schemas) -> Value {
     let mut responses = Map::new();
     let (status, answer) = match operation.answer {
         Answer::Json(shape) => ("200", json!({ "description": "Done.", "content": negotiated(&shape(schemas)) })),
+        Answer::Part(shape) => ("200", part_of_list(&shape(schemas))),
         Answer::Nothing => ("204", json!({ "description": "Done." })),
         Answer::Page(media_type) => {
             let kind = if media_type == MEDIA_TYPE { "object" } else { "string" };
@@ -126,11 +127,19 @@ fn responses(operation: &Operation, schemas: &mut Schemas) -> Value {
     Value::Object(responses)
 }
 
+fn part_of_list(shape: &Value) -> Value {
+    let link = json!({
+        "description": "Where the list goes on, when it does: `</schemas?offset=1000>; rel=\"next\"` (RFC 8288).",
+        "schema": { "type": "string" },
+    });
+    json!({ "description": "Done.", "headers": { "Link": link }, "content": negotiated(shape) })
+}
+
 fn by_status(operation: &Operation) -> BTreeMap<u16, BTreeSet<ErrorCode>> {
     let of_its_kind: &[_] = match (&operation.answer, operation.body) {
         (Answer::Page(_), _) => return BTreeMap::new(),
-        (Answer::Json(_) | Answer::Nothing, Some(_)) => ERRORS_OF_BODIES,
-        (Answer::Json(_) | Answer::Nothing, None) => &[],
+        (Answer::Json(_) | Answer::Part(_) | Answer::Nothing, Some(_)) => ERRORS_OF_BODIES,
+        (Answer::Json(_) | Answer::Part(_) | Answer::Nothing, None) => &[],
     };
     let mut statuses: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for code in ERRORS_OF_ALL.iter().chain(of_its_kind).chain(operation.errors) {

@@ -63,12 +63,15 @@ impl<'a> Query<'a> {
         }
     }
 
-    /// `deletedOnly`, else `deleted`.
+    /// `deleted`.
     pub(super) fn deleted(self) -> Result<Deleted, HttpError> {
-        if self.flag("deletedOnly")? {
-            return Ok(Deleted::Only);
-        }
         Ok(if self.flag("deleted")? { Deleted::Include } else { Deleted::Hide })
+    }
+
+    /// Of a list that can show soft-deleted things alone: `deletedOnly`, else `deleted`.
+    pub(super) fn deleted_in_list(self) -> Result<Deleted, HttpError> {
+        let deleted = self.deleted()?;
+        Ok(if self.flag("deletedOnly")? { Deleted::Only } else { deleted })
     }
 
     /// `permanent`.

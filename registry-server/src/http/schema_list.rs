@@ -13,7 +13,7 @@ use crate::registry::{
 use super::error::HttpError;
 use super::long_list::{self, Array, Items, More};
 use super::view::View;
-use super::{Answer, Call};
+use super::{Answer, Call, associations, json};
 
 /// Contents that are read at once: some round trips side by side, and few contents in memory.
 const AT_ONCE: usize = 8;
@@ -26,6 +26,9 @@ pub(crate) fn list<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
         let latest = if call.query.flag("latestOnly")? { Latest::Only } else { Latest::All };
         let shown = Shown { deleted: call.query.deleted()?, latest };
         let prefix = call.name_parameter("subjectPrefix")?.unwrap_or_default();
+        if associations::wants_bound(call)? {
+            return json::<[(); 0]>(&[]);
+        }
         let rule_type = call.query.text("ruleType")?.filter(|name| !name.is_empty());
         let aliases = if call.query.flag("aliases")? { call.registry.aliases().await? } else { HashMap::new() };
 

@@ -60,7 +60,7 @@ pub(crate) fn get_schema<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
         let id = params::id(call.argument(0))?;
         let found = call.registry.schema_by_id(id, subject(call)?.as_ref()).await?;
         let (schema, _) = found.ok_or(RegistryError::IdNotFound { id })?;
-        let text = View::of(call)?.text(call, &schema.content).await?;
+        let text = View::of_text(call)?.text(call, &schema.content).await?;
         Ok(Bytes::copy_from_slice(text.as_bytes()))
     })
 }

@@ -16,7 +16,7 @@ const AT_ONCE: usize = 16;
 /// `GET /subjects`: names, sorted; those of every context, or what `subjectPrefix` asks for.
 pub(crate) fn list<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
     Box::pin(async {
-        let (page, deleted) = (call.query.page()?, call.query.deleted()?);
+        let (page, deleted) = (call.query.page()?, call.query.deleted_in_list()?);
         let prefix = call.name_parameter("subjectPrefix")?;
         let of = prefix.as_deref().map_or(SubjectPrefix::ALL, SubjectPrefix::parse);
         let list = call.registry.list(Subjects(deleted), of).await?;
@@ -62,7 +62,7 @@ pub(crate) fn lookup<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
         let subject = Subject::parse(call.argument(0));
         let input = schema_body::input(request, call.query.flag("normalize")?)?;
         let found = call.registry.lookup(&subject, &input, call.query.deleted()?).await?;
-        json(&response(&found, View::of(call)?.show(call, &found.content).await?))
+        json(&response(&found, View::without_tags(call)?.show(call, &found.content).await?))
     })
 }
 

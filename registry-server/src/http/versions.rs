@@ -19,9 +19,9 @@ pub(crate) fn register<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
         let check = if call.query.flag("force")? { Check::Nothing } else { Check::Compatibility };
         let terms = schema_body::terms(&request, check)?;
         let input = schema_body::input(request, call.query.flag("normalize")?)?;
+        let view = View::without_tags(call)?;
         let registered = call.registry.register(&subject, &input, &terms, clock::now_ms()).await?;
         call.only_read.set(!registered.is_new);
-        let view = View::of(call)?;
         if view == View::PLAIN {
             return json(&register_response(&registered, view.show_schema(&registered.schema)));
         }
@@ -70,7 +70,7 @@ pub(crate) fn list<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
         let (page, as_negative) = (call.query.page()?, call.query.flag("deletedAsNegative")?);
         let subject = Subject::parse(call.argument(0));
         // Shown as negative, soft-deleted versions are shown at all; but a subject of nothing else is not there.
-        let deleted = match call.query.deleted()? {
+        let deleted = match call.query.deleted_in_list()? {
             Deleted::Hide if as_negative => {
                 call.registry.versions(&subject, Deleted::Hide).await?;
                 Deleted::Include
@@ -123,7 +123,7 @@ pub(crate) fn referenced_by<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer
     })
 }
 
-pub(super) fn version_response(found: &Found, shown: Shown) -> VersionResponse {
+fn version_response(found: &Found, shown: Shown) -> VersionResponse {
     VersionResponse {
         subject: found.subject.name().to_owned(),
         version: found.entry.version.0,
@@ -144,7 +144,7 @@ pub(super) fn version_response(found: &Found, shown: Shown) -> VersionResponse {
 pub(crate) fn get_schema<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
     Box::pin(async {
         let found = find(call).await?;
-        let text = View::of(call)?.text(call, &found.content).await?;
+        let text = View::of_text(call)?.text(call, &found.content).await?;
         Ok(Bytes::copy_from_slice(text.as_bytes()))
     })
 }

@@ -38,12 +38,17 @@ impl View {
 
     /// What the query of a call asks for.
     pub(super) fn of(call: &Call<'_>) -> Result<Self, HttpError> {
-        let is = |name, value: &str| Ok::<_, HttpError>(call.query.text(name)?.is_some_and(|text| text == value));
-        Ok(Self {
-            is_resolved: is("format", "resolved")?,
-            is_qualified: is("referenceFormat", "qualified")?,
-            finds_tags: call.query.flag("findTags")?,
-        })
+        Ok(Self { finds_tags: call.query.flag("findTags")?, ..Self::without_tags(call)? })
+    }
+
+    /// What it asks for where an answer has no place for tags.
+    pub(super) fn without_tags(call: &Call<'_>) -> Result<Self, HttpError> {
+        Ok(Self { is_qualified: is(call, "referenceFormat", "qualified")?, ..Self::of_text(call)? })
+    }
+
+    /// What it asks for where the answer is the text alone.
+    pub(super) fn of_text(call: &Call<'_>) -> Result<Self, HttpError> {
+        Ok(Self { is_resolved: is(call, "format", "resolved")?, ..Self::PLAIN })
     }
 
     /// The schema of a content.
@@ -86,6 +91,10 @@ impl View {
         }
         Ok(Arc::clone(&content.schema.text))
     }
+}
+
+fn is(call: &Call<'_>, name: &str, value: &str) -> Result<bool, HttpError> {
+    Ok(call.query.text(name)?.is_some_and(|text| text == value))
 }
 
 /// A GUID as clients see it.

@@ -79,7 +79,8 @@ impl Registry {
     /// Sets a scope's mode, or clears it (`None`).
     ///
     /// Entering IMPORT demands that nothing lives in the scope, and purges what is soft-deleted there. Leaving it
-    /// demands nothing.
+    /// demands nothing. The scope of `/mode` is the default context, in which alone it is in force; Confluent's server
+    /// looks at every context there, and would purge what is soft-deleted in all of them.
     ///
     /// # Errors
     /// [`RegistryError::ModeIsFixed`], [`RegistryError::ForwardModeIsGlobal`],

@@ -49,10 +49,7 @@ pub(crate) const CASES: &[Case] = &[
         endpoint: "GET /associations/subjects/{subject}",
         run: |api| api.expect("GET", "/associations/subjects/s?resourceType=topic", None, json!([])),
     },
-    Case {
-        endpoint: "GET /associations/resources/{resource}",
-        run: |api| api.expect("GET", "/associations/resources/id", None, json!([])),
-    },
+    Case { endpoint: "GET /associations/resources/{resource}", run: settings::nothing_is_associated },
     Case {
         endpoint: "GET /associations/resources/{namespace}/{resource}",
         run: |api| api.expect("GET", "/associations/resources/cluster/topic?context=.c", None, json!([])),
@@ -216,6 +213,8 @@ fn a_version_is_got(api: &mut Api) {
     for text in ["1", "+01", "%201%20"] {
         api.expect("GET", &format!("/subjects/s/versions/{text}"), None, first.clone());
     }
+    // What lists alone know is nothing here.
+    api.expect("GET", "/subjects/s/versions/1?deletedOnly=true", None, first);
     for text in ["2", "latest", "LATEST", "-1"] {
         api.expect("GET", &format!("/subjects/s/versions/{text}"), None, second.clone());
     }

@@ -230,6 +230,10 @@ fn versions_of_all_subjects_are_listed(api: &mut Api) {
         ("?ruleType=CEL", "b/2"),
         ("?ruleType=CEL&offset=1", ""),
         ("?aliases=true", "a/1 b/2=z"),
+        ("?lifecycle=NONE&resourceType=", "a/1 b/2"),
+        ("?lifecycle=WEAK", ""),
+        ("?resourceType=topic", ""),
+        ("?associationType=value", ""),
     ] {
         assert_eq!(list(query), expected, "{query}");
     }
@@ -241,6 +245,7 @@ fn versions_of_all_subjects_are_listed(api: &mut Api) {
     });
     assert_eq!(rows, json!([row]));
     api.expect_error("GET", "/schemas?offset=-1", None, 400, "offset");
+    api.expect_error("GET", "/schemas?lifecycle=x", None, 404, "");
 }
 
 fn an_import_brings_ids_and_versions(api: &mut Api) {

@@ -280,3 +280,15 @@ pub(super) fn the_server_says_what_it_is(api: &mut Api) {
     let version = version["version"].as_str().unwrap();
     assert!(version.split('.').count() == 3 && version.starts_with(|first: char| first.is_ascii_digit()), "{version}");
 }
+
+pub(super) fn nothing_is_associated(api: &mut Api) {
+    let path = "/associations/resources/id";
+    for query in ["", "?lifecycle=STRONG&offset=1&limit=2", "?lifecycle="] {
+        api.expect("GET", &format!("{path}{query}"), None, json!([]));
+    }
+    for (method, body) in [("PUT", Some("{}")), ("DELETE", None), ("GET", None)] {
+        api.expect_error(method, &format!("{path}?lifecycle=x"), body, 404, "HTTP 404 Not Found");
+    }
+    api.expect_error("POST", "/associations", Some("{}"), 404, "HTTP 404 Not Found");
+    api.expect_error("POST", path, Some("{}"), 405, "HTTP 405 Method Not Allowed");
+}

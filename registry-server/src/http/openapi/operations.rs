@@ -7,8 +7,8 @@ use schema_core::wire::{
 };
 
 use super::parameters::{
-    DEFAULT_TO_GLOBAL, DELETED, DELETED_ONLY, FIND_TAGS, FORCE_MODE, FORMAT, LIMIT, NORMALIZE, OFFSET, PERMANENT,
-    Parameter, RECURSIVE, REFERENCE_FORMAT, SUBJECT, VERBOSE, flag, text, texts_of,
+    DEFAULT_TO_GLOBAL, DELETED, DELETED_ONLY, FIND_TAGS, FORCE_MODE, FORMAT, LIFECYCLE, LIMIT, NORMALIZE, OFFSET,
+    PERMANENT, Parameter, RECURSIVE, REFERENCE_FORMAT, SUBJECT, VERBOSE, flag, text, texts_of,
 };
 use super::schema::{Shape, list, list_of, number, numbers, object, of, schema_text, status, texts};
 
@@ -34,6 +34,8 @@ pub(super) struct Operation {
 pub(super) enum Answer {
     /// JSON.
     Json(Shape),
+    /// JSON of a part of a list, with a `Link` to where it goes on.
+    Part(Shape),
     /// Nothing: it is a 204.
     Nothing,
     /// A page in a media type of its own.
@@ -93,7 +95,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         endpoint: "POST /subjects/{subject}",
         id: "lookUpSchema",
         summary: "Find the version of a subject that has a schema.",
-        query: &[NORMALIZE, DELETED],
+        query: &[NORMALIZE, DELETED, FORMAT, REFERENCE_FORMAT],
         body: Some(of::<RegisterRequest>),
         answer: Answer::Json(of::<LookupResponse>),
         errors: &[ErrorCode::SubjectNotFound, ErrorCode::SchemaNotFound, ErrorCode::InvalidSchema],
@@ -148,7 +150,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         endpoint: "POST /subjects/{subject}/versions",
         id: "register",
         summary: "Register a schema under a subject, or find it there.",
-        query: &[NORMALIZE, flag("force", "Register without a compatibility check.")],
+        query: &[NORMALIZE, flag("force", "Register without a compatibility check."), FORMAT, REFERENCE_FORMAT],
         body: Some(of::<RegisterRequest>),
         answer: Answer::Json(of::<RegisterResponse>),
         errors: &[
@@ -231,13 +233,15 @@ pub(super) const OPERATIONS: &[Operation] = &[
             text("subjectPrefix", "What the subjects' names begin with; `:*:` is every context."),
             flag("aliases", "Tell the aliases of each subject, too."),
             DELETED,
-            DELETED_ONLY,
             flag("latestOnly", "Show the newest version of each subject alone."),
             text("ruleType", "Show versions with a rule of this type alone."),
+            text("resourceType", "Show subjects that are associated with such resources alone; none is yet."),
+            text("associationType", "Show subjects that are associated in this way alone; none is yet."),
+            LIFECYCLE,
             OFFSET,
             LIMIT,
         ],
-        answer: Answer::Json(list_of::<ListedSchema>),
+        answer: Answer::Part(list_of::<ListedSchema>),
         ..PLAIN
     },
     Operation {
@@ -326,14 +330,15 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation {
         endpoint: "GET /config",
         id: "getGlobalConfig",
-        summary: "Get the settings of the registry.",
+        summary: "Get the settings of the default context.",
+        query: &[DEFAULT_TO_GLOBAL],
         answer: Answer::Json(of::<Config>),
         ..PLAIN
     },
     Operation {
         endpoint: "PUT /config",
         id: "putGlobalConfig",
-        summary: "Change settings of the registry; an absent key stays, `null` clears.",
+        summary: "Change settings of the default context; an absent key stays, `null` clears.",
         body: Some(of::<ConfigUpdate>),
         answer: Answer::Json(of::<ConfigUpdate>),
         errors: &[
@@ -347,7 +352,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation {
         endpoint: "DELETE /config",
         id: "deleteGlobalConfig",
-        summary: "Clear the settings of the registry; answers what was in force.",
+        summary: "Clear the settings of the default context; answers what was in force.",
         answer: Answer::Json(of::<Config>),
         errors: &[ErrorCode::OperationNotPermitted],
         ..PLAIN
@@ -387,14 +392,15 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation {
         endpoint: "GET /mode",
         id: "getGlobalMode",
-        summary: "Get the mode of the registry.",
+        summary: "Get the mode of the default context.",
+        query: &[DEFAULT_TO_GLOBAL],
         answer: Answer::Json(of::<Mode>),
         ..PLAIN
     },
     Operation {
         endpoint: "PUT /mode",
         id: "putGlobalMode",
-        summary: "Set the mode of the registry; `null` clears it.",
+        summary: "Set the mode of the default context, which alone IMPORT looks at and clears; `null` clears the mode.",
         query: &[FORCE_MODE],
         body: Some(of::<Mode>),
         answer: Answer::Json(of::<Mode>),
@@ -403,7 +409,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation {
         endpoint: "DELETE /mode",
         id: "deleteGlobalMode",
-        summary: "Clear the mode of the registry; answers what it was.",
+        summary: "Clear the mode of the default context; answers what it was.",
         query: &[RECURSIVE],
         answer: Answer::Json(of::<Mode>),
         errors: &[ErrorCode::OperationNotPermitted],
@@ -461,6 +467,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         endpoint: "GET /associations/subjects/{subject}",
         id: "listAssociationsOfSubject",
         summary: "List what a subject is associated with: nothing yet.",
+        query: &[LIFECYCLE, OFFSET, LIMIT],
         answer: Answer::Json(list),
         ..PLAIN
     },
@@ -468,6 +475,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         endpoint: "GET /associations/resources/{resource}",
         id: "listAssociationsOfResource",
         summary: "List what a resource is associated with: nothing yet.",
+        query: &[LIFECYCLE, OFFSET, LIMIT],
         answer: Answer::Json(list),
         ..PLAIN
     },
@@ -475,6 +483,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         endpoint: "GET /associations/resources/{namespace}/{resource}",
         id: "listAssociationsOfNamedResource",
         summary: "List what a resource of a namespace is associated with: nothing yet.",
+        query: &[LIFECYCLE, OFFSET, LIMIT],
         answer: Answer::Json(list),
         ..PLAIN
     },

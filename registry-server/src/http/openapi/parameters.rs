@@ -42,6 +42,11 @@ pub(super) const FIND_TAGS: Parameter = flag("findTags", "List the tags in the t
 pub(super) const PERMANENT: Parameter = flag("permanent", "Delete for good what is soft-deleted.");
 pub(super) const FORCE_MODE: Parameter = flag("force", "Enter IMPORT although there are subjects.");
 pub(super) const RECURSIVE: Parameter = flag("recursive", "Clear the modes of the context's subjects, too.");
+pub(super) const LIFECYCLE: Parameter = Parameter {
+    name: "lifecycle",
+    about: "How long the association lives; nothing is associated yet.",
+    schema: || json!({ "type": "string", "enum": ["NONE", "STRONG", "WEAK"] }),
+};
 pub(super) const OFFSET: Parameter = Parameter {
     name: "offset",
     about: "How many elements to leave out at the start.",
