@@ -4,7 +4,6 @@
 //! there. Of CONTRIBUTING.md, whose commands build everything in several ways, the names are checked. With
 //! `./test --long` nothing is replaced and the commands of both run in a fresh clone.
 
-mod commands;
 mod dependencies;
 mod names;
 mod shell;
@@ -12,8 +11,8 @@ mod shell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use end_to_end_tests::binaries::workspace;
+use end_to_end_tests::markdown::commands;
 
-use self::commands::commands;
 use self::names::Names;
 use self::shell::Shell;
 

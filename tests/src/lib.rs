@@ -9,6 +9,7 @@ pub mod cache;
 pub mod disk;
 pub mod flights;
 pub mod ledger;
+pub mod markdown;
 pub mod process;
 pub mod registry;
 pub mod services;

@@ -3,7 +3,11 @@
 use std::process::Command;
 
 /// All commands in their order. A command that spans lines is one.
-pub(super) fn commands(markdown: &str) -> Vec<String> {
+///
+/// # Panics
+/// There is no `bash`.
+#[must_use]
+pub fn commands(markdown: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut lines = markdown.lines();
     while let Some(line) = lines.next() {

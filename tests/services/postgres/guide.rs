@@ -5,6 +5,7 @@ use std::process::Command;
 
 use end_to_end_tests::Registry;
 use end_to_end_tests::binaries::workspace;
+use end_to_end_tests::markdown::commands;
 use end_to_end_tests::services::postgres::Postgres;
 
 #[test]
@@ -12,6 +13,8 @@ fn every_command_of_the_guide_works() {
     let guide = std::fs::read_to_string(workspace().join("docs/running-on-postgres.md")).unwrap();
     let postgres = Postgres::start().unwrap();
     let folder = tempfile::tempdir().unwrap();
+    let port = postgres.port().to_string();
+    let variables = [("PGHOST", "127.0.0.1"), ("PGPORT", port.as_str()), ("PGUSER", postgres.user())];
     // By the port that the guide names.
     let mut registries: HashMap<String, Registry> = HashMap::new();
     let mut answers = Vec::new();
@@ -20,20 +23,17 @@ fn every_command_of_the_guide_works() {
         let words: Vec<&str> = line.split_whitespace().collect();
         if words[0] == "registry-server" {
             assert_eq!([words[1], words[3]], ["--listen", "--database"], "{line}");
-            let database = words[4].strip_prefix("postgres:///").unwrap();
-            let registry = Registry::start(&["--database", &postgres.url(database)]).unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            let registry = Registry::start_in(folder, &words[3..], &variables).unwrap();
             registries.insert(format!("http://{}", words[2]), registry);
             continue;
         }
-        let command =
-            registries.iter().fold(line.to_owned(), |line, (url, registry)| line.replace(url, registry.url()));
+        let command = registries.iter().fold(line.clone(), |line, (url, registry)| line.replace(url, registry.url()));
         let output = Command::new("sh")
             .args(["-ec", &command])
             .current_dir(folder.path())
             .env("PATH", format!("{}:{}", postgres.programs().display(), std::env::var("PATH").unwrap()))
-            .env("PGHOST", "127.0.0.1")
-            .env("PGPORT", postgres.port().to_string())
-            .env("PGUSER", postgres.user())
+            .envs(variables)
             .output()
             .unwrap();
         let (printed, complaint) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -48,19 +48,4 @@ fn every_command_of_the_guide_works() {
     for (answer, told) in answers.iter().zip(told) {
         assert!(answer.contains(told), "{answer} does not tell {told}");
     }
-}
-
-/// The lines between the fences of `sh`.
-fn commands(guide: &str) -> Vec<&str> {
-    let mut is_command = false;
-    let mut commands = Vec::new();
-    for line in guide.lines() {
-        match line {
-            "```sh" => is_command = true,
-            "```" => is_command = false,
-            _ if is_command => commands.push(line),
-            _ => {}
-        }
-    }
-    commands
 }

@@ -21,6 +21,11 @@ use super::failure::failed;
 
 const OPERATION: &str = "load the revisions";
 
+/// What is read at the opening: of each subject its counter, and nothing of its versions.
+pub(super) const REGISTRY: &str = "SELECT last_change, revision FROM registry";
+pub(super) const CONTEXTS: &str = "SELECT context, revision FROM contexts";
+pub(super) const SUBJECTS: &str = "SELECT context, subject, revision FROM subjects";
+
 /// Publishing follows COMMIT within microseconds; a reader that waits this long has met a writer in trouble.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -119,23 +124,17 @@ impl Revisions {
 impl Counters {
     async fn load(connection: &mut SqliteConnection) -> Result<(Self, u64), StoreError> {
         let mut counters = Self::default();
-        let (last_change, global): (i64, i64) = sqlx::query_as("SELECT last_change, revision FROM registry")
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(failed(OPERATION))?;
+        let (last_change, global): (i64, i64) =
+            sqlx::query_as(REGISTRY).fetch_one(&mut *connection).await.map_err(failed(OPERATION))?;
         counters.global = stored_u64(OPERATION, global)?;
 
-        let contexts: Vec<(String, i64)> = sqlx::query_as("SELECT context, revision FROM contexts")
-            .fetch_all(&mut *connection)
-            .await
-            .map_err(failed(OPERATION))?;
+        let contexts: Vec<(String, i64)> =
+            sqlx::query_as(CONTEXTS).fetch_all(&mut *connection).await.map_err(failed(OPERATION))?;
         for (context, revision) in contexts {
             counters.contexts.insert(Arc::from(context), stored_u64(OPERATION, revision)?);
         }
 
-        let mut subjects =
-            sqlx::query_as::<_, (String, String, i64)>("SELECT context, subject, revision FROM subjects")
-                .fetch(connection);
+        let mut subjects = sqlx::query_as::<_, (String, String, i64)>(SUBJECTS).fetch(connection);
         while let Some((context, subject, revision)) = subjects.try_next().await.map_err(failed(OPERATION))? {
             // One allocation per context, not per subject.
             let context = match counters.contexts.get_key_value(context.as_str()) {
