@@ -259,9 +259,12 @@ fn a_list_that_is_cut_links_to_where_it_goes_on() {
             let next = link.strip_prefix('<').unwrap().strip_suffix(">; rel=\"next\"").unwrap().to_owned();
             let second = connection.send("GET", &next, &[], None);
 
-            assert_eq!(next, "/schemas?limit=5&deleted=true&offset=2");
+            assert_eq!(next, "/schemas?limit=5&deleted=true&after=1%3Ab");
             assert_eq!((subjects(&first), subjects(&second)), (vec!["a".into(), "b".into()], vec!["c".into()]));
             assert_eq!(second.header("link"), None);
+            let counted = connection.send("GET", "/schemas?after=1:a&offset=1", &[], None);
+            assert_eq!(subjects(&counted), ["c"]);
+            assert_eq!(connection.send("GET", "/schemas?after=a", &[], None).status, 400);
         },
     );
 }

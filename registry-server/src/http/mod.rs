@@ -17,13 +17,14 @@ use actix_web::HttpRequest;
 use actix_web::http::{ConnectionType, Method, header};
 use actix_web::web::{Bytes, Data, Payload};
 use futures_util::future::LocalBoxFuture;
+use schema_core::Version;
 use schema_core::error_code::{ApiError, ErrorCode};
 use schema_core::wire::ModeUpdate;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::metrics::Metrics;
-use crate::registry::Registry;
+use crate::registry::{Registry, SubjectKey};
 
 pub(crate) mod associations;
 pub(crate) mod compatibility;
@@ -117,8 +118,8 @@ pub(crate) struct Call<'a> {
     body: Bytes,
     /// How many items a long list puts into one answer.
     page_items: usize,
-    /// Where the next page of a list begins, when there is one.
-    next_offset: Cell<Option<usize>>,
+    /// Behind what the next page of a list begins, when there is one.
+    next_page: Cell<Option<(SubjectKey, Version)>>,
     /// Set by a handler that has changed nothing, whatever the method says.
     only_read: Cell<bool>,
     /// What follows the answer's first piece, when it is a long list.
@@ -263,7 +264,7 @@ async fn answer(
         query,
         body,
         page_items: state.page_items,
-        next_offset: Cell::new(None),
+        next_page: Cell::new(None),
         only_read: Cell::new(false),
         rest: Cell::new(None),
         piece_timeout: state.request_timeout,
@@ -272,7 +273,7 @@ async fn answer(
         return Err(HttpError::request_timeout());
     };
     seen.is_write &= !call.only_read.get();
-    let link = call.next_offset.get().map(|at| next_page::link(uri, at));
+    let link = call.next_page.take().map(|after| next_page::link(uri, &after));
     Ok(Reply::done(answer?, call.rest.take()).followed_by(link))
 }
 

@@ -129,7 +129,7 @@ fn responses(operation: &Operation, schemas: &mut Schemas) -> Value {
 
 fn part_of_list(shape: &Value) -> Value {
     let link = json!({
-        "description": "Where the list goes on, when it does: `</schemas?offset=1000>; rel=\"next\"` (RFC 8288).",
+        "description": "Where the list goes on, when it does: `</schemas?after=7%3Aorders>; rel=\"next\"` (RFC 8288).",
         "schema": { "type": "string" },
     });
     json!({ "description": "Done.", "headers": { "Link": link }, "content": negotiated(shape) })

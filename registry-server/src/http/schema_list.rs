@@ -13,7 +13,7 @@ use crate::registry::{
 use super::error::HttpError;
 use super::long_list::{self, Array, Items, More};
 use super::view::View;
-use super::{Answer, Call, associations, json};
+use super::{Answer, Call, associations, json, next_page};
 
 /// Contents that are read at once: some round trips side by side, and few contents in memory.
 const AT_ONCE: usize = 8;
@@ -33,7 +33,8 @@ pub(crate) fn list<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
         let aliases = if call.query.flag("aliases")? { call.registry.aliases().await? } else { HashMap::new() };
 
         // Which versions are on the page, and whether there is one behind them; of the others nothing is kept.
-        let mut list = call.registry.list(Versions(shown), SubjectPrefix::parse(&prefix)).await?;
+        let after = next_page::after(call.query)?;
+        let mut list = call.registry.list_behind(Versions(shown), SubjectPrefix::parse(&prefix), after).await?;
         let items_max = page.take().min(call.page_items);
         let (mut left, mut on_page) = (page.skip(), VecDeque::new());
         while !list.is_done() && on_page.len() <= items_max {
@@ -45,7 +46,8 @@ pub(crate) fn list<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
         }
         if on_page.len() > items_max {
             on_page.truncate(items_max);
-            call.next_offset.set(Some(page.skip() + items_max));
+            let last = on_page.back().map(|last| (last.subject.clone(), last.entry.version));
+            call.next_page.set(last);
         }
         long_list::answer(call, Page { registry: Arc::clone(call.registry), versions: on_page, aliases }).await
     })

@@ -22,6 +22,9 @@ const PAGE: usize = 2000;
 /// Where the names of other contexts stand among those of the default one, none of which begins so.
 const QUALIFIED: &str = ":.";
 
+/// The first byte of U+E000, and no character before it has a higher one.
+const HIGH_LEAD_BYTE: u8 = 0xee;
+
 /// What a list is of.
 pub trait Listed: 'static {
     /// An item.
@@ -98,7 +101,12 @@ pub struct Listing<L: Listed> {
     /// What has not been listed yet.
     sections: VecDeque<Section>,
     group: Group<L::Item>,
+    /// Where the list begins.
+    behind: Option<Place>,
 }
+
+/// A subject and a version, at which a list was left.
+type Place = (SubjectKey, Version);
 
 /// Subjects that stand together in the list.
 struct Section {
@@ -134,7 +142,10 @@ impl<L: Listed> Listing<L> {
             if is_last {
                 self.sections.pop_front();
             }
-            let items = self.group.in_order(page, is_last, |item| &L::place(item).0.subject);
+            let mut items = self.group.in_order(page, is_last, |item| &L::place(item).0.subject);
+            if let Some(behind) = &self.behind {
+                items.retain(|item| is_behind(L::place(item), behind));
+            }
             if !items.is_empty() {
                 return Ok(items);
             }
@@ -212,10 +223,59 @@ impl Registry {
     /// # Cancel safety
     /// Dropping the future loses nothing.
     pub async fn list<L: Listed>(&self, listed: L, of: SubjectPrefix<'_>) -> Result<Listing<L>, RegistryError> {
+        self.list_behind(listed, of, None).await
+    }
+
+    /// As [`Self::list`], from behind a subject and a version on. What stands before them is not read.
+    ///
+    /// # Errors
+    /// The store's.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    pub async fn list_behind<L: Listed>(
+        &self,
+        listed: L,
+        of: SubjectPrefix<'_>,
+        behind: Option<(SubjectKey, Version)>,
+    ) -> Result<Listing<L>, RegistryError> {
         let (contexts, prefix) = self.contexts_of(of).await?;
         let store = Arc::clone(&self.store);
-        Ok(Listing { store, listed, prefix: Arc::from(prefix), sections: sections(contexts), group: Group::default() })
+        let mut sections = sections(contexts);
+        if let Some(behind) = &behind {
+            skip(&mut sections, behind);
+        }
+        Ok(Listing { store, listed, prefix: Arc::from(prefix), sections, group: Group::default(), behind })
     }
+}
+
+/// Leaves out sections before a place, and of its own section what is before it for certain.
+fn skip(sections: &mut VecDeque<Section>, (key, version): &Place) {
+    let is_default = |context: &str| context == DEFAULT_CONTEXT;
+    let is_before = |section: &Section| match (is_default(&section.context), is_default(&key.context)) {
+        (true, true) => section.end.is_some_and(|end| *key.subject >= *end),
+        (true, false) => section.end.is_some(),
+        (false, true) => *key.subject >= *QUALIFIED,
+        (false, false) => compare_utf16(&ended(&section.context), &ended(&key.context)).is_lt(),
+    };
+    while sections.front().is_some_and(is_before) {
+        sections.pop_front();
+    }
+    let Some(section) = sections.front_mut() else { return };
+    // The order of bytes differs from the list's behind the first character from U+E000 on.
+    let shared_bytes = key.subject.bytes().position(|byte| byte >= HIGH_LEAD_BYTE);
+    let after = match (section.context == key.context, shared_bytes) {
+        (true, None) => (Arc::clone(&key.subject), *version),
+        (true, Some(shared_bytes)) => (Arc::from(&key.subject[..shared_bytes]), Version(0)),
+        (false, _) if is_default(&section.context) => (Arc::from(QUALIFIED), Version(0)),
+        (false, _) => return,
+    };
+    section.after = section.after.take().max(Some(after));
+}
+
+/// Whether an item stands behind a place. Of another context all do: those before it are left out.
+fn is_behind((item, version): (&SubjectKey, Version), (key, left_at): &Place) -> bool {
+    item.context != key.context || compare_utf16(&item.subject, &key.subject).then(version.cmp(left_at)).is_gt()
 }
 
 /// Contexts in the order of their qualified names, and around them, in two parts, the default one.
@@ -223,9 +283,7 @@ fn sections(contexts: Vec<Arc<str>>) -> VecDeque<Section> {
     let count = contexts.len();
     let mut others: Vec<_> = contexts.into_iter().filter(|context| **context != *DEFAULT_CONTEXT).collect();
     let has_default = others.len() < count;
-    // A colon ends the name of a context, and none has one.
-    let key = |context: &str| format!("{context}:");
-    others.sort_by(|a, b| compare_utf16(&key(a), &key(b)));
+    others.sort_by(|a, b| compare_utf16(&ended(a), &ended(b)));
     let default = |after: Option<&str>, end| Section {
         context: default_context(),
         after: after.map(|name| (Arc::from(name), Version(0))),
@@ -238,6 +296,11 @@ fn sections(contexts: Vec<Arc<str>>) -> VecDeque<Section> {
     let before = has_default.then(|| default(None, Some(QUALIFIED)));
     let behind = has_default.then(|| default(Some(QUALIFIED), None));
     before.into_iter().chain(others).chain(behind).collect()
+}
+
+/// A context's name as it stands in front of a subject's: a colon ends it, and none has one.
+fn ended(context: &str) -> String {
+    format!("{context}:")
 }
 
 #[cfg(test)]

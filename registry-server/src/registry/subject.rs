@@ -57,6 +57,12 @@ impl Subject {
         if is_bad { Err(RegistryError::InvalidSubject { subject: text.to_owned() }) } else { Ok(subject) }
     }
 
+    /// Context and name.
+    #[must_use]
+    pub fn key(&self) -> &SubjectKey {
+        &self.key
+    }
+
     /// The name as clients write it: qualified outside of the default context.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -238,6 +238,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             text("resourceType", "Show subjects that are associated with such resources alone; none is yet."),
             text("associationType", "Show subjects that are associated in this way alone; none is yet."),
             LIFECYCLE,
+            text("after", "Begin behind a version, `VERSION:SUBJECT`, as links to the rest of a list do."),
             OFFSET,
             LIMIT,
         ],

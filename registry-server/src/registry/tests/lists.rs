@@ -4,11 +4,14 @@ use schema_core::json::compare_utf16;
 
 use crate::store::{Latest, Shown};
 
-use super::super::{Listed, SubjectPrefix, Subjects, Versions, qualified};
+use super::super::{Listed, Listing, SubjectPrefix, Subjects, Versions, qualified};
 use super::*;
 
 async fn listed<L: Listed>(registry: &Registry, listed: L, prefix: &str) -> Vec<(String, u32)> {
-    let mut list = registry.list(listed, SubjectPrefix::parse(prefix)).await.unwrap();
+    read::<L>(registry.list(listed, SubjectPrefix::parse(prefix)).await.unwrap()).await
+}
+
+async fn read<L: Listed>(mut list: Listing<L>) -> Vec<(String, u32)> {
     let mut items = Vec::new();
     while !list.is_done() {
         let page = list.next().await.unwrap();
@@ -17,26 +20,53 @@ async fn listed<L: Listed>(registry: &Registry, listed: L, prefix: &str) -> Vec<
     items
 }
 
+/// Names of three contexts whose orders by bytes and by UTF-16 differ.
+const NAMES: [&str; 15] = [
+    ":",
+    ":-",
+    ":.a!:s",
+    ":.a:s",
+    ":.a:s\u{e000}",
+    ":.a:s\u{1f600}",
+    ":.a:t",
+    ":.b:\u{ffff}",
+    ":.b:\u{10000}",
+    ":/",
+    ":a",
+    "9",
+    "a",
+    "\u{10000}",
+    "\u{e000}",
+];
+
+#[tokio::test]
+async fn a_list_goes_on_behind_any_of_its_items() {
+    let (registry, _store) = registry().await;
+    for name in NAMES {
+        register(&registry, name, &record("a")).await.unwrap();
+        register(&registry, name, &record("ab")).await.unwrap();
+    }
+    // Those of a context that is not there any more, and of names and versions that never were.
+    let gone = [":.0:s", ":.aa:s", ":.z:s", "", "zz", ":.a:s\u{e000}x", "\u{20000}"];
+
+    for prefix in [":*:", "", ":.a:", ":.", ":.a:s"] {
+        let all = listed(&registry, Versions(Shown::default()), prefix).await;
+        let places = NAMES.into_iter().flat_map(|name| [(name, 1), (name, 2)]);
+        for (name, version) in places.chain(gone.into_iter().map(|name| (name, 1))) {
+            let behind = (subject(name).key, Version(version));
+            let list = registry.list_behind(Versions(Shown::default()), SubjectPrefix::parse(prefix), Some(behind));
+            let rest = read::<Versions>(list.await.unwrap()).await;
+
+            let is_behind = |item: &&(String, u32)| compare_utf16(&item.0, name).then(item.1.cmp(&version)).is_gt();
+            assert_eq!(rest, all.iter().filter(is_behind).cloned().collect::<Vec<_>>(), "{prefix} {name} {version}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn names_of_all_contexts_are_one_sorted_list() {
     let (registry, _store) = registry().await;
-    let mut names = vec![
-        ":",
-        ":-",
-        ":.a!:s",
-        ":.a:s",
-        ":.a:s\u{e000}",
-        ":.a:s\u{1f600}",
-        ":.a:t",
-        ":.b:\u{ffff}",
-        ":.b:\u{10000}",
-        ":/",
-        ":a",
-        "9",
-        "a",
-        "\u{10000}",
-        "\u{e000}",
-    ];
+    let mut names = NAMES.to_vec();
     for name in &names {
         register(&registry, name, &record("a")).await.unwrap();
         register(&registry, name, &record("ab")).await.unwrap();
