@@ -372,10 +372,10 @@ impl Registry {
         before: &CachedSubject,
         counter: u64,
         entry: VersionEntry,
-        candidate: &Candidate,
+        (candidate, form): (&Candidate, Form),
     ) {
         let version = entry.version;
-        let after = before.appended(counter, entry, candidate);
+        let after = before.appended(counter, entry, (candidate, form));
         self.note_properties(before, &after, version, candidate.schema.metadata.as_deref()).await;
         let revision = after.snapshot.revision;
         self.caches.subjects.insert((subject.key.clone(), revision), Arc::new(after)).await;
@@ -496,7 +496,7 @@ impl CachedSubject {
 
     /// The subject with one version more, behind all others, and nothing else changed. Made by copying memory: a
     /// subject with many versions is not read again for each that comes.
-    fn appended(&self, counter: u64, entry: VersionEntry, candidate: &Candidate) -> Self {
+    fn appended(&self, counter: u64, entry: VersionEntry, (candidate, form): (&Candidate, Form)) -> Self {
         let mut snapshot = self.snapshot.clone();
         snapshot.revision.subject = counter;
         let mut live = self.live.clone();
@@ -506,7 +506,12 @@ impl CachedSubject {
             index.push(Some(candidate.canonical.sameness_key()));
             index
         });
-        let alike_in_normal_form = OnceCell::new();
+        // Of a schema that was not brought into normal form nobody knows it.
+        let alike_in_normal_form = self.alike_in_normal_form.get().filter(|_| form == Form::Normal).cloned();
+        let alike_in_normal_form = alike_in_normal_form.map(|mut index| {
+            index.push(Some(candidate.canonical.text_key()));
+            index
+        });
         Self {
             subject: self.subject.clone(),
             alias: self.alias.clone(),
@@ -514,7 +519,7 @@ impl CachedSubject {
             live,
             layers: self.layers.clone(),
             alike: OnceCell::new_with(alike),
-            alike_in_normal_form,
+            alike_in_normal_form: OnceCell::new_with(alike_in_normal_form),
         }
     }
 

@@ -6,14 +6,13 @@ use schema_core::fingerprint::{Content as Hashed, DedupKey as ContentKey, Guid};
 use schema_core::format::{Limits, ParsedSchema, Strictness, format_of};
 use schema_core::wire::{Metadata, RuleSet, SchemaReference};
 use schema_core::{ParseError, Reference, SchemaId, SchemaType, Source};
-use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use crate::metrics::CacheName;
 use crate::store::{DedupKey, NewReference, StoredReference, StoredSchema};
 
 use super::references::{References, plain};
-use super::{INLINE_BYTES_MAX, Registry, RegistryError, rule_set};
+use super::{INLINE_BYTES_MAX, Registry, RegistryError, rule_set, stored_json};
 
 /// A schema as a client sends it.
 #[derive(Debug, Clone)]
@@ -59,24 +58,16 @@ pub struct Schema {
 impl Schema {
     /// What clients see of a stored content.
     pub(super) fn from_stored(stored: &StoredSchema) -> Result<Self, RegistryError> {
+        let corrupt = |reason| RegistryError::Corrupt { id: stored.id.0, reason };
         Ok(Self {
             schema_type: stored.schema_type,
             text: Arc::clone(&stored.text),
             guid: stored.guid,
             references: Arc::clone(&stored.references),
-            metadata: stored_json(stored, stored.metadata.as_deref())?,
-            rule_set: stored_json(stored, stored.rule_set.as_deref())?,
+            metadata: stored_json::read(stored.metadata.as_ref(), corrupt)?.map(Arc::new),
+            rule_set: stored_json::read(stored.rule_set.as_ref(), corrupt)?.map(Arc::new),
         })
     }
-}
-
-fn stored_json<T: DeserializeOwned>(
-    stored: &StoredSchema,
-    json: Option<&str>,
-) -> Result<Option<Arc<T>>, RegistryError> {
-    let read = json.map(serde_json::from_str).transpose();
-    let read = read.map_err(|error| RegistryError::Corrupt { id: stored.id.0, reason: error.to_string() })?;
-    Ok(read.map(Arc::new))
 }
 
 /// A text that was read, with everything that follows from it and the texts it refers to.

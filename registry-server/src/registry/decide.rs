@@ -97,7 +97,7 @@ impl Registry {
                 WantedVersion::Number(number) => NewNumber::Given(version(number)?),
                 _ => NewNumber::Next,
             };
-            return Ok(Decision::Write(Box::new(Plan { candidate, id: NewId::Given(id), version })));
+            return Ok(Decision::Write(Box::new(Plan { candidate, form, id: NewId::Given(id), version })));
         }
 
         if terms.change_text() {
@@ -120,7 +120,7 @@ impl Registry {
                 return Err(RegistryError::Incompatible { subject: current.subject.name().to_owned(), messages });
             }
         }
-        Ok(Decision::Write(Box::new(Plan { candidate, id: NewId::Next, version: NewNumber::Next })))
+        Ok(Decision::Write(Box::new(Plan { candidate, form, id: NewId::Next, version: NewNumber::Next })))
     }
 
     /// The live version that has the schema with what it inherits, as far as the terms allow for one.

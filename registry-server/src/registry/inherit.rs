@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use schema_core::Version;
 use schema_core::wire::{Metadata, RuleSet};
-use serde::de::DeserializeOwned;
 
 use crate::store::ConfigRecord;
 
 use super::cache::{CachedSubject, Content};
 use super::canonical::Candidate;
+use super::stored_json::read_config;
 use super::{RegistryError, metadata, rule_set};
 
 /// What a config lays under and over what clients send.
@@ -28,10 +28,10 @@ impl Layers {
     /// [`RegistryError::CorruptConfig`].
     pub(super) fn read(current: &CachedSubject) -> Result<Self, RegistryError> {
         Ok(Self {
-            default_metadata: in_force(current, |record| record.default_metadata.clone())?,
-            override_metadata: in_force(current, |record| record.override_metadata.clone())?,
-            default_rule_set: in_force(current, |record| record.default_rule_set.clone())?,
-            override_rule_set: in_force(current, |record| record.override_rule_set.clone())?,
+            default_metadata: read_config(current.in_force(|record| record.default_metadata.clone()).as_ref())?,
+            override_metadata: read_config(current.in_force(|record| record.override_metadata.clone()).as_ref())?,
+            default_rule_set: read_config(current.in_force(|record| record.default_rule_set.clone()).as_ref())?,
+            override_rule_set: read_config(current.in_force(|record| record.override_rule_set.clone()).as_ref())?,
         })
     }
 }
@@ -108,16 +108,6 @@ impl CachedSubject {
         // The store refuses what is too high for the wire.
         Version(last.saturating_add(1))
     }
-}
-
-/// What the config has in JSON.
-fn in_force<T: DeserializeOwned>(
-    current: &CachedSubject,
-    setting: impl Fn(&ConfigRecord) -> Option<Arc<str>>,
-) -> Result<Option<T>, RegistryError> {
-    let Some(text) = current.in_force(setting) else { return Ok(None) };
-    let read = serde_json::from_str(&text).map(Some);
-    read.map_err(|error| RegistryError::CorruptConfig { reason: error.to_string() })
 }
 
 /// `specific` between what lies under and over it; untouched where there is neither.

@@ -34,6 +34,7 @@ mod reserved_fields;
 mod rule_set;
 mod same;
 mod scope;
+mod stored_json;
 mod subject;
 mod subject_config;
 #[cfg(test)]

@@ -10,8 +10,8 @@ use schema_core::{SchemaId, Version};
 use crate::store::{Inserted, NewId, NewNumber, NewVersion, VersionEntry};
 
 use super::cache::CachedSubject;
-use super::canonical::{Candidate, Schema, SchemaInput};
-use super::{Registry, RegistryError, Subject};
+use super::canonical::{Candidate, Form, Schema, SchemaInput};
+use super::{Registry, RegistryError, Subject, stored_json};
 
 /// What a register checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -83,6 +83,8 @@ pub(super) enum Decision {
 /// What is to be written.
 pub(super) struct Plan {
     pub(super) candidate: Candidate,
+    /// In what form it is.
+    pub(super) form: Form,
     pub(super) id: NewId,
     pub(super) version: NewNumber,
 }
@@ -126,7 +128,7 @@ impl Registry {
         plan: Plan,
         now_ms: i64,
     ) -> Result<Option<Registered>, RegistryError> {
-        let Plan { candidate, id, version } = plan;
+        let Plan { candidate, form, id, version } = plan;
         let (schema, subject) = (candidate.schema.clone(), &current.subject);
         let new = NewVersion {
             subject: subject.key.clone(),
@@ -136,8 +138,8 @@ impl Registry {
             dedup_key: candidate.dedup_key,
             guid: schema.guid,
             references: candidate.new_references(),
-            metadata: schema.metadata.as_deref().map(stored_json).transpose()?,
-            rule_set: schema.rule_set.as_deref().map(stored_json).transpose()?,
+            metadata: schema.metadata.as_deref().map(stored_json::write).transpose()?,
+            rule_set: schema.rule_set.as_deref().map(stored_json::write).transpose()?,
             id,
             version,
             timestamp_ms: now_ms,
@@ -147,7 +149,7 @@ impl Registry {
                 if let Some(counter) = appended {
                     let dedup_key = candidate.dedup_key;
                     let entry = VersionEntry { version, id, dedup_key, deleted: false, timestamp_ms: now_ms };
-                    self.note_appended(subject, current, counter, entry, &candidate).await;
+                    self.note_appended(subject, current, counter, entry, (&candidate, form)).await;
                 }
                 Ok(Some(Registered { id, version, schema, is_new: true }))
             }
@@ -160,10 +162,4 @@ impl Registry {
             (Inserted::Moved | Inserted::IdTaken, _) => Ok(None),
         }
     }
-}
-
-/// What stands beside a schema, as the store keeps it.
-fn stored_json(value: &impl serde::Serialize) -> Result<Arc<str>, RegistryError> {
-    // Maps with texts for keys always have a JSON text.
-    serde_json::to_string(value).map(Arc::from).map_err(|_| RegistryError::Aborted)
 }

@@ -8,14 +8,16 @@ use std::sync::Arc;
 use schema_core::Level;
 use schema_core::wire::{Change, Config, ConfigUpdate, Metadata, RuleSet};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::store::{ConfigRecord, Put, Revision, Scope, Scopes, Settings};
 
 use super::cache::CachedSubject;
 use super::mode::is_read_only;
 use super::scope::InForce;
-use super::{Deleted, Inherit, Registry, RegistryError, ScopeName, Subject, SubjectPrefix, Subjects, rule_set};
+use super::stored_json::read_config;
+use super::{
+    Deleted, Inherit, Registry, RegistryError, ScopeName, Subject, SubjectPrefix, Subjects, rule_set, stored_json,
+};
 
 /// Names of compatibility policies.
 const POLICIES: [&str; 3] = ["STRICT", "LENIENT", "LOGICAL"];
@@ -33,7 +35,7 @@ impl CachedSubject {
 
     /// The level in force.
     pub(super) fn level(&self) -> Level {
-        self.in_force(|config| config.compatibility).unwrap_or_default()
+        InForce::of_subject(&self.snapshot.settings).level()
     }
 
     /// Whether schemas are brought into normal form.
@@ -294,22 +296,13 @@ fn rules(change: Change<RuleSet>) -> Result<Change<Arc<str>>, RegistryError> {
     json(optional(change, |rules| (!rules.is_empty()).then(|| rule_set::completed(rules))))
 }
 
-/// As it is stored. Members are sorted by their types, so that equal values have equal texts.
+/// As it is stored.
 fn json<T: Serialize>(change: Change<T>) -> Result<Change<Arc<str>>, RegistryError> {
-    match change {
-        Change::Set(value) => {
-            let text = serde_json::to_string(&value).map_err(|_| RegistryError::Aborted)?;
-            Ok(Change::Set(Arc::from(text)))
-        }
-        Change::Clear => Ok(Change::Clear),
-        Change::Keep => Ok(Change::Keep),
-    }
-}
-
-/// A stored member as a value again.
-fn stored<T: DeserializeOwned>(text: Option<&Arc<str>>) -> Result<Option<T>, RegistryError> {
-    let value = text.map(|text| serde_json::from_str(text)).transpose();
-    value.map_err(|error| RegistryError::CorruptConfig { reason: error.to_string() })
+    Ok(match change {
+        Change::Set(value) => Change::Set(stored_json::write(&value)?),
+        Change::Clear => Change::Clear,
+        Change::Keep => Change::Keep,
+    })
 }
 
 /// As reads show it: the level is called `compatibilityLevel`, and what is empty is not there.
@@ -325,10 +318,10 @@ fn shown(record: &ConfigRecord) -> Result<Config, RegistryError> {
         compatibility_level: record.compatibility.map(|level| level.as_str().to_owned()),
         compatibility_policy: text(&record.compatibility_policy),
         compatibility_group: text(&record.compatibility_group),
-        default_metadata: stored(record.default_metadata.as_ref())?,
-        override_metadata: stored(record.override_metadata.as_ref())?,
-        default_rule_set: stored(record.default_rule_set.as_ref())?,
-        override_rule_set: stored(record.override_rule_set.as_ref())?,
+        default_metadata: read_config(record.default_metadata.as_ref())?,
+        override_metadata: read_config(record.override_metadata.as_ref())?,
+        default_rule_set: read_config(record.default_rule_set.as_ref())?,
+        override_rule_set: read_config(record.override_rule_set.as_ref())?,
     })
 }
 
@@ -345,10 +338,10 @@ fn echo(record: &ConfigRecord) -> Result<ConfigUpdate, RegistryError> {
         compatibility: record.compatibility.map(|level| level.as_str().to_owned()).into(),
         compatibility_policy: text(&record.compatibility_policy),
         compatibility_group: text(&record.compatibility_group),
-        default_metadata: stored(record.default_metadata.as_ref())?.into(),
-        override_metadata: stored(record.override_metadata.as_ref())?.into(),
-        default_rule_set: stored(record.default_rule_set.as_ref())?.into(),
-        override_rule_set: stored(record.override_rule_set.as_ref())?.into(),
+        default_metadata: read_config(record.default_metadata.as_ref())?.into(),
+        override_metadata: read_config(record.override_metadata.as_ref())?.into(),
+        default_rule_set: read_config(record.default_rule_set.as_ref())?.into(),
+        override_rule_set: read_config(record.override_rule_set.as_ref())?.into(),
     })
 }
 
