@@ -7,6 +7,21 @@
 use prometheus::core::Collector;
 use prometheus::{Encoder as _, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, TextEncoder};
 
+/// An enum whose variants carry their names in metrics: `NAMES` has them by the variants' places.
+macro_rules! named {
+    ($(#[$about:meta])* pub(crate) enum $kind:ident { $($(#[$of_one:meta])* $variant:ident = $name:literal,)* }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy)]
+        pub(crate) enum $kind {
+            $($(#[$of_one])* $variant,)*
+        }
+
+        impl $kind {
+            const NAMES: &[&str] = &[$($name,)*];
+        }
+    };
+}
+
 mod http;
 mod process;
 mod rules;

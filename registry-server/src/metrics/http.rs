@@ -5,33 +5,18 @@ use std::time::Duration;
 
 use prometheus::core::Collector;
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec};
+use schema_core::error_code::TABLE;
 
 use super::{counter, latency};
 
 /// The methods that are told apart; any other is `other`.
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "other"];
 
-/// The statuses that are told apart; any other is `other`.
-const STATUSES: [(u16, &str); 18] = [
-    (200, "200"),
-    (204, "204"),
-    (308, "308"),
-    (400, "400"),
-    (404, "404"),
-    (405, "405"),
-    (406, "406"),
-    (408, "408"),
-    (409, "409"),
-    (413, "413"),
-    (414, "414"),
-    (415, "415"),
-    (422, "422"),
-    (429, "429"),
-    (431, "431"),
-    (500, "500"),
-    (503, "503"),
-    (0, "other"),
-];
+/// The statuses that are told apart besides those of errors.
+const NO_ERRORS: [u16; 3] = [200, 204, 308];
+
+/// Any other status.
+const OTHER: &str = "other";
 
 /// The route of a request that has none.
 const NO_ROUTE: &str = "none";
@@ -43,6 +28,8 @@ pub(crate) struct HttpMetrics {
     duration: HistogramVec,
     /// The templates; the last stands for requests without a route.
     routes: Vec<String>,
+    /// With their names, in order.
+    statuses: Vec<(u16, String)>,
     /// By route, then method: looked up once, then at hand without a lock.
     slots: Vec<[OnceLock<Slot>; METHODS.len()]>,
 }
@@ -50,7 +37,8 @@ pub(crate) struct HttpMetrics {
 #[derive(Debug)]
 struct Slot {
     duration: Histogram,
-    requests: [OnceLock<IntCounter>; STATUSES.len()],
+    /// By status, the last one for any other.
+    requests: Box<[OnceLock<IntCounter>]>,
 }
 
 impl HttpMetrics {
@@ -68,6 +56,7 @@ impl HttpMetrics {
                 "From the head of a request to its answer.",
                 &["method", "route"],
             ),
+            statuses: statuses(),
             slots: routes.iter().map(|_| Default::default()).collect(),
             routes,
         }
@@ -82,13 +71,21 @@ impl HttpMetrics {
         let none = self.slots.len() - 1;
         let route = route.filter(|&route| route < none).unwrap_or(none);
         let method = METHODS.iter().position(|known| *known == method).unwrap_or(METHODS.len() - 1);
-        let status = STATUSES.iter().position(|(known, _)| *known == status).unwrap_or(STATUSES.len() - 1);
-        let labels = [METHODS[method], &self.routes[route], STATUSES[status].1];
+        let status = self.statuses.binary_search_by_key(&status, |(known, _)| *known).unwrap_or(self.statuses.len());
+        let name = self.statuses.get(status).map_or(OTHER, |(_, name)| name);
+        let labels = [METHODS[method], &self.routes[route], name];
         let slot = self.slots[route][method].get_or_init(|| Slot {
             duration: self.duration.with_label_values(&labels[..2]),
-            requests: Default::default(),
+            requests: (0..=self.statuses.len()).map(|_| OnceLock::new()).collect(),
         });
         slot.duration.observe(elapsed.as_secs_f64());
         slot.requests[status].get_or_init(|| self.requests.with_label_values(&labels)).inc();
     }
+}
+
+fn statuses() -> Vec<(u16, String)> {
+    let mut statuses: Vec<u16> = TABLE.iter().map(|entry| entry.code.status()).chain(NO_ERRORS).collect();
+    statuses.sort_unstable();
+    statuses.dedup();
+    statuses.into_iter().map(|status| (status, status.to_string())).collect()
 }

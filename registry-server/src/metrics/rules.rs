@@ -7,32 +7,30 @@ use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec};
 
 use super::{counter, latency};
 
-/// A cache of the rules.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum CacheName {
-    /// Content by id.
-    Contents,
-    /// Schemas by the text that was sent.
-    Texts,
-    /// Subjects with their versions.
-    Subjects,
-    /// Settings of contexts, for subjects that are not there.
-    Settings,
-    /// Ids with what uses them.
-    Uses,
-    /// Finished answers about versions.
-    Versions,
+named! {
+    /// A cache of the rules.
+    pub(crate) enum CacheName {
+        /// Content by id.
+        Contents = "contents",
+        /// Schemas by the text that was sent.
+        Texts = "texts",
+        /// Subjects with their versions.
+        Subjects = "subjects",
+        /// Settings of contexts, for subjects that are not there.
+        Settings = "settings",
+        /// Ids with what uses them.
+        Uses = "uses",
+        /// Finished answers about versions.
+        Versions = "versions",
+    }
 }
-
-/// By the order of [`CacheName`].
-const CACHES: [&str; 6] = ["contents", "texts", "subjects", "settings", "uses", "versions"];
 
 /// What the rules count.
 #[derive(Debug)]
 pub(crate) struct RuleMetrics {
     caches: IntCounterVec,
-    hits: [IntCounter; CACHES.len()],
-    misses: [IntCounter; CACHES.len()],
+    hits: Vec<IntCounter>,
+    misses: Vec<IntCounter>,
     compatibility: HistogramVec,
     check: Histogram,
 }
@@ -50,9 +48,12 @@ impl RuleMetrics {
             "Comparing one schema with the versions that its subject's level names.",
             &[],
         );
+        let of = |result: &str| {
+            CacheName::NAMES.iter().map(|cache| caches.with_label_values(&[*cache, result])).collect::<Vec<_>>()
+        };
         Self {
-            hits: CACHES.map(|cache| caches.with_label_values(&[cache, "hit"])),
-            misses: CACHES.map(|cache| caches.with_label_values(&[cache, "miss"])),
+            hits: of("hit"),
+            misses: of("miss"),
             caches,
             check: compatibility.with_label_values::<&str>(&[]),
             compatibility,

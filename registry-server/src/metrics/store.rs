@@ -7,60 +7,38 @@ use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec};
 
 use super::{counter, latency};
 
-/// A method of the store; its name in metrics stands at its place in [`NAMES`].
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Operation {
-    SubjectSnapshot,
-    Revision,
-    ScopeSnapshot,
-    InsertVersion,
-    DeleteVersion,
-    DeleteSubject,
-    PutConfig,
-    PutMode,
-    DeleteModes,
-    Schema,
-    SchemaUses,
-    IdsByGuid,
-    Referrers,
-    Contexts,
-    DeleteContext,
-    Subjects,
-    Versions,
-    Aliases,
-    LastId,
-    Ping,
+named! {
+    /// A method of the store.
+    pub(crate) enum Operation {
+        SubjectSnapshot = "subject_snapshot",
+        Revision = "revision",
+        ScopeSnapshot = "scope_snapshot",
+        InsertVersion = "insert_version",
+        DeleteVersion = "delete_version",
+        DeleteSubject = "delete_subject",
+        PutConfig = "put_config",
+        PutMode = "put_mode",
+        DeleteModes = "delete_modes",
+        Schema = "schema",
+        SchemaUses = "schema_uses",
+        IdsByGuid = "ids_by_guid",
+        Referrers = "referrers",
+        Contexts = "contexts",
+        DeleteContext = "delete_context",
+        Subjects = "subjects",
+        Versions = "versions",
+        Aliases = "aliases",
+        LastId = "last_id",
+        Ping = "ping",
+    }
 }
-
-const NAMES: [&str; 20] = [
-    "subject_snapshot",
-    "revision",
-    "scope_snapshot",
-    "insert_version",
-    "delete_version",
-    "delete_subject",
-    "put_config",
-    "put_mode",
-    "delete_modes",
-    "schema",
-    "schema_uses",
-    "ids_by_guid",
-    "referrers",
-    "contexts",
-    "delete_context",
-    "subjects",
-    "versions",
-    "aliases",
-    "last_id",
-    "ping",
-];
 
 /// What is counted of a store.
 #[derive(Debug)]
 pub(crate) struct StoreMetrics {
     duration: HistogramVec,
     failures: IntCounterVec,
-    by_operation: [(Histogram, IntCounter); NAMES.len()],
+    by_operation: Vec<(Histogram, IntCounter)>,
 }
 
 impl StoreMetrics {
@@ -76,7 +54,8 @@ impl StoreMetrics {
             "Operations of the storage that ended with an error.",
             &["operation"],
         );
-        let by_operation = NAMES.map(|name| (duration.with_label_values(&[name]), failures.with_label_values(&[name])));
+        let of = |name: &&str| (duration.with_label_values(&[name]), failures.with_label_values(&[name]));
+        let by_operation = Operation::NAMES.iter().map(of).collect();
         Self { duration, failures, by_operation }
     }
 
