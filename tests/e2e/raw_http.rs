@@ -98,10 +98,16 @@ impl Connection {
 
     /// `None` when the connection ended.
     fn read(&mut self, method: &str) -> Option<Answer> {
-        let is_there = self.stream.fill_buf().map_err(|error| error.kind());
+        let is_there = loop {
+            match self.stream.fill_buf().map_err(|error| error.kind()) {
+                // The process was stopped meanwhile and goes on.
+                Err(ErrorKind::Interrupted) => {}
+                is_there => break is_there.map(<[u8]>::is_empty),
+            }
+        };
         match is_there {
-            Ok([]) | Err(ErrorKind::ConnectionReset) => return None,
-            Ok(_) => {}
+            Ok(true) | Err(ErrorKind::ConnectionReset) => return None,
+            Ok(false) => {}
             Err(error) => panic!("{error}"),
         }
         let status = self.line().split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
