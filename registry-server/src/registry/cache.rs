@@ -22,6 +22,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use moka::future::Cache;
 use schema_core::format::Strictness;
+use schema_core::json::compare_utf16;
 use schema_core::{SchemaId, Version};
 use tokio::sync::OnceCell;
 
@@ -85,7 +86,8 @@ pub struct Content {
 pub struct SchemaInUse {
     /// The content.
     pub content: Arc<Content>,
-    /// Every use, by subject then version, soft-deleted ones included; at least one.
+    /// Every use, by subject (in UTF-16 code units) then version, soft-deleted ones included; at least one, all of one
+    /// context.
     pub uses: Vec<SchemaUse>,
     answers: Vec<OnceLock<Bytes>>,
 }
@@ -459,7 +461,10 @@ impl SchemaInUse {
 
     /// The newest use of a subject.
     pub(super) fn own_use(&self, subject: Option<&Subject>) -> Option<usize> {
-        subject.and_then(|subject| self.uses.iter().rposition(|used| used.subject == subject.key))
+        let key = &subject?.key;
+        let behind = self.uses.partition_point(|used| compare_utf16(&used.subject.subject, &key.subject).is_le());
+        let newest = behind.checked_sub(1)?;
+        (self.uses[newest].subject == *key).then_some(newest)
     }
 
     /// The finished answer for a use, made at most once.

@@ -200,11 +200,16 @@ impl Registry {
     ) -> Result<Option<(Arc<SchemaInUse>, usize)>, RegistryError> {
         let context = subject.map_or_else(default_context, |subject| Arc::clone(&subject.key.context));
         let first = self.schema_in_use(&context, id).await?;
-        let first = first.map(|schema| (Arc::clone(&schema), schema.own_use(subject), schema.index_for(None)));
+        let of_nobody = |schema: Arc<SchemaInUse>| {
+            let index = schema.index_for(None);
+            (schema, index)
+        };
         let named = subject.filter(|subject| !subject.key.subject.is_empty());
-        let Some(subject) = named else { return Ok(first.map(|(schema, _, index)| (schema, index))) };
-        if let Some((schema, Some(own), _)) = first {
-            return Ok(Some((schema, own)));
+        let Some(subject) = named else { return Ok(first.map(of_nobody)) };
+        if let Some(schema) = &first
+            && let Some(own) = schema.own_use(Some(subject))
+        {
+            return Ok(Some((Arc::clone(schema), own)));
         }
         if *context != *DEFAULT_CONTEXT {
             return Ok(None);
@@ -223,7 +228,7 @@ impl Registry {
                 return Ok(Some((schema, own)));
             }
         }
-        Ok(first.map(|(schema, _, index)| (schema, index)))
+        Ok(first.map(of_nobody))
     }
 
     /// Everything that uses an id in the context that a subject stands in, by subject then version, soft-deleted

@@ -110,3 +110,17 @@ async fn a_version_that_is_purged_meanwhile_is_not_there_and_no_fault() {
     go_back();
     assert_eq!(register(&registry, "s", &record("abc")).await.unwrap(), (3, 3));
 }
+
+#[tokio::test]
+async fn an_id_is_answered_by_the_subject_that_asks_for_it() {
+    let (registry, _store) = registry().await;
+    let names = ["a", "ab", "b", "\u{10000}", "\u{e000}"];
+    for name in names {
+        register(&registry, name, &record("a")).await.unwrap();
+    }
+
+    for (asked, expected) in names.into_iter().map(|name| (name, name)).chain([("0", "a"), ("aa", "a"), ("zz", "a")]) {
+        let (schema, index) = registry.schema_by_id(1, Some(&subject(asked))).await.unwrap().unwrap();
+        assert_eq!(schema.uses[index].subject, subject(expected).key, "{asked}");
+    }
+}
