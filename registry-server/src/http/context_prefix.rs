@@ -31,7 +31,7 @@ pub(super) fn take<'a>(raw: &'a str, path: &mut Path<'a>) -> Result<Option<Strin
     }
     // Escaped colons and dots belong to the name; hence the raw segment.
     let written = raw.trim_start_matches('/').split('/').nth(1).unwrap_or_default();
-    let prefix = names_of(written)?;
+    let context = context_of(written)?;
 
     if path.segments.len() == 2 {
         // The bare context is a resource of its own, but the default one cannot be deleted: it is what is left when
@@ -39,10 +39,11 @@ pub(super) fn take<'a>(raw: &'a str, path: &mut Path<'a>) -> Result<Option<Strin
         match written {
             "." => path.segments.clear(),
             ":.:" => path.segments.truncate(1),
-            _ => {}
+            _ => path.segments[1] = Cow::Owned(context),
         }
         return Ok(None);
     }
+    let prefix = format!(":{context}:");
     path.segments.drain(..2);
     put_into(&mut path.segments, &prefix);
     Ok(Some(prefix))
@@ -58,8 +59,8 @@ pub(super) fn names_nothing(path: &Path<'_>) -> bool {
     last == SUBJECTS || SETTINGS.contains(&last.as_ref())
 }
 
-/// `team`, `.team`, `:.team:` to `:.team:`.
-fn names_of(written: &str) -> Result<String, BadPath> {
+/// `team`, `.team`, `:.team:` to `.team`.
+fn context_of(written: &str) -> Result<String, BadPath> {
     let written = written.split(';').next().unwrap_or(written);
     let context = written.strip_prefix(':').unwrap_or(written);
     let context = context.strip_suffix(':').unwrap_or(context);
@@ -68,7 +69,7 @@ fn names_of(written: &str) -> Result<String, BadPath> {
     }
     let dot = if context.starts_with('.') { "" } else { "." };
     let context = path::decode(context, path::Plus::Literal)?;
-    Ok(format!(":{dot}{context}:"))
+    Ok(format!("{dot}{context}"))
 }
 
 fn put_into(segments: &mut Vec<Cow<'_, str>>, prefix: &str) {
@@ -122,7 +123,9 @@ mod tests {
             ("//contexts/./subjects/a", "subjects|:.:a", Some(":.:")),
             ("/contexts/%C3%A9/config", "config|:.é:", Some(":.é:")),
             ("/contexts/%3A.c%3A/subjects/a", "subjects|:.:.c::a", Some(":.:.c::")),
-            ("/contexts/c", "contexts|c", None),
+            ("/contexts/c", "contexts|.c", None),
+            ("/contexts/:.c:", "contexts|.c", None),
+            ("/contexts/%3A.c%3A", "contexts|.:.c:", None),
             ("/contexts/.", "", None),
             ("/contexts/:.:/", "contexts", None),
             ("/contexts", "contexts", None),

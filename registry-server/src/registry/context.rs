@@ -71,16 +71,15 @@ impl Registry {
         Ok(contexts)
     }
 
-    /// Takes a context off the list. Its settings and its last id stay. One that is not there is no error.
+    /// Takes a context, named with its dot, off the list. Its settings and its last id stay. One that is not there is no error.
     ///
     /// # Errors
     /// [`RegistryError::ContextNotEmpty`] when it has subjects, soft-deleted ones included.
     ///
     /// # Cancel safety
     /// Dropping the future may leave it done or not; the call can be repeated.
-    pub async fn delete_context(&self, written: &str) -> Result<(), RegistryError> {
-        let context = context_name(written);
-        match self.store.delete_context(&context).await? {
+    pub async fn delete_context(&self, context: &str) -> Result<(), RegistryError> {
+        match self.store.delete_context(context).await? {
             ContextRemoved::Done => Ok(()),
             ContextRemoved::NotEmpty => Err(RegistryError::ContextNotEmpty { context: format!(":{context}:") }),
         }
@@ -110,13 +109,6 @@ impl Registry {
     }
 }
 
-/// A context's name, with or without its dot and the colons around it.
-fn context_name(written: &str) -> String {
-    let name = written.strip_prefix(':').unwrap_or(written);
-    let name = name.strip_suffix(':').unwrap_or(name);
-    if name.starts_with('.') { name.to_owned() } else { format!(".{name}") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,14 +132,5 @@ mod tests {
         ] {
             assert_eq!(SubjectPrefix::parse(text), expected, "{text}");
         }
-    }
-
-    #[test]
-    fn a_context_is_named_in_several_ways() {
-        for written in ["c", ".c", ":.c:", ":.c", ".c:"] {
-            assert_eq!(context_name(written), ".c", "{written}");
-        }
-        assert_eq!(context_name("*"), ".*");
-        assert_eq!(context_name(":.:"), ".");
     }
 }
