@@ -237,12 +237,30 @@ benches-peers/producers/compare.py {arguments}
 """ + "\n".join(tables)
 
 
+def allocations_section(printed):
+    """The section of what `benches/allocations.rs` printed."""
+    table = "\n".join(line for line in printed.splitlines() if line.startswith("|"))
+    return f"""### Allocations of this repository's producer
+
+{datetime.date.today().isoformat()}, commit {commit()}. Of the client's whole process, reallocations included, by record:
+1,000,000 records to the null broker after 200,000 that warm up. With 16,384 bytes a batch holds some 145 records of
+100 B or 16 of 1,000 B; what is allocated is allocated by batch and by request.
+
+```text
+cargo bench --manifest-path benches-peers/Cargo.toml --bench allocations > allocations.txt
+benches-peers/producers/compare.py --allocations allocations.txt --page docs/producer-benchmarks.md
+```
+
+{table}
+"""
+
+
 def write_page(path, broker, text):
     """Puts a section into the page, which begins with the text of page.md.in."""
     head = pathlib.Path(__file__).with_name("page.md.in").read_text().format(versions=versions(), machine=machine())
     old = path.read_text() if path.exists() else ""
     kept = {}
-    for name in ("null", "kafka"):
+    for name in ("null", "kafka", "allocations"):
         match = re.search(f"<!-- {name} -->\n(.*?)<!-- end of {name} -->\n", old, re.DOTALL)
         kept[name] = match[1] if match else ""
     kept[broker] = text
@@ -257,7 +275,14 @@ def main():
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--scale", type=float, default=1.0, help="times as many records")
     arguments.add_argument("--page", type=pathlib.Path, help="a Markdown file for the tables")
+    arguments.add_argument("--allocations", type=pathlib.Path,
+                           help="put what the bench of that name printed into the page, and run nothing")
     given = arguments.parse_args()
+    if given.allocations and not given.page:
+        arguments.error("--allocations needs a --page")
+    if given.allocations:
+        write_page(given.page, "allocations", allocations_section(given.allocations.read_text()))
+        return
     clients, load_before, tables = given.clients.split(","), os.getloadavg()[0], []
     with (NullBroker() if given.broker == "null" else kafka.Kafka()) as broker:
         for number, load in enumerate(cells(given.scale)):
