@@ -1,5 +1,6 @@
 //! Tests against Apache Kafka.
 
+mod batches;
 mod broker_restart;
 mod cluster;
 mod codecs;
