@@ -8,6 +8,7 @@ mod demo;
 mod faults;
 mod flights;
 mod foreign_round_trip;
+mod java_metrics;
 mod java_settings;
 mod partitions;
 mod producer;

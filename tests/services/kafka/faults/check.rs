@@ -4,15 +4,22 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
+use end_to_end_tests::services::java::Java;
 use end_to_end_tests::services::kafka::{Kafka, StoredBatch};
 use end_to_end_tests::services::python::Python;
 use producer_core::{Compression, Outcome};
 
 use super::stream::{Id, Lane, Sent};
 
-/// How much later than `delivery.timeout.ms` an answer may come: the machine has three brokers to run besides. The exact
-/// promise is held by the producer's tests on a simulated clock.
-const GRACE: Duration = Duration::from_secs(10);
+/// How much later than `delivery.timeout.ms` an answer may come, as promised.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How late a thread may run on a machine that has three brokers and other tests to run besides. On a simulated clock
+/// the producer's tests do without.
+const ROOM: Duration = Duration::from_secs(2);
+
+/// For a small program of Java's, compiling included.
+const JAVA_DEADLINE: Duration = Duration::from_secs(120);
 
 /// A record as the foreign consumer found it.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +34,7 @@ pub(super) fn check(kafka: &Kafka, topic: &'static str, sent: &Sent) {
     check_answers(sent);
     let found = read(kafka, topic);
     check_order(&found);
+    check_keys(&found, &sent.partition_counts);
     let mut places = HashMap::new();
     for record in &found {
         let before = places.insert(record.id, (record.partition, record.offset));
@@ -57,9 +65,17 @@ pub(super) fn check(kafka: &Kafka, topic: &'static str, sent: &Sent) {
     );
 }
 
+/// Every record was acknowledged: no fault may fail one while `delivery.timeout.ms` is longer than the fault.
+pub(super) fn check_acknowledged(sent: &Sent) {
+    let failures: Vec<_> = sent.answers.iter().filter(|answer| answer.result.is_err()).collect();
+    let first: Vec<_> = failures.iter().take(3).collect();
+    assert!(failures.is_empty(), "{} of {} records failed: {first:#?}", failures.len(), sent.count);
+}
+
 /// A topic that was deleted and made again: each record lies in it, or was acknowledged in the old one.
 pub(super) fn check_recreated(kafka: &Kafka, topic: &'static str, sent: &Sent) {
     check_answers(sent);
+    check_acknowledged(sent);
     let found = read(kafka, topic);
     check_order(&found);
     let mut first_kept = HashMap::<i32, i64>::new();
@@ -84,7 +100,7 @@ fn check_answers(sent: &Sent) {
     assert_eq!(ids.len(), sent.answers.len(), "some record has two answers");
     assert_eq!(ids.len() as u64, sent.count, "some record has no answer");
     for answer in &sent.answers {
-        let limit = sent.delivery_timeout + GRACE;
+        let limit = sent.delivery_timeout + GRACE + ROOM;
         assert!(answer.took <= limit, "{:?} had its answer after {:?}: {:?}", answer.id, answer.took, answer.result);
     }
 }
@@ -101,6 +117,46 @@ fn check_order(found: &[Found]) {
     }
 }
 
+/// The records of a key lie where Java's client puts them, at the count of partitions that was known meanwhile.
+fn check_keys(found: &[Found], partition_counts: &[i32]) {
+    let mut partitions_met = BTreeMap::<u64, BTreeMap<u64, i32>>::new();
+    for record in found {
+        if let Lane::Key(key) = record.id.lane {
+            partitions_met.entry(key).or_default().insert(record.id.number, record.partition);
+        }
+    }
+    let keys: Vec<u64> = partitions_met.keys().copied().collect();
+    for (key, by_java) in keys.iter().zip(partitions_by_java(&keys, partition_counts)) {
+        let mut known = 0;
+        for (number, partition) in &partitions_met[key] {
+            // A producer that has heard of more partitions does not go back.
+            while by_java.get(known).is_some_and(|expected| expected != partition) {
+                known += 1;
+            }
+            assert!(known < by_java.len(), "misrouted: {key}/{number} in {partition} where Java says {by_java:?}");
+        }
+        let last = partitions_met[key].last_key_value().map(|(_, partition)| partition);
+        assert_eq!(last, by_java.last(), "key {key} never went by the last of {partition_counts:?} partitions");
+    }
+}
+
+/// For each key the partition at each count, as Java's client chooses.
+fn partitions_by_java(keys: &[u64], partition_counts: &[i32]) -> Vec<Vec<i32>> {
+    let hex = |key: &u64| Lane::key_text(*key).bytes().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n";
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), keys.iter().map(hex).collect::<String>()).unwrap();
+    let counts: Vec<String> = partition_counts.iter().map(i32::to_string).collect();
+    let arguments: Vec<&str> =
+        [file.path().to_str().unwrap()].into_iter().chain(counts.iter().map(String::as_str)).collect();
+
+    let printed = Java::find().unwrap().run_source("java/Partitions.java", &arguments, JAVA_DEADLINE).unwrap();
+
+    let parse = |line: &str| line.split('\t').map(|partition| partition.parse().unwrap()).collect();
+    let partitions: Vec<Vec<i32>> = printed.lines().map(parse).collect();
+    assert_eq!(partitions.len(), keys.len(), "{printed}");
+    partitions
+}
+
 /// Reads the whole topic, each partition in the order of its offsets.
 fn read(kafka: &Kafka, topic: &'static str) -> Vec<Found> {
     let arguments = [&*kafka.bootstrap_servers(), topic];
@@ -108,9 +164,10 @@ fn read(kafka: &Kafka, topic: &'static str) -> Vec<Found> {
     let printed = python.run("services/kafka/read_records.py", &arguments, Duration::from_secs(180)).unwrap();
     let parse = |line: &str| {
         let parts: Vec<&str> = line.split('\t').collect();
-        let &[partition, offset, _key, payload] = parts.as_slice() else { panic!("no record: {line:?}") };
+        let &[partition, offset, key, payload] = parts.as_slice() else { panic!("no record: {line:?}") };
         let (of, id) = Id::parse(payload);
         assert_eq!(of, topic, "misrouted");
+        assert_eq!(key, id.lane.key().unwrap_or_default(), "the key of {id:?}");
         Found { partition: partition.parse().unwrap(), offset: offset.parse().unwrap(), id }
     };
     let mut found: Vec<Found> = printed.lines().map(parse).collect();
@@ -128,6 +185,8 @@ pub(super) fn check_disks(kafka: &Kafka, topic: &'static str, compression: Compr
     for batches in segments.values() {
         check_replica(batches, compression);
     }
+    let is_compressed = batches.iter().any(|batch| batch.codec != "none");
+    assert_eq!(is_compressed, compression != Compression::None, "whether any batch is compressed");
     println!("`{topic}`: {} batches in {} segments are valid", batches.len(), segments.len());
 }
 

@@ -1,6 +1,6 @@
 //! A steady stream of records on a thread and a runtime of its own, and what its producer said of each.
 
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -29,6 +29,17 @@ pub(super) enum Lane {
     Key(u64),
     /// To wherever the producer likes.
     Free,
+}
+
+impl Lane {
+    /// The key of its records, if they have one.
+    pub(super) fn key(self) -> Option<String> {
+        if let Self::Key(key) = self { Some(Self::key_text(key)) } else { None }
+    }
+
+    pub(super) fn key_text(key: u64) -> String {
+        format!("key-{key}")
+    }
 }
 
 /// Which record of which lane.
@@ -77,16 +88,24 @@ pub(super) struct Sent {
     pub(super) count: u64,
     pub(super) answers: Vec<Answer>,
     pub(super) delivery_timeout: Duration,
+    /// How many partitions the topic had, one count after the other.
+    pub(super) partition_counts: Vec<i32>,
 }
 
 #[derive(Debug)]
 struct Shared {
     has_free_lanes: bool,
-    partitions: AtomicI32,
+    partition_counts: Mutex<Vec<i32>>,
     sent: AtomicU64,
     acknowledged: AtomicU64,
     is_ending: AtomicBool,
     answers: Mutex<Vec<Answer>>,
+}
+
+impl Shared {
+    fn partitions(&self) -> i32 {
+        *self.partition_counts.lock().unwrap_or_else(PoisonError::into_inner).last().unwrap()
+    }
 }
 
 /// A stream that is being sent.
@@ -111,7 +130,7 @@ impl Stream {
     fn over(config: ProducerConfig, topic: &'static str, partitions: i32, has_free_lanes: bool) -> Self {
         let shared = Arc::new(Shared {
             has_free_lanes,
-            partitions: AtomicI32::new(partitions),
+            partition_counts: Mutex::new(vec![partitions]),
             sent: AtomicU64::new(0),
             acknowledged: AtomicU64::new(0),
             is_ending: AtomicBool::new(false),
@@ -129,12 +148,12 @@ impl Stream {
     }
 
     pub(super) fn partitions(&self) -> i32 {
-        self.shared.partitions.load(Ordering::Relaxed)
+        self.shared.partitions()
     }
 
     /// Sends to this many partitions from now on.
     pub(super) fn spread_over(&self, partitions: i32) {
-        self.shared.partitions.store(partitions, Ordering::Relaxed);
+        self.shared.partition_counts.lock().unwrap_or_else(PoisonError::into_inner).push(partitions);
     }
 
     /// Waits until records sent from now on are acknowledged, and everything that was sent before.
@@ -162,7 +181,12 @@ impl Stream {
         self.shared.is_ending.store(true, Ordering::Relaxed);
         self.thread.join().expect("the stream failed, see above");
         let answers = std::mem::take(&mut *self.shared.answers.lock().unwrap_or_else(PoisonError::into_inner));
-        Sent { count: self.shared.sent.load(Ordering::Relaxed), answers, delivery_timeout: self.delivery_timeout }
+        Sent {
+            count: self.shared.sent.load(Ordering::Relaxed),
+            answers,
+            delivery_timeout: self.delivery_timeout,
+            partition_counts: self.shared.partition_counts.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
     }
 }
 
@@ -183,7 +207,7 @@ async fn send(config: ProducerConfig, topic: &'static str, shared: &Arc<Shared>)
 }
 
 fn lanes(shared: &Shared) -> Vec<Lane> {
-    let mut lanes: Vec<_> = (0..shared.partitions.load(Ordering::Relaxed)).map(Lane::Partition).collect();
+    let mut lanes: Vec<_> = (0..shared.partitions()).map(Lane::Partition).collect();
     if shared.has_free_lanes {
         lanes.extend((0..KEYS).map(Lane::Key));
         lanes.push(Lane::Free);
@@ -193,10 +217,9 @@ fn lanes(shared: &Shared) -> Vec<Lane> {
 
 async fn send_one(producer: &Producer<String, String>, topic: &'static str, shared: &Arc<Shared>, id: Id) {
     let mut record = ProducerRecord::to(topic).value(id.payload(topic));
-    match id.lane {
-        Lane::Partition(partition) => record.partition = Some(partition),
-        Lane::Key(key) => record.key = Some(format!("key-{key}")),
-        Lane::Free => {}
+    record.key = id.lane.key();
+    if let Lane::Partition(partition) = id.lane {
+        record.partition = Some(partition);
     }
     let (of_callback, started) = (shared.clone(), Instant::now());
     let keep = move |result: Result<RecordMetadata, ProduceError>| {
