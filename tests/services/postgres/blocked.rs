@@ -105,6 +105,63 @@ fn a_database_without_a_free_connection_refuses_for_as_long_as_it_has_none() {
     registry.stop().unwrap();
 }
 
+/// Connections that a server takes of those who are not superusers, in the test that uses all of them up.
+const CONNECTIONS: usize = 8;
+
+/// Connects as `$1` until it may, and keeps the connection.
+const TAKER: &str = r#"until "$0" --no-psqlrc --command "SELECT pg_sleep(600)" "$1"; do :; done"#;
+
+#[test]
+fn a_server_whose_connections_are_all_taken_is_not_waited_for() {
+    let postgres =
+        Postgres::start_with(&["superuser_reserved_connections=4", &format!("max_connections={}", CONNECTIONS + 4)]);
+    let postgres = postgres.unwrap();
+    postgres.psql("postgres", "CREATE ROLE app LOGIN").unwrap();
+    postgres.psql("postgres", "CREATE DATABASE app OWNER app").unwrap();
+    let database = postgres.url("app").replace(&format!("{}@", postgres.user()), "app@");
+    let registry = start(&database);
+    let node = Node::new(registry.url());
+    let folder = tempfile::tempdir().unwrap();
+
+    runtime().block_on(async {
+        assert_eq!(node.register("kept", &record("Kept", &[])).await.id(), 1);
+        assert!(node.get("/schemas/ids/1").await.is_ok());
+        let takers: Vec<Process> = (0..CONNECTIONS)
+            .map(|taker| {
+                let mut command = Command::new("sh");
+                command.args(["-c", TAKER]).arg(postgres.programs().join("psql")).arg(&database);
+                let log = folder.path().join(format!("log-{taker}"));
+                Process::start("a taker of connections", &mut command, &log, None).unwrap()
+            })
+            .collect();
+        let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'schema-registry'";
+        let taken = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+        wait_until("all connections to be taken", PATIENCE, || {
+            postgres.psql("postgres", cut).unwrap();
+            postgres.psql("postgres", taken).unwrap() == CONNECTIONS.to_string()
+        })
+        .unwrap();
+
+        for _ in 0..5 {
+            let since = Instant::now();
+            assert_refused(&node.register("new", &record("New", &[])).await, since);
+            let since = Instant::now();
+            assert_refused(&node.get("/subjects/kept/versions").await, since);
+            let since = Instant::now();
+            assert_refused(&node.get("/health/ready").await, since);
+            assert!(node.get("/schemas/ids/1").await.is_ok(), "a cached id");
+        }
+
+        drop(takers);
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+        postgres.psql("postgres", end).unwrap();
+        assert_eq!(registers_again(&node, "new", "New").await.id(), 2);
+        assert_eq!(node.get("/subjects/kept/versions").await.body, json!([1]));
+        assert!(node.get("/health/ready").await.is_ok());
+    });
+    registry.stop().unwrap();
+}
+
 #[test]
 fn a_subject_that_somebody_else_has_locked_holds_up_nothing_else_for_long() {
     let postgres = Postgres::start().unwrap();
