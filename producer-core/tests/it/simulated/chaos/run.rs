@@ -25,8 +25,8 @@ pub(super) enum Word {
     /// Now and then that it does not know one, for a batch that it did not write. No other fault of such a run leaves
     /// it open whether a batch is written: no client could tell this from the truth.
     Mistaken,
-    /// Anything, even of batches that it wrote. Nothing keeps a client from writing twice then, or the broker from taking
-    /// a batch for another one, but each record still has its answer in time.
+    /// Anything, even of batches that it wrote. Nothing keeps a client from writing twice then, or the broker from
+    /// taking a batch for another one, but each record still has its answer in time.
     Lie,
 }
 
