@@ -85,6 +85,8 @@ pub(super) struct Statements {
     pub(super) raise_change: &'static str,
     /// Raises the revision of a subject; makes its row, and its context's, when they are not there.
     pub(super) raise_subject: &'static str,
+    /// All of a simple insert, where one statement can do it.
+    pub(super) insert_at_once: Option<&'static str>,
     /// What an insert decides on.
     pub(super) select_insert_state: &'static str,
     /// Writes a content, and a version of it with a number that is free. Answers the id; so do the three that follow.

@@ -142,6 +142,9 @@ pub(super) trait Queued<C>: Send {
     /// The context it writes in; empty when it is not about one.
     fn context(&self) -> &str;
 
+    /// Applies the write by one statement, as [`Write::apply_at_once`] does; whether that did it.
+    async fn apply_at_once(&mut self, connection: &mut C, changes: &mut Changes) -> Result<bool, StoreError>;
+
     /// Applies the write and keeps the outcome until it may be told; whether it succeeded.
     async fn apply(&mut self, connection: &mut C, changes: &mut Changes) -> bool;
 
@@ -168,6 +171,11 @@ impl<C: Connection, W: Write> Queued<C> for Job<W> {
 
     fn context(&self) -> &str {
         self.write.context()
+    }
+
+    async fn apply_at_once(&mut self, connection: &mut C, changes: &mut Changes) -> Result<bool, StoreError> {
+        self.outcome = self.write.apply_at_once(connection, changes).await?.map(Ok);
+        Ok(self.outcome.is_some())
     }
 
     async fn apply(&mut self, connection: &mut C, changes: &mut Changes) -> bool {

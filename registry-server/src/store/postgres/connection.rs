@@ -18,6 +18,7 @@ impl Connection for PgConnection {
     const STATEMENTS: &'static Statements = &Statements {
         raise_change: include_str!("../sql/raise_change_postgres.sql"),
         raise_subject: include_str!("../sql/raise_subject_postgres.sql"),
+        insert_at_once: None,
         select_insert_state: include_str!("../sql/select_insert_state_postgres.sql"),
         insert_content_and_version: concat!(
             include_str!("../sql/insert_content_postgres.sql"),

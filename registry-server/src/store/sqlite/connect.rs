@@ -61,12 +61,12 @@ impl Location {
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
                 .pragma("journal_size_limit", LOG_BYTES_KEPT)
-                .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
-                // What a savepoint or a statement may have to take back: pages of one group of writes.
-                .pragma("temp_store", "memory"),
+                .pragma("wal_autocheckpoint", CHECKPOINT_PAGES),
             Self::Memory(_) => self.options().create_if_missing(true),
         };
-        options.connect().await.map_err(failed(OPERATION))
+        // What a savepoint or a statement may have to take back, pages of one group of writes, and what the connection
+        // has for itself.
+        options.pragma("temp_store", "memory").connect().await.map_err(failed(OPERATION))
     }
 
     /// Options of a connection that cannot write.
@@ -136,6 +136,12 @@ pub(super) async fn check_sqlite(connection: &mut SqliteConnection) -> Result<()
          build the server with the SQLite that it bundles"
     );
     Err(StoreError::new(OPERATION, StoreErrorKind::Setup, advice))
+}
+
+/// Makes what the writing connection has for itself, once the layout is up to date.
+pub(super) async fn prepare_writer(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let statements = include_str!("../sql/new_versions_sqlite.sql");
+    sqlx::raw_sql(statements).execute(connection).await.map(drop).map_err(failed(OPERATION))
 }
 
 fn version_numbers(text: &str) -> Option<(u32, u32, u32)> {

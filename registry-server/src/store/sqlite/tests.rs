@@ -9,6 +9,7 @@ use super::super::Store;
 use super::super::conformance::{Place, conformance, conformance_reopened};
 use super::SqliteStore;
 
+mod at_once;
 mod crash;
 mod groups;
 mod opening;

@@ -5,6 +5,8 @@
 //!                                                    COMMIT ──► publish the revisions ──► answer everyone
 //! ```
 //!
+//! A write that is alone and simple is one statement, which is its own transaction.
+//!
 //! Invariant: nobody is told of success before COMMIT has returned. A write that fails takes back only what it did
 //! itself; when the transaction as a whole fails, every write of the group is answered `Unavailable`, whatever came of
 //! it. Whether such a COMMIT took effect is unknown, so the connection is made anew and the revisions are read again.
@@ -22,7 +24,7 @@ use super::super::connection::Connection as _;
 use super::super::group::{self, Way};
 use super::super::queue::{self, Patience, Queue, Queued};
 use super::super::{StoreError, StoreErrorKind};
-use super::connect::{Location, Ownership};
+use super::connect::{self, Location, Ownership};
 use super::revisions::Revisions;
 
 /// How long a caller waits for a place in the queue before it is told to try later. A commit ends by itself: SQLite waits
@@ -128,6 +130,16 @@ impl Task {
             self.renew_connection().await?;
         }
 
+        if let [alone] = &mut *jobs {
+            match alone.apply_at_once(&mut self.connection, changes).await {
+                Ok(true) => return Ok(Outcome::Committed),
+                Ok(false) => {}
+                Err(error) if error.is_retriable() => return Err(error),
+                // Nobody knows whether it has taken effect; what follows sees it.
+                Err(_) => self.renew_connection().await?,
+            }
+        }
+
         for way in [Way::Together, Way::OneByOne] {
             self.connection.control("BEGIN IMMEDIATE").await?;
             let applied = group::apply(way, &mut self.connection, jobs, changes).await;
@@ -150,7 +162,8 @@ impl Task {
     /// Replaces a connection whose last transaction failed.
     async fn renew_connection(&mut self) -> Result<(), StoreError> {
         // The old one lives until the new one is there: a database in memory ends with its last connection.
-        let fresh = self.location.connect_writer().await?;
+        let mut fresh = self.location.connect_writer().await?;
+        connect::prepare_writer(&mut fresh).await?;
         self.connection = fresh;
         self.revisions.reload(&mut self.connection).await?;
         self.is_suspect = false;

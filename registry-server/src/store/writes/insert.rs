@@ -68,6 +68,15 @@ impl Insert {
         Ok(Self { new })
     }
 
+    /// Whether the next version of one content is all that is asked for.
+    fn is_simple(&self) -> bool {
+        let new = &self.new;
+        new.id == NewId::Next
+            && new.version == NewNumber::Next
+            && new.references.is_empty()
+            && !mutants::has(Mutant::CheckOutsideTheLock)
+    }
+
     async fn state<C: Connection>(&self, connection: &mut C) -> Result<State, StoreError> {
         let subject = &self.new.subject;
         let looked_at = values![&*subject.context, &*subject.subject, self.new.dedup_key.as_slice()];
@@ -278,7 +287,46 @@ impl Write for Insert {
         }
     }
 
+    async fn apply_at_once<C: Connection>(
+        &self,
+        connection: &mut C,
+        changes: &mut Changes,
+    ) -> Result<Option<Inserted>, StoreError> {
+        let Some(statement) = C::STATEMENTS.insert_at_once.filter(|_| self.is_simple()) else { return Ok(None) };
+        let new = &self.new;
+        let Revision { subject, context, default_context, global } = new.decided_on;
+        // What is too large to be stored is no revision that stands.
+        let counter = |counter: u64| i64::try_from(counter).unwrap_or(-1);
+        let values = values![
+            &*new.subject.context,
+            &*new.subject.subject,
+            new.dedup_key.as_slice(),
+            counter(global),
+            counter(default_context),
+            counter(context),
+            counter(subject),
+            new.timestamp_ms,
+            new.schema_type.as_str(),
+            new.guid.as_slice(),
+            &*new.text,
+            new.metadata.as_deref(),
+            new.rule_set.as_deref(),
+        ];
+        let Some(row) = connection.optional_row(OPERATION, statement, values).await? else { return Ok(None) };
+        let (change, id) = (rows::counter(OPERATION, &row, 0)?, rows::id(OPERATION, &row, 2)?);
+        changes.numbered(change);
+        changes.subject(new.subject.clone(), change);
+        // An id that nobody has seen has no uses that anybody remembers.
+        if !rows::flag(OPERATION, &row, 3)? {
+            changes.uses(&new.subject.context, id);
+        }
+        Ok(Some(Inserted::Written { id, version: rows::version(OPERATION, &row, 1)?, appended: Some(change) }))
+    }
+
     async fn apply<C: Connection>(&self, connection: &mut C, changes: &mut Changes) -> Result<Inserted, StoreError> {
+        if let Some(inserted) = self.apply_at_once(connection, changes).await? {
+            return Ok(inserted);
+        }
         let state = self.state(connection).await?;
         let has_moved = state.revision != self.new.decided_on;
         if has_moved && !mutants::has(Mutant::CheckOutsideTheLock) {

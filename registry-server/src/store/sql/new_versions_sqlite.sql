@@ -1,0 +1,18 @@
+-- The writing connection's own: what is inserted here is written as a version, and as a content when it is new. So one
+-- statement does it all, in one round trip, and is its own transaction where none is open.
+CREATE TEMP VIEW new_versions AS
+SELECT NULL AS context, NULL AS subject, NULL AS dedup_key, NULL AS timestamp_ms, NULL AS schema_type, NULL AS guid,
+       NULL AS text, NULL AS metadata, NULL AS rule_set, NULL AS change, NULL AS version, NULL AS id, NULL AS is_new;
+CREATE TEMP TRIGGER new_version INSTEAD OF INSERT ON new_versions BEGIN
+    UPDATE registry SET last_change = new.change;
+    INSERT INTO contexts (context, last_id, is_listed) SELECT new.context, new.id, 1 WHERE new.is_new
+    ON CONFLICT (context) DO UPDATE SET last_id = excluded.last_id, is_listed = 1;
+    INSERT INTO schemas (context, id, schema_type, guid, dedup_key, text, metadata, rule_set)
+    SELECT new.context, new.id, new.schema_type, new.guid, new.dedup_key, new.text, new.metadata, new.rule_set
+    WHERE new.is_new;
+    INSERT INTO preferred_ids (context, dedup_key, id) SELECT new.context, new.dedup_key, new.id WHERE new.is_new;
+    INSERT INTO subjects (context, subject, revision, live) VALUES (new.context, new.subject, new.change, 1)
+    ON CONFLICT (context, subject) DO UPDATE SET revision = excluded.revision, live = live + 1;
+    INSERT INTO versions (context, subject, version, id, timestamp_ms)
+    VALUES (new.context, new.subject, new.version, new.id, new.timestamp_ms);
+END;
