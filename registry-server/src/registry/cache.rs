@@ -378,7 +378,7 @@ impl Registry {
     ) {
         let version = entry.version;
         let after = before.appended(counter, entry, (candidate, form));
-        self.note_properties(before, &after, version, candidate.schema.metadata.as_deref()).await;
+        self.note_properties(before, &after, version, candidate.metadata.as_deref()).await;
         let revision = after.snapshot.revision;
         self.caches.subjects.insert((subject.key.clone(), revision), Arc::new(after)).await;
         // Nobody asks for it any more.

@@ -80,8 +80,10 @@ pub(super) struct Canonical {
     pub(super) parsed: Box<dyn ParsedSchema>,
     /// Bytes of the text and of those it refers to: all of them stand in `parsed`.
     pub(super) expanded_bytes: usize,
-    /// GUID and dedup key of the text with nothing beside it.
-    bare: ([u8; 16], DedupKey),
+    /// Dedup key of the text with nothing beside it; made at the first use.
+    dedup_key: OnceLock<DedupKey>,
+    /// GUID of the text with nothing beside it; made at the first use.
+    guid: OnceLock<[u8; 16]>,
     sameness_key: OnceLock<DedupKey>,
 }
 
@@ -93,7 +95,15 @@ impl Canonical {
 
     /// Equal for two schemas of one text, whatever stands beside it.
     pub(super) fn text_key(&self) -> DedupKey {
-        self.bare.1
+        *self.dedup_key.get_or_init(|| ContentKey::of(&self.hashed()).0)
+    }
+
+    fn guid(&self) -> [u8; 16] {
+        *self.guid.get_or_init(|| Guid::of(&self.hashed()).0)
+    }
+
+    fn hashed(&self) -> Hashed<'_> {
+        Hashed { schema_type: self.schema_type, text: &self.text, references: &[], metadata: None, rule_set: None }
     }
 }
 
@@ -101,9 +111,12 @@ impl Canonical {
 #[derive(Debug, Clone)]
 pub(super) struct Candidate {
     pub(super) canonical: Arc<Canonical>,
-    pub(super) schema: Schema,
-    /// The content's identity.
-    pub(super) dedup_key: DedupKey,
+    /// As sent, versions as numbers.
+    pub(super) references: Arc<[StoredReference]>,
+    pub(super) metadata: Option<Arc<Metadata>>,
+    pub(super) rule_set: Option<Arc<RuleSet>>,
+    /// The content's identity, if anything stands beside the text; made at the first use.
+    dedup_key: OnceLock<DedupKey>,
     /// For each reference, the id of the content that was read.
     target_ids: Vec<SchemaId>,
     /// Whether it was sent with an empty rule set, which stands against rules that it would inherit.
@@ -119,48 +132,71 @@ impl Candidate {
         metadata: Option<Metadata>,
         rule_set: Option<RuleSet>,
     ) -> Self {
-        let target_ids = references.own.iter().map(|new| new.target_id).collect();
-        let schema = Schema {
-            schema_type: canonical.schema_type,
-            text: Arc::clone(&canonical.text),
-            guid: canonical.bare.0,
+        let drops_rules = rule_set.as_ref().is_some_and(RuleSet::is_empty);
+        let rule_set = rule_set.filter(|_| !drops_rules).map(rule_set::completed);
+        Self {
+            canonical,
+            target_ids: references.own.iter().map(|new| new.target_id).collect(),
             // Most have none, and then nothing is allocated.
             references: match references.own.is_empty() {
                 true => Arc::default(),
                 false => references.own.into_iter().map(|new| new.reference).collect(),
             },
-            metadata: None,
-            rule_set: None,
-        };
-        let dedup_key = canonical.bare.1;
-        let drops_rules = rule_set.as_ref().is_some_and(RuleSet::is_empty);
-        let rule_set = rule_set.filter(|_| !drops_rules).map(rule_set::completed);
-        let bare = Self { canonical, schema, dedup_key, target_ids, drops_rules, deleted_target: references.deleted };
-        bare.with(metadata.map(Arc::new), rule_set.map(Arc::new))
+            metadata: metadata.map(Arc::new),
+            rule_set: rule_set.map(Arc::new),
+            dedup_key: OnceLock::new(),
+            drops_rules,
+            deleted_target: references.deleted,
+        }
     }
 
     /// The same schema with other things beside it.
-    pub(super) fn with(mut self, metadata: Option<Arc<Metadata>>, rule_set: Option<Arc<RuleSet>>) -> Self {
-        (self.schema.guid, self.dedup_key) = self.canonical.bare;
-        (self.schema.metadata, self.schema.rule_set) = (metadata, rule_set);
-        let schema = &self.schema;
-        if !schema.references.is_empty() || schema.metadata.is_some() || schema.rule_set.is_some() {
-            let references: Vec<Reference> = schema.references.iter().map(plain).collect();
-            let hashed = Hashed {
-                schema_type: schema.schema_type,
-                text: &schema.text,
-                references: &references,
-                metadata: schema.metadata.as_deref(),
-                rule_set: schema.rule_set.as_deref(),
-            };
-            (self.schema.guid, self.dedup_key) = (Guid::of(&hashed).0, ContentKey::of(&hashed).0);
+    pub(super) fn with(self, metadata: Option<Arc<Metadata>>, rule_set: Option<Arc<RuleSet>>) -> Self {
+        Self { metadata, rule_set, dedup_key: OnceLock::new(), ..self }
+    }
+
+    /// The content's identity. A check of compatibility never asks for it, nor for the GUID.
+    pub(super) fn dedup_key(&self) -> DedupKey {
+        if self.is_bare() {
+            return self.canonical.text_key();
         }
-        self
+        *self.dedup_key.get_or_init(|| self.hash(|content| ContentKey::of(content).0))
+    }
+
+    /// The content's hash as clients see it.
+    pub(super) fn guid(&self) -> [u8; 16] {
+        if self.is_bare() { self.canonical.guid() } else { self.hash(|content| Guid::of(content).0) }
+    }
+
+    /// What clients see of it.
+    pub(super) fn schema(&self) -> Schema {
+        Schema {
+            schema_type: self.canonical.schema_type,
+            text: Arc::clone(&self.canonical.text),
+            guid: self.guid(),
+            references: Arc::clone(&self.references),
+            metadata: self.metadata.clone(),
+            rule_set: self.rule_set.clone(),
+        }
+    }
+
+    fn is_bare(&self) -> bool {
+        self.references.is_empty() && self.metadata.is_none() && self.rule_set.is_none()
+    }
+
+    fn hash<T>(&self, hash: impl FnOnce(&Hashed<'_>) -> T) -> T {
+        let references: Vec<Reference> = self.references.iter().map(plain).collect();
+        hash(&Hashed {
+            references: &references,
+            metadata: self.metadata.as_deref(),
+            rule_set: self.rule_set.as_deref(),
+            ..self.canonical.hashed()
+        })
     }
 
     /// The references with the contents that were looked at.
     pub(super) fn new_references(&self) -> Vec<NewReference> {
-        let references = self.schema.references.iter().zip(&self.target_ids);
+        let references = self.references.iter().zip(&self.target_ids);
         references.map(|(reference, id)| NewReference { reference: reference.clone(), target_id: *id }).collect()
     }
 }
@@ -270,11 +306,15 @@ fn read(mut source: Source, form: Form, strictness: Strictness, limits: &Limits)
             source.text
         }
     };
-    let hashed = Hashed { schema_type, text: &text, references: &[], metadata: None, rule_set: None };
-    let bare = (Guid::of(&hashed).0, ContentKey::of(&hashed).0);
-    let expanded_bytes = text.len() + referred_bytes;
-    let sameness_key = OnceLock::new();
-    Ok(Canonical { schema_type, text: text.into(), parsed, expanded_bytes, bare, sameness_key })
+    Ok(Canonical {
+        schema_type,
+        expanded_bytes: text.len() + referred_bytes,
+        text: text.into(),
+        parsed,
+        dedup_key: OnceLock::new(),
+        guid: OnceLock::new(),
+        sameness_key: OnceLock::new(),
+    })
 }
 
 /// Runs a long computation on the blocking threads of this worker.

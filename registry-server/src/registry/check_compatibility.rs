@@ -60,8 +60,7 @@ impl Registry {
         let demands = current.demands();
         if demands.validates_fields {
             let previous = latest.and_then(|content| content.schema.metadata.as_deref());
-            let mut messages =
-                reserved_fields::breaches(&*new.canonical.parsed, new.schema.metadata.as_deref(), previous);
+            let mut messages = reserved_fields::breaches(&*new.canonical.parsed, new.metadata.as_deref(), previous);
             if !messages.is_empty() {
                 messages.push(demands.entry());
                 return Ok(messages);
@@ -73,7 +72,7 @@ impl Registry {
         let Some(property) = current.compatibility_group() else {
             return self.check_versions(current, new, current.live_newest_first()).await;
         };
-        let (properties, wanted) = (self.properties(current).await?, new.schema.metadata.as_deref());
+        let (properties, wanted) = (self.properties(current).await?, new.metadata.as_deref());
         let in_group = |entry: &&VersionEntry| properties.is_in_group(entry.version, &property, wanted);
         self.check_versions(current, new, current.live_newest_first().filter(in_group)).await
     }
@@ -93,7 +92,7 @@ impl Registry {
             let reason = format!(
                 "the subject has more than {limit} versions to compare with (setting `limits.versions_compared`)"
             );
-            return Err(RegistryError::InvalidSchema { schema_type: new.schema.schema_type, reason });
+            return Err(RegistryError::InvalidSchema { schema_type: new.canonical.schema_type, reason });
         }
         self.check_each(current, new, newest_first).await
     }

@@ -59,7 +59,7 @@ impl Registry {
             if terms.version != WantedVersion::Any {
                 return Ok(None);
             }
-            if let Some(entry) = current.live_with(&candidate.dedup_key) {
+            if let Some(entry) = current.live_with(&candidate.dedup_key()) {
                 return Ok(Some(registered(entry, candidate)));
             }
             let found = self.find_alike(current, candidate, form, Deleted::Hide).await?;
@@ -71,7 +71,8 @@ impl Registry {
             WantedVersion::Latest | WantedVersion::Next => false,
         };
         let mut live = current.live_newest_first().filter(|entry| entry.id == id && is_wanted(entry.version));
-        Ok(live.find(|entry| entry.dedup_key == candidate.dedup_key).map(|entry| registered(entry, candidate)))
+        let key = candidate.dedup_key();
+        Ok(live.find(|entry| entry.dedup_key == key).map(|entry| registered(entry, candidate)))
     }
 
     /// Decides on `current`, in the subject's turn.
@@ -104,7 +105,7 @@ impl Registry {
             candidate = self.with_tags(current, input, candidate, latest.as_ref(), form, terms).await?;
         }
         let next = current.next_version();
-        if let Some(own) = candidate.schema.rule_set.as_deref().filter(|_| current.validates_rules()) {
+        if let Some(own) = candidate.rule_set.as_deref().filter(|_| current.validates_rules()) {
             rule_set::check(own)?;
         }
         let is_numbered = terms.version != WantedVersion::Any;
@@ -164,7 +165,7 @@ impl Registry {
             changes.extend(kept.filter(|change| own.contains(&change.entity)));
         }
         changes.extend(terms.tags.iter().cloned());
-        let schema_type = candidate.schema.schema_type;
+        let schema_type = candidate.canonical.schema_type;
         let canonical = Arc::clone(&candidate.canonical);
         let is_long = canonical.text.len() > INLINE_BYTES_MAX;
         let change = move || canonical.parsed.with_tags(&changes);
@@ -176,17 +177,17 @@ impl Registry {
     /// New content may not lean on what is soft-deleted. Content that the context has already does so anyway.
     async fn must_have_targets(&self, current: &CachedSubject, candidate: &Candidate) -> Result<(), RegistryError> {
         let Some(deleted) = &candidate.deleted_target else { return Ok(()) };
-        for (context, id) in self.store.ids_by_guid(candidate.schema.guid).await? {
+        for (context, id) in self.store.ids_by_guid(candidate.guid()).await? {
             if context == *current.context()
                 && let Some(content) = self.content(&context, id).await?
-                && content.stored.dedup_key == candidate.dedup_key
+                && content.stored.dedup_key == candidate.dedup_key()
             {
                 return Ok(());
             }
         }
         let version = i32::try_from(deleted.version.0).unwrap_or(i32::MAX);
         let reason = not_found(&deleted.subject, version);
-        Err(RegistryError::InvalidSchema { schema_type: candidate.schema.schema_type, reason })
+        Err(RegistryError::InvalidSchema { schema_type: candidate.canonical.schema_type, reason })
     }
 }
 
@@ -197,7 +198,7 @@ impl From<Found> for Registered {
 }
 
 fn registered(entry: &VersionEntry, candidate: &Candidate) -> Registered {
-    Registered { id: entry.id, version: entry.version, schema: candidate.schema.clone(), is_new: false }
+    Registered { id: entry.id, version: entry.version, schema: candidate.schema(), is_new: false }
 }
 
 /// The input, or what the latest version has where it gives no text.

@@ -84,7 +84,7 @@ impl CachedSubject {
         is_numbered: bool,
     ) -> Result<Candidate, RegistryError> {
         let layers = self.layers()?;
-        let own = candidate.schema.metadata.clone();
+        let own = candidate.metadata.clone();
         let mut metadata = layered(
             &layers.default_metadata,
             own.or_else(|| latest.and_then(|latest| latest.schema.metadata.clone())),
@@ -96,7 +96,7 @@ impl CachedSubject {
             metadata = Some(Arc::new(metadata::numbered(metadata.as_deref(), self.next_version())));
         }
 
-        let own = candidate.schema.rule_set.clone();
+        let own = candidate.rule_set.clone();
         let inherited = latest.filter(|_| !candidate.drops_rules).and_then(|latest| latest.schema.rule_set.clone());
         let rules = layered(&layers.default_rule_set, own.or(inherited), &layers.override_rule_set, rule_set::merged);
         Ok(candidate.with(metadata, rules))

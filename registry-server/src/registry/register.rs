@@ -129,13 +129,13 @@ impl Registry {
         now_ms: i64,
     ) -> Result<Option<Registered>, RegistryError> {
         let Plan { candidate, form, id, version } = plan;
-        let (schema, subject) = (candidate.schema.clone(), &current.subject);
+        let (schema, subject, dedup_key) = (candidate.schema(), &current.subject, candidate.dedup_key());
         let new = NewVersion {
             subject: subject.key.clone(),
             decided_on: current.snapshot.revision,
             schema_type: schema.schema_type,
             text: Arc::clone(&schema.text),
-            dedup_key: candidate.dedup_key,
+            dedup_key,
             guid: schema.guid,
             references: candidate.new_references(),
             metadata: schema.metadata.as_deref().map(stored_json::write).transpose()?,
@@ -147,7 +147,6 @@ impl Registry {
         match (self.store.insert_version(new).await?, id) {
             (Inserted::Written { id, version, appended }, _) => {
                 if let Some(counter) = appended {
-                    let dedup_key = candidate.dedup_key;
                     let entry = VersionEntry { version, id, dedup_key, deleted: false, timestamp_ms: now_ms };
                     self.note_appended(subject, current, counter, entry, (&candidate, form)).await;
                 }

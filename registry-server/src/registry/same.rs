@@ -54,9 +54,10 @@ impl Registry {
         form: Form,
         deleted: Deleted,
     ) -> Result<Option<Found>, RegistryError> {
-        let live = (deleted != Deleted::Only).then(|| current.live_with(&wanted.dedup_key)).flatten();
+        let key = wanted.dedup_key();
+        let live = (deleted != Deleted::Only).then(|| current.live_with(&key)).flatten();
         // Of live ones there is no other.
-        let deleted_one = || current.visible(Deleted::Only).rev().find(|entry| entry.dedup_key == wanted.dedup_key);
+        let deleted_one = || current.visible(Deleted::Only).rev().find(|entry| entry.dedup_key == key);
         let exact = live.or_else(|| (deleted != Deleted::Hide).then(deleted_one).flatten());
         if let Some(entry) = exact
             && let Some(content) = self.content_of(&current.subject.key, entry).await?
@@ -74,6 +75,9 @@ impl Registry {
         form: Form,
         deleted: Deleted,
     ) -> Result<Option<Found>, RegistryError> {
+        if current.snapshot.versions.is_empty() {
+            return Ok(None);
+        }
         let meaning = wanted.canonical.sameness_key();
         let mut places: Vec<usize> = self.alike(current, Form::Canonical).await?.newest_first(&meaning).collect();
         if form == Form::Normal {
@@ -143,17 +147,16 @@ pub(super) fn is_visible(entry: &VersionEntry, deleted: Deleted) -> bool {
 
 /// Whether what stands beside the schema fits, too. A schema that has everything in itself equals one that refers to it.
 fn is_met(wanted: &Candidate, stored: &Content, form: Form) -> bool {
-    let schema = &wanted.schema;
     let same_references = || match form {
-        Form::Canonical => references::say_the_same(schema.references.iter(), stored.schema.references.iter()),
+        Form::Canonical => references::say_the_same(wanted.references.iter(), stored.schema.references.iter()),
         Form::Normal => {
             let mut sorted: Vec<&StoredReference> = stored.schema.references.iter().collect();
             references::sort_normally(&mut sorted);
-            references::say_the_same(schema.references.iter(), sorted.into_iter())
+            references::say_the_same(wanted.references.iter(), sorted.into_iter())
         }
     };
-    (schema.references.is_empty() || same_references())
-        && metadata::is_met(schema.metadata.as_deref(), stored.schema.metadata.as_deref())
+    (wanted.references.is_empty() || same_references())
+        && metadata::is_met(wanted.metadata.as_deref(), stored.schema.metadata.as_deref())
         && !(wanted.drops_rules && stored.schema.rule_set.is_some())
-        && schema.rule_set.as_ref().is_none_or(|rules| stored.schema.rule_set.as_ref() == Some(rules))
+        && wanted.rule_set.as_ref().is_none_or(|rules| stored.schema.rule_set.as_ref() == Some(rules))
 }
