@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::parse::Parser;
-use super::{Kind, NodeId, Record};
+use super::{Kind, NodeId};
 use crate::error::ParseError;
 use crate::json::{Entry, EntryKind, Position, is_integer};
 
@@ -123,10 +123,10 @@ impl Look<'_, '_, '_, '_> {
         let index: HashMap<&str, Entry> =
             if members.len() > FEW_MEMBERS { members.iter().copied().collect() } else { HashMap::new() };
         for at in 0.. {
-            let Kind::Record(Record { fields, .. }) = &self.parser.arena.nodes[schema.index()].kind else {
+            let Kind::Record(record) = &self.parser.arena.nodes[schema.index()].kind else {
                 return Ok(false);
             };
-            let Some(field) = fields.get(at) else {
+            let Some(field) = record.fields.get(at) else {
                 return Ok(true);
             };
             let given = if index.is_empty() {

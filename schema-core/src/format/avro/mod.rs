@@ -156,9 +156,10 @@ pub enum Kind {
     Array { items: NodeId },
     Map { values: NodeId },
     Union { branches: Vec<NodeId> },
-    Record(Record),
-    Enum(Enum),
-    Fixed(Fixed),
+    // Boxed, so that the many small nodes of a schema do not take the room of its few named types.
+    Record(Box<Record>),
+    Enum(Box<Enum>),
+    Fixed(Box<Fixed>),
 }
 
 /// A type's name. `namespace` is `None` for the null namespace, never `Some("")`.

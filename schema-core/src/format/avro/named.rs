@@ -42,7 +42,7 @@ impl<'p> Parser<'p, '_, '_> {
         let mut properties = self.properties(attributes);
         properties.retain(|(key, _)| key != "default");
         let doc = self.text(attributes.doc);
-        let kind = Kind::Enum(Enum { name, aliases, doc, symbols, default });
+        let kind = Kind::Enum(Box::new(Enum { name, aliases, doc, symbols, default }));
         self.define(entry, first_node, kind, properties)
     }
 
@@ -65,7 +65,8 @@ impl<'p> Parser<'p, '_, '_> {
         let aliases = self.type_aliases(entry, attributes, &name)?;
         let properties = self.properties(attributes);
         let doc = self.text(attributes.doc);
-        self.define(entry, first_node, Kind::Fixed(Fixed { name, aliases, doc, size }), properties)
+        let kind = Kind::Fixed(Box::new(Fixed { name, aliases, doc, size }));
+        self.define(entry, first_node, kind, properties)
     }
 
     /// Makes a named type known. A second definition of a name must be identical, and then is the first one.

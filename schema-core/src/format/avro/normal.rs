@@ -9,7 +9,7 @@
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
-use super::{AvroSchema, Enum, Kind, Name, Node, NodeId, Record};
+use super::{AvroSchema, Kind, Name, Node, NodeId, Record};
 use crate::error::ParseError;
 use crate::json::{Json, JsonValue, compare_utf16, is_integer, write_double, write_float};
 
@@ -214,12 +214,13 @@ impl Mover<'_> {
             Kind::Array { items } => vec![*items],
             Kind::Map { values } => vec![*values],
             Kind::Union { branches } => branches.clone(),
-            Kind::Record(Record { name, aliases, fields, .. }) => {
+            Kind::Record(record) => {
+                let Record { name, aliases, fields, .. } = &mut **record;
                 settle(name, aliases, namespace);
                 fields.iter().map(|field| field.schema).collect()
             }
-            Kind::Enum(Enum { name, aliases, .. }) => {
-                settle(name, aliases, namespace);
+            Kind::Enum(definition) => {
+                settle(&mut definition.name, &mut definition.aliases, namespace);
                 Vec::new()
             }
             Kind::Fixed(fixed) => {

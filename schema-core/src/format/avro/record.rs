@@ -46,7 +46,7 @@ impl<'p> Parser<'p, '_, '_> {
         let aliases = self.type_aliases(entry, attributes, &name)?;
         let properties = self.copied_properties(attributes)?;
         let doc = self.text(attributes.doc);
-        let kind = Kind::Record(Record { name, aliases, doc, is_error, fields });
+        let kind = Kind::Record(Box::new(Record { name, aliases, doc, is_error, fields }));
         self.define(entry, first_node, kind, properties)
     }
 

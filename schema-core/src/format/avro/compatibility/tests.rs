@@ -19,13 +19,13 @@ fn chain(length: u32, end: Kind) -> AvroSchema {
                 properties: Vec::new(),
                 position: Position::default(),
             };
-            node(Kind::Record(Record {
+            node(Kind::Record(Box::new(Record {
                 name: Name { namespace: None, name: format!("R{index}") },
                 aliases: Vec::new(),
                 doc: None,
                 is_error: false,
                 fields: vec![field],
-            }))
+            })))
         })
         .collect();
     nodes.push(node(end));
