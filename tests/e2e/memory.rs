@@ -1,9 +1,9 @@
 //! A producer in a process of its own, faster than its broker: what it takes of the machine's memory.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use end_to_end_tests::binaries;
+use end_to_end_tests::null_broker::NullBroker;
 use serde_json::Value;
 
 /// Records of 100 bytes; either many times what fits into `buffer.memory`.
@@ -18,44 +18,17 @@ const BUFFER_MEMORY: u64 = 32 * 1024 * 1024;
 const CONSTANT: u64 = 80 * 1024 * 1024;
 
 /// How long each answer takes: with five requests in flight, each of a batch for twelve partitions, some 10 MB a second.
-const DELAY_MS: &str = "100";
-const PARTITIONS: &str = "12";
-
-/// The `null-broker` binary; it ends when its standard input closes.
-struct SlowBroker {
-    child: Child,
-    address: String,
-}
-
-impl SlowBroker {
-    fn start() -> Self {
-        let mut child = Command::new(binaries::path("null-broker").unwrap())
-            .args([PARTITIONS, DELAY_MS])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut address = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
-        Self { child, address: address.trim().to_owned() }
-    }
-}
-
-impl Drop for SlowBroker {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        drop(self.child.wait());
-    }
-}
+const DELAY_MS: u32 = 100;
+const PARTITIONS: u16 = 12;
 
 #[test]
 fn a_slow_broker_costs_no_more_than_buffer_memory_and_a_constant() {
     let records = if std::env::var_os("SR_LONG").is_some() { LONG_RECORDS } else { QUICK_RECORDS };
     println!("{records} records");
-    let broker = SlowBroker::start();
+    let broker = NullBroker::start(PARTITIONS, DELAY_MS).unwrap();
 
     let output = Command::new(binaries::path("sr").unwrap())
-        .args(["perf", "produce", "--topic", "slow", "--bootstrap-servers", &broker.address, "-o", "json"])
+        .args(["perf", "produce", "--topic", "slow", "--bootstrap-servers", broker.address(), "-o", "json"])
         .args(["--num-records", &records.to_string(), "--record-size", "100"])
         .args(["--producer-props", &format!("buffer.memory={BUFFER_MEMORY}")])
         .output()

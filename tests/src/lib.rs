@@ -10,6 +10,7 @@ pub mod disk;
 pub mod flights;
 pub mod ledger;
 pub mod markdown;
+pub mod null_broker;
 pub mod process;
 pub mod registry;
 pub mod services;
