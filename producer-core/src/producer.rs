@@ -197,8 +197,9 @@ impl<K: 'static, V: 'static> Producer<K, V> {
 
     /// Sends a record and has `callback` called with what became of it, exactly once.
     ///
-    /// Callbacks run one after the other on a task of the producer, those of a partition in the order of their
-    /// records. A slow one delays the others and, through memory, `send`; one that panics is logged. If `send`
+    /// Callbacks run one after the other on a task of the producer, those of a partition in the order in which its
+    /// batches have their answers. That is the order of the records, but for a batch whose first answer was lost or an
+    /// error: it has its own at a retry, perhaps after its successors. A slow one delays the others and, through memory, `send`; one that panics is logged. If `send`
     /// itself fails, the callback is not called.
     ///
     /// # Errors
