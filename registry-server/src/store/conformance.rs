@@ -1,8 +1,8 @@
 //! The suite that every backend must pass: what `Store` promises, through the trait alone.
 //!
 //! A backend implements [`Place`] and adds two lines to its tests: [`conformance!`] and, when it keeps data beyond its
-//! own life, [`conformance_reopened!`]. Those of a backend that needs a service are in the tests of the workspace, which
-//! see the suite by the feature `testing`.
+//! own life, [`conformance_reopened!`]; and a third with [`upgrades`], when earlier releases have kept data in it. Those
+//! of a backend that needs a service are in the tests of the workspace, which see the suite by the feature `testing`.
 
 #![allow(
     missing_docs,
@@ -36,6 +36,7 @@ pub mod names;
 pub mod races;
 pub mod references;
 pub mod revisions;
+pub mod upgrades;
 
 /// A fresh place for one database.
 #[async_trait]

@@ -20,6 +20,14 @@ pub(super) struct Steps {
     pub(super) kind_of: fn(&sqlx::Error) -> StoreErrorKind,
 }
 
+#[cfg(any(test, feature = "testing"))]
+impl Steps {
+    /// Those that an earlier release carried.
+    pub(super) fn up_to(&self, last: usize) -> Self {
+        Self { files: &self.files[..last], kind_of: self.kind_of }
+    }
+}
+
 /// SQLite's.
 pub(super) const SQLITE: Steps = Steps {
     files: &[
@@ -116,6 +124,56 @@ mod tests {
 
             assert_eq!(carried, on_disk);
         }
+    }
+
+    /// What a release that runs beside the new one may trip over. An index may go: no statement names one.
+    const CONTRACTING: &[&str] = &[
+        "DROP TABLE",
+        "DROP COLUMN",
+        "DROP SEQUENCE",
+        "RENAME",
+        "ALTER COLUMN",
+        "CREATE UNIQUE INDEX",
+        "ADD CONSTRAINT",
+        "CREATE TRIGGER",
+        "UPDATE",
+        "DELETE",
+    ];
+
+    /// Migrations that contract or rewrite, each with the reason why no release can trip over it.
+    const MAY_CONTRACT: &[(i64, &str)] = &[(
+        2,
+        "no release has had the first layout; new columns are filled, and global settings move to the default context",
+    )];
+
+    /// What of a migration's text is [`CONTRACTING`], comments and what foreign keys do aside.
+    fn contracting(text: &str) -> Vec<&'static str> {
+        let lines = text.lines().map(|line| line.split_once("--").map_or(line, |(code, _)| code));
+        let code = lines.collect::<Vec<_>>().join(" ").to_uppercase();
+        let code = code.split_whitespace().collect::<Vec<_>>().join(" ");
+        let code = code.replace("ON DELETE", "").replace("ON UPDATE", "").replace("DO UPDATE", "");
+        CONTRACTING.iter().filter(|word| code.contains(**word)).copied().collect()
+    }
+
+    #[test]
+    fn migrations_after_the_first_take_nothing_from_the_release_before() {
+        for (name, steps) in BOTH {
+            for (number, _, text) in &steps.files[1..] {
+                let found = contracting(text);
+                let is_known = MAY_CONTRACT.iter().any(|(known, _)| known == number);
+                assert_eq!(!found.is_empty(), is_known, "migration {number} of {name}: {found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_contracts_is_found_wherever_it_stands() {
+        assert_eq!(contracting("alter table a\n  drop\n  column b;"), ["DROP COLUMN"]);
+        assert_eq!(contracting("ALTER TABLE a RENAME TO b; DELETE FROM c;"), ["RENAME", "DELETE"]);
+        assert_eq!(
+            contracting("-- DROP TABLE a\nDROP INDEX i;\nCREATE TABLE t (a TEXT REFERENCES b ON DELETE CASCADE);"),
+            Vec::<&str>::new()
+        );
     }
 
     #[test]

@@ -18,6 +18,7 @@ use self::room::{AskForRoom, Room};
 use self::watch::Watch;
 use super::backend::Backend;
 use super::generations::Generations;
+use super::migrations::{self, Steps};
 use super::queue::Queue;
 use super::writes::Ping;
 use super::{DEFAULT_CONTEXT, Revision, Scope, ScopeSnapshot, StoreError, StoreErrorKind, SubjectKey, SubjectSnapshot};
@@ -68,11 +69,16 @@ impl PostgresStore {
     /// # Cancel safety
     /// Dropping the future may leave migrations done.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
+        Self::open_with(url, &migrations::POSTGRES).await
+    }
+
+    /// Opens it as a program that carries these migrations.
+    pub(super) async fn open_with(url: &str, steps: &Steps) -> Result<Self, StoreError> {
         let target = Target::parse(url)?;
         let connect = || target.connect("open the database");
         let mut writing = connect::patiently(connect).await?;
         connect::check_server(&mut writing, &target).await?;
-        connect::migrate(&mut writing, &target).await?;
+        connect::migrate(&mut writing, &target, steps).await?;
         let reading = connect::patiently(connect).await?;
 
         let generations = Arc::new(Generations::new());

@@ -12,3 +12,4 @@ pub(crate) mod nodes;
 mod outages;
 mod races;
 mod store;
+mod upgrades;

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use end_to_end_tests::services::postgres::Postgres;
 use end_to_end_tests::wait::wait_until;
 use futures_util::future::join_all;
+use registry_server::store::conformance::upgrades::{self, Dialect, Earlier, upgraded};
 use registry_server::store::conformance::{Place, conformance, conformance_reopened, new_version, subject};
 use registry_server::store::{Inserted, PostgresStore, Revision, Store};
 
@@ -32,6 +33,31 @@ mod reopened {
     use super::*;
 
     conformance_reopened!(Database);
+}
+
+#[async_trait]
+impl Earlier for Database {
+    const DIALECT: Dialect = upgrades::POSTGRES;
+
+    async fn make_at(&self, last: usize, statements: &str) {
+        upgrades::make_postgres_at(&self.0, last, statements).await;
+    }
+
+    async fn ask(&self, question: &str) -> Vec<String> {
+        let found = Postgres::shared().unwrap().psql(database_of(&self.0), question).unwrap();
+        found.lines().map(str::to_owned).collect()
+    }
+}
+
+mod upgraded {
+    use super::*;
+
+    upgraded!(Database);
+}
+
+/// The name of the database in a URL.
+fn database_of(url: &str) -> &str {
+    url.rsplit('/').next().unwrap()
 }
 
 /// Holds the row of the default context until a write waits for it, and cuts that write's connection.

@@ -8,7 +8,8 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection as _, PgConnection};
 use tokio::time::Instant;
 
-use super::super::{StoreError, StoreErrorKind, migrations};
+use super::super::migrations::{self, Steps};
+use super::super::{StoreError, StoreErrorKind};
 use super::failure::failed;
 
 const OPERATION: &str = "open the database";
@@ -162,7 +163,11 @@ pub(super) async fn check_server(connection: &mut PgConnection, target: &Target)
 }
 
 /// Brings the layout up to date. Of several servers that start at once one does it, the others wait for it.
-pub(super) async fn migrate(connection: &mut PgConnection, target: &Target) -> Result<(), StoreError> {
+pub(super) async fn migrate(
+    connection: &mut PgConnection,
+    target: &Target,
+    steps: &Steps,
+) -> Result<(), StoreError> {
     // The lock ends with the transaction, however it ends; and all steps are applied or none.
     let mut transaction = connection.begin().await.map_err(failed(OPERATION))?;
     sqlx::query("SET LOCAL statement_timeout = 0").execute(&mut *transaction).await.map_err(failed(OPERATION))?;
@@ -172,7 +177,7 @@ pub(super) async fn migrate(connection: &mut PgConnection, target: &Target) -> R
         .execute(&mut *transaction)
         .await
         .map_err(failed(OPERATION))?;
-    migrations::run(&migrations::POSTGRES, &mut *transaction, &target.to_string()).await?;
+    migrations::run(steps, &mut *transaction, &target.to_string()).await?;
     transaction.commit().await.map_err(failed(OPERATION))
 }
 

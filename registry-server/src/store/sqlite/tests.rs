@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
 use tempfile::TempDir;
 
-use super::super::Store;
+use super::super::conformance::upgrades::{self, Dialect, Earlier, upgraded};
 use super::super::conformance::{Place, conformance, conformance_reopened};
+use super::super::{Store, migrations};
 use super::SqliteStore;
 
 mod at_once;
@@ -15,9 +18,16 @@ mod groups;
 mod opening;
 mod plans;
 mod scale;
-mod upgrade;
 
 struct OnDisk(TempDir);
+
+impl OnDisk {
+    /// As other programs do.
+    async fn connect(&self) -> SqliteConnection {
+        let options = SqliteConnectOptions::new().filename(self.0.path().join("registry.db")).create_if_missing(true);
+        options.journal_mode(SqliteJournalMode::Wal).connect().await.unwrap()
+    }
+}
 
 #[async_trait]
 impl Place for OnDisk {
@@ -27,6 +37,23 @@ impl Place for OnDisk {
 
     async fn open(&self) -> Arc<dyn Store> {
         Arc::new(SqliteStore::open_file(&self.0.path().join("registry.db")).await.unwrap())
+    }
+}
+
+#[async_trait]
+impl Earlier for OnDisk {
+    const DIALECT: Dialect = upgrades::SQLITE;
+
+    async fn make_at(&self, last: usize, statements: &str) {
+        let mut connection = self.connect().await;
+        migrations::run(&migrations::SQLITE.up_to(last), &mut connection, "an earlier database").await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    async fn ask(&self, question: &str) -> Vec<String> {
+        let mut connection = self.connect().await;
+        sqlx::query_scalar(AssertSqlSafe(question)).fetch_all(&mut connection).await.unwrap()
     }
 }
 
@@ -52,6 +79,12 @@ mod on_disk {
         use super::*;
 
         conformance_reopened!(OnDisk);
+    }
+
+    mod upgraded {
+        use super::*;
+
+        upgraded!(OnDisk);
     }
 }
 
