@@ -36,7 +36,7 @@ mod writer;
 pub(super) use failure::kind_of;
 
 /// Reads at once. The server's connections are shared by all nodes: with the writer, the revisions and the watch a node
-/// takes up to eleven of them.
+/// takes up to eleven of them, and one more while it asks a slow database for a sign of life.
 const READERS_MAX: usize = 8;
 
 /// Revisions are read by one query after another.

@@ -1,9 +1,13 @@
 //! Which database, and how connections to it are set up and checked.
 
 use std::fmt;
+use std::pin::Pin;
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::{Shared, WeakShared};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection as _, PgConnection};
 use tokio::time::Instant;
@@ -46,7 +50,12 @@ const SETTINGS: [(&str, &str); 3] =
 #[derive(Debug, Clone)]
 pub(super) struct Target {
     options: PgConnectOptions,
+    /// The question that is under way, for all who ask meanwhile.
+    sign: Arc<Mutex<Option<WeakShared<Sign>>>>,
 }
+
+/// Whether the database gives a sign of life.
+type Sign = Pin<Box<dyn Future<Output = bool> + Send>>;
 
 impl Target {
     /// Reads `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=...`.
@@ -56,7 +65,7 @@ impl Target {
             .application_name("schema-registry")
             .options(SETTINGS)
             .disable_statement_logging();
-        Ok(Self { options })
+        Ok(Self { options, sign: Arc::default() })
     }
 
     /// A pool for whoever cannot do with a connection. It is not connected.
@@ -74,7 +83,7 @@ impl Target {
         let alive = async {
             loop {
                 tokio::time::sleep(SILENCE_MAX).await;
-                if !self.is_alive().await {
+                if !self.sign_of_life().await {
                     return;
                 }
             }
@@ -87,9 +96,22 @@ impl Target {
     }
 
     /// Whether the database takes a new connection. Its number of connections may be used up: that is a sign of life.
-    async fn is_alive(&self) -> bool {
-        let connecting = tokio::time::timeout(SIGN_TIMEOUT, self.options.connect());
-        matches!(connecting.await, Ok(Ok(_) | Err(sqlx::Error::Database(_))))
+    ///
+    /// One connection for all who ask at a time, so that a slow database does not get one more from each. Whoever asks
+    /// second waits for less than [`SIGN_TIMEOUT`].
+    fn sign_of_life(&self) -> Shared<Sign> {
+        let mut asked = self.sign.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = asked.as_ref().and_then(WeakShared::upgrade).filter(|sign| sign.peek().is_none());
+        running.unwrap_or_else(|| {
+            let options = self.options.clone();
+            let sign: Sign = Box::pin(async move {
+                let connecting = tokio::time::timeout(SIGN_TIMEOUT, options.connect());
+                matches!(connecting.await, Ok(Ok(_) | Err(sqlx::Error::Database(_))))
+            });
+            let sign = sign.shared();
+            *asked = sign.downgrade();
+            sign
+        })
     }
 
     /// A new connection.
@@ -163,11 +185,7 @@ pub(super) async fn check_server(connection: &mut PgConnection, target: &Target)
 }
 
 /// Brings the layout up to date. Of several servers that start at once one does it, the others wait for it.
-pub(super) async fn migrate(
-    connection: &mut PgConnection,
-    target: &Target,
-    steps: &Steps,
-) -> Result<(), StoreError> {
+pub(super) async fn migrate(connection: &mut PgConnection, target: &Target, steps: &Steps) -> Result<(), StoreError> {
     // The lock ends with the transaction, however it ends; and all steps are applied or none.
     let mut transaction = connection.begin().await.map_err(failed(OPERATION))?;
     sqlx::query("SET LOCAL statement_timeout = 0").execute(&mut *transaction).await.map_err(failed(OPERATION))?;
@@ -184,6 +202,30 @@ pub(super) async fn migrate(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn all_who_ask_for_a_sign_of_life_share_a_connection() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = Target::parse(&format!("postgres://sr@{}/registry", silent.local_addr().unwrap())).unwrap();
+        let ask_together = async || {
+            let signs = (0..10).map(|_| target.clone().sign_of_life());
+            futures_util::future::join_all(signs).await
+        };
+        let mut taken = Vec::new();
+
+        for questions in 1..=2 {
+            let take = async {
+                loop {
+                    taken.push(silent.accept().await.unwrap());
+                }
+            };
+            let answers = tokio::select! {
+                answers = ask_together() => answers,
+                () = take => unreachable!("it goes on for ever"),
+            };
+            assert_eq!((answers, taken.len()), (vec![false; 10], questions));
+        }
+    }
 
     #[test]
     fn no_message_carries_the_password() {
