@@ -1,5 +1,9 @@
 //! A server that is killed while it writes: what it answered is there, and nothing is there twice.
 
+mod file;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use end_to_end_tests::Registry;
@@ -13,8 +17,12 @@ const WRITERS: usize = 8;
 const KILLS: u64 = 50;
 const KILLS_LONG: u64 = 1_000;
 
-/// Every so many kills the files are copied at one moment under full load, and the copy is opened.
-const COPY_EVERY: u64 = 10;
+/// Every so many kills the file is copied under full load and the copy is opened: in turn as it is at one moment, and by
+/// SQLite's own backup while the registry goes on writing.
+const COPY_EVERY: u64 = 5;
+
+/// Every so many kills, another program moves the log into the file all the time.
+const CHECKPOINT_EVERY: u64 = 4;
 
 fn kills() -> u64 {
     if std::env::var_os("SR_LONG").is_some() { KILLS_LONG } else { KILLS }
@@ -30,34 +38,41 @@ fn what_was_answered_survives_every_kill() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut registry = Registry::start(&["--compatibility", "NONE"]).unwrap();
     let ledger = Ledger::new().unwrap();
-    let mut longest_start = Duration::ZERO;
+    let (mut longest_start, mut checkpointed) = (Duration::ZERO, 0);
 
     for strike in 1..=kills() {
         let urls = vec![registry.url().to_owned(); WRITERS];
         let mut copy = None;
         let folder = registry.folder().to_owned();
         let process = registry.process();
+        let stop = Arc::new(AtomicBool::new(strike % CHECKPOINT_EVERY != 0));
+        let checkpoints = runtime.spawn(file::checkpoint(folder.clone(), Arc::clone(&stop)));
         let write = ledger.write_until(&urls, answers_before(strike), || {
-            if strike % COPY_EVERY == 0 {
+            if strike % (2 * COPY_EVERY) == 0 {
+                let answered = ledger.answered();
+                let back_up = || runtime.block_on(file::back_up(&folder));
+                let target = std::thread::scope(|scope| scope.spawn(back_up).join()).expect("the backup panicked")?;
+                copy = Some((target, answered));
+            } else if strike % COPY_EVERY == 0 {
                 // A stopped process writes nothing, so file and log are of one moment.
                 process.signal(Signal::SIGSTOP)?;
-                let target = tempfile::tempdir()?;
-                for name in ["schema-registry.db", "schema-registry.db-wal"] {
-                    std::fs::copy(folder.join(name), target.path().join(name))?;
-                }
-                copy = Some((target, ledger.answered()));
+                copy = Some((file::copy(&folder)?, ledger.answered()));
             }
             process.kill();
             Ok(())
         });
         runtime.block_on(write).unwrap_or_else(|error| panic!("strike {strike}: {error:#}"));
 
+        stop.store(true, Ordering::Relaxed);
+        checkpointed += runtime.block_on(checkpoints).unwrap().unwrap();
+        runtime.block_on(file::check(registry.folder())).unwrap_or_else(|error| panic!("strike {strike}: {error:#}"));
+
         let start = Instant::now();
         registry.restart().unwrap();
         longest_start = longest_start.max(start.elapsed());
         runtime.block_on(ledger.check(registry.url())).unwrap_or_else(|error| panic!("strike {strike}: {error:#}"));
         if let Some((folder, answered)) = copy {
-            let database = format!("sqlite://{}", folder.path().join("schema-registry.db").display());
+            let database = format!("sqlite://{}", file::database(folder.path()).display());
             let copied = Registry::start(&["--database", &database]).unwrap();
             runtime.block_on(ledger.check_copy(copied.url(), &answered)).unwrap();
             copied.stop().unwrap();
@@ -66,7 +81,8 @@ fn what_was_answered_survives_every_kill() {
 
     runtime.block_on(ledger.check_all(registry.url())).unwrap();
     println!(
-        "{} kills, {} answered registers, 0 lost, longest restart {longest_start:?}",
+        "{} kills, {} answered registers, 0 lost, {checkpointed} checkpoints by others, \
+         longest restart {longest_start:?}",
         kills(),
         ledger.answered().len()
     );

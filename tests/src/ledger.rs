@@ -6,6 +6,7 @@
 
 mod api;
 mod settings;
+mod tables;
 mod writer;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -21,6 +22,8 @@ use tokio::task::JoinSet;
 use api::Api;
 use settings::{Place, Setting};
 use writer::Writer;
+
+pub use tables::CONTRADICTIONS;
 
 /// Longer than any answer of a healthy server on a busy machine.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);

@@ -3,9 +3,8 @@
 use std::time::{Duration, Instant};
 
 use end_to_end_tests::Registry;
-use end_to_end_tests::ledger::Ledger;
-
-use super::nodes::start_together;
+use end_to_end_tests::ledger::{CONTRADICTIONS, Ledger};
+use end_to_end_tests::services::postgres::Postgres;
 
 /// Clients that write at once, each to one node.
 const WRITERS: usize = 8;
@@ -27,7 +26,11 @@ fn answers_before(strike: usize) -> u64 {
 fn what_was_answered_survives_every_kill() {
     let kills = if std::env::var_os("SR_LONG").is_some() { KILLS.1 } else { KILLS.0 };
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let mut registries = start_together(NODES, &[("SCHEMA_REGISTRY_COMPATIBILITY", "NONE")]).unwrap();
+    let postgres = Postgres::shared().unwrap();
+    let url = postgres.create_database().unwrap();
+    let database = url.rsplit('/').next().unwrap();
+    let start = |_| Registry::start(&["--database", &url, "--compatibility", "NONE"]).unwrap();
+    let mut registries: Vec<Registry> = (0..NODES).map(start).collect();
     let ledger = Ledger::new().unwrap();
     let (mut longest_start, mut killed) = (Duration::ZERO, 0);
 
@@ -53,6 +56,8 @@ fn what_was_answered_survives_every_kill() {
             registry.restart().unwrap();
             longest_start = longest_start.max(start.elapsed());
         }
+        let contradictions = postgres.psql(database, CONTRADICTIONS).unwrap();
+        assert!(contradictions.is_empty(), "strike {strike}: the tables contradict each other: {contradictions}");
         // The other node than the one that died, in turn with the one that has just come back.
         let url = registries[strike / NODES % NODES].url();
         runtime.block_on(ledger.check(url)).unwrap_or_else(|error| panic!("strike {strike}: {error:#}"));

@@ -1,0 +1,69 @@
+//! The file of a registry, as other programs see it: checked, copied, and its log moved into it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Result, ensure};
+use end_to_end_tests::ledger::CONTRADICTIONS;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+use tempfile::TempDir;
+
+/// The file, and its log.
+const NAMES: [&str; 2] = ["schema-registry.db", "schema-registry.db-wal"];
+
+/// The database in a folder.
+pub(super) fn database(folder: &Path) -> PathBuf {
+    folder.join(NAMES[0])
+}
+
+/// Copies file and log as they lie there. Nobody may write meanwhile.
+pub(super) fn copy(folder: &Path) -> Result<TempDir> {
+    let target = tempfile::tempdir()?;
+    for name in NAMES {
+        std::fs::copy(folder.join(name), target.path().join(name))?;
+    }
+    Ok(target)
+}
+
+/// Makes a backup by SQLite's own means while the registry writes.
+pub(super) async fn back_up(folder: &Path) -> Result<TempDir> {
+    let target = tempfile::tempdir()?;
+    let mut tool = open(folder).await?;
+    let file = database(target.path());
+    sqlx::query("VACUUM INTO $1").bind(file.to_string_lossy()).execute(&mut tool).await?;
+    tool.close().await?;
+    Ok(target)
+}
+
+/// Checks what a registry that was killed has left: pages, keys between tables, and what the tables tell of each other.
+/// A copy of it, so that the registry itself has to recover the original.
+pub(super) async fn check(folder: &Path) -> Result<()> {
+    let copy = copy(folder)?;
+    let mut tool = open(copy.path()).await?;
+    let verdict: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check").fetch_all(&mut tool).await?;
+    ensure!(verdict == ["ok"], "the file is damaged: {verdict:?}");
+    let dangling = sqlx::query("PRAGMA foreign_key_check").fetch_all(&mut tool).await?;
+    ensure!(dangling.is_empty(), "{} rows refer to what is not there", dangling.len());
+    let contradictions: Vec<String> = sqlx::query_scalar(CONTRADICTIONS).fetch_all(&mut tool).await?;
+    ensure!(contradictions.is_empty(), "the tables contradict each other: {contradictions:?}");
+    tool.close().await?;
+    Ok(())
+}
+
+/// Moves the log into the file again and again until it is told to stop; how often.
+pub(super) async fn checkpoint(folder: PathBuf, stop: Arc<AtomicBool>) -> Result<u32> {
+    let mut tool = open(&folder).await?;
+    let mut count = 0;
+    while !stop.load(Ordering::Relaxed) {
+        sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut tool).await?;
+        count += 1;
+    }
+    tool.close().await?;
+    Ok(count)
+}
+
+async fn open(folder: &Path) -> Result<SqliteConnection> {
+    Ok(SqliteConnectOptions::new().filename(database(folder)).connect().await?)
+}
