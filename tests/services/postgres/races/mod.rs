@@ -28,6 +28,7 @@ mod nemesis;
 mod oracle;
 mod references;
 mod script;
+mod settings;
 mod subject;
 mod world;
 
@@ -39,6 +40,7 @@ use tokio::sync::Barrier;
 use super::nodes::start_together;
 use nemesis::Strike;
 use script::{Batch, play};
+use settings::At;
 use world::World;
 
 /// Rounds of all kinds: quick, and with `SR_LONG`.
@@ -49,6 +51,9 @@ const INCOMPATIBLE_ROUNDS: usize = 200;
 
 /// Rounds of removals alone: a read of what another node is removing is a matter of luck, about one in a hundred.
 const REMOVAL_ROUNDS: usize = 400;
+
+/// Rounds of settings alone, of a context and of all contexts.
+const SETTING_ROUNDS: usize = 100;
 
 /// Rounds that run side by side, each with clients of its own on both nodes.
 const AT_ONCE: usize = 4;
@@ -63,10 +68,15 @@ enum Kind {
     References,
     Identical,
     Imports,
+    /// Settings of a context.
+    Settings,
+    /// Settings of all contexts, which no other round may run beside.
+    GlobalSettings,
 }
 
 impl Kind {
-    const ALL: [Self; 7] = [
+    /// Those that leave each other alone.
+    const ALL: [Self; 8] = [
         Self::Incompatible,
         Self::Levels,
         Self::Deletes,
@@ -74,6 +84,7 @@ impl Kind {
         Self::References,
         Self::Identical,
         Self::Imports,
+        Self::Settings,
     ];
 
     async fn play(self, world: &World, batch: &Batch, round: usize) {
@@ -85,6 +96,8 @@ impl Kind {
             Self::References => play(world, batch, round, references::references()).await,
             Self::Identical => play(world, batch, round, identical::identical()).await,
             Self::Imports => play(world, batch, round, imports::imports()).await,
+            Self::Settings => play(world, batch, round, settings::settings(At::Context)).await,
+            Self::GlobalSettings => play(world, batch, round, settings::settings(At::All)).await,
         }
     }
 }
@@ -92,6 +105,8 @@ impl Kind {
 /// What to run.
 struct Plan {
     rounds: usize,
+    /// Rounds side by side.
+    at_once: usize,
     kinds: &'static [Kind],
     /// A fault that is planted in both nodes.
     mutant: Option<&'static str>,
@@ -108,8 +123,8 @@ fn run(plan: &Plan) -> Vec<String> {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (mut done, mut strikes) = (0, 0);
     while done < plan.rounds && world.is_well() {
-        let count = AT_ONCE.min(plan.rounds - done);
-        let strike = Strike::of(done / AT_ONCE).filter(|_| plan.has_nemesis && count == AT_ONCE);
+        let count = plan.at_once.min(plan.rounds - done);
+        let strike = Strike::of(done / plan.at_once).filter(|_| plan.has_nemesis && count == plan.at_once);
         let members = count + usize::from(strike.is_some());
         let batch = Batch { is_struck: strike.is_some(), gate: Barrier::new(members) };
         let rounds = (done..done + count).map(|round| plan.kinds[round % plan.kinds.len()].play(&world, &batch, round));
@@ -146,13 +161,18 @@ fn run(plan: &Plan) -> Vec<String> {
 fn every_race_is_as_if_all_had_come_one_by_one() {
     let rounds = if std::env::var_os("SR_LONG").is_some() { ROUNDS.1 } else { ROUNDS.0 };
 
-    let violations = run(&Plan { rounds, kinds: &Kind::ALL, mutant: None, has_nemesis: true });
+    let violations = run(&Plan { rounds, at_once: AT_ONCE, kinds: &Kind::ALL, mutant: None, has_nemesis: true });
 
     assert!(violations.is_empty(), "{}", violations.join("\n"));
 }
 
-const INCOMPATIBLE: Plan =
-    Plan { rounds: INCOMPATIBLE_ROUNDS, kinds: &[Kind::Incompatible], mutant: None, has_nemesis: false };
+const INCOMPATIBLE: Plan = Plan {
+    rounds: INCOMPATIBLE_ROUNDS,
+    at_once: AT_ONCE,
+    kinds: &[Kind::Incompatible],
+    mutant: None,
+    has_nemesis: false,
+};
 
 #[test]
 fn of_mutually_incompatible_schemas_exactly_one_is_taken() {
@@ -163,7 +183,39 @@ fn of_mutually_incompatible_schemas_exactly_one_is_taken() {
 
 #[test]
 fn what_is_removed_while_it_is_looked_at_fails_no_call() {
-    let violations = run(&Plan { rounds: REMOVAL_ROUNDS, kinds: &[Kind::Removals], mutant: None, has_nemesis: false });
+    let violations = run(&Plan {
+        rounds: REMOVAL_ROUNDS,
+        at_once: AT_ONCE,
+        kinds: &[Kind::Removals],
+        mutant: None,
+        has_nemesis: false,
+    });
+
+    assert!(violations.is_empty(), "{}", violations.join("\n"));
+}
+
+#[test]
+fn a_setting_of_its_context_counts_for_every_register_from_its_answer_on() {
+    let violations = run(&Plan {
+        rounds: SETTING_ROUNDS,
+        at_once: AT_ONCE,
+        kinds: &[Kind::Settings],
+        mutant: None,
+        has_nemesis: false,
+    });
+
+    assert!(violations.is_empty(), "{}", violations.join("\n"));
+}
+
+#[test]
+fn a_setting_of_all_contexts_counts_for_every_register_from_its_answer_on() {
+    let violations = run(&Plan {
+        rounds: SETTING_ROUNDS,
+        at_once: 1,
+        kinds: &[Kind::GlobalSettings],
+        mutant: None,
+        has_nemesis: false,
+    });
 
     assert!(violations.is_empty(), "{}", violations.join("\n"));
 }
