@@ -137,7 +137,7 @@ mod tests {
         "ADD CONSTRAINT",
         "CREATE TRIGGER",
         "UPDATE",
-        "DELETE",
+        "DELETE FROM",
     ];
 
     /// Migrations that contract or rewrite, each with the reason why no release can trip over it.
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn what_contracts_is_found_wherever_it_stands() {
         assert_eq!(contracting("alter table a\n  drop\n  column b;"), ["DROP COLUMN"]);
-        assert_eq!(contracting("ALTER TABLE a RENAME TO b; DELETE FROM c;"), ["RENAME", "DELETE"]);
+        assert_eq!(contracting("ALTER TABLE a RENAME TO b; DELETE FROM c;"), ["RENAME", "DELETE FROM"]);
         assert_eq!(
             contracting("-- DROP TABLE a\nDROP INDEX i;\nCREATE TABLE t (a TEXT REFERENCES b ON DELETE CASCADE);"),
             Vec::<&str>::new()
