@@ -347,8 +347,14 @@ impl Queue {
 
     /// What waits to be sent.
     pub(super) fn backlog(&self, linger: Duration) -> Backlog {
-        let waiting = self.entries.iter().filter_map(|entry| match entry.state {
-            State::Waiting { not_before } => Some(not_before.unwrap_or(entry.batch.created + linger)),
+        // A batch is full at the latest when the next one begins.
+        let begins = self.entries.iter().skip(1).map(|entry| entry.batch.created);
+        let begins = begins.chain(self.open.iter().map(OpenBatch::created)).map(Some).chain([None]);
+        let waiting = self.entries.iter().zip(begins).filter_map(|(entry, next_begins)| match entry.state {
+            State::Waiting { not_before } => Some(not_before.unwrap_or_else(|| {
+                let lingered = entry.batch.created + linger;
+                next_begins.map_or(lingered, |begins| begins.min(lingered))
+            })),
             State::InFlight { .. } => None,
         });
         let ready_at = waiting.chain(self.open.iter().map(|open| open.created() + linger));

@@ -531,3 +531,18 @@ fn a_batch_that_expired_in_flight_is_not_sent_again() {
 
     assert!(case.queue.is_empty());
 }
+
+#[test]
+fn a_full_batch_waits_from_its_end_and_another_from_the_end_of_its_linger() {
+    let mut case = Case::new();
+    case.open(1, 0);
+    case.queue.seal_open(Compression::None);
+    case.open(1, 20);
+    let backlog = case.queue.backlog(Duration::from_secs(60));
+
+    assert_eq!((backlog.batches, backlog.ready_since), (2, Some(case.at(20))));
+
+    let mut alone = Case::new();
+    alone.open(1, 0);
+    assert_eq!(alone.queue.backlog(Duration::from_secs(60)).ready_since, Some(alone.at(60_000)));
+}
