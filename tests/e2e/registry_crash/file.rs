@@ -1,5 +1,6 @@
 //! The file of a registry, as other programs see it: checked, copied, and its log moved into it.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +23,11 @@ pub(super) fn database(folder: &Path) -> PathBuf {
 pub(super) fn copy(folder: &Path) -> Result<TempDir> {
     let target = tempfile::tempdir()?;
     for name in NAMES {
-        std::fs::copy(folder.join(name), target.path().join(name))?;
+        match std::fs::copy(folder.join(name), target.path().join(name)) {
+            // A log that was moved into the file to its end, and not begun anew, may be gone.
+            Err(error) if error.kind() == ErrorKind::NotFound && name == NAMES[1] => {}
+            copied => _ = copied?,
+        }
     }
     Ok(target)
 }
