@@ -1,4 +1,12 @@
 //! The `tracing` spans, as a subscriber of a user's program sees them.
+//!
+//! A program of its own: producers of other tests, on threads without a subscriber, would have spans forgotten.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../it/simulated/support.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod support;
 
 use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex};
@@ -8,7 +16,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-use super::support::{TOPIC, cluster, landed, producer, to, warm};
+use self::support::{TOPIC, cluster, landed, producer, to, warm};
 
 /// Keeps the spans of the thread it is set for, as `name field=value ...`, inner ones behind the outer one and `>`.
 #[derive(Debug, Clone, Default)]
@@ -76,8 +84,14 @@ impl Visit for Fields<'_> {
     }
 }
 
+/// One after the other: `tracing` remembers of each span whether anybody listens, for all threads alike.
 #[tokio::test(start_paused = true)]
-async fn sends_connections_metadata_and_requests_are_spans_with_what_they_are_about() {
+async fn a_send_is_one_span_and_so_are_connections_metadata_and_requests() {
+    spans_tell_what_they_are_about().await;
+    every_send_has_one_span_whether_it_waits_or_not().await;
+}
+
+async fn spans_tell_what_they_are_about() {
     let spans = Spans::default();
     let _seen = tracing::subscriber::set_default(spans.clone());
     let broker = cluster(1, 1);
@@ -92,7 +106,6 @@ async fn sends_connections_metadata_and_requests_are_spans_with_what_they_are_ab
     spans.find(&format!("metadata endpoint={endpoint} > connect endpoint={endpoint}"));
 }
 
-#[tokio::test(start_paused = true)]
 async fn every_send_has_one_span_whether_it_waits_or_not() {
     let broker = cluster(1, 1);
     broker.create_topic("another", 1).unwrap();

@@ -7,7 +7,6 @@ mod metadata;
 mod promises;
 mod sequences;
 mod serializers;
-mod spans;
 mod support;
 mod too_large;
 mod topics;
