@@ -41,6 +41,11 @@ struct Waiting {
 impl ClientStream<TcpStream> {
     /// Of a connection that was just accepted.
     pub(super) fn accepted(stream: TcpStream, limit: Duration) -> Self {
+        // The last piece of a long answer goes at once, not when the client has confirmed the one before, which it may
+        // put off for 40 ms.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "long answers may end late");
+        }
         #[cfg(target_os = "linux")]
         if let Err(error) = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX) {
             tracing::debug!(%error, "more than `http.write_timeout_ms` promises is asked of a client");
