@@ -183,39 +183,21 @@ fn of_mutually_incompatible_schemas_exactly_one_is_taken() {
 
 #[test]
 fn what_is_removed_while_it_is_looked_at_fails_no_call() {
-    let violations = run(&Plan {
-        rounds: REMOVAL_ROUNDS,
-        at_once: AT_ONCE,
-        kinds: &[Kind::Removals],
-        mutant: None,
-        has_nemesis: false,
-    });
+    let violations = run(&Plan { rounds: REMOVAL_ROUNDS, kinds: &[Kind::Removals], ..INCOMPATIBLE });
 
     assert!(violations.is_empty(), "{}", violations.join("\n"));
 }
 
 #[test]
 fn a_setting_of_its_context_counts_for_every_register_from_its_answer_on() {
-    let violations = run(&Plan {
-        rounds: SETTING_ROUNDS,
-        at_once: AT_ONCE,
-        kinds: &[Kind::Settings],
-        mutant: None,
-        has_nemesis: false,
-    });
+    let violations = run(&Plan { rounds: SETTING_ROUNDS, kinds: &[Kind::Settings], ..INCOMPATIBLE });
 
     assert!(violations.is_empty(), "{}", violations.join("\n"));
 }
 
 #[test]
 fn a_setting_of_all_contexts_counts_for_every_register_from_its_answer_on() {
-    let violations = run(&Plan {
-        rounds: SETTING_ROUNDS,
-        at_once: 1,
-        kinds: &[Kind::GlobalSettings],
-        mutant: None,
-        has_nemesis: false,
-    });
+    let violations = run(&Plan { rounds: SETTING_ROUNDS, at_once: 1, kinds: &[Kind::GlobalSettings], ..INCOMPATIBLE });
 
     assert!(violations.is_empty(), "{}", violations.join("\n"));
 }
