@@ -15,6 +15,7 @@ mod delete;
 mod insert;
 mod mode;
 mod ping;
+mod purge;
 mod remove;
 
 pub(super) use config::PutConfig;

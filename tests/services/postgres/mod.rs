@@ -10,6 +10,7 @@ mod kills;
 mod load;
 pub(crate) mod nodes;
 mod outages;
+mod plans;
 mod races;
 mod store;
 mod upgrades;

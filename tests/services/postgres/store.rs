@@ -56,7 +56,7 @@ mod upgraded {
 }
 
 /// The name of the database in a URL.
-fn database_of(url: &str) -> &str {
+pub(super) fn database_of(url: &str) -> &str {
     url.rsplit('/').next().unwrap()
 }
 

@@ -9,7 +9,7 @@ use super::super::connection::{Connection, values};
 use super::super::locks::Locks;
 use super::super::rows::{self, scope_key, stored_u64};
 use super::super::{ImportDemand, Mode, ModePut, Revision, Scope, StoreError, SubjectKey, names};
-use super::remove::{Selected, blocked_in_scope, count_versions, is_live, release_scope};
+use super::purge::purge;
 use super::{Write, check_scope, next_change, raise, remove_if_idle, remove_setting, revision, scope_context};
 
 const OPERATION: &str = "put a mode";
@@ -31,20 +31,6 @@ impl PutMode {
     ) -> Result<Self, StoreError> {
         check_scope(OPERATION, &scope)?;
         Ok(Self { scope, mode, decided_on, demand })
-    }
-
-    /// Removes what is soft-deleted in the scope.
-    async fn purge(&self, connection: &mut impl Connection, changes: &mut Changes) -> Result<(), StoreError> {
-        for subject in release_scope(OPERATION, connection, &self.scope).await? {
-            let removed = Selected { subject: &subject, version: None }.remove(OPERATION, connection, changes).await?;
-            if removed.is_empty() {
-                continue;
-            }
-            count_versions(OPERATION, connection, &subject).await?;
-            raise(OPERATION, connection, changes, &Scope::Subject(subject.clone())).await?;
-            remove_if_idle(OPERATION, connection, changes, &subject).await?;
-        }
-        Ok(())
     }
 
     async fn put(&self, connection: &mut impl Connection, mode: Mode) -> Result<(), StoreError> {
@@ -78,13 +64,10 @@ impl Write for PutMode {
             return Ok(ModePut::Moved);
         }
         if self.demand == ImportDemand::NoLiveSubject {
-            if is_live(OPERATION, connection, &self.scope).await? {
-                return Ok(ModePut::NotEmpty);
+            let purged = purge(OPERATION, connection, changes, &self.scope).await?;
+            if purged != ModePut::Done {
+                return Ok(purged);
             }
-            if let Some((subject, version)) = blocked_in_scope(OPERATION, connection, &self.scope).await? {
-                return Ok(ModePut::Referenced { subject, version });
-            }
-            self.purge(connection, changes).await?;
         }
 
         raise(OPERATION, connection, changes, &self.scope).await?;

@@ -1,4 +1,4 @@
-//! What deletes, imports and modes share: taking versions away, and what goes with them.
+//! What deletes, imports and purges share: taking versions away, and what goes with them.
 
 use std::sync::Arc;
 
@@ -6,8 +6,8 @@ use schema_core::Version;
 
 use super::super::changes::Changes;
 use super::super::connection::{Connection, values};
-use super::super::rows::{self, StoredRow, scope_filter, stored_u32};
-use super::super::{DeleteMode, Scope, StoreError, SubjectKey};
+use super::super::rows::{self, StoredRow, stored_u32};
+use super::super::{DeleteMode, StoreError, SubjectKey};
 use super::schema_id;
 
 /// Versions of one subject: one of them, or `None` for all.
@@ -115,64 +115,6 @@ pub(super) async fn count_versions(
         Some(row) => rows::number(operation, &row, 0),
         None => Err(StoreError::corrupt(operation, format!("subject `{}` has no row", subject.subject))),
     }
-}
-
-/// Whether a scope has a live version.
-pub(super) async fn is_live(
-    operation: &'static str,
-    connection: &mut impl Connection,
-    scope: &Scope,
-) -> Result<bool, StoreError> {
-    let row = match scope {
-        Scope::Subject(key) => {
-            let place = values![&*key.context, &*key.subject];
-            connection.row(operation, include_str!("../sql/select_is_live.sql"), place).await?
-        }
-        wide => {
-            let (context, _) = scope_filter(wide);
-            connection.row(operation, include_str!("../sql/select_is_live_in_scope.sql"), values![context]).await?
-        }
-    };
-    rows::flag(operation, &row, 0)
-}
-
-/// The first soft-deleted version of a scope that something outside of what is soft-deleted there refers to.
-pub(super) async fn blocked_in_scope(
-    operation: &'static str,
-    connection: &mut impl Connection,
-    scope: &Scope,
-) -> Result<Option<(SubjectKey, Version)>, StoreError> {
-    if let Scope::Subject(subject) = scope {
-        let blocked = Selected { subject, version: None }.blocked(operation, connection, DeleteMode::Permanent).await?;
-        return Ok(blocked.map(|version| (subject.clone(), version)));
-    }
-    let (context, _) = scope_filter(scope);
-    let statement = include_str!("../sql/select_blocked_in_scope.sql");
-    let found = connection.optional_row(operation, statement, values![context]).await?;
-    found.map(|row| Ok((subject_key(operation, &row)?, rows::version(operation, &row, 2)?))).transpose()
-}
-
-/// Forgets what the contents refer to that only soft-deleted versions of a scope use, and answers the subjects that
-/// may have such versions. Then they can be removed subject by subject.
-pub(super) async fn release_scope(
-    operation: &'static str,
-    connection: &mut impl Connection,
-    scope: &Scope,
-) -> Result<Vec<SubjectKey>, StoreError> {
-    if let Scope::Subject(subject) = scope {
-        // Its removal forgets them by itself.
-        return Ok(vec![subject.clone()]);
-    }
-    let (context, _) = scope_filter(scope);
-    let scope = values![context];
-    connection.execute(operation, include_str!("../sql/remove_references_in_scope.sql"), scope).await?;
-    let found = connection.rows(operation, include_str!("../sql/select_deleted_in_scope.sql"), scope).await?;
-    found.iter().map(|row| subject_key(operation, row)).collect()
-}
-
-/// The first two columns, a context and a subject.
-fn subject_key(operation: &'static str, row: &impl StoredRow) -> Result<SubjectKey, StoreError> {
-    Ok(SubjectKey { context: rows::text(operation, row, 0)?, subject: rows::text(operation, row, 1)? })
 }
 
 fn note_uses(

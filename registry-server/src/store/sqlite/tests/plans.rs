@@ -37,12 +37,24 @@ const OF_A_SUBJECT: [(&str, &str); 4] = [
     ("remove_versions", include_str!("../../sql/remove_versions.sql")),
 ];
 
+/// Statements about one context, those of its way into IMPORT.
+const OF_A_CONTEXT: [(&str, &str); 8] = [
+    ("select_is_live_in_context", include_str!("../../sql/select_is_live_in_context.sql")),
+    ("select_has_versions", include_str!("../../sql/select_has_versions.sql")),
+    ("select_blocked_in_context", include_str!("../../sql/select_blocked_in_context.sql")),
+    ("remove_references_in_context", include_str!("../../sql/remove_references_in_context.sql")),
+    ("remove_versions_in_context", include_str!("../../sql/remove_versions_in_context.sql")),
+    ("remove_schemas_in_context", include_str!("../../sql/remove_schemas_in_context.sql")),
+    ("clear_subjects", include_str!("../../sql/clear_subjects.sql")),
+    ("remove_idle_subjects", include_str!("../../sql/remove_idle_subjects.sql")),
+];
+
 #[tokio::test]
-async fn what_is_asked_about_one_subject_walks_through_no_table() {
+async fn what_is_asked_about_one_subject_or_context_walks_through_no_table() {
     let mut connection = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
     migrations::run(&migrations::SQLITE, &mut connection, "an empty database").await.unwrap();
 
-    for (name, statement) in OF_A_SUBJECT {
+    for (name, statement) in OF_A_SUBJECT.into_iter().chain(OF_A_CONTEXT) {
         let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
         let steps = sqlx::query(explained).fetch_all(&mut connection).await.unwrap();
         let steps: Vec<String> = steps.iter().map(|row| row.get("detail")).collect();

@@ -1,12 +1,13 @@
 //! A large database: 100,000 schemas in 20,000 subjects, filled by SQL.
 
-use std::time::Instant;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 
 use super::super::super::conformance::{pair, register, subject, subjects, versions};
-use super::super::super::{Deleted, migrations};
+use super::super::super::{Deleted, ImportDemand, Mode, ModePut, Scope, migrations};
 use super::super::revisions::{CONTEXTS, REGISTRY, SUBJECTS as ALL_SUBJECTS};
 use super::*;
 
@@ -28,14 +29,46 @@ const FILL: &str = "
     SELECT '.', printf('subject-%05d-value', 1 + (id - 1) / 5), 1 + (id - 1) % 5, id, 0 FROM schemas;
     UPDATE registry SET last_change = 100000;";
 
+/// Deletes them softly; each first version refers to that of the next subject.
+const DELETE: &str = "
+    UPDATE versions SET deleted = 1;
+    UPDATE subjects SET live = 0, deleted = 5;
+    INSERT INTO schema_references
+        (context, id, position, name, subject, target_context, target_subject, target_version)
+    SELECT '.', 5 * revision - 4, 0, 'next', '', '.', printf('subject-%05d-value', revision % 20000 + 1), 1 FROM subjects;";
+
+/// Writes wait meanwhile. A second, where SQLite is built for speed and the machine has nothing else to do.
+const PURGE_MAX: Duration = Duration::from_secs(30);
+
+#[tokio::test]
+async fn a_large_context_is_purged_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("registry.db");
+    let mut connection = filled(&path).await;
+    sqlx::raw_sql(DELETE).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open_file(&path).await.unwrap());
+    let scope = Scope::Context(Arc::from("."));
+    let revision = store.scope_snapshot(&scope).await.unwrap().revision;
+
+    let start = Instant::now();
+    let put = store.put_mode(&scope, Some(Mode::Import), revision, ImportDemand::NoLiveSubject).await.unwrap();
+    let purge = start.elapsed();
+
+    println!("{SUBJECTS} subjects, {} soft-deleted versions purged in {purge:?}", SUBJECTS * VERSIONS);
+    assert_eq!(put, ModePut::Done);
+    assert!(purge < PURGE_MAX, "{purge:?}");
+    assert_eq!(subjects(&store, ".", "", Deleted::Include).await, Vec::<Arc<str>>::new());
+    assert_eq!(store.revision(&subject("subject-00001-value")).await.unwrap().subject, 0);
+    assert_eq!(register(&store, &subject("s"), "new").await, pair(100_001, 1));
+    store.close().await;
+}
+
 #[tokio::test]
 async fn a_large_database_opens_at_once_and_lists_subjects_without_their_versions() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("registry.db");
-    let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
-    let mut connection = options.journal_mode(SqliteJournalMode::Wal).connect().await.unwrap();
-    migrations::run(&migrations::SQLITE, &mut connection, "a large database").await.unwrap();
-    sqlx::raw_sql(FILL).execute(&mut connection).await.unwrap();
+    let mut connection = filled(&path).await;
     // How long both take depends on the machine; what they walk through does not.
     for (statement, step) in [
         (REGISTRY, "SCAN registry"),
@@ -62,6 +95,14 @@ async fn a_large_database_opens_at_once_and_lists_subjects_without_their_version
     assert_eq!(versions(&store, &last).await.len(), VERSIONS as usize);
     assert_eq!(register(&store, &last, "new").await, pair(100_001, 6));
     store.close().await;
+}
+
+async fn filled(path: &Path) -> SqliteConnection {
+    let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+    let mut connection = options.journal_mode(SqliteJournalMode::Wal).connect().await.unwrap();
+    migrations::run(&migrations::SQLITE, &mut connection, "a large database").await.unwrap();
+    sqlx::raw_sql(FILL).execute(&mut connection).await.unwrap();
+    connection
 }
 
 /// The steps that SQLite takes for a statement.

@@ -1,0 +1,1 @@
+DELETE FROM schema_references WHERE context = $1

@@ -1,0 +1,2 @@
+DELETE FROM schemas WHERE context = $1
+RETURNING id

@@ -1,0 +1,1 @@
+DELETE FROM versions WHERE context = $1 AND deleted = 1

@@ -1,0 +1,1 @@
+SELECT context FROM contexts

@@ -1,1 +1,0 @@
-SELECT context, subject FROM subjects WHERE ($1 IS NULL OR context = $1) AND deleted > 0

@@ -1,0 +1,1 @@
+SELECT EXISTS (SELECT 1 FROM subjects WHERE context = $1 AND live > 0)

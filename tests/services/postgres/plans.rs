@@ -1,0 +1,87 @@
+//! How PostgreSQL finds what is asked about one context, and what the purge of a large one takes.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use end_to_end_tests::services::postgres::Postgres;
+use registry_server::store::conformance::{pair, register, subject};
+use registry_server::store::{ImportDemand, Mode, ModePut, PostgresStore, Scope, Store};
+
+use super::store::database_of;
+
+/// The file of a statement, with values for its parameters.
+macro_rules! statement {
+    ($name:literal, $values:literal) => {
+        ($name, include_str!(concat!("../../../registry-server/src/store/sql/", $name, ".sql")), $values)
+    };
+}
+
+/// Statements about one context, those of its way into IMPORT.
+const OF_A_CONTEXT: [(&str, &str, &str); 8] = [
+    statement!("select_is_live_in_context", "'.team'"),
+    statement!("select_has_versions", "'.team'"),
+    statement!("select_blocked_in_context", "'.team'"),
+    statement!("remove_references_in_context", "'.team'"),
+    statement!("remove_versions_in_context", "'.team'"),
+    statement!("remove_schemas_in_context", "'.team'"),
+    statement!("clear_subjects", "'.team', 1"),
+    statement!("remove_idle_subjects", "'.team', 1"),
+];
+
+#[tokio::test]
+async fn what_is_asked_about_one_context_walks_through_no_table() {
+    let postgres = Postgres::shared().unwrap();
+    let url = postgres.create_database().unwrap();
+    PostgresStore::open(&url).await.unwrap().close().await;
+
+    for (name, statement, values) in OF_A_CONTEXT {
+        // Tables are empty, for which it would take no index.
+        let explain = format!(
+            "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan;
+             PREPARE asked AS {statement}; EXPLAIN EXECUTE asked({values})"
+        );
+        let plan = postgres.psql(database_of(&url), &explain).unwrap();
+
+        assert!(plan.contains("Index Cond: (") && !plan.contains("Seq Scan"), "{name}: {plan}");
+    }
+}
+
+const SUBJECTS: u32 = 20_000;
+const VERSIONS: u32 = 2;
+
+/// Soft-deleted versions; each first one refers to that of the next subject.
+const FILL: &str = "
+    INSERT INTO contexts (context, last_id, is_listed) VALUES ('.', 40000, 1);
+    INSERT INTO subjects (context, subject, revision, live, deleted) SELECT '.', 's' || i, i, 0, 2
+    FROM generate_series(0, 19999) i;
+    INSERT INTO schemas (context, id, schema_type, guid, dedup_key, text)
+    SELECT '.', i, 'AVRO', decode(lpad(i::text, 32, '0'), 'hex'), decode(lpad(i::text, 64, '0'), 'hex'), repeat('x', 300)
+    FROM generate_series(1, 40000) i;
+    INSERT INTO preferred_ids (context, dedup_key, id) SELECT context, dedup_key, id FROM schemas;
+    INSERT INTO versions (context, subject, version, id, deleted, timestamp_ms)
+    SELECT '.', 's' || (id - 1) / 2, 1 + (id - 1) % 2, id, 1, 0 FROM schemas;
+    INSERT INTO schema_references
+        (context, id, position, name, subject, target_context, target_subject, target_version)
+    SELECT '.', 2 * i + 1, 0, 'next', '', '.', 's' || (i + 1) % 20000, 1 FROM generate_series(0, 19999) i;
+    SELECT setval('change_numbers', 40000);";
+
+#[tokio::test]
+async fn a_large_context_is_purged_at_once() {
+    let postgres = Postgres::shared().unwrap();
+    let url = postgres.create_database().unwrap();
+    let store: Arc<dyn Store> = Arc::new(PostgresStore::open(&url).await.unwrap());
+    postgres.psql(database_of(&url), FILL).unwrap();
+    let scope = Scope::Context(Arc::from("."));
+    let revision = store.scope_snapshot(&scope).await.unwrap().revision;
+
+    let start = Instant::now();
+    // A purge that takes longer than a write may is refused.
+    let put = store.put_mode(&scope, Some(Mode::Import), revision, ImportDemand::NoLiveSubject).await.unwrap();
+    let purge = start.elapsed();
+
+    println!("{SUBJECTS} subjects, {} soft-deleted versions purged in {purge:?}", SUBJECTS * VERSIONS);
+    assert_eq!(put, ModePut::Done);
+    assert_eq!(store.revision(&subject("s1")).await.unwrap().subject, 0);
+    assert_eq!(register(&store, &subject("s"), "new").await, pair(40_001, 1));
+    store.close().await;
+}
