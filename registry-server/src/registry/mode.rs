@@ -126,7 +126,8 @@ impl Registry {
     pub async fn delete_mode(&self, of: &ScopeName, depth: Depth) -> Result<Option<Mode>, RegistryError> {
         self.must_have_mutable_modes()?;
         if let (Depth::Below, Scope::Context(context)) = (depth, &of.scope) {
-            self.store.delete_modes_below(context).await?;
+            let own = self.store.delete_modes(context).await?;
+            return Ok(own.or(of.is_never_unset().then_some(Mode::ReadWrite)));
         }
         let attempt = async || {
             let current = self.store.scope_snapshot(&of.scope).await?;

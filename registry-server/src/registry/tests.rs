@@ -112,8 +112,8 @@ impl Store for OddStore {
         self.up()?.put_mode(scope, mode, decided_on, demand).await
     }
 
-    async fn delete_modes_below(&self, context: &str) -> Result<(), StoreError> {
-        self.up()?.delete_modes_below(context).await
+    async fn delete_modes(&self, context: &str) -> Result<Option<Mode>, StoreError> {
+        self.up()?.delete_modes(context).await
     }
 
     fn uses_generation(&self, context: &str, id: SchemaId) -> u64 {

@@ -12,7 +12,7 @@ use schema_core::{SchemaId, Version};
 use super::connection::Connection;
 use super::queue::Queue;
 use super::reads::{Reads, contents, lists};
-use super::writes::{DeleteContext, DeleteModesBelow, DeleteVersions, Insert, PutConfig, PutMode};
+use super::writes::{DeleteContext, DeleteModes, DeleteVersions, Insert, PutConfig, PutMode};
 use super::{
     ConfigRecord, ContextRemoved, DeleteMode, Deleted, ImportDemand, Inserted, Mode, ModePut, NewVersion, Put,
     Referrer, Removed, Revision, SchemaUse, Scope, ScopeSnapshot, Shown, Store, StoreError, StoredSchema, SubjectKey,
@@ -109,8 +109,8 @@ impl<B: Backend> Store for B {
         self.writes().submit(PutMode::new(scope.clone(), mode, decided_on, demand)?).await
     }
 
-    async fn delete_modes_below(&self, context: &str) -> Result<(), StoreError> {
-        self.writes().submit(DeleteModesBelow { context: Arc::from(context) }).await
+    async fn delete_modes(&self, context: &str) -> Result<Option<Mode>, StoreError> {
+        self.writes().submit(DeleteModes { context: Arc::from(context) }).await
     }
 
     async fn schema(&self, context: &str, id: SchemaId) -> Result<Option<StoredSchema>, StoreError> {

@@ -88,7 +88,8 @@ macro_rules! store_conformance {
                 import_wants_no_live_version_in_its_scope, import_takes_soft_deleted_remains_of_its_scope_along,
                 import_takes_remains_along_that_refer_to_each_other,
                 import_leaves_remains_that_something_outside_refers_to,
-                modes_below_a_context_are_removed_and_no_others,
+                modes_of_a_context_and_below_are_removed_and_no_others,
+                modes_of_a_context_and_below_go_together,
                 a_subject_whose_mode_is_removed_from_above_stays_if_it_has_more;
             contexts: a_context_is_listed_from_its_first_version, a_context_with_versions_stays,
                 a_deleted_context_keeps_its_settings_and_its_last_id, subjects_and_ids_are_found_across_contexts,

@@ -95,8 +95,8 @@ impl Store for Metered {
         self.timed(Operation::PutMode, self.inner.put_mode(scope, mode, decided_on, demand)).await
     }
 
-    async fn delete_modes_below(&self, context: &str) -> Result<(), StoreError> {
-        self.timed(Operation::DeleteModes, self.inner.delete_modes_below(context)).await
+    async fn delete_modes(&self, context: &str) -> Result<Option<Mode>, StoreError> {
+        self.timed(Operation::DeleteModes, self.inner.delete_modes(context)).await
     }
 
     async fn schema(&self, context: &str, id: SchemaId) -> Result<Option<StoredSchema>, StoreError> {

@@ -103,8 +103,8 @@ pub trait Store: Debug + Send + Sync + 'static {
         demand: ImportDemand,
     ) -> Result<ModePut, StoreError>;
 
-    /// Removes the modes of all subjects of a context.
-    async fn delete_modes_below(&self, context: &str) -> Result<(), StoreError>;
+    /// Removes the mode of a context and those of all its subjects; the one that the context had.
+    async fn delete_modes(&self, context: &str) -> Result<Option<Mode>, StoreError>;
 
     /// The content behind an id of a context.
     async fn schema(&self, context: &str, id: SchemaId) -> Result<Option<StoredSchema>, StoreError>;

@@ -76,7 +76,7 @@ pub(super) fn settings(
 }
 
 /// A mode by its stored name; `None` where an outer join found none.
-fn mode(operation: &'static str, row: &impl StoredRow, index: usize) -> Result<Option<Mode>, StoreError> {
+pub(super) fn mode(operation: &'static str, row: &impl StoredRow, index: usize) -> Result<Option<Mode>, StoreError> {
     let name = row.text(operation, index)?;
     name.map(|name| {
         names::mode_of(name).ok_or_else(|| StoreError::corrupt(operation, format!("`{name}` is not a mode")))

@@ -22,7 +22,7 @@ pub(super) use config::PutConfig;
 pub(super) use context::DeleteContext;
 pub(super) use delete::DeleteVersions;
 pub(super) use insert::Insert;
-pub(super) use mode::{DeleteModesBelow, PutMode};
+pub(super) use mode::{DeleteModes, PutMode};
 pub(super) use ping::Ping;
 
 /// Ids and versions are Java's signed 32-bit numbers on the wire.

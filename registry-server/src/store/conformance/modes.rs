@@ -199,24 +199,29 @@ pub async fn import_leaves_remains_that_something_outside_refers_to(store: &Arc<
     assert_eq!(subjects(store, ".team", "", Deleted::Include).await, Vec::<Arc<str>>::new());
 }
 
-pub async fn modes_below_a_context_are_removed_and_no_others(store: &Arc<dyn Store>) {
+pub async fn modes_of_a_context_and_below_are_removed_and_no_others(store: &Arc<dyn Store>) {
     let below = [subject_in(".team", "s"), subject_in(".team", "t")].map(Scope::Subject);
-    let others = [Scope::Context(Arc::from(".team")), Scope::Subject(subject("s")), Scope::Global];
+    let own = Scope::Context(Arc::from(".team"));
+    let others = [Scope::Context(Arc::from(".other")), Scope::Subject(subject("s")), Scope::Global];
     for scope in below.iter().chain(&others) {
         put(store, scope, Some(Mode::ReadOnly), ImportDemand::Nothing).await;
     }
+    put(store, &own, Some(Mode::Forward), ImportDemand::Nothing).await;
     let before = store.scope_snapshot(&below[0]).await.unwrap().revision;
 
-    store.delete_modes_below(".team").await.unwrap();
-    store.delete_modes_below(".nothing").await.unwrap();
+    assert_eq!(store.delete_modes(".team").await.unwrap(), Some(Mode::Forward));
+    assert_eq!(store.delete_modes(".nothing").await.unwrap(), None);
 
-    for scope in &below {
+    for scope in below.iter().chain([&own]) {
         assert_eq!(mode_of(store, scope).await, None, "{scope:?}");
     }
     for scope in &others {
         assert_eq!(mode_of(store, scope).await, Some(Mode::ReadOnly), "{scope:?}");
     }
-    assert_ne!(store.scope_snapshot(&below[0]).await.unwrap().revision, before);
+    let after = store.scope_snapshot(&below[0]).await.unwrap().revision;
+    assert!(after.subject != before.subject && after.context != before.context, "{before:?}, {after:?}");
+    assert_eq!(store.delete_modes(".team").await.unwrap(), None, "again");
+    assert_eq!(store.scope_snapshot(&below[0]).await.unwrap().revision, after, "nothing was there");
 }
 
 pub async fn a_subject_whose_mode_is_removed_from_above_stays_if_it_has_more(store: &Arc<dyn Store>) {
@@ -230,7 +235,7 @@ pub async fn a_subject_whose_mode_is_removed_from_above_stays_if_it_has_more(sto
     }
     let before = store.revision(&used).await.unwrap();
 
-    store.delete_modes_below(".team").await.unwrap();
+    store.delete_modes(".team").await.unwrap();
 
     assert_eq!(store.revision(&bare).await.unwrap().subject, 0, "nothing is left of it");
     assert_eq!(versions(store, &used).await.len(), 1);
@@ -238,4 +243,27 @@ pub async fn a_subject_whose_mode_is_removed_from_above_stays_if_it_has_more(sto
     let settings = store.scope_snapshot(&Scope::Subject(configured)).await.unwrap().settings;
     assert_eq!(settings.subject.config.and_then(|config| config.normalize), Some(true));
     assert_eq!(register(store, &used, "another").await, pair(2, 2));
+}
+
+pub async fn modes_of_a_context_and_below_go_together(store: &Arc<dyn Store>) {
+    const ROUNDS: u32 = 50;
+    let key = subject_in(".team", "s");
+    let writer = {
+        let (store, key) = (Arc::clone(store), key.clone());
+        tokio::spawn(async move {
+            for _ in 0..ROUNDS {
+                // From below upwards, so that only a delete could leave the context's alone.
+                for scope in [Scope::Subject(key.clone()), Scope::Context(key.context.clone())] {
+                    put(&store, &scope, Some(Mode::ReadOnly), ImportDemand::Nothing).await;
+                }
+                assert_eq!(store.delete_modes(&key.context).await.unwrap(), Some(Mode::ReadOnly));
+            }
+        })
+    };
+
+    while !writer.is_finished() {
+        let settings = store.subject_snapshot(&key).await.unwrap().settings;
+        assert!(settings.context.mode.is_none() || settings.subject.mode.is_some(), "half of a delete is seen");
+    }
+    writer.await.unwrap();
 }

@@ -66,7 +66,7 @@ async fn make(store: &Arc<dyn Store>, key: &SubjectKey, change: Change) {
         Change::RemoveMode => put_mode(store, &Scope::Subject(key.clone()), None).await,
         Change::ModesBelow => {
             put_mode(store, &Scope::Subject(key.clone()), Some(Mode::ReadOnly)).await;
-            store.delete_modes_below(&key.context).await.unwrap();
+            store.delete_modes(&key.context).await.unwrap();
         }
         Change::Purge => {
             drop(store.delete_subject(key, DeleteMode::Soft, revision).await.unwrap());

@@ -85,14 +85,14 @@ impl Write for PutMode {
     }
 }
 
-/// [`delete_modes_below`](super::super::super::Store::delete_modes_below).
-pub(in super::super) struct DeleteModesBelow {
+/// [`delete_modes`](super::super::super::Store::delete_modes).
+pub(in super::super) struct DeleteModes {
     pub(in super::super) context: Arc<str>,
 }
 
 #[async_trait]
-impl Write for DeleteModesBelow {
-    type Output = ();
+impl Write for DeleteModes {
+    type Output = Option<Mode>;
 
     const OPERATION: &'static str = "delete modes";
 
@@ -104,22 +104,40 @@ impl Write for DeleteModesBelow {
         locks.change_context(&self.context);
     }
 
-    async fn apply<C: Connection>(&self, connection: &mut C, changes: &mut Changes) -> Result<(), StoreError> {
-        let change = next_change(Self::OPERATION, connection, changes).await?;
+    async fn apply<C: Connection>(
+        &self,
+        connection: &mut C,
+        changes: &mut Changes,
+    ) -> Result<Option<Mode>, StoreError> {
+        self.delete_below(connection, changes).await?;
+        let scope = Scope::Context(Arc::clone(&self.context));
+        let (kind, context, subject) = scope_key(&scope);
+        let statement = include_str!("../sql/remove_mode.sql");
+        let own = connection.optional_row(Self::OPERATION, statement, values![kind, context, subject]).await?;
+        let Some(own) = own else { return Ok(None) };
+        raise(Self::OPERATION, connection, changes, &scope).await?;
+        rows::mode(Self::OPERATION, &own, 0)
+    }
+}
+
+impl DeleteModes {
+    /// Those of the context's subjects.
+    async fn delete_below<C: Connection>(&self, connection: &mut C, changes: &mut Changes) -> Result<(), StoreError> {
+        let operation = Self::OPERATION;
+        let change = next_change(operation, connection, changes).await?;
         let key = |row: &C::Row| {
-            let subject = rows::text(Self::OPERATION, row, 0)?;
+            let subject = rows::text(operation, row, 0)?;
             Ok::<_, StoreError>(SubjectKey { context: Arc::clone(&self.context), subject })
         };
         let raised = values![&*self.context, change];
-        let number = stored_u64(Self::OPERATION, change)?;
+        let number = stored_u64(operation, change)?;
         // Every subject that has a mode has a row.
-        let statement = include_str!("../sql/raise_subjects_with_mode.sql");
-        for row in connection.rows(Self::OPERATION, statement, raised).await? {
+        for row in connection.rows(operation, include_str!("../sql/raise_subjects_with_mode.sql"), raised).await? {
             changes.subject(key(&row)?, number);
         }
         let statement = include_str!("../sql/remove_modes_below.sql");
-        connection.execute(Self::OPERATION, statement, values![&*self.context]).await?;
-        for row in connection.rows(Self::OPERATION, include_str!("../sql/remove_idle_subjects.sql"), raised).await? {
+        connection.execute(operation, statement, values![&*self.context]).await?;
+        for row in connection.rows(operation, include_str!("../sql/remove_idle_subjects.sql"), raised).await? {
             changes.subject_gone(key(&row)?);
         }
         Ok(())
