@@ -7,6 +7,7 @@
 mod carried;
 mod compare;
 mod differences;
+mod settings;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader};
@@ -39,7 +40,7 @@ struct Scenario {
     steps: Vec<Step>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 struct Step {
     method: String,
     path: String,

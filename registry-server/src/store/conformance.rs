@@ -83,7 +83,7 @@ macro_rules! store_conformance {
                 another_id_is_preferred_when_the_preferred_one_goes, a_removal_leaves_the_preferred_id_when_it_stays,
                 a_taken_number_is_replaced, a_taken_number_that_is_referred_to_stays,
                 numbers_beyond_31_bits_are_refused;
-            modes: a_mode_reads_back_at_every_scope, what_is_narrower_than_a_scope_is_not_shown,
+            modes: a_mode_reads_back_at_every_scope, of_what_is_narrower_than_a_scope_only_the_default_context_is_shown,
                 a_mode_that_is_removed_is_not_set, a_stale_change_of_settings_is_refused,
                 import_wants_no_live_version_in_its_scope, import_takes_soft_deleted_remains_of_its_scope_along,
                 import_takes_remains_along_that_refer_to_each_other,

@@ -33,7 +33,8 @@ pub enum Scope {
     Global,
 }
 
-/// Something of each scope that applies to a subject, or to a scope; the members narrower than that scope are empty.
+/// Something of each scope that applies to a subject, or to a scope. Of what is narrower than that scope only the
+/// default context's is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Scopes<T> {
     /// The subject's own.

@@ -52,13 +52,11 @@ fn config_record(
     }))
 }
 
-/// The settings of rows whose columns, from `first` on, are those of `select_settings.sql`, without scopes that are
-/// narrower than `narrowest`.
+/// The settings of rows whose columns, from `first` on, are those of `select_settings.sql`.
 pub(super) fn settings(
     operation: &'static str,
     found: &[impl StoredRow],
     first: usize,
-    narrowest: Narrowest,
 ) -> Result<Scopes<Settings>, StoreError> {
     let mut scopes = Scopes::<Settings>::default();
     for row in found {
@@ -67,7 +65,7 @@ pub(super) fn settings(
         match number(operation, row, first)? {
             0 => scopes.subject = settings,
             1 => scopes.context = settings,
-            2 if narrowest < Narrowest::Global => scopes.default_context = settings,
+            2 => scopes.default_context = settings,
             3 => scopes.global = settings,
             _ => {}
         }
@@ -153,40 +151,10 @@ pub(super) fn counter(operation: &'static str, row: &impl StoredRow, index: usiz
     stored_u64(operation, number(operation, row, index)?)
 }
 
-/// The counters of `select_revision.sql`, without those that are narrower than `scope`.
-pub(super) fn revision(
-    operation: &'static str,
-    row: &impl StoredRow,
-    first: usize,
-    scope: Narrowest,
-) -> Result<Revision, StoreError> {
-    let counter = |at: usize, narrowest: Narrowest| {
-        if scope <= narrowest { counter(operation, row, first + at) } else { Ok(0) }
-    };
-    Ok(Revision {
-        global: counter(0, Narrowest::Global)?,
-        default_context: counter(1, Narrowest::Context)?,
-        context: counter(2, Narrowest::Context)?,
-        subject: counter(3, Narrowest::Subject)?,
-    })
-}
-
-/// A kind of scope, the narrowest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Narrowest {
-    Subject,
-    Context,
-    Global,
-}
-
-impl Narrowest {
-    pub(super) fn of(scope: &Scope) -> Self {
-        match scope {
-            Scope::Subject(_) => Self::Subject,
-            Scope::Context(_) => Self::Context,
-            Scope::Global => Self::Global,
-        }
-    }
+/// The counters of `select_revision.sql`. Those of what a scope is not about are not found, and 0.
+pub(super) fn revision(operation: &'static str, row: &impl StoredRow, first: usize) -> Result<Revision, StoreError> {
+    let counter = |at: usize| counter(operation, row, first + at);
+    Ok(Revision { global: counter(0)?, default_context: counter(1)?, context: counter(2)?, subject: counter(3)? })
 }
 
 /// The context and the subject that a scope is about; `None` where it is about all of them.

@@ -6,7 +6,7 @@ use schema_core::SchemaId;
 use super::changes::Changes;
 use super::connection::{Connection, values};
 use super::locks::Locks;
-use super::rows::{self, Narrowest, stored_u32, stored_u64};
+use super::rows::{self, stored_u32, stored_u64};
 use super::{CONTEXT_BYTES_MAX, Revision, SUBJECT_BYTES_MAX, Scope, StoreError, StoreErrorKind, SubjectKey};
 
 mod config;
@@ -86,7 +86,7 @@ async fn revision(
 ) -> Result<Revision, StoreError> {
     let (context, subject) = rows::scope_filter(scope);
     let row = connection.row(operation, include_str!("sql/select_revision.sql"), values![context, subject]).await?;
-    rows::revision(operation, &row, 0, Narrowest::of(scope))
+    rows::revision(operation, &row, 0)
 }
 
 /// Raises the revision of a scope; makes its row when it has none.

@@ -52,6 +52,15 @@ pub(super) fn a_config_is_inherited_field_by_field(api: &mut Api) {
     // The default context's settings are its own; those of all contexts reach it, too.
     let in_force = json!({"compatibilityLevel": "NONE", "normalize": true, "compatibilityGroup": "all"});
     api.expect("GET", "/config/s?defaultToGlobal=true", None, in_force);
+    // A config of its own is completed from the default context; what stands over all contexts always is one.
+    let in_force = json!({"compatibilityLevel": "FULL", "normalize": true, "compatibilityGroup": "all"});
+    api.expect("GET", "/config/:.__GLOBAL:?defaultToGlobal=true", None, in_force);
+    api.expect(
+        "GET",
+        "/config/:.d:?defaultToGlobal=true",
+        None,
+        json!({"compatibilityLevel": "FULL", "compatibilityGroup": "all"}),
+    );
     api.register(":.c:s", RECORD_1);
     api.expect_error("POST", "/subjects/:.c:s/versions", Some(&request(RECORD_BROKEN)), 40901, "compatibility: 'FULL'");
     api.register("s", RECORD_1);

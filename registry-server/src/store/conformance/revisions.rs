@@ -90,6 +90,7 @@ pub async fn the_default_context_moves_the_revision_of_all(store: &Arc<dyn Store
     register(store, &near, "one").await;
     register(store, &far, "one").await;
     let before = [store.revision(&near).await.unwrap(), store.revision(&far).await.unwrap()];
+    let global_before = store.scope_snapshot(&Scope::Global).await.unwrap().revision;
 
     put_config(store, &Scope::Context(Arc::from(".")), ConfigRecord::default()).await;
 
@@ -102,6 +103,9 @@ pub async fn the_default_context_moves_the_revision_of_all(store: &Arc<dyn Store
         let inserted = store.insert_version(new_version(key, "two", before)).await.unwrap();
         assert_eq!(inserted, Inserted::Moved);
     }
+    // What is in force for all contexts is decided on the default context, too.
+    let put = store.put_config(&Scope::Global, Some(ConfigRecord::default()), global_before).await.unwrap();
+    assert_eq!(put, Put::Moved);
 }
 
 /// A subject with a soft-deleted version 1 and a live version 2.

@@ -11,7 +11,7 @@ use sqlx::postgres::{PgArguments, PgRow};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::super::rows::{self, Narrowest};
+use super::super::rows;
 use super::super::survive::survive;
 use super::super::{Revision, StoreError, SubjectKey};
 use super::failure::failed;
@@ -88,7 +88,7 @@ async fn answer(pool: &Pool, batch: &mut Vec<Question>) {
         let answer = match &revisions {
             Ok(rows) => rows.get(at).map_or_else(
                 || Err(StoreError::corrupt(OPERATION, "a row is missing that is always there")),
-                |row| rows::revision(OPERATION, row, 0, Narrowest::Subject),
+                |row| rows::revision(OPERATION, row, 0),
             ),
             Err(error) => Err(error.copy()),
         };

@@ -2,7 +2,7 @@
 
 use super::super::connection::values;
 use super::super::reads::{Read, Reads as _};
-use super::super::rows::{self, Narrowest, StoredRow as _};
+use super::super::rows::{self, StoredRow as _};
 use super::super::{
     Revision, Scope, ScopeSnapshot, Scopes, Settings, StoreError, SubjectKey, SubjectSnapshot, VersionEntry,
 };
@@ -49,11 +49,11 @@ async fn find(operation: &'static str, pool: &Pool, scope: &Scope) -> Result<Fou
         } else if row.number(operation, LEVEL)?.is_some() {
             settings.push(row);
         } else {
-            revision = Some(rows::revision(operation, &row, COUNTERS, Narrowest::of(scope))?);
+            revision = Some(rows::revision(operation, &row, COUNTERS)?);
         }
     }
     let Some(revision) = revision else {
         return Err(StoreError::corrupt(operation, "the table `registry` is empty"));
     };
-    Ok(Found { revision, settings: rows::settings(operation, &settings, LEVEL, Narrowest::of(scope))?, versions })
+    Ok(Found { revision, settings: rows::settings(operation, &settings, LEVEL)?, versions })
 }

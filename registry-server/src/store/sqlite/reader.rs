@@ -12,7 +12,7 @@ use sqlx::{Row, SqlitePool};
 
 use super::super::connection::{Value, values};
 use super::super::reads::{Read, Reads, read};
-use super::super::rows::{self, Narrowest};
+use super::super::rows;
 use super::super::{Revision, Scope, ScopeSnapshot, StoreError, SubjectKey, SubjectSnapshot};
 use super::connect::Location;
 use super::connection::bound;
@@ -75,7 +75,7 @@ impl Reader {
         let (settings, versions) = split_off_settings(&found);
         Ok(SubjectSnapshot {
             revision,
-            settings: rows::settings(OPERATION, settings, 0, Narrowest::Subject)?,
+            settings: rows::settings(OPERATION, settings, 0)?,
             versions: versions.iter().map(|row| rows::version_entry(OPERATION, row)).collect::<Result<_, _>>()?,
         })
     }
@@ -92,7 +92,7 @@ impl Reader {
             )
             .await?;
 
-        Ok(ScopeSnapshot { revision, settings: rows::settings(OPERATION, &found, 0, Narrowest::of(scope))? })
+        Ok(ScopeSnapshot { revision, settings: rows::settings(OPERATION, &found, 0)? })
     }
 
     /// Runs statements until nothing that they look at has changed meanwhile; the revision that stood all the time.

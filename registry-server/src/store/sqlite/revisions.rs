@@ -79,7 +79,7 @@ impl Revisions {
         match scope {
             Scope::Subject(subject) => self.of(subject),
             Scope::Context(context) => counters().of_context(context),
-            Scope::Global => Revision { global: counters().global, ..Revision::default() },
+            Scope::Global => Revision { context: 0, ..counters().of_context(DEFAULT_CONTEXT) },
         }
     }
 

@@ -7,7 +7,7 @@ use super::super::changes::Changes;
 use super::super::connection::{Connection, values};
 use super::super::locks::Locks;
 use super::super::mutants::{self, Mutant};
-use super::super::rows::{self, Narrowest, StoredRow as _, stored_u64};
+use super::super::rows::{self, StoredRow as _, stored_u64};
 use super::super::{
     Inserted, NewId, NewNumber, NewReference, NewVersion, Revision, StoreError, StoreErrorKind, SubjectKey,
 };
@@ -83,7 +83,7 @@ impl Insert {
         let row = connection.row(OPERATION, C::STATEMENTS.select_insert_state, looked_at).await?;
         let preferred_id = row.number(OPERATION, 6)?;
         Ok(State {
-            revision: rows::revision(OPERATION, &row, 0, Narrowest::Subject)?,
+            revision: rows::revision(OPERATION, &row, 0)?,
             change: rows::number(OPERATION, &row, 4)?,
             last_id: rows::id(OPERATION, &row, 5)?,
             preferred_id: preferred_id.map(|id| schema_id(OPERATION, id)).transpose()?,
