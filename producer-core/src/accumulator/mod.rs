@@ -425,8 +425,8 @@ impl Accumulator {
             queue.topic_recreated(topic_id);
         }
         queue.topic_id = topic_id;
-        queue.leader_epoch = leader.epoch;
-        if queue.ready.node() == leader.node {
+        let is_newer = queue.led_since(leader.epoch);
+        if queue.ready.node() == leader.node && !is_newer {
             return;
         }
         queue.ready = ready;

@@ -133,6 +133,8 @@ struct Entry {
     state: State,
     stamp: Option<Stamp>,
     attempts: u32,
+    /// The leader's epoch when it was last sent.
+    leader_epoch: i32,
     /// It was in a request, or what it was cut from was.
     was_sent: bool,
     /// What is known of the attempts that have had their answer.
@@ -270,6 +272,21 @@ impl Queue {
         self.needs_new_epoch = self.writer.is_some();
     }
 
+    /// Learns of the leader's epoch; whether it is a newer one. What was refused under an older epoch waits no longer,
+    /// as in Java: the pause is for a leader that has not changed.
+    pub(super) fn led_since(&mut self, leader_epoch: i32) -> bool {
+        let is_newer = leader_epoch > self.leader_epoch;
+        self.leader_epoch = leader_epoch;
+        if is_newer {
+            for entry in &mut self.entries {
+                if let State::Waiting { not_before } = &mut entry.state {
+                    *not_before = None;
+                }
+            }
+        }
+        is_newer
+    }
+
     /// Begins a batch; the one before is sealed.
     pub(super) fn begin(&mut self, mut batch: OpenBatch) {
         batch.callbacks().expect(self.callback_run);
@@ -291,6 +308,7 @@ impl Queue {
             state: State::Waiting { not_before: None },
             stamp: None,
             attempts: 0,
+            leader_epoch: -1,
             was_sent: false,
             outcome: Outcome::NotWritten,
             is_settled: false,
@@ -453,6 +471,7 @@ impl Queue {
         let entry = &mut self.entries[index];
         entry.state = State::InFlight { node };
         entry.attempts += 1;
+        entry.leader_epoch = self.leader_epoch;
         self.obstacle = None;
         let facts = BatchFacts {
             records: entry.batch.count.cast_unsigned(),

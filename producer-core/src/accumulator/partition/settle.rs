@@ -40,6 +40,8 @@ impl Queue {
                 // Later batches fail because of the earlier one; only the oldest shows what the broker lacks.
                 self.needs_new_epoch |= needs_new_epoch && index == 0;
                 let entry = &mut self.entries[index];
+                // The pause is for a leader that has not changed meanwhile.
+                let not_before = not_before.filter(|_| entry.leader_epoch >= self.leader_epoch);
                 entry.state = State::Waiting { not_before };
                 entry.outcome = entry.outcome.or(outcome);
                 entry.last_failure = Some(reason);
@@ -109,6 +111,7 @@ impl Queue {
             state: entry.state,
             stamp: entry.stamp.map(|stamp| Stamp { sequence: after_left(stamp), ..stamp }),
             attempts,
+            leader_epoch: entry.leader_epoch,
             was_sent: entry.was_sent,
             outcome: entry.outcome,
             is_settled: false,

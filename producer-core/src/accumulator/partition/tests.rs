@@ -191,6 +191,28 @@ fn a_retry_keeps_its_pause() {
 }
 
 #[test]
+fn a_leader_of_a_newer_epoch_is_not_waited_for() {
+    for (learned_first, epoch, waits) in [(false, 1, false), (true, 1, false), (false, 0, true), (true, 0, true)] {
+        let mut case = Case::new();
+        case.seal(1);
+        let (entry, _, _) = case.take(FIRST, 0).unwrap();
+        if learned_first {
+            case.queue.led_since(epoch);
+        }
+        let not_before = Some(case.at(100));
+        let verdict =
+            Verdict::Retry { not_before, outcome: Outcome::NotWritten, needs_new_epoch: false, reason: "moved".into() };
+        case.queue.settle(entry, verdict, &RULES, Instant::now());
+        if !learned_first {
+            case.queue.led_since(epoch);
+        }
+
+        let expected = if waits { Readiness::Wait(not_before) } else { Readiness::Ready };
+        assert_eq!(case.readiness(0), expected, "epoch {epoch}, known before the refusal: {learned_first}");
+    }
+}
+
+#[test]
 fn a_gap_at_the_head_starts_an_epoch_with_sequences_from_zero() {
     let mut case = Case::new().past_the_first();
     (0..2).for_each(|_| case.seal(3));
