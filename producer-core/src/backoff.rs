@@ -11,15 +11,15 @@ pub(crate) fn patience(unanswered: u32, request_timeout: Duration) -> Duration {
     PATIENCE.saturating_mul(1 << unanswered.min(16)).min(request_timeout)
 }
 
-/// The pause before attempt `attempt` (from 1) of something that failed: `first` doubled each time, at most
-/// `max`, +-20 % so that many clients do not return at the same instant.
+/// The pause before attempt `attempt` (from 1) of something that failed: `first` doubled each time, +-20 % so that many
+/// clients do not return at the same instant, at most `max`; a `max` below `first` is the pause each time.
 pub(crate) fn pause(first: Duration, max: Duration, attempt: u32) -> Duration {
-    jittered(without_jitter(first, max, attempt), fastrand::f64())
+    jittered(without_jitter(first, max, attempt), fastrand::f64()).min(max)
 }
 
 fn without_jitter(first: Duration, max: Duration, attempt: u32) -> Duration {
     let factor = 1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
-    first.saturating_mul(factor).min(max.max(first))
+    first.saturating_mul(factor).min(max)
 }
 
 /// `random` is in 0..1.
@@ -37,6 +37,8 @@ mod tests {
         let pauses = [1, 2, 3, 4, 5, 40, u32::MAX].map(|attempt| without_jitter(first, max, attempt).as_millis());
 
         assert_eq!(pauses, [100, 200, 400, 800, 1000, 1000, 1000]);
+        assert_eq!([1, 2].map(|attempt| without_jitter(max, first, attempt)), [first; 2], "a constant pause");
+        assert!((1..100).all(|attempt| pause(first, max, attempt) <= max));
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub enum WaitError {
 /// A producer whose calls wait. Clones are handles to the same producer.
 ///
 /// It brings its own runtime, of two threads. No call that waits works inside an async runtime, the callbacks of
-/// this producer included: it answers `WouldDeadlock` there. That is so wherever Tokio knows a current runtime, and
+/// this producer included: it answers `WouldDeadlock` there, and [`try_send`](Self::try_send) is for such places. That is so wherever Tokio knows a current runtime, and
 /// so under `Handle::enter` and in `spawn_blocking` too, where a wait would do no harm.
 ///
 /// When the last handle is dropped, what was taken is still sent as long as the process lives, and nobody waits for
@@ -133,6 +133,16 @@ impl<K: 'static, V: 'static> Producer<K, V> {
             return Err(SendError { record, error: ProduceError::WouldDeadlock });
         }
         let delivery = self.inner.handle.block_on(self.inner.producer.send(record))?;
+        Ok(Delivery { delivery, handle: self.inner.handle.clone() })
+    }
+
+    /// As [`Producer::try_send`](crate::Producer::try_send); works everywhere, in the callbacks of this producer too.
+    ///
+    /// # Errors
+    /// As `send`, or [`ProduceError::WouldWait`].
+    #[expect(clippy::result_large_err, reason = "the record is given back whole, as by the async producer")]
+    pub fn try_send(&self, record: ProducerRecord<K, V>) -> Result<Delivery, SendError<K, V>> {
+        let delivery = self.inner.producer.try_send(record)?;
         Ok(Delivery { delivery, handle: self.inner.handle.clone() })
     }
 

@@ -10,13 +10,14 @@ mod settings;
 mod value;
 
 use std::fmt;
+use std::time::Duration;
 
 pub use self::choice::{Acks, Compression, DnsLookup, MetadataRecovery};
 pub use self::settings::ProducerConfig;
 pub(crate) use self::value::Named;
 
 use self::settings::KEYS;
-use self::value::Setting as _;
+use self::value::{INT, Setting as _};
 use crate::connection::Endpoint;
 
 /// Brokers remember this many batches of a producer per partition, so no more may be in flight with idempotence.
@@ -111,7 +112,7 @@ impl ProducerConfig {
                 self.batch_bytes, self.buffer_bytes
             ));
         }
-        let shortest = self.linger.saturating_add(self.request_timeout);
+        let shortest = self.shortest_delivery();
         if self.delivery_timeout < shortest {
             problems.push(format!(
                 "`delivery.timeout.ms` is {}: expected at least `linger.ms` + `request.timeout.ms`, {}",
@@ -119,6 +120,11 @@ impl ProducerConfig {
                 shortest.as_millis()
             ));
         }
+    }
+
+    /// `linger.ms` + `request.timeout.ms`, as far as Java's `int` goes: what `delivery.timeout.ms` has to be at least.
+    fn shortest_delivery(&self) -> Duration {
+        self.linger.saturating_add(self.request_timeout).min(Duration::from_millis(INT.unsigned_abs()))
     }
 
     fn check_idempotence(&self, problems: &mut Vec<String>) {

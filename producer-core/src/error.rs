@@ -40,6 +40,12 @@ pub enum ProduceError {
     /// A blocking call was made where it would stop the runtime that it waits for.
     #[error("a call that waits would stop the threads of the async runtime that it is made in")]
     WouldDeadlock,
+    /// [`try_send`](crate::Producer::try_send) had something to wait for.
+    #[error("a record for topic `{topic}` has to wait for the topic, a serializer or room: try again, or use `send`")]
+    WouldWait {
+        /// Topic.
+        topic: Arc<str>,
+    },
     /// `close` gave up on the record when its timeout ended.
     #[error("the producer was closed before `{topic}` partition {partition} acknowledged the record")]
     Aborted {
@@ -209,7 +215,8 @@ impl ProduceError {
     #[must_use]
     pub fn is_retriable(&self) -> bool {
         match self {
-            Self::SerializerNotReady { .. }
+            Self::WouldWait { .. }
+            | Self::SerializerNotReady { .. }
             | Self::TopicUnknown { .. }
             | Self::BufferFull { .. }
             | Self::Expired { .. }

@@ -5,7 +5,8 @@
 
 mod refresher;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -24,10 +25,10 @@ use crate::error_code::{
     self, INVALID_TOPIC_EXCEPTION, LEADER_NOT_AVAILABLE, TOPIC_AUTHORIZATION_FAILED, UNKNOWN_TOPIC_OR_PARTITION,
 };
 
-/// Acts on a new state; told which topics are other than before.
 /// How long a topic may be missing before it is said: one that a cluster is just making is there sooner.
 const ABSENCE_TOLD_AFTER: Duration = Duration::from_secs(1);
 
+/// Acts on a new state; told which topics are other than before.
 type Apply = dyn Fn(&Cluster, &[Arc<str>]) + Send + Sync;
 
 /// What others want to know, and know.
@@ -160,11 +161,12 @@ impl Metadata {
         self.refresh.notify_one();
     }
 
-    /// Asks for a topic from now on, if that is not done already.
+    /// Asks for a topic from now on, if that is not done already, and for what is new about it.
     pub(crate) fn want(&self, topic: &str) {
-        let new = Wanted { waiters: 0, last_used: Instant::now(), is_absence_told: false };
-        self.lock().wanted.entry(topic.into()).or_insert(new);
-        self.new_topic.notify_one();
+        if let Entry::Vacant(place) = self.lock().wanted.entry(topic.into()) {
+            place.insert(Wanted { waiters: 0, last_used: Instant::now(), is_absence_told: false });
+            self.new_topic.notify_one();
+        }
         self.request_refresh();
     }
 

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use futures_util::FutureExt as _;
 use tokio::task::coop;
 use tracing::Instrument as _;
 
@@ -49,6 +50,9 @@ thread_local! {
 /// replica lives, once, and the records of a partition keep the order in which `send` took them. A delivery
 /// that fails says by [`ProduceError::outcome`] whether the record may still be there. Without idempotence a
 /// retry may write a record twice, and may reorder unless one request is in flight.
+///
+/// A topic that is deleted and made again gets what was taken for it before, once: records that were not acknowledged
+/// by the old one, with sequences of their own in the new one.
 ///
 /// # Lifetime
 ///
@@ -182,6 +186,28 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         self.take_in(record, None::<Callback>)
     }
 
+    /// As [`send`](Self::send), but never waits, and needs no async: from a callback, for instance.
+    ///
+    /// A topic that is not known yet is asked for, so that a later call finds it, and so is a partition that the topic
+    /// had not when it was last asked for. A serializer that has something to fetch does so only in `send`.
+    ///
+    /// # Errors
+    /// As `send`, or [`ProduceError::WouldWait`]; the record is given back.
+    #[expect(clippy::result_large_err, reason = "the record is given back whole, as by `send`")]
+    pub fn try_send(&self, mut record: ProducerRecord<K, V>) -> Result<Delivery, SendError<K, V>> {
+        let mut callback = None::<Callback>;
+        if let Some(delivery) = self.inner.take_at_once(&mut record, &mut callback) {
+            return Ok(delivery);
+        }
+        let (own_headers, topic) = (record.headers.len(), record.topic.clone());
+        self.inner.interceptors.on_send(&mut record);
+        let deadline = self.inner.core.deadline(false);
+        let enqueued = self.inner.enqueue(&mut record, &mut Vec::new(), &mut callback, deadline).now_or_never();
+        // There is nothing in it that waits with such a deadline.
+        let result = enqueued.unwrap_or(Err(ProduceError::WouldWait { topic }));
+        result.map_err(|error| self.refuse(record, own_headers, error))
+    }
+
     /// Sends a record and waits until it is acknowledged.
     ///
     /// For one record at a time; to keep many on their way, use [`send`](Self::send) and await the deliveries later.
@@ -300,21 +326,22 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         let mut scratch = SCRATCH.take();
         scratch.clear();
         let own_headers = record.headers.len();
-        let interceptors = &self.inner.interceptors;
-        if !interceptors.is_empty() {
-            interceptors.on_send(&mut record);
-        }
-        let result = self.inner.enqueue(&mut record, &mut scratch, &mut callback).await;
+        self.inner.interceptors.on_send(&mut record);
+        let deadline = self.inner.core.deadline(true);
+        let result = self.inner.enqueue(&mut record, &mut scratch, &mut callback, deadline).await;
         if scratch.capacity() <= SCRATCH_BYTES_MAX {
             SCRATCH.set(scratch);
         }
-        result.map_err(|error| {
-            self.inner.core.count_refused();
-            interceptors.on_acknowledgement(Err(&error), &record.headers);
-            // What serializers and interceptors added would be added again when the record is sent again.
-            record.headers.truncate(own_headers);
-            SendError { record, error }
-        })
+        result.map_err(|error| self.refuse(record, own_headers, error))
+    }
+
+    /// Gives a record back.
+    fn refuse(&self, mut record: ProducerRecord<K, V>, own_headers: usize, error: ProduceError) -> SendError<K, V> {
+        self.inner.core.count_refused();
+        self.inner.interceptors.on_acknowledgement(Err(&error), &record.headers);
+        // What serializers and interceptors added would be added again when the record is sent again.
+        record.headers.truncate(own_headers);
+        SendError { record, error }
     }
 }
 
@@ -324,6 +351,7 @@ fn tcp(config: &ProducerConfig) -> Arc<dyn Transport> {
     Arc::new(Tcp {
         send_buffer_bytes: bytes(config.send_buffer_bytes),
         receive_buffer_bytes: bytes(config.receive_buffer_bytes),
+        user_timeout: Some(config.request_timeout),
     })
 }
 
@@ -370,13 +398,13 @@ impl<K: 'static, V: 'static> Inner<K, V> {
         record: &mut ProducerRecord<K, V>,
         scratch: &mut Vec<u8>,
         callback: &mut Option<Callback>,
+        // The clock is read only if something has to be waited for.
+        mut deadline: Deadline,
     ) -> Result<R, ProduceError> {
         let core = &*self.core;
         core.check_open()?;
         core.check_topic_name(&record.topic)?;
         let timestamp = timestamp_of(record.timestamp)?;
-        // The clock is read only if something has to be waited for.
-        let mut deadline = core.deadline();
 
         let parts = self.serialize(record, scratch, &mut deadline).await?;
         let view = parts.view(timestamp, scratch, &record.headers);
@@ -405,6 +433,7 @@ impl<K: 'static, V: 'static> Inner<K, V> {
                 Serialized::NotReady(part, preparation) => (part, preparation),
             };
             let topic = &record.topic;
+            deadline.check_wait(topic)?;
             match tokio::time::timeout_at(deadline.at(), preparation).await {
                 Ok(Ok(())) => {}
                 Ok(Err(source)) => {

@@ -91,7 +91,7 @@ impl Reading<'_> {
     fn take_block_on_buffer_full(&mut self, value: &str) {
         let key = BLOCK_ON_BUFFER_FULL;
         match &*value.to_ascii_lowercase() {
-            "true" if self.given.contains_key("max.block.ms") => {
+            "true" if ["max.block.ms", "metadata.fetch.timeout.ms"].iter().any(|now| self.given.contains_key(now)) => {
                 self.warnings.push(format!("`{key}` is an old setting, and `max.block.ms` is set: `{key}` is ignored"));
             }
             "true" => {
@@ -134,7 +134,7 @@ impl Reading<'_> {
                 self.warnings.push(format!("idempotence is off because {against}: retries may write a record twice"));
             }
         }
-        let shortest = config.linger.saturating_add(config.request_timeout);
+        let shortest = config.shortest_delivery();
         if !self.explicit.contains("delivery.timeout.ms") && config.delivery_timeout < shortest {
             config.delivery_timeout = shortest;
             self.warnings.push(format!(
@@ -144,6 +144,16 @@ impl Reading<'_> {
         }
         if self.explicit.contains("reconnect.backoff.ms") && !self.explicit.contains("reconnect.backoff.max.ms") {
             config.reconnect_backoff_max = config.reconnect_backoff;
+        }
+        for (key, first, max) in [
+            ("retry.backoff", config.retry_backoff, config.retry_backoff_max),
+            ("reconnect.backoff", config.reconnect_backoff, config.reconnect_backoff_max),
+            ("socket.connection.setup.timeout", config.connection_setup_timeout, config.connection_setup_timeout_max),
+        ] {
+            if first > max {
+                let max = max.as_millis();
+                self.warnings.push(format!("`{key}.ms` is above `{key}.max.ms`: it is {max} ms each time"));
+            }
         }
     }
 }

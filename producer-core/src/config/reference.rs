@@ -11,10 +11,12 @@ const INTRODUCTION: &str = "\
 This page is made from the table in `producer-core/src/config/settings.rs`, which is the only source; a test
 compares the two.
 
-Names, units and defaults are those of Java's client 4.x, so that one properties file serves both. In Rust each is
-a field of `ProducerConfig`; `ProducerConfig::from_properties` reads them by name. All settings are checked together
-when a producer is made, and every problem is told at once. A key that is not known is warned about, with the known
-one that is nearest to it.
+Names, units and defaults are those of Java's client 4.x, so that one properties file serves both. Six ranges are
+narrower than Java's, and a value outside is refused: `request.timeout.ms`, `metadata.max.age.ms` and
+`metrics.sample.window.ms` are at least 1, `batch.size` and `max.request.size` at most 1 GiB, and `max.in.flight.requests.per.connection` at most 1000. In Rust
+each setting is a field of `ProducerConfig`; `ProducerConfig::from_properties` reads them by name. All settings are
+checked together when a producer is made, and every problem is told at once. A key that is not known is warned about,
+with the known one that is nearest to it.
 
 ";
 

@@ -128,13 +128,15 @@ settings! {
     /// `linger.ms` + `request.timeout.ms`; in a file that does not set it, it grows to that.
     "delivery.timeout.ms" delivery_timeout: Duration = Duration::from_secs(120), Values::milliseconds(0, INT);
 
-    /// How often a batch is sent again, within `delivery.timeout.ms`.
+    /// How often a batch is sent again, within `delivery.timeout.ms`. Every attempt counts, as in Java, also one that
+    /// was refused because the leader has moved.
     "retries" retries: u32 = 2_147_483_647, Values::number(0, INT);
 
     /// Pause before the first retry, doubled for each further one, 20 % more or less.
     "retry.backoff.ms" retry_backoff: Duration = Duration::from_millis(100), Values::milliseconds(0, FOREVER_MS);
 
-    /// The longest pause before a retry.
+    /// The longest pause before a retry; below `retry.backoff.ms`, the pause before each. A newer leader is not waited
+    /// for.
     "retry.backoff.max.ms" retry_backoff_max: Duration = Duration::from_secs(1), Values::milliseconds(0, FOREVER_MS);
 
     /// Requests without an answer per broker. With idempotence at most 5.
@@ -214,6 +216,13 @@ settings! {
 
     /// The system's buffer for what is received (`SO_RCVBUF`). -1 leaves it to the system.
     "receive.buffer.bytes" receive_buffer_bytes: Option<usize> = Some(32_768), Values::bytes(-1, INT);
+
+    /// Over so many windows of time the averages, maxima and rates of metrics go, the current one included.
+    "metrics.num.samples" metrics_samples: u32 = 2, Values::number(1, INT);
+
+    /// The length of such a window.
+    "metrics.sample.window.ms" metrics_sample_window: Duration = Duration::from_secs(30),
+        Values::milliseconds(1, FOREVER_MS);
 
     /// Every address of a name is tried. With `resolve_canonical_bootstrap_servers_only` each address of a name in
     /// `bootstrap.servers` is moreover a server of its own, by its number: the next one is asked if it does not answer.

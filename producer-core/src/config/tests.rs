@@ -168,6 +168,25 @@ fn a_delivery_timeout_that_is_not_set_grows_and_one_that_is_set_is_refused() {
 }
 
 #[test]
+fn a_linger_for_ever_needs_no_longer_delivery_timeout_than_java_can_say() {
+    let (grown, warning) = warned(&[("linger.ms", "9223372036854775807")]);
+
+    assert_eq!(grown.delivery_timeout.as_millis(), 2_147_483_647);
+    assert!(warning.contains("raised to 2147483647"), "{warning}");
+    config(&[("linger.ms", "9223372036854775807"), ("delivery.timeout.ms", "2147483647")]);
+}
+
+#[test]
+fn a_pause_above_its_maximum_is_constant_and_warned_about() {
+    for key in ["retry.backoff.ms", "socket.connection.setup.timeout.ms"] {
+        let (_, warning) = warned(&[(key, "60000")]);
+        assert!(warning.contains(&format!("`{key}` is above `{}`", key.replace(".ms", ".max.ms"))), "{warning}");
+    }
+    let (_, warning) = warned(&[("reconnect.backoff.ms", "200"), ("reconnect.backoff.max.ms", "100")]);
+    assert!(warning.contains("100 ms each time"), "{warning}");
+}
+
+#[test]
 fn a_reconnect_backoff_alone_is_constant() {
     assert_eq!(config(&[("reconnect.backoff.ms", "5000")]).reconnect_backoff_max, Duration::from_secs(5));
     let both = [("reconnect.backoff.ms", "5000"), ("reconnect.backoff.max.ms", "9000")];
@@ -215,6 +234,10 @@ fn blocking_on_a_full_buffer_is_max_block_ms() {
 
     let (given, _) = warned(&[("block.on.buffer.full", "true"), ("max.block.ms", "7")]);
     assert_eq!(given.max_block, Duration::from_millis(7));
+    let old = [("bootstrap.servers", "a:1"), ("block.on.buffer.full", "true"), ("metadata.fetch.timeout.ms", "7")];
+    let Read { config, warnings } = properties::read(old);
+    assert_eq!(config.unwrap().max_block, Duration::from_millis(7));
+    assert!(warnings.iter().any(|warning| warning.contains("`block.on.buffer.full` is ignored")), "{warnings:?}");
 }
 
 #[test]

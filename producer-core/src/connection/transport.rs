@@ -50,6 +50,9 @@ pub(crate) struct Tcp {
     pub(crate) send_buffer_bytes: Option<u32>,
     /// `receive.buffer.bytes`; `None` leaves the system's.
     pub(crate) receive_buffer_bytes: Option<u32>,
+    /// How long bytes may be on their way without the peer's system confirming them, where the system can be told
+    /// (`TCP_USER_TIMEOUT`, RFC 5482); `None` leaves the system's.
+    pub(crate) user_timeout: Option<Duration>,
 }
 
 impl Transport for Tcp {
@@ -84,6 +87,8 @@ impl Tcp {
         }
         // A peer that went without a word is noticed by the system as well, should nothing be sent for hours.
         socket.set_keepalive(true)?;
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        socket2::SockRef::from(&socket).set_tcp_user_timeout(self.user_timeout)?;
         socket.connect(address).await
     }
 }
@@ -209,6 +214,19 @@ mod tests {
         let (refused, _, tried) = connect(&many, |_| (0, false)).await;
         assert!(refused.is_err() && tried.len() == ADDRESSES_MAX);
         assert_eq!(connect(&[], |_| (0, true)).await.0.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[tokio::test]
+    async fn the_system_gives_up_a_peer_that_confirms_nothing() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let tcp = Tcp { user_timeout: Some(Duration::from_secs(30)), ..Tcp::default() };
+
+        let stream = tcp.connect_to(listener.local_addr().unwrap()).await.unwrap();
+
+        let socket = socket2::SockRef::from(&stream);
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_secs(30)));
+        assert!(socket.keepalive().unwrap());
     }
 
     #[tokio::test]

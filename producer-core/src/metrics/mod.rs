@@ -1,7 +1,7 @@
 //! What a producer has done, by the names of Java's client: a snapshot, a list of named values, Prometheus text.
 //!
 //! Counted per request and per batch, never per record. Averages, maxima and rates look at the last 30 to 60
-//! seconds, as Java's do; an average or a maximum of nothing is NaN. Values are read at different moments, so two
+//! seconds (`metrics.num.samples`, `metrics.sample.window.ms`); an average or a maximum of nothing is NaN. Values are read at different moments, so two
 //! of them need not fit together to the last record.
 
 mod prometheus;
@@ -11,7 +11,8 @@ mod window;
 
 use std::collections::BTreeMap;
 
-pub(crate) use self::recorder::{Gauges, Recorder, SentBatch};
+pub(crate) use self::recorder::{AnswerFacts, Gauges, Recorder, SentBatch};
+pub(crate) use self::window::Windows;
 
 /// A snapshot; see [`Producer::metrics`](crate::Producer::metrics).
 ///
@@ -86,14 +87,26 @@ pub struct ProducerMetrics {
     pub metadata_age: f64,
     /// Open connections, to whatever end.
     pub connection_count: u64,
+    /// Connections made per second.
+    pub connection_creation_rate: f64,
     /// Connections made.
     pub connection_creation_total: u64,
+    /// Connections closed per second.
+    pub connection_close_rate: f64,
     /// Connections closed.
     pub connection_close_total: u64,
+    /// Bytes read from brokers per second.
+    pub incoming_byte_rate: f64,
     /// Bytes read from brokers.
     pub incoming_byte_total: u64,
+    /// Bytes written to brokers per second.
+    pub outgoing_byte_rate: f64,
     /// Bytes written to brokers.
     pub outgoing_byte_total: u64,
+    /// Reads and writes of sockets per second.
+    pub network_io_rate: f64,
+    /// Reads and writes of sockets.
+    pub network_io_total: u64,
     /// By topic. The first 1,000 topics have an entry of their own, all others share `(others)`.
     pub topics: BTreeMap<String, TopicMetrics>,
     /// By node id of the broker; bounded in the same way, with -1 for all others.
@@ -124,7 +137,8 @@ pub struct TopicMetrics {
     pub record_error_total: u64,
 }
 
-/// Java's `producer-node-metrics`, for produce requests.
+/// Java's `producer-node-metrics`, for produce requests. Bytes are without the headers, some 30 bytes of a request and 4
+/// of an answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct NodeMetrics {
@@ -132,10 +146,18 @@ pub struct NodeMetrics {
     pub request_rate: f64,
     /// Produce requests.
     pub request_total: u64,
-    /// Bytes of batches in a request.
+    /// Bytes of a request.
     pub request_size_avg: f64,
     /// The largest request.
     pub request_size_max: f64,
+    /// Bytes of requests per second.
+    pub outgoing_byte_rate: f64,
+    /// Bytes of requests.
+    pub outgoing_byte_total: u64,
+    /// Bytes of answers per second.
+    pub incoming_byte_rate: f64,
+    /// Bytes of answers.
+    pub incoming_byte_total: u64,
     /// From a request to its answer.
     pub request_latency_avg: f64,
     /// The longest such time.
@@ -188,7 +210,7 @@ impl ProducerMetrics {
         prometheus::text(&self.values())
     }
 
-    fn named(&self) -> [(&'static str, f64); 36] {
+    fn named(&self) -> [(&'static str, f64); 42] {
         [
             ("batch-size-avg", self.batch_size_avg),
             ("batch-size-max", self.batch_size_max),
@@ -222,10 +244,16 @@ impl ProducerMetrics {
             ("metadata-wait-time-ns-total", self.metadata_wait_time_ns_total as f64),
             ("metadata-age", self.metadata_age),
             ("connection-count", self.connection_count as f64),
+            ("connection-creation-rate", self.connection_creation_rate),
             ("connection-creation-total", self.connection_creation_total as f64),
+            ("connection-close-rate", self.connection_close_rate),
             ("connection-close-total", self.connection_close_total as f64),
+            ("incoming-byte-rate", self.incoming_byte_rate),
             ("incoming-byte-total", self.incoming_byte_total as f64),
+            ("outgoing-byte-rate", self.outgoing_byte_rate),
             ("outgoing-byte-total", self.outgoing_byte_total as f64),
+            ("network-io-rate", self.network_io_rate),
+            ("network-io-total", self.network_io_total as f64),
         ]
     }
 }
@@ -247,12 +275,16 @@ impl TopicMetrics {
 }
 
 impl NodeMetrics {
-    fn named(&self) -> [(&'static str, f64); 8] {
+    fn named(&self) -> [(&'static str, f64); 12] {
         [
             ("request-rate", self.request_rate),
             ("request-total", self.request_total as f64),
             ("request-size-avg", self.request_size_avg),
             ("request-size-max", self.request_size_max),
+            ("outgoing-byte-rate", self.outgoing_byte_rate),
+            ("outgoing-byte-total", self.outgoing_byte_total as f64),
+            ("incoming-byte-rate", self.incoming_byte_rate),
+            ("incoming-byte-total", self.incoming_byte_total as f64),
             ("request-latency-avg", self.request_latency_avg),
             ("request-latency-max", self.request_latency_max),
             ("response-rate", self.response_rate),

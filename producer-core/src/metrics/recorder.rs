@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::traffic::{Metered, Traffic};
-use super::window::{Rated, Windowed};
+use super::window::{Rated, Windowed, Windows};
 use super::{NodeMetrics, ProducerMetrics, TopicMetrics};
 use crate::connection::Transport;
 
@@ -38,6 +38,17 @@ pub(crate) struct SentBatch {
     pub(crate) waiting_since: Option<Instant>,
 }
 
+/// An answer to a produce request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AnswerFacts {
+    /// Of the answer; 0 where none is given (`acks=0`).
+    pub(crate) bytes: usize,
+    /// From the request to it.
+    pub(crate) latency: Duration,
+    /// The pause it asks for.
+    pub(crate) throttle: Option<Duration>,
+}
+
 /// What is read elsewhere at the moment of a snapshot.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Gauges {
@@ -57,8 +68,9 @@ pub(crate) struct Recorder {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
+    windows: Windows,
     batch_bytes: Windowed,
     queue_time_ms: Windowed,
     latency_ms: Windowed,
@@ -78,7 +90,7 @@ struct State {
 }
 
 /// Records on their way.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug)]
 struct Flow {
     sends: Rated,
     bytes: Rated,
@@ -88,22 +100,24 @@ struct Flow {
 }
 
 /// Produce requests to one broker.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug)]
 struct Node {
     requests: Rated,
     responses: Rated,
-    bytes: Windowed,
+    request_bytes: Windowed,
+    outgoing_bytes: Rated,
+    incoming_bytes: Rated,
     latency_ms: Windowed,
 }
 
 impl Recorder {
-    pub(crate) fn new(client_id: &str) -> Self {
+    pub(crate) fn new(client_id: &str, windows: Windows) -> Self {
         Self {
             client_id: client_id.to_owned(),
-            traffic: Arc::default(),
+            traffic: Arc::new(Traffic::new(windows)),
             flush_ns: AtomicU64::new(0),
             metadata_wait_ns: AtomicU64::new(0),
-            state: Mutex::default(),
+            state: Mutex::new(State::new(windows)),
         }
     }
 
@@ -112,14 +126,12 @@ impl Recorder {
         Arc::new(Metered { inner, traffic: self.traffic.clone() })
     }
 
-    /// A produce request leaves.
-    pub(crate) fn request_sent(&self, now: Instant, node: i32, batches: &[SentBatch]) {
-        let mut guard = self.lock();
-        let state = &mut *guard;
-        let (mut records, mut bytes) = (0, 0);
+    /// A produce request leaves, of so many bytes.
+    pub(crate) fn request_sent(&self, now: Instant, node: i32, bytes: usize, batches: &[SentBatch]) {
+        let mut state = self.lock();
+        let mut records = 0;
         for batch in batches {
             records += u64::from(batch.records);
-            bytes += batch.bytes;
             state.batch_bytes.record(now, batch.bytes as f64);
             state.record_bytes.record(now, batch.plain_bytes as f64 / f64::from(batch.records.max(1)));
             state.record_bytes_max.record(now, batch.record_bytes_max as f64);
@@ -127,23 +139,26 @@ impl Recorder {
                 state.queue_time_ms.record(now, milliseconds(now - since));
             }
             state.all.sent(now, batch);
-            topic(&mut state.topics, &batch.topic).sent(now, batch);
+            state.topic(&batch.topic).sent(now, batch);
         }
         state.records_per_request.record(now, records as f64);
         state.in_flight += 1;
         let node = state.node(node);
         node.requests.add(now, 1);
-        node.bytes.record(now, bytes as f64);
+        node.request_bytes.record(now, bytes as f64);
+        node.outgoing_bytes.add(now, bytes as u64);
     }
 
-    /// The request has its answer, and `throttle` is the pause it asks for.
-    pub(crate) fn request_answered(&self, now: Instant, node: i32, latency: Duration, throttle: Option<Duration>) {
+    /// The request has its answer.
+    pub(crate) fn request_answered(&self, now: Instant, node: i32, answer: &AnswerFacts) {
+        let AnswerFacts { bytes, latency, throttle } = *answer;
         let mut state = self.lock();
         state.in_flight = state.in_flight.saturating_sub(1);
         state.latency_ms.record(now, milliseconds(latency));
         state.throttle_ms.record(now, throttle.map_or(0.0, milliseconds));
         let node = state.node(node);
         node.responses.add(now, 1);
+        node.incoming_bytes.add(now, bytes as u64);
         node.latency_ms.record(now, milliseconds(latency));
     }
 
@@ -160,18 +175,16 @@ impl Recorder {
 
     /// A batch is to be sent again.
     pub(crate) fn records_retried(&self, now: Instant, name: &Arc<str>, records: u32) {
-        let mut guard = self.lock();
-        let state = &mut *guard;
+        let mut state = self.lock();
         state.all.retries.add(now, records.into());
-        topic(&mut state.topics, name).retries.add(now, records.into());
+        state.topic(name).retries.add(now, records.into());
     }
 
     /// A batch has failed.
     pub(crate) fn records_failed(&self, now: Instant, name: &Arc<str>, records: u32) {
-        let mut guard = self.lock();
-        let state = &mut *guard;
+        let mut state = self.lock();
         state.all.errors.add(now, records.into());
-        topic(&mut state.topics, name).errors.add(now, records.into());
+        state.topic(name).errors.add(now, records.into());
     }
 
     /// `send` has given a record back.
@@ -202,8 +215,7 @@ impl Recorder {
     /// Everything as of now.
     pub(crate) fn snapshot(&self, now: Instant, gauges: &Gauges) -> ProducerMetrics {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let closed = read(&self.traffic.closed);
-        let created = read(&self.traffic.created);
+        let traffic = self.traffic.counts();
         let state = self.lock();
         ProducerMetrics {
             client_id: self.client_id.clone(),
@@ -238,12 +250,17 @@ impl Recorder {
             flush_time_ns_total: read(&self.flush_ns),
             metadata_wait_time_ns_total: read(&self.metadata_wait_ns),
             metadata_age: gauges.metadata_as_of.map_or(f64::NAN, |as_of| (now - as_of).as_secs_f64()),
-            // Counted apart, so a connection may be seen closed and not yet created.
-            connection_count: created.saturating_sub(closed),
-            connection_creation_total: created,
-            connection_close_total: closed,
-            incoming_byte_total: read(&self.traffic.incoming_bytes),
-            outgoing_byte_total: read(&self.traffic.outgoing_bytes),
+            connection_count: traffic.created.total.saturating_sub(traffic.closed.total),
+            connection_creation_rate: traffic.created.rate(now),
+            connection_creation_total: traffic.created.total,
+            connection_close_rate: traffic.closed.rate(now),
+            connection_close_total: traffic.closed.total,
+            incoming_byte_rate: traffic.incoming_bytes.rate(now),
+            incoming_byte_total: traffic.incoming_bytes.total,
+            outgoing_byte_rate: traffic.outgoing_bytes.rate(now),
+            outgoing_byte_total: traffic.outgoing_bytes.total,
+            network_io_rate: traffic.operations.rate(now),
+            network_io_total: traffic.operations.total,
             topics: state.topics.iter().map(|(name, flow)| (name.to_string(), flow.metrics(now))).collect(),
             nodes: state.nodes.iter().map(|(id, node)| (*id, node.metrics(now))).collect::<BTreeMap<_, _>>(),
         }
@@ -255,18 +272,46 @@ impl Recorder {
 }
 
 impl State {
+    fn new(windows: Windows) -> Self {
+        let (lately, rated) = (|| Windowed::new(windows), || Rated::new(windows));
+        Self {
+            windows,
+            batch_bytes: lately(),
+            queue_time_ms: lately(),
+            latency_ms: lately(),
+            record_bytes: lately(),
+            record_bytes_max: lately(),
+            splits: rated(),
+            records_per_request: lately(),
+            throttle_ms: lately(),
+            room_wait_ns: rated(),
+            exhausted: rated(),
+            refused: rated(),
+            in_flight: 0,
+            all: Flow::new(windows),
+            topics: HashMap::new(),
+            nodes: HashMap::new(),
+        }
+    }
+
     fn node(&mut self, id: i32) -> &mut Node {
         let is_own = self.nodes.contains_key(&id) || self.nodes.len() < LABELS_MAX;
-        self.nodes.entry(if is_own { id } else { OTHER_NODES }).or_default()
+        self.nodes.entry(if is_own { id } else { OTHER_NODES }).or_insert_with(|| Node::new(self.windows))
+    }
+
+    fn topic(&mut self, name: &Arc<str>) -> &mut Flow {
+        let is_own = self.topics.contains_key(name) || self.topics.len() < LABELS_MAX;
+        let entry = self.topics.entry(if is_own { name.clone() } else { OTHER_TOPICS.into() });
+        entry.or_insert_with(|| Flow::new(self.windows))
     }
 }
 
-fn topic<'a>(topics: &'a mut HashMap<Arc<str>, Flow>, name: &Arc<str>) -> &'a mut Flow {
-    let is_own = topics.contains_key(name) || topics.len() < LABELS_MAX;
-    topics.entry(if is_own { name.clone() } else { OTHER_TOPICS.into() }).or_default()
-}
-
 impl Flow {
+    fn new(windows: Windows) -> Self {
+        let rated = || Rated::new(windows);
+        Self { sends: rated(), bytes: rated(), retries: rated(), errors: rated(), compression: Windowed::new(windows) }
+    }
+
     fn sent(&mut self, now: Instant, batch: &SentBatch) {
         self.sends.add(now, batch.records.into());
         self.bytes.add(now, batch.bytes as u64);
@@ -289,12 +334,28 @@ impl Flow {
 }
 
 impl Node {
+    fn new(windows: Windows) -> Self {
+        let (lately, rated) = (|| Windowed::new(windows), || Rated::new(windows));
+        Self {
+            requests: rated(),
+            responses: rated(),
+            request_bytes: lately(),
+            outgoing_bytes: rated(),
+            incoming_bytes: rated(),
+            latency_ms: lately(),
+        }
+    }
+
     fn metrics(&self, now: Instant) -> NodeMetrics {
         NodeMetrics {
             request_rate: self.requests.rate(now),
             request_total: self.requests.total,
-            request_size_avg: self.bytes.avg(now),
-            request_size_max: self.bytes.max(now),
+            request_size_avg: self.request_bytes.avg(now),
+            request_size_max: self.request_bytes.max(now),
+            outgoing_byte_rate: self.outgoing_bytes.rate(now),
+            outgoing_byte_total: self.outgoing_bytes.total,
+            incoming_byte_rate: self.incoming_bytes.rate(now),
+            incoming_byte_total: self.incoming_bytes.total,
             request_latency_avg: self.latency_ms.avg(now),
             request_latency_max: self.latency_ms.max(now),
             response_rate: self.responses.rate(now),

@@ -4,6 +4,8 @@ use tokio::time::Instant;
 
 use super::*;
 
+const WINDOWS: Windows = Windows { count: 2, length: Duration::from_secs(30) };
+
 const GAUGES: Gauges =
     Gauges { buffer_total_bytes: 1000, buffer_available_bytes: 900, waiting: 2, metadata_as_of: None };
 
@@ -22,12 +24,13 @@ fn batch(topic: &str, records: u32, waiting_since: Option<Instant>) -> SentBatch
 
 #[test]
 fn a_request_is_counted_by_batch_topic_and_node() {
-    let (recorder, start) = (Recorder::new("c"), Instant::now());
+    let (recorder, start) = (Recorder::new("c", WINDOWS), Instant::now());
     let later = start + Duration::from_millis(40);
 
-    recorder.request_sent(later, 7, &[batch("a", 10, Some(start)), batch("b", 30, None)]);
+    recorder.request_sent(later, 7, 2200, &[batch("a", 10, Some(start)), batch("b", 30, None)]);
     let sending = recorder.snapshot(later, &GAUGES);
-    recorder.request_answered(later, 7, Duration::from_millis(5), Some(Duration::from_millis(8)));
+    let latency = Duration::from_millis(5);
+    recorder.request_answered(later, 7, &AnswerFacts { bytes: 50, latency, throttle: Some(Duration::from_millis(8)) });
     recorder.records_retried(later, &"b".into(), 30);
     recorder.records_failed(later, &"a".into(), 10);
     recorder.record_refused(later);
@@ -44,17 +47,18 @@ fn a_request_is_counted_by_batch_topic_and_node() {
     assert_eq!((answered.topics["a"].record_error_total, answered.topics["a"].record_retry_total), (10, 0));
     assert_eq!((answered.topics["b"].record_send_total, answered.topics["b"].byte_total), (30, 1561));
     let node = answered.nodes[&7];
-    assert_eq!((node.request_total, node.response_total, node.request_size_avg), (1, 1, 2122.0));
+    assert_eq!((node.request_total, node.response_total, node.request_size_avg), (1, 1, 2200.0));
+    assert_eq!((node.outgoing_byte_total, node.incoming_byte_total), (2200, 50));
 }
 
 #[test]
 fn topics_beyond_the_bound_share_one_entry() {
-    let (recorder, now) = (Recorder::new("c"), Instant::now());
+    let (recorder, now) = (Recorder::new("c", WINDOWS), Instant::now());
 
     for number in 0..1_005 {
-        recorder.request_sent(now, number, &[batch(&format!("topic-{number}"), 1, None)]);
+        recorder.request_sent(now, number, 100, &[batch(&format!("topic-{number}"), 1, None)]);
     }
-    recorder.request_sent(now, 3, &[batch("topic-3", 1, None)]);
+    recorder.request_sent(now, 3, 100, &[batch("topic-3", 1, None)]);
     let metrics = recorder.snapshot(now, &GAUGES);
 
     assert_eq!((metrics.topics.len(), metrics.nodes.len()), (1_001, 1_001));
@@ -65,8 +69,8 @@ fn topics_beyond_the_bound_share_one_entry() {
 
 #[test]
 fn the_text_is_what_prometheus_reads() {
-    let (recorder, now) = (Recorder::new("a \"b\"\\\n"), Instant::now());
-    recorder.request_sent(now, 1, &[batch("t", 10, None)]);
+    let (recorder, now) = (Recorder::new("a \"b\"\\\n", WINDOWS), Instant::now());
+    recorder.request_sent(now, 1, 100, &[batch("t", 10, None)]);
 
     let text = recorder.snapshot(now, &GAUGES).to_prometheus();
 
@@ -87,8 +91,8 @@ fn the_text_is_what_prometheus_reads() {
 
 #[test]
 fn every_value_has_its_name_once() {
-    let (recorder, now) = (Recorder::new("c"), Instant::now());
-    recorder.request_sent(now, 1, &[batch("t", 1, None)]);
+    let (recorder, now) = (Recorder::new("c", WINDOWS), Instant::now());
+    recorder.request_sent(now, 1, 100, &[batch("t", 1, None)]);
     let metrics = recorder.snapshot(now, &GAUGES);
 
     let mut names: Vec<_> = metrics.values().iter().map(|metric| (metric.group, metric.name)).collect();
@@ -97,12 +101,12 @@ fn every_value_has_its_name_once() {
     names.dedup();
 
     assert_eq!(names.len(), count);
-    assert_eq!(count, metrics.named().len() + 9 + 8);
+    assert_eq!(count, metrics.named().len() + 9 + 12);
 }
 
 #[test]
 fn waits_are_summed() {
-    let (recorder, now) = (Recorder::new("c"), Instant::now());
+    let (recorder, now) = (Recorder::new("c", WINDOWS), Instant::now());
     recorder.waited_for_room(now, Duration::from_secs(3));
     recorder.room_exhausted(now);
     recorder.waited_for_metadata(Duration::from_nanos(5));

@@ -1,23 +1,51 @@
-//! Connections and bytes, counted where the sockets are made, so that nothing above has to.
+//! Connections and bytes, counted where the sockets are made, so that nothing above has to: one short lock per read and
+//! write of a socket.
 
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
+use super::window::{Rated, Windows};
 use crate::connection::{Connecting, Endpoint, Resolving, Stream, Transport};
 
-/// Counts since the start.
-#[derive(Debug, Default)]
+/// What all connections of a producer do.
+#[derive(Debug)]
 pub(super) struct Traffic {
-    pub(super) created: AtomicU64,
-    pub(super) closed: AtomicU64,
-    pub(super) incoming_bytes: AtomicU64,
-    pub(super) outgoing_bytes: AtomicU64,
+    counts: Mutex<Counts>,
+}
+
+/// See [`Traffic`].
+#[derive(Debug)]
+pub(super) struct Counts {
+    pub(super) created: Rated,
+    pub(super) closed: Rated,
+    pub(super) incoming_bytes: Rated,
+    pub(super) outgoing_bytes: Rated,
+    /// Reads and writes of sockets.
+    pub(super) operations: Rated,
+}
+
+impl Traffic {
+    pub(super) fn new(windows: Windows) -> Self {
+        let none = || Rated::new(windows);
+        let counts = Counts {
+            created: none(),
+            closed: none(),
+            incoming_bytes: none(),
+            outgoing_bytes: none(),
+            operations: none(),
+        };
+        Self { counts: Mutex::new(counts) }
+    }
+
+    pub(super) fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A transport whose streams are counted.
@@ -36,7 +64,7 @@ impl Transport for Metered {
     fn connect<'a>(&'a self, endpoint: &'a Endpoint) -> Connecting<'a> {
         Box::pin(async move {
             let inner = self.inner.connect(endpoint).await?;
-            self.traffic.created.fetch_add(1, Ordering::Relaxed);
+            self.traffic.counts().created.add(Instant::now(), 1);
             let metered: Box<dyn Stream> = Box::new(MeteredStream { inner, traffic: self.traffic.clone() });
             Ok(metered)
         })
@@ -56,7 +84,9 @@ struct MeteredStream {
 impl MeteredStream {
     fn sent(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(bytes)) = polled {
-            self.traffic.outgoing_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+            let (now, mut counts) = (Instant::now(), self.traffic.counts());
+            counts.outgoing_bytes.add(now, bytes as u64);
+            counts.operations.add(now, 1);
         }
         polled
     }
@@ -64,7 +94,7 @@ impl MeteredStream {
 
 impl Drop for MeteredStream {
     fn drop(&mut self) {
-        self.traffic.closed.fetch_add(1, Ordering::Relaxed);
+        self.traffic.counts().closed.add(Instant::now(), 1);
     }
 }
 
@@ -78,7 +108,9 @@ impl AsyncRead for MeteredStream {
         let polled = Pin::new(&mut self.inner).poll_read(context, buffer);
         let bytes = buffer.filled().len() - before;
         if bytes > 0 {
-            self.traffic.incoming_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+            let (now, mut counts) = (Instant::now(), self.traffic.counts());
+            counts.incoming_bytes.add(now, bytes as u64);
+            counts.operations.add(now, 1);
         }
         polled
     }

@@ -19,12 +19,13 @@ use crate::connection::{ConnectionOptions, Pool, ReconnectBackoff, Transport};
 use crate::delivery::{Callback, Receipt};
 use crate::error::ProduceError;
 use crate::metadata::{Cluster, Hooks, Metadata, Refresher, Unknown};
-use crate::metrics::{Gauges, ProducerMetrics, Recorder};
+use crate::metrics::{Gauges, ProducerMetrics, Recorder, Windows};
 use crate::partitioner::murmur2_partition;
 use crate::sender::{Context, LastWords, Registrar, Sender};
 
-/// `max.block.ms`, counted from the first wait.
+/// `max.block.ms`, counted from the first wait; or no wait at all.
 pub(super) struct Deadline {
+    may_wait: bool,
     max_block: Duration,
     at: Option<Instant>,
     /// The topic was asked for again because of a partition it did not have.
@@ -32,6 +33,11 @@ pub(super) struct Deadline {
 }
 
 impl Deadline {
+    /// Refuses a send that has to wait and must not.
+    pub(super) fn check_wait(&self, topic: &Arc<str>) -> Result<(), ProduceError> {
+        if self.may_wait { Ok(()) } else { Err(ProduceError::WouldWait { topic: topic.clone() }) }
+    }
+
     pub(super) fn at(&mut self) -> Instant {
         *self.at.get_or_insert_with(|| Instant::now() + self.max_block)
     }
@@ -74,7 +80,8 @@ impl Core {
             config.client_id = next_client_id();
         }
         let accumulator = Arc::new(Accumulator::new(&config, runtime.clone()));
-        let metrics = Recorder::new(&config.client_id);
+        let windows = Windows { count: config.metrics_samples, length: config.metrics_sample_window };
+        let metrics = Recorder::new(&config.client_id, windows);
         let transport = metrics.meter(transport);
         let tasks = Arc::new(Mutex::new(Tasks::default()));
         let options = ConnectionOptions {
@@ -140,9 +147,9 @@ impl Core {
         !self.is_closed.swap(true, Ordering::AcqRel)
     }
 
-    /// A deadline for one send, which starts with its first wait.
-    pub(super) fn deadline(&self) -> Deadline {
-        Deadline { max_block: self.config.max_block, at: None, has_learnt_partitions: false }
+    /// A deadline for one send, which starts with its first wait, if it may wait.
+    pub(super) fn deadline(&self, may_wait: bool) -> Deadline {
+        Deadline { may_wait, max_block: self.config.max_block, at: None, has_learnt_partitions: false }
     }
 
     /// Bytes of `buffer.memory` in use.
@@ -186,7 +193,7 @@ impl Core {
     /// Finds the partition and appends; without a wait unless the topic is new or memory is full.
     pub(super) async fn append<R: Receipt>(
         &self,
-        topic_name: &str,
+        topic_name: &Arc<str>,
         given: Option<i32>,
         record: &RecordView<'_>,
         callback: &mut Option<Callback>,
@@ -247,7 +254,8 @@ impl Core {
         if is_topic_name(name) { Ok(()) } else { Err(ProduceError::InvalidTopic { topic: name.into() }) }
     }
 
-    async fn learn_topic(&self, name: &str, deadline: &mut Deadline) -> Result<Arc<Topic>, ProduceError> {
+    async fn learn_topic(&self, name: &Arc<str>, deadline: &mut Deadline) -> Result<Arc<Topic>, ProduceError> {
+        deadline.check_wait(name).inspect_err(|_| self.context.metadata.want(name))?;
         let started = Instant::now();
         let known = self.context.metadata.wait_for(name, deadline.at()).await;
         self.context.metrics.waited_for_metadata(started.elapsed());
@@ -267,6 +275,10 @@ impl Core {
             last: topic.partition_count() - 1,
         };
         if index < 0 || deadline.has_learnt_partitions {
+            return Err(refused(topic));
+        }
+        if !deadline.may_wait {
+            self.context.metadata.want(&topic.name);
             return Err(refused(topic));
         }
         deadline.has_learnt_partitions = true;
@@ -297,6 +309,7 @@ impl Core {
         deadline: &mut Deadline,
     ) -> Result<Lease, ProduceError> {
         partition.mark();
+        deadline.check_wait(&partition.topic)?;
         let (started, metrics) = (Instant::now(), &self.context.metrics);
         let waiting = self.context.accumulator.lease(bytes);
         let leased = tokio::time::timeout_at(deadline.at(), waiting).await;

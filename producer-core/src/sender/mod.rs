@@ -37,7 +37,7 @@ use crate::config::{Acks, Compression};
 use crate::connection::{Answer, CallError, Connection, ConnectionError, Endpoint};
 use crate::error::Outcome;
 use crate::metadata::{Cluster, LeaderHint};
-use crate::metrics::SentBatch;
+use crate::metrics::{AnswerFacts, SentBatch};
 
 /// A batch that was sent, to be found again when its answer comes.
 struct InFlight {
@@ -45,6 +45,14 @@ struct InFlight {
     topic_id: [u8; 16],
     entry: u64,
     records: u32,
+}
+
+/// What goes into one request.
+struct Filled {
+    batches: Vec<InFlight>,
+    addressed: Vec<Addressed>,
+    counted: Vec<SentBatch>,
+    acks: Acks,
 }
 
 /// What came of one request.
@@ -242,7 +250,7 @@ impl Sender {
                 return self.context.fail(&reason.into());
             }
             let route = self.route();
-            let (batches, mut addressed, acks) = self.fill_request(route);
+            let Filled { batches, mut addressed, counted, acks } = self.fill_request(route);
             if batches.is_empty() {
                 return;
             }
@@ -251,6 +259,8 @@ impl Sender {
             let body = request::encode(version, acks.wire(), timeout_ms, &mut addressed);
             let answer = if acks == Acks::None { Answer::None } else { Answer::Expected };
             let sent_at = Instant::now();
+            let bytes = body.iter().map(Bytes::len).sum();
+            self.context.metrics.request_sent(sent_at, self.ready.node(), bytes, &counted);
             let span = tracing::debug_span!("produce", node = self.ready.node(), batches = batches.len(), version);
             let sending = async move {
                 let reply = request::send(&connection, version, body, answer).await;
@@ -322,7 +332,7 @@ impl Sender {
 
     /// Takes at most one batch of each candidate, up to `max.request.size`, at least one; all of a request ask for
     /// the same acknowledgement.
-    fn fill_request(&mut self, route: Route) -> (Vec<InFlight>, Vec<Addressed>, Acks) {
+    fn fill_request(&mut self, route: Route) -> Filled {
         let mut common = None;
         let (mut batches, mut addressed, mut counted) = (Vec::new(), Vec::new(), Vec::new());
         let (mut kept, mut room) = (VecDeque::new(), usize::MAX);
@@ -382,12 +392,9 @@ impl Sender {
             self.is_candidate.insert(key(&partition));
             self.candidates.push_back(partition);
         }
-        if !counted.is_empty() {
-            self.context.metrics.request_sent(now, self.ready.node(), &counted);
-        }
         // Those with a further batch stand at the end of the row now.
         to_look_at.iter().for_each(|partition| self.look(partition));
-        (batches, addressed, common.unwrap_or(self.context.acks))
+        Filled { batches, addressed, counted, acks: common.unwrap_or(self.context.acks) }
     }
 
     fn take(
@@ -440,6 +447,7 @@ impl Sender {
 
     fn take_answer(&mut self, answered: Answered) {
         let Answered { batches, sent_at, connection, version, acks, route, reply } = answered;
+        let bytes = reply.as_ref().map_or(0, Bytes::len);
         let replies = match reply {
             Ok(_) if acks == Acks::None => Ok(None),
             Ok(frame) => Replies::read(&connection, frame, version).map(Some),
@@ -448,7 +456,10 @@ impl Sender {
         let (now, metrics) = (Instant::now(), &self.context.metrics);
         let throttle = replies.as_ref().ok().and_then(|replies| replies.as_ref()?.throttle());
         match &replies {
-            Ok(_) => metrics.request_answered(now, self.ready.node(), now - sent_at, throttle),
+            Ok(_) => {
+                let facts = AnswerFacts { bytes, latency: now - sent_at, throttle };
+                metrics.request_answered(now, self.ready.node(), &facts);
+            }
             Err(_) => metrics.request_lost(),
         }
         let mut hints = Vec::new();

@@ -72,12 +72,13 @@ fn a_call_that_would_wait_inside_a_runtime_is_refused() {
     let (sender, called) = sync_channel(4);
     let inner = producer.clone();
     let in_callback = move |_| {
+        sender.send(inner.try_send(record("b2")).is_ok()).unwrap();
         sender.send(matches!(inner.send(record("x")).unwrap_err().error, ProduceError::WouldDeadlock)).unwrap();
         sender.send(matches!(inner.flush().unwrap_err(), WaitError::WouldDeadlock)).unwrap();
         sender.send(matches!(inner.close(PATIENCE).unwrap_err(), WaitError::WouldDeadlock)).unwrap();
     };
     producer.send_with_callback(record("b"), in_callback).unwrap();
-    for _ in 0..3 {
+    for _ in 0..4 {
         assert!(called.recv_timeout(PATIENCE).unwrap());
     }
     let outside = broker.runtime.block_on(async { producer.send(record("y")) }).unwrap_err();
@@ -94,7 +95,7 @@ fn a_call_that_would_wait_inside_a_runtime_is_refused() {
     assert!(matches!(outside.error, ProduceError::WouldDeadlock));
     delivery.wait().unwrap();
     producer.close(PATIENCE).unwrap();
-    assert_eq!(broker.values(), ["a", "b"]);
+    assert_eq!(broker.values(), ["a", "b", "b2"]);
 }
 
 #[test]

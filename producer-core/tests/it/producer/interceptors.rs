@@ -44,7 +44,7 @@ impl Interceptor<String, String> for Panicking {
     }
 }
 
-fn intercepted(broker: &FakeBroker) -> (Records, Seen) {
+pub(super) fn intercepted(broker: &FakeBroker) -> (Records, Seen) {
     let seen = Seen::default();
     let noting = |name| Box::new(Noting { name, seen: seen.clone() }) as Box<dyn Interceptor<String, String>>;
     let mut config = settings(broker);

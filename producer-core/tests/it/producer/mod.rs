@@ -9,3 +9,4 @@ mod partitioning;
 mod runtimes;
 mod shutdown;
 mod support;
+mod try_send;
