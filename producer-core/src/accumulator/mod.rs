@@ -64,7 +64,12 @@ impl Topic {
     /// What `partitioner` chooses for a record.
     pub(crate) fn partition_by(&self, partitioner: &dyn Partitioner, key: Option<&[u8]>, value: Option<&[u8]>) -> i32 {
         let with_leader = self.with_leader();
-        partitioner.partition(&TopicPartitions::new(&self.name, self.partition_count(), &with_leader), key, value)
+        let waiting = |partition: i32| {
+            let partition = usize::try_from(partition).ok().and_then(|index| self.partitions.get(index));
+            partition.map_or(0, |partition| partition.queue().waiting_batches())
+        };
+        let topic = TopicPartitions::new(&self.name, self.partition_count(), &with_leader).waiting(&waiting);
+        partitioner.partition(&topic, key, value)
     }
 
     /// Where records without a key go next: rather to a partition whose batches wait less.

@@ -382,6 +382,12 @@ impl Queue {
         })
     }
 
+    /// Batches that wait to be sent, the open one included.
+    pub(super) fn waiting_batches(&self) -> usize {
+        let sealed = self.entries.iter().filter(|entry| matches!(entry.state, State::Waiting { .. })).count();
+        sealed + usize::from(self.open.is_some())
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.open.is_none() && self.entries.is_empty()
     }

@@ -34,8 +34,9 @@ const PARTITIONERS: &str = "
 ## Partitioners
 
 `partitioner.class`, or librdkafka's `partitioner`, takes these names; without one, keys are hashed as Java does and
-records without a key stick to a partition for a batch. Partitioners of your own are set in code:
-`ProducerConfig::partitioner`.
+records without a key stick to a partition for a batch. Partitioners of your own are set in code, by
+`ProducerConfig::partitioner`, and so is `LeastBackupPartitioner`, which sends records without a key where the fewest
+batches wait.
 
 | name | keys | without a key |
 |---|---|---|

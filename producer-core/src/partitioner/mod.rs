@@ -5,6 +5,7 @@
 //! [`Partitioner`] replaces both; [`named`] gives those that other clients know by name.
 
 mod hashed;
+mod least_backup;
 mod load;
 mod murmur2;
 mod round_robin;
@@ -14,6 +15,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use self::hashed::{HashPartitioner, KeyHash, WithoutKey};
+pub use self::least_backup::LeastBackupPartitioner;
 pub use self::murmur2::{murmur2, murmur2_partition};
 pub use self::round_robin::RoundRobinPartitioner;
 
@@ -31,7 +33,7 @@ pub trait Partitioner: fmt::Debug + Send + Sync + 'static {
 }
 
 /// The partitions of a topic, as of the last metadata.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct TopicPartitions<'a> {
     /// The topic's name.
@@ -40,13 +42,37 @@ pub struct TopicPartitions<'a> {
     pub count: i32,
     /// Those that have a leader, in order; the others cannot be written to for now.
     pub with_leader: &'a [i32],
+    batches: &'a Batches<'a>,
+}
+
+/// Tells how many batches wait for a partition.
+type Batches<'a> = dyn Fn(i32) -> usize + 'a;
+
+impl fmt::Debug for TopicPartitions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, count, with_leader, .. } = self;
+        let mut shown = f.debug_struct("TopicPartitions");
+        shown.field("name", name).field("count", count).field("with_leader", with_leader).finish_non_exhaustive()
+    }
 }
 
 impl<'a> TopicPartitions<'a> {
     /// The partitions of a topic; what a producer hands to a partitioner, and what a test of one needs.
     #[must_use]
     pub fn new(name: &'a str, count: i32, with_leader: &'a [i32]) -> Self {
-        Self { name, count, with_leader }
+        Self { name, count, with_leader, batches: &|_| 0 }
+    }
+
+    /// The same with as many batches waiting for each partition as `batches` says.
+    #[must_use]
+    pub fn waiting(self, batches: &'a dyn Fn(i32) -> usize) -> Self {
+        Self { batches, ..self }
+    }
+
+    /// How many batches wait to be sent to a partition, the one that is being filled included. Costs a short lock.
+    #[must_use]
+    pub fn waiting_batches(&self, partition: i32) -> usize {
+        (self.batches)(partition)
     }
 
     /// A random partition, among those with a leader if there are any.

@@ -101,3 +101,25 @@ fn round_robin_meets_each_partition_in_turn_by_topic() {
     assert_eq!([(); 3].map(|()| next("c", &[0, 2])), [0, 2, 0], "partition 1 has no leader");
     assert_eq!([(); 3].map(|()| next("d", &[])), [0, 1, 2], "none has one");
 }
+
+#[test]
+fn records_without_a_key_go_where_the_fewest_batches_wait() {
+    let partitioner = LeastBackupPartitioner::default();
+    let go = |with_leader: &[i32], waiting: [usize; 4]| {
+        let batches = |partition: i32| waiting[usize::try_from(partition).unwrap()];
+        let topic = TopicPartitions::new("t", 4, with_leader).waiting(&batches);
+        partitioner.partition(&topic, None, Some(b"value"))
+    };
+    let all = [0, 1, 2, 3];
+
+    assert_eq!(go(&all, [0, 0, 0, 0]), 0);
+    assert_eq!(go(&all, [1, 0, 0, 0]), 0, "while its batch fills");
+    assert_eq!(go(&all, [2, 0, 0, 0]), 1, "a second begins to wait");
+    assert_eq!(go(&all, [2, 2, 1, 3]), 2);
+    assert_eq!(go(&all, [2, 2, 2, 2]), 3, "the next of equals");
+    assert_eq!(go(&all, [1, 2, 2, 2]), 0);
+    assert_eq!(go(&[1, 3], [0, 5, 0, 4]), 3, "only those with a leader");
+    assert_eq!(partitioner.partition(&TopicPartitions::new("u", 4, &all), None, None), 0, "each topic for itself");
+    assert!((0..4).contains(&partitioner.partition(&TopicPartitions::new("u", 4, &[]), None, None)), "no leaders");
+    assert_eq!(partitions(&partitioner, Some(b"kafka")), [1, 4, 80], "keys as in Java");
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use producer_core::partitioner::{RoundRobinPartitioner, TopicPartitions};
+use producer_core::partitioner::{LeastBackupPartitioner, RoundRobinPartitioner, TopicPartitions};
 use producer_core::{Partitioner, ProducerRecord};
 
 use super::support::{TOPIC, cluster, numbered, producer, settings, within};
@@ -41,6 +41,40 @@ async fn a_partitioner_is_asked_once_for_each_record_even_if_the_record_waits_fo
     for partition in 0..3 {
         assert_eq!(broker.records(TOPIC, partition).unwrap().len(), 100, "round robin is even");
     }
+}
+
+/// Five batches on their way and two that wait, of some eight records, on either side.
+const FEW: i64 = 120;
+
+#[tokio::test]
+async fn the_partition_with_the_fewest_batches_takes_what_a_silent_broker_does_not() {
+    let broker = cluster(2, 2).await;
+    let mut config = settings(&broker);
+    config.batch_bytes = 500;
+    config.partitioner = Some(Arc::new(LeastBackupPartitioner::default()));
+    let producer = producer(config);
+    for partition in 0..2 {
+        let record = ProducerRecord::to(TOPIC).partition(partition).value("first".to_owned());
+        within("the first", producer.send_and_wait(record)).await.unwrap();
+    }
+    let silent = broker.leader(TOPIC, 0).unwrap();
+    broker.freeze_node(silent).unwrap();
+
+    for number in 0..2000 {
+        drop(producer.send(ProducerRecord::to(TOPIC).value(format!("{number:040}"))).await.unwrap());
+        let all_but_a_few = async {
+            while broker.high_watermark(TOPIC, 1).unwrap() + FEW < number {
+                tokio::task::yield_now().await;
+            }
+        };
+        within("the other broker, which takes all but a few", all_but_a_few).await;
+    }
+    broker.thaw_node(silent).unwrap();
+    within("the flush", producer.flush()).await;
+
+    let counts = [0, 1].map(|partition| broker.records(TOPIC, partition).unwrap().len());
+    assert_eq!(counts.iter().sum::<usize>(), 2002);
+    println!("{counts:?}");
 }
 
 #[tokio::test]
