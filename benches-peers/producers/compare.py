@@ -141,12 +141,12 @@ def run(client, load):
 
 
 def cells(scale):
-    """The loads: value size, codec, keys and batch size at full speed, then one at a fixed rate."""
-    for size, codec, keys in itertools.product([100, 1_000], ["none", "lz4"], [0, KEYS]):
-        records = int((3_000_000 if size == 100 else 600_000) * scale)
+    """The loads: value size, codec, keys and batch size at full speed, then all of them at a fixed rate."""
+    for rate, size, codec, keys in itertools.product([0, RATE], [100, 1_000], ["none", "lz4"], [0, KEYS]):
+        at_full_speed = 3_000_000 if size == 100 else 600_000
+        records = int((RATE * 10 if rate else at_full_speed) * scale)
         batch = 16_384 if size == 100 else 262_144
-        yield {"bytes": size, "codec": codec, "keys": keys, "batch": batch, "records": records, "rate": 0}
-    yield {"bytes": 100, "codec": "none", "keys": 0, "batch": 16_384, "records": int(RATE * 10 * scale), "rate": RATE}
+        yield {"bytes": size, "codec": codec, "keys": keys, "batch": batch, "records": records, "rate": rate}
 
 
 def median(found):
@@ -234,7 +234,7 @@ def section(given, load_before, tables):
 
 {datetime.date.today().isoformat()}, commit {commit()}, load {load_before:.1f} before the run, medians of {given.rounds}
 rounds, {PARTITIONS} partitions, {int(3_000_000 * given.scale):,} records of 100 B and {int(600_000 * given.scale):,} of
-1,000 B a run.
+1,000 B a run at full speed, {int(RATE * 10 * given.scale):,} at {RATE:,} a second.
 
 ```text
 benches-peers/producers/compare.py {arguments}
