@@ -14,7 +14,12 @@ pub(crate) fn patience(unanswered: u32, request_timeout: Duration) -> Duration {
 /// The pause before attempt `attempt` (from 1) of something that failed: `first` doubled each time, +-20 % so that many
 /// clients do not return at the same instant, at most `max`; a `max` below `first` is the pause each time.
 pub(crate) fn pause(first: Duration, max: Duration, attempt: u32) -> Duration {
-    jittered(without_jitter(first, max, attempt), fastrand::f64()).min(max)
+    pause_at(first, max, attempt, fastrand::f64())
+}
+
+/// The same where chance is the caller's: `random` is in 0..1.
+pub(crate) fn pause_at(first: Duration, max: Duration, attempt: u32, random: f64) -> Duration {
+    jittered(without_jitter(first, max, attempt), random).min(max)
 }
 
 fn without_jitter(first: Duration, max: Duration, attempt: u32) -> Duration {

@@ -7,11 +7,11 @@ use tokio::time::Instant;
 
 use crate::accumulator::batch::{OpenBatch, RecordView};
 use crate::accumulator::memory::ByteBudget;
-use crate::accumulator::ready::NO_NODE;
 use crate::accumulator::{Accumulator, Append, Choice, Leader};
 use crate::config::ProducerConfig;
 use crate::delivery::{Callback, Completion};
 use crate::error::ProduceError;
+use crate::node::NO_NODE;
 use crate::record::Headers;
 
 /// One batch after the other, without locks or queues.

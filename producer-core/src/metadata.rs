@@ -24,6 +24,7 @@ use crate::connection::Endpoint;
 use crate::error_code::{
     self, INVALID_TOPIC_EXCEPTION, LEADER_NOT_AVAILABLE, TOPIC_AUTHORIZATION_FAILED, UNKNOWN_TOPIC_OR_PARTITION,
 };
+use crate::node::NO_NODE;
 
 /// How long a topic may be missing before it is said: one that a cluster is just making is there sooner.
 const ABSENCE_TOLD_AFTER: Duration = Duration::from_secs(1);
@@ -59,13 +60,10 @@ pub(crate) struct Cluster {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Leadership {
     pub(crate) partition: i32,
-    /// Node id, -1 for none.
+    /// Node id, [`NO_NODE`] for none.
     pub(crate) leader: i32,
     pub(crate) leader_epoch: i32,
 }
-
-/// The leader of a partition that has none.
-const NO_NODE: i32 = -1;
 
 /// One topic.
 #[derive(Debug, Clone, Default)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::partition::Partition;
-use super::ready::NO_NODE;
+use crate::node::NO_NODE;
 use crate::partitioner::LoadTable;
 
 /// How long a look at the queues serves. Looking costs a lock for each partition, and a topic may have thousands;

@@ -22,11 +22,12 @@ use self::buffers::Buffers;
 use self::load::{Load, LoadRules};
 use self::memory::{ByteBudget, Lease};
 use self::partition::{Partition, Queue, Rules};
-use self::ready::{Due, NO_NODE, ReadySet};
+use self::ready::{Due, ReadySet};
 use self::size_bound::SizeBound;
 use crate::compression::Compressors;
 use crate::config::{Compression, IDEMPOTENT_IN_FLIGHT_MAX, ProducerConfig};
 use crate::delivery::{Call, Completion, Receipt};
+use crate::node::NO_NODE;
 use crate::partitioner::{Partitioner, Sticky, TopicPartitions};
 
 /// One topic as of the last metadata; replaced as a whole when its partitions change in number.

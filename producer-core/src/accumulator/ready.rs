@@ -13,9 +13,6 @@ use tokio::time::Instant;
 
 use super::partition::Partition;
 
-/// The node id of the set for partitions without a leader.
-pub(crate) const NO_NODE: i32 = -1;
-
 /// When a sender is to look at a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Due {

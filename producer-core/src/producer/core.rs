@@ -12,7 +12,6 @@ use super::CloseError;
 use crate::accumulator::batch::RecordView;
 use crate::accumulator::memory::Lease;
 use crate::accumulator::partition::Partition;
-use crate::accumulator::ready::NO_NODE;
 use crate::accumulator::{Accumulator, Append, Choice, Leader, Topic};
 use crate::config::{ConfigError, ProducerConfig};
 use crate::connection::{ConnectionOptions, Pool, ReconnectBackoff, Transport};
@@ -20,6 +19,7 @@ use crate::delivery::{Callback, Receipt};
 use crate::error::ProduceError;
 use crate::metadata::{Cluster, Hooks, Metadata, Refresher, Unknown};
 use crate::metrics::{Gauges, ProducerMetrics, Recorder, Windows};
+use crate::node::NO_NODE;
 use crate::partitioner::murmur2_partition;
 use crate::sender::{Context, LastWords, Registrar, Sender};
 

@@ -32,12 +32,13 @@ use self::request::{Addressed, BATCH_OVERHEAD_BYTES};
 use self::response::{Action, MetadataUse, Replies, judge, judge_lost};
 use self::retry::{Attempt, decide};
 use crate::accumulator::partition::{Partition, Readiness, Route, Take, Verdict};
-use crate::accumulator::ready::{Due, NO_NODE, ReadySet};
+use crate::accumulator::ready::{Due, ReadySet};
 use crate::config::{Acks, Compression};
 use crate::connection::{Answer, CallError, Connection, ConnectionError, Endpoint};
 use crate::error::Outcome;
 use crate::metadata::{Cluster, LeaderHint};
 use crate::metrics::{AnswerFacts, SentBatch};
+use crate::node::NO_NODE;
 
 /// A batch that was sent, to be found again when its answer comes.
 struct InFlight {
@@ -522,7 +523,7 @@ impl Sender {
             outcome: queue.outcome(batch.entry),
         };
         let now = Instant::now();
-        let mut verdict = decide(action, &attempt, &self.context.policy, now);
+        let mut verdict = decide(action, &attempt, &self.context.policy, now, fastrand::f64());
         if let Verdict::Split { halves, .. } = &mut verdict {
             let whole = queue.whole(batch.entry);
             drop(queue);

@@ -1,4 +1,4 @@
-//! Whether and when a batch is tried again: a pure function of what happened, how often, and now.
+//! Whether and when a batch is tried again: a pure function of what happened, how often, now, and chance.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::response::{Action, Pause, Retry};
 use crate::accumulator::partition::Verdict;
+use crate::backoff;
 use crate::error::{Outcome, ProduceError};
 
 /// The settings about retries.
@@ -28,8 +29,9 @@ pub(crate) struct Attempt<'a> {
     pub(crate) outcome: Outcome,
 }
 
-/// Turns an action into what the queue does. `delivery.timeout.ms` is the queue's own affair.
-pub(crate) fn decide(action: Action, attempt: &Attempt<'_>, policy: &Policy, now: Instant) -> Verdict {
+/// Turns an action into what the queue does. `delivery.timeout.ms` is the queue's own affair. `random`, in 0..1,
+/// spreads the pause before a retry.
+pub(crate) fn decide(action: Action, attempt: &Attempt<'_>, policy: &Policy, now: Instant, random: f64) -> Verdict {
     match action {
         Action::Done { base_offset, append_time } => Verdict::Done { base_offset, append_time },
         Action::Fatal(reason) => Verdict::Fail(crate::delivery::BatchResult::Failed(ProduceError::Fatal { reason })),
@@ -45,18 +47,18 @@ pub(crate) fn decide(action: Action, attempt: &Attempt<'_>, policy: &Policy, now
                 Outcome::Unknown | Outcome::Written => Verdict::Fail(refused),
             }
         }
-        Action::Retry(retry) => retry_or_fail(retry, attempt, policy, now),
+        Action::Retry(retry) => retry_or_fail(retry, attempt, policy, now, random),
     }
 }
 
-fn retry_or_fail(retry: Retry, attempt: &Attempt<'_>, policy: &Policy, now: Instant) -> Verdict {
+fn retry_or_fail(retry: Retry, attempt: &Attempt<'_>, policy: &Policy, now: Instant, random: f64) -> Verdict {
     if attempt.attempts > policy.retries {
         let outcome = attempt.outcome.or(retry.outcome);
         return Verdict::Fail(retry.failure.into_result(attempt.topic, attempt.partition, outcome, true));
     }
     let pause = match retry.pause {
         Pause::None => None,
-        Pause::Backoff => Some(crate::backoff::pause(policy.backoff, policy.backoff_max, attempt.attempts)),
+        Pause::Backoff => Some(backoff::pause_at(policy.backoff, policy.backoff_max, attempt.attempts, random)),
     };
     Verdict::Retry {
         not_before: pause.map(|pause| now + pause),
@@ -76,20 +78,23 @@ mod tests {
         Policy { retries: 2, backoff: Duration::from_millis(100), backoff_max: Duration::from_secs(1) };
 
     fn decide_code(code: i16, attempts: u32, outcome: Outcome) -> (Instant, Verdict) {
+        decide_by_chance(code, attempts, outcome, 0.5)
+    }
+
+    fn decide_by_chance(code: i16, attempts: u32, outcome: Outcome, random: f64) -> (Instant, Verdict) {
         let (topic, now) = ("t".into(), Instant::now());
         let attempt = Attempt { topic: &topic, partition: 1, attempts, outcome };
         let reply = Reply { code, base_offset: -1, ..Reply::default() };
-        (now, decide(judge(&reply, true), &attempt, &POLICY, now))
+        (now, decide(judge(&reply, true), &attempt, &POLICY, now, random))
     }
 
     #[test]
     fn a_retry_waits_longer_each_time() {
-        for (attempts, least) in [(1, 80), (2, 160)] {
-            let (now, verdict) = decide_code(6, attempts, Outcome::NotWritten);
+        for (attempts, random, expected) in [(1, 0.0, 80), (1, 0.5, 100), (2, 0.0, 160), (2, 0.75, 220)] {
+            let (now, verdict) = decide_by_chance(6, attempts, Outcome::NotWritten, random);
 
             let Verdict::Retry { not_before: Some(at), .. } = verdict else { panic!("{verdict:?}") };
-            let pause = (at - now).as_millis();
-            assert!((least..least * 3 / 2).contains(&pause), "attempt {attempts}: {pause} ms");
+            assert_eq!((at - now).as_millis(), expected, "attempt {attempts}");
         }
     }
 

@@ -32,7 +32,7 @@ const ALLOWED: &[Allowed] = &[
     allowed("avro-serde", "codec", &["error", "config"]),
     allowed("avro-serde", "subject", &["error", "framing"]),
     allowed("avro-serde", "registry", &["error", "config", "framing"]),
-    // producer-core: a record meets the modules in this order. Record is a leaf; settings name addresses and
+    // producer-core: a record meets the modules in this order. Record and node are leaves; settings name addresses and
     // partitioners; an error carries the connection's, and the record that it gives back.
     allowed("producer-core", "config", &["connection", "partitioner"]),
     allowed(
@@ -47,6 +47,7 @@ const ALLOWED: &[Allowed] = &[
             "sender",
             "metrics",
             "connection",
+            "node",
             "record",
             "config",
             "error",
@@ -54,7 +55,11 @@ const ALLOWED: &[Allowed] = &[
     ),
     allowed("producer-core", "serializer", &["record", "error"]),
     allowed("producer-core", "partitioner", &["record", "config", "error"]),
-    allowed("producer-core", "accumulator", &["partitioner", "compression", "delivery", "record", "config", "error"]),
+    allowed(
+        "producer-core",
+        "accumulator",
+        &["partitioner", "compression", "delivery", "node", "record", "config", "error"],
+    ),
     allowed(
         "producer-core",
         "sender",
@@ -67,13 +72,14 @@ const ALLOWED: &[Allowed] = &[
             "delivery",
             "backoff",
             "error_code",
+            "node",
             "record",
             "config",
             "error",
         ],
     ),
     allowed("producer-core", "compression", &["config", "error"]),
-    allowed("producer-core", "metadata", &["connection", "backoff", "error_code", "config", "error"]),
+    allowed("producer-core", "metadata", &["connection", "backoff", "error_code", "node", "config", "error"]),
     // Sees the sockets go by, and is told the rest.
     allowed("producer-core", "metrics", &["connection"]),
     allowed("producer-core", "delivery", &["record", "config", "error"]),
@@ -100,6 +106,7 @@ const ALLOWED: &[Allowed] = &[
     allowed("producer-core", "error", &["connection", "record"]),
     allowed("producer-core", "error_code", &[]),
     allowed("producer-core", "backoff", &[]),
+    allowed("producer-core", "node", &[]),
     allowed("producer-core", "record", &[]),
 ];
 
