@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use registry_server::config::{Database, Flags, Loaded};
+use registry_server::server::StartError;
 use registry_server::{Server, ServerConfig, logging};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -11,7 +12,7 @@ fn main() -> ExitCode {
     let flags = Flags::parse();
     let environment =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let Loaded { config, warnings } = match ServerConfig::load(&flags, environment) {
+    let Loaded { config, warnings, database_origin } = match ServerConfig::load(&flags, environment) {
         Ok(loaded) => loaded,
         Err(error) => {
             eprintln!("registry-server cannot start:\n{error}");
@@ -26,16 +27,20 @@ fn main() -> ExitCode {
     // nothing with each write.
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&anyhow::Error::new(error).context("no threads to run on")),
+        Err(error) => return fail(&anyhow::Error::new(error).context("no threads to run on"), None),
     };
     match runtime.block_on(run(config)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error),
+        Err(error) => fail(&error, database_origin.as_deref()),
     }
 }
 
-fn fail(error: &anyhow::Error) -> ExitCode {
-    let told = in_full(error);
+/// `database_origin` is what names the database, if anything does.
+fn fail(error: &anyhow::Error, database_origin: Option<&str>) -> ExitCode {
+    let mut told = in_full(error);
+    if let (Some(StartError::Store { .. }), Some(origin)) = (error.downcast_ref(), database_origin) {
+        told = format!("{told} (the URL of the database comes from {origin})");
+    }
     if tracing::enabled!(tracing::Level::ERROR) {
         tracing::error!("registry-server cannot start: {told}");
     } else {

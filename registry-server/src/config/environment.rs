@@ -1,6 +1,7 @@
 //! The environment: `SCHEMA_REGISTRY_*`, minus what Kubernetes makes, plus what Confluent's image takes.
 
-use super::settings::{Draft, SETTINGS};
+use super::draft::Draft;
+use super::settings::SETTINGS;
 
 /// Every name of ours begins so.
 const PREFIX: &str = "SCHEMA_REGISTRY_";

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::settings::Draft;
+use super::draft::Draft;
 
 /// The file that is read when nothing names another.
 const DEFAULT_PATH: &str = "schema-registry.toml";
@@ -24,21 +24,18 @@ pub(super) fn apply(flag: Option<&Path>, environment: Option<&str>, draft: &mut 
 /// Takes a file's text. `path` is for messages.
 pub(super) fn apply_text(path: &str, text: &str, draft: &mut Draft) {
     match text.parse::<Table>() {
-        Ok(table) => apply_table("", &table, draft),
+        Ok(table) => apply_table(path, "", &table, draft),
         Err(error) => draft.problems.push(format!("`{path}` is not TOML: {}", error.to_string().trim_end())),
     }
 }
 
-fn apply_table(prefix: &str, table: &Table, draft: &mut Draft) {
+fn apply_table(path: &str, prefix: &str, table: &Table, draft: &mut Draft) {
     for (key, value) in table {
         let key = format!("{prefix}{key}");
         match value {
             // Tables nest once: no setting has a longer key, so a deeper one is unknown by its name.
-            Value::Table(inner) if prefix.is_empty() => apply_table(&format!("{key}."), inner, draft),
-            Value::String(text) => draft.set(&key, &key, text),
-            Value::Integer(number) => draft.set(&key, &key, &number.to_string()),
-            Value::Boolean(truth) => draft.set(&key, &key, &truth.to_string()),
-            other => draft.set(&key, &key, &other.to_string()),
+            Value::Table(inner) if prefix.is_empty() => apply_table(path, &format!("{key}."), inner, draft),
+            value => draft.set_value(path, &key, value),
         }
     }
 }

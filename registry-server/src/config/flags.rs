@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use super::Database;
-use super::settings::Draft;
+use super::draft::Draft;
 
 /// A schema registry with Confluent's REST API.
 #[derive(Debug, Clone, Default, Parser)]

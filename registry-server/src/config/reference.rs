@@ -3,15 +3,16 @@
 use std::fmt::Write as _;
 
 use super::settings::SETTINGS;
-use super::{Flags, environment};
+use super::{Flags, ServerConfig, environment};
 
 const HEAD: &str = "\
 # Settings of the server
 
 Sources, later ones win: the default, the TOML file, the environment, the flags. The file is the one that `--config`
 names, else the one in `SCHEMA_REGISTRY_CONFIG`, else `schema-registry.toml` in the working folder if it is there.
-`a.b` is the key `b` in the table `[a]`. Bytes and milliseconds are whole numbers. A key, a variable or a flag that is
-none of these stops the server at its start, with the nearest name that is one; all that is wrong is told at once.
+`a.b` is the key `b` in the table `[a]`. Bytes and milliseconds are whole numbers, in the file without quotes. A key, a
+variable or a flag that is none of these stops the server at its start, with the nearest name that is one; all that is
+wrong is told at once.
 
 ```toml
 listen = \"127.0.0.1:8081\"
@@ -42,12 +43,13 @@ These are taken:
 pub fn reference() -> String {
     let mut page = String::from(HEAD);
     page.push_str("| key | variable | flag | default | what it sets |\n|---|---|---|---|---|\n");
+    let defaults = ServerConfig::default();
     for setting in SETTINGS {
         let flag = Flags::of(setting.key).map(|flag| format!("`{flag}`")).unwrap_or_default();
         let variable = environment::variable(setting.key);
+        let (default, meaning) = ((setting.print)(&defaults), setting.meaning.trim_start());
         // Writing to a text does not fail.
-        let _ =
-            writeln!(page, "| `{}` | `{variable}` | {flag} | `{}` | {} |", setting.key, setting.default, setting.about);
+        let _ = writeln!(page, "| `{}` | `{variable}` | {flag} | `{default}` | {meaning} |", setting.key);
     }
     page.push_str(BEHIND);
     for (theirs, ours) in environment::mapped() {

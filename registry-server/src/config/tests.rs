@@ -2,7 +2,8 @@
 
 use clap::Parser;
 
-use super::settings::{Draft, SETTINGS};
+use super::draft::Draft;
+use super::settings::SETTINGS;
 use super::{Database, Flags, LogFormat, ServerConfig, file};
 
 fn load(args: &[&str], environment: &[(&str, &str)]) -> Result<super::Loaded, super::ConfigError> {
@@ -29,7 +30,7 @@ fn later_sources_win() {
 
 #[test]
 fn a_file_sets_values_in_tables() {
-    let mut draft = Draft::new();
+    let mut draft = Draft::default();
 
     file::apply_text(
         "x.toml",
@@ -45,7 +46,7 @@ fn a_file_sets_values_in_tables() {
 
 #[test]
 fn an_unknown_key_names_the_nearest_known_one() {
-    let mut draft = Draft::new();
+    let mut draft = Draft::default();
 
     file::apply_text("x.toml", "[limits]\nbody_byte = 10\n", &mut draft);
 
@@ -107,15 +108,77 @@ fn the_defaults_are_fine() {
 }
 
 #[test]
-fn the_defaults_that_are_told_are_those_in_force() {
-    let mut draft = Draft::new();
-    // Away from its default, so that a row which does nothing shows.
-    draft.config = ServerConfig::ephemeral();
+fn every_setting_reads_what_it_prints() {
+    let (mut draft, defaults) =
+        (Draft { config: ServerConfig::ephemeral(), ..Draft::default() }, ServerConfig::default());
 
-    for setting in SETTINGS {
-        draft.set(setting.key, setting.key, setting.default);
+    for row in SETTINGS {
+        draft.set(row.key, row.key, &(row.print)(&defaults));
     }
 
     assert_eq!(draft.problems, Vec::<String>::new());
-    assert_eq!(format!("{:#?}", draft.config), format!("{:#?}", ServerConfig::default()));
+    assert_eq!(format!("{:#?}", draft.config), format!("{defaults:#?}"));
+}
+
+#[test]
+fn a_file_writes_numbers_without_quotes_and_texts_with() {
+    for (text, problem) in [
+        (
+            "[limits]\nbody_bytes = \"1\"",
+            "`limits.body_bytes` is of the type string: expected a whole number, 0 or more, \
+          without quotes",
+        ),
+        (
+            "[http]\nbody_timeout_ms = 1.5",
+            "`http.body_timeout_ms` is of the type float: expected a whole number of \
+          milliseconds, without quotes",
+        ),
+        (
+            "insecure_public = \"true\"",
+            "`insecure_public` is of the type string: expected `true` or `false`, without quotes",
+        ),
+        (
+            "[log]\nlevel = 1",
+            "`log.level` is of the type integer: expected `error`, `warn`, `info`, `debug`, `trace`, or a \
+          list such as `info,sqlx=warn`, in quotes",
+        ),
+        (
+            "database = [\"postgres://sr:secret@host/registry\"]",
+            "`database` is of the type array: expected `sqlite://PATH` \
+          or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, in quotes",
+        ),
+        ("[limits]\nbody_bytes = -1", "`limits.body_bytes` is `-1`: expected a whole number, 0 or more"),
+    ] {
+        let mut draft = Draft::default();
+
+        file::apply_text("x.toml", text, &mut draft);
+
+        assert_eq!(draft.problems, [problem], "{text}");
+    }
+    // Variables are texts: there a number has no quotes to lose.
+    let loaded = load(&["--ephemeral"], &[("SCHEMA_REGISTRY_LIMITS_BODY_BYTES", "1")]).unwrap();
+    assert_eq!(loaded.config.limits.body_bytes, 1);
+}
+
+#[test]
+fn what_names_the_database_is_known() {
+    let origin = |args: &[&str], environment: &[(&str, &str)]| load(args, environment).unwrap().database_origin;
+    let variable = ("SCHEMA_REGISTRY_DATABASE", "sqlite://a.db");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.toml");
+    std::fs::write(&file, "database = \"sqlite://b.db\"\n").unwrap();
+    let file = file.to_str().unwrap();
+
+    assert_eq!(origin(&[], &[]), None);
+    assert_eq!(origin(&["--config", file], &[]), Some(format!("`database` in `{file}`")));
+    assert_eq!(origin(&["--config", file], &[variable]), Some("`SCHEMA_REGISTRY_DATABASE`".to_owned()));
+    assert_eq!(origin(&["--database", "sqlite://c.db"], &[variable]), Some("`--database`".to_owned()));
+}
+
+#[test]
+fn a_sqlite_url_without_slashes_is_refused_at_once() {
+    let found = problems(&["--database", "sqlite:registry.db"], &[]);
+
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(found[0].contains("`sqlite:`") && found[0].contains("`sqlite://PATH`"), "{found:#?}");
 }

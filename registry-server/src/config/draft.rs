@@ -1,0 +1,75 @@
+//! Settings while their sources are read, and what is found wrong with them on the way.
+
+use std::collections::BTreeMap;
+
+use toml::Value;
+
+use super::ServerConfig;
+use super::settings::{Row, SETTINGS};
+
+/// Below this Jaro-Winkler likeness a known name is no help to somebody who mistyped another.
+const LIKENESS_MIN: f64 = 0.75;
+
+/// Settings while their sources are read.
+#[derive(Default)]
+pub(super) struct Draft {
+    /// What stands so far.
+    pub(super) config: ServerConfig,
+    /// What is wrong so far.
+    pub(super) problems: Vec<String>,
+    /// What a person should know.
+    pub(super) warnings: Vec<String>,
+    /// Which source has set a key last, as a person calls it.
+    pub(super) origins: BTreeMap<&'static str, String>,
+}
+
+impl Draft {
+    /// Takes the text of a variable or a flag. `name` is what a person calls it, for messages; `key` is the TOML key.
+    pub(super) fn set(&mut self, name: &str, key: &str, text: &str) {
+        let Some(row) = SETTINGS.iter().find(|row| row.key == key) else {
+            self.unknown(name, key, SETTINGS.iter().map(|row| (row.key.to_owned(), row.key.to_owned())));
+            return;
+        };
+        self.take(row, name, text);
+        self.origins.insert(row.key, format!("`{name}`"));
+    }
+
+    /// Takes a value of the file at `path`.
+    pub(super) fn set_value(&mut self, path: &str, key: &str, value: &Value) {
+        let Some(row) = SETTINGS.iter().find(|row| row.key == key) else {
+            self.unknown(key, key, SETTINGS.iter().map(|row| (row.key.to_owned(), row.key.to_owned())));
+            return;
+        };
+        match row.kind.text_of(value) {
+            Some(text) => self.take(row, key, &text),
+            // The value itself may be a password in the wrong place.
+            None => self.problems.push(format!(
+                "`{key}` is of the type {}: expected {}, {}",
+                value.type_str(),
+                row.expected,
+                row.kind.writing()
+            )),
+        }
+        self.origins.insert(row.key, format!("`{key}` in `{path}`"));
+    }
+
+    fn take(&mut self, row: &Row, name: &str, text: &str) {
+        if (row.set)(&mut self.config, text).is_none() {
+            self.problems.push(format!("`{name}` is `{text}`: expected {}", row.expected));
+        }
+    }
+
+    /// Reports a name that is not in the table, with the nearest one that is. `known` has what `written` is compared
+    /// with, and how that is shown.
+    pub(super) fn unknown(&mut self, name: &str, written: &str, known: impl Iterator<Item = (String, String)>) {
+        let nearest = known
+            .map(|(known, shown)| (strsim::jaro_winkler(written, &known), shown))
+            .max_by(|a, b| a.0.total_cmp(&b.0));
+        self.problems.push(match nearest {
+            Some((likeness, shown)) if likeness > LIKENESS_MIN => {
+                format!("`{name}` is no setting; did you mean `{shown}`?")
+            }
+            _ => format!("`{name}` is no setting"),
+        });
+    }
+}
