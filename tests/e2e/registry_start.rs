@@ -70,3 +70,26 @@ fn the_banner_tells_version_address_storage_and_where_the_data_lies() {
     let mut in_memory = start_registry().unwrap();
     assert!(in_memory.process().log().contains("\"storage\":\"memory\""), "{}", in_memory.process().log());
 }
+
+/// What a server says that cannot use its database.
+fn complaint(folder: TempDir, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    format!("{:#}", Registry::start_in(folder, arguments, variables).unwrap_err())
+}
+
+#[test]
+fn a_database_that_cannot_be_used_is_told_with_what_to_try_and_where_its_url_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("schema-registry.toml"), "database = \"sqlite://notes.txt\"\n").unwrap();
+    std::fs::write(folder.path().join("notes.txt"), "not a database\n".repeat(1_000)).unwrap();
+
+    let told = complaint(folder, &[], &[]);
+    assert!(told.contains("notes.txt` is no SQLite database"), "{told}");
+    assert!(told.contains("comes from `database` in `schema-registry.toml`"), "{told}");
+
+    let variable = ("SCHEMA_REGISTRY_DATABASE", "sqlite://missing/registry.db");
+    let told = complaint(tempfile::tempdir().unwrap(), &[], &[variable]);
+    assert!(told.contains("mkdir -p ") && told.contains("comes from `SCHEMA_REGISTRY_DATABASE`"), "{told}");
+
+    let told = complaint(tempfile::tempdir().unwrap(), &["--database", "sqlite://."], &[]);
+    assert!(told.contains("`.` is a folder") && told.contains("comes from `--database`"), "{told}");
+}

@@ -17,14 +17,14 @@ pub(super) struct Steps {
     /// In the order they are applied.
     pub(super) files: &'static [File],
     /// What the database's errors mean.
-    pub(super) kind_of: fn(&sqlx::Error) -> StoreErrorKind,
+    pub(super) failure: fn(&'static str, sqlx::Error) -> StoreError,
 }
 
 #[cfg(any(test, feature = "testing"))]
 impl Steps {
     /// Those that an earlier release carried.
     pub(super) fn up_to(&self, last: usize) -> Self {
-        Self { files: &self.files[..last], kind_of: self.kind_of }
+        Self { files: &self.files[..last], failure: self.failure }
     }
 }
 
@@ -36,7 +36,7 @@ pub(super) const SQLITE: Steps = Steps {
         (3, "versions_by_id", include_str!("../../../migrations/sqlite/0003_versions_by_id.sql")),
         (4, "contents_by_guid", include_str!("../../../migrations/sqlite/0004_contents_by_guid.sql")),
     ],
-    kind_of: super::sqlite::kind_of,
+    failure: super::sqlite::failure,
 };
 
 /// PostgreSQL's.
@@ -47,7 +47,7 @@ pub(super) const POSTGRES: Steps = Steps {
         (3, "versions_by_id", include_str!("../../../migrations/postgres/0003_versions_by_id.sql")),
         (4, "contents_by_guid", include_str!("../../../migrations/postgres/0004_contents_by_guid.sql")),
     ],
-    kind_of: super::postgres::kind_of,
+    failure: super::postgres::failure,
 };
 
 /// Applies what the database lacks, each file in a transaction of its own, and checks what it has.
@@ -90,7 +90,7 @@ fn explain(error: MigrateError, steps: &Steps, database: &str) -> StoreError {
             )
         }
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
-            return StoreError::new(OPERATION, (steps.kind_of)(&error), error);
+            return (steps.failure)(OPERATION, error);
         }
         other => other.to_string(),
     };

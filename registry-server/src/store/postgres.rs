@@ -23,6 +23,7 @@ use super::queue::Queue;
 use super::writes::Ping;
 use super::{DEFAULT_CONTEXT, Revision, Scope, ScopeSnapshot, StoreError, StoreErrorKind, SubjectKey, SubjectSnapshot};
 
+mod advice;
 mod connect;
 mod connection;
 mod counters;
@@ -33,7 +34,7 @@ mod snapshots;
 mod watch;
 mod writer;
 
-pub(super) use failure::kind_of;
+pub(super) use failure::failure;
 
 /// Reads at once. The server's connections are shared by all nodes: with the writer, the revisions and the watch a node
 /// takes up to eleven of them, and one more while it asks a slow database for a sign of life.
@@ -75,7 +76,15 @@ impl PostgresStore {
     /// Opens it as a program that carries these migrations.
     pub(super) async fn open_with(url: &str, steps: &Steps) -> Result<Self, StoreError> {
         let target = Target::parse(url)?;
-        let connect = || target.connect("open the database");
+        Self::start(target.clone(), steps).await.map_err(|error| advice::explain(&target, error))
+    }
+
+    async fn start(target: Target, steps: &Steps) -> Result<Self, StoreError> {
+        // Whoever waits is told at once what to try.
+        let connect = async || {
+            let connected = target.connect("open the database").await;
+            connected.map_err(|error| advice::explain(&target, error))
+        };
         let mut writing = connect::patiently(connect).await?;
         connect::check_server(&mut writing, &target).await?;
         connect::migrate(&mut writing, &target, steps).await?;

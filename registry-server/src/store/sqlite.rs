@@ -31,7 +31,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub(super) use failure::kind_of;
+pub(super) use failure::failure;
 
 /// A disk that takes longer than this for one commit is not ready.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);

@@ -12,5 +12,6 @@ pub(crate) mod nodes;
 mod outages;
 mod plans;
 mod races;
+mod start_errors;
 mod store;
 mod upgrades;

@@ -159,6 +159,22 @@ impl Postgres {
         Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
     }
 
+    /// Replaces the rules by which clients are let in (`pg_hba.conf`), and waits until they are in force. They must go
+    /// on letting the user of all databases in.
+    ///
+    /// # Errors
+    /// The server does not run, or has not read them in time.
+    pub fn set_access(&self, rules: &str) -> Result<()> {
+        std::fs::write(self.psql("postgres", "SHOW hba_file")?, rules)?;
+        let loaded = self.psql("postgres", "SELECT pg_conf_load_time()")?;
+        self.psql("postgres", "SELECT pg_reload_conf()")?;
+        crate::wait_for("PostgreSQL to read its rules anew", START_DEADLINE, || {
+            let now = self.psql("postgres", "SELECT pg_conf_load_time()")?;
+            ensure!(now != loaded, "they are of {loaded}");
+            Ok(())
+        })
+    }
+
     /// Stops the server as an operator does: connections are cut, what is committed is kept.
     ///
     /// # Errors

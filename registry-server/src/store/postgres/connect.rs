@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::super::migrations::{self, Steps};
 use super::super::{StoreError, StoreErrorKind};
-use super::failure::failed;
+use super::failure::{failed, failure};
 
 const OPERATION: &str = "open the database";
 
@@ -61,11 +61,42 @@ impl Target {
     /// Reads `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=...`.
     pub(super) fn parse(url: &str) -> Result<Self, StoreError> {
         let options = PgConnectOptions::from_str(url)
-            .map_err(|error| StoreError::new(OPERATION, StoreErrorKind::Setup, error))?
+            .map_err(|error| {
+                let said = failure(OPERATION, error).source;
+                let advice = format!(
+                    "{said}; expected `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with `@`, `/`, `:` and `%` in a \
+                     password written as `%40`, `%2F`, `%3A` and `%25`"
+                );
+                StoreError::new(OPERATION, StoreErrorKind::Setup, advice)
+            })?
             .application_name("schema-registry")
             .options(SETTINGS)
             .disable_statement_logging();
         Ok(Self { options, sign: Arc::default() })
+    }
+
+    /// The role that connects.
+    pub(super) fn role(&self) -> &str {
+        self.options.get_username()
+    }
+
+    /// The database; PostgreSQL's own default is the one that is called as the role.
+    pub(super) fn database(&self) -> &str {
+        self.options.get_database().unwrap_or_else(|| self.role())
+    }
+
+    /// Whether it is reached by a socket in a folder.
+    pub(super) fn is_socket(&self) -> bool {
+        self.options.get_socket().is_some()
+    }
+
+    /// How PostgreSQL's own programs are told to reach it.
+    pub(super) fn reach(&self) -> String {
+        let port = self.options.get_port();
+        match self.options.get_socket() {
+            Some(folder) => format!("--host {} --port {port}", folder.display()),
+            None => format!("--host {} --port {port}", self.options.get_host()),
+        }
     }
 
     /// A pool for whoever cannot do with a connection. It is not connected.
@@ -128,8 +159,7 @@ impl Target {
 impl fmt::Display for Target {
     /// Without the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let database = self.options.get_database().unwrap_or_else(|| self.options.get_username());
-        write!(f, "postgres://{}:{}/{database}", self.options.get_host(), self.options.get_port())
+        write!(f, "postgres://{}:{}/{}", self.options.get_host(), self.options.get_port(), self.database())
     }
 }
 

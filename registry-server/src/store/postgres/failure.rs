@@ -1,9 +1,26 @@
 //! PostgreSQL's errors in the store's terms: can trying again help, is the connection lost, or must a person look?
 
+use std::fmt;
+
 use super::super::{StoreError, StoreErrorKind};
 
+/// An error as a person reads it: sqlx would put the line of PostgreSQL's own source code behind what the server says.
+#[derive(Debug, thiserror::Error)]
+pub(super) struct Said(pub(super) sqlx::Error);
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            sqlx::Error::Database(error) => {
+                write!(f, "{} (SQLSTATE {})", error.message(), error.code().unwrap_or_default())
+            }
+            other => other.fmt(f),
+        }
+    }
+}
+
 /// What a caller can do about `error`.
-pub(crate) fn kind_of(error: &sqlx::Error) -> StoreErrorKind {
+fn kind_of(error: &sqlx::Error) -> StoreErrorKind {
     match error {
         // https://www.postgresql.org/docs/current/errcodes-appendix.html
         sqlx::Error::Database(error) => match &*error.code().unwrap_or_default() {
@@ -30,7 +47,7 @@ pub(crate) fn kind_of(error: &sqlx::Error) -> StoreErrorKind {
 
 /// Whether the connection is of no use any more, so that the same statement may succeed on another one.
 pub(super) fn is_lost(error: &StoreError) -> bool {
-    match error.source.downcast_ref::<sqlx::Error>() {
+    match cause(error) {
         // 57P: the server goes down or comes up. 25P03: it has cut a transaction that did nothing for too long.
         Some(sqlx::Error::Database(error)) => {
             let code = error.code().unwrap_or_default();
@@ -43,14 +60,24 @@ pub(super) fn is_lost(error: &StoreError) -> bool {
 
 /// Whether something stayed locked for longer than the server lets a statement wait.
 pub(super) fn is_locked(error: &StoreError) -> bool {
-    let code = match error.source.downcast_ref::<sqlx::Error>() {
+    let code = match cause(error) {
         Some(sqlx::Error::Database(error)) => error.code(),
         _ => None,
     };
     code.as_deref() == Some("55P03")
 }
 
-/// Wraps what PostgreSQL says about `operation`; for `map_err`.
+/// What sqlx said, as long as nobody has put it into other words.
+pub(super) fn cause(error: &StoreError) -> Option<&sqlx::Error> {
+    error.source.downcast_ref::<Said>().map(|said| &said.0)
+}
+
+/// Wraps what PostgreSQL says about `operation`.
+pub(crate) fn failure(operation: &'static str, error: sqlx::Error) -> StoreError {
+    StoreError::new(operation, kind_of(&error), Said(error))
+}
+
+/// The same for `map_err`.
 pub(super) fn failed(operation: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
-    move |error| StoreError::new(operation, kind_of(&error), error)
+    move |error| failure(operation, error)
 }

@@ -11,7 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, SqliteConnection};
 
 use super::super::{StoreError, StoreErrorKind};
-use super::failure::failed;
+use super::failure::{failed, is_no_database};
 
 const OPERATION: &str = "open the database";
 
@@ -112,8 +112,15 @@ impl fmt::Display for Location {
     }
 }
 
-/// Says what to do about a database that cannot be opened because nothing can be written.
+/// Says what to do about a database that cannot be opened: it is something else, or nothing can be written.
 pub(super) fn explain(location: &Location, error: StoreError) -> StoreError {
+    if is_no_database(&error) {
+        let advice = format!(
+            "`{location}` is no SQLite database, or an encrypted one, and is left as it is; name another file: the \
+             server makes one that is not there yet"
+        );
+        return StoreError::new(OPERATION, error.kind, advice);
+    }
     let advice = match error.kind {
         StoreErrorKind::Full => MAKE_ROOM,
         StoreErrorKind::ReadOnly => LET_WRITE,
@@ -162,6 +169,13 @@ impl Ownership {
     /// Takes the lock or says who has it.
     pub(super) fn take(path: &Path) -> Result<Self, StoreError> {
         let database = real_path(path)?;
+        if database.is_dir() {
+            let advice = format!(
+                "`{0}` is a folder, and a file is wanted: name one in it, as `sqlite://{0}/schema-registry.db`",
+                path.display()
+            );
+            return Err(StoreError::new(OPERATION, StoreErrorKind::Setup, advice));
+        }
         let lock_path = beside(&database, ".lock");
 
         // Not truncated before the lock is ours: the text belongs to the owner.
@@ -220,15 +234,28 @@ fn real_path(path: &Path) -> Result<PathBuf, StoreError> {
     let (Some(folder), Some(name)) = (absolute.parent(), absolute.file_name()) else {
         return Err(StoreError::new(OPERATION, StoreErrorKind::Setup, format!("`{}` is not a file", path.display())));
     };
-    let folder = folder.canonicalize().map_err(|error| cannot(folder, &error))?;
+    let folder = match folder.canonicalize() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Err(no_folder(folder)),
+        outcome => outcome.map_err(|error| cannot(folder, &error))?,
+    };
+    if !folder.is_dir() {
+        let advice = format!("`{}` is no folder, so that no file can lie in it; name another path", folder.display());
+        return Err(StoreError::new(OPERATION, StoreErrorKind::Setup, advice));
+    }
     Ok(folder.join(name))
+}
+
+fn no_folder(folder: &Path) -> StoreError {
+    let folder = folder.display();
+    let advice = format!("there is no folder `{folder}`: make it with `mkdir -p {folder}`, or name another path");
+    StoreError::new(OPERATION, StoreErrorKind::Setup, advice)
 }
 
 fn cannot(path: &Path, error: &std::io::Error) -> StoreError {
     let path = path.display();
     let advice = match error.kind() {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            format!("cannot use `{path}`: {error}; {LET_WRITE}")
+            format!("cannot write to `{path}`: {error}; {LET_WRITE}")
         }
         ErrorKind::StorageFull => format!("cannot use `{path}`: {error}; {MAKE_ROOM}"),
         _ => format!("cannot use `{path}`: {error}"),

@@ -13,7 +13,7 @@ const NOT_A_DATABASE: i32 = 26;
 const NO_ROOM_FOR_LOG_INDEX: i32 = 4874;
 
 /// What a caller can do about `error`.
-pub(crate) fn kind_of(error: &sqlx::Error) -> StoreErrorKind {
+fn kind_of(error: &sqlx::Error) -> StoreErrorKind {
     match error {
         // Checked values reach the database, so a broken constraint means that rows are not what we wrote.
         sqlx::Error::Database(error) => {
@@ -31,7 +31,18 @@ pub(crate) fn kind_of(error: &sqlx::Error) -> StoreErrorKind {
     }
 }
 
-/// Wraps what SQLite says about `operation`; for `map_err`.
+/// Whether the file that was opened is none of SQLite's.
+pub(super) fn is_no_database(error: &StoreError) -> bool {
+    let Some(sqlx::Error::Database(error)) = error.source.downcast_ref::<sqlx::Error>() else { return false };
+    error.code().and_then(|code| code.parse::<i32>().ok()).is_some_and(|code| code & 0xff == NOT_A_DATABASE)
+}
+
+/// Wraps what SQLite says about `operation`.
+pub(crate) fn failure(operation: &'static str, error: sqlx::Error) -> StoreError {
+    StoreError::new(operation, kind_of(&error), error)
+}
+
+/// The same for `map_err`.
 pub(super) fn failed(operation: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
-    move |error| StoreError::new(operation, kind_of(&error), error)
+    move |error| failure(operation, error)
 }

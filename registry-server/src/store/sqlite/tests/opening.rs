@@ -114,9 +114,10 @@ async fn a_file_of_something_else_is_refused_and_left_alone() {
     let text = "not a database\n".repeat(1_000);
     fs::write(&path, &text).unwrap();
 
-    let (kind, _) = refused(&path).await;
+    let (kind, told) = refused(&path).await;
 
     assert_eq!(kind, StoreErrorKind::Corrupt);
+    assert!(told.contains("notes.txt` is no SQLite database") && told.contains("name another file"), "{told}");
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
 }
 
@@ -127,7 +128,27 @@ async fn a_folder_that_is_not_there_is_named() {
     let (kind, text) = refused(&folder.path().join("missing/registry.db")).await;
 
     assert_eq!(kind, StoreErrorKind::Setup);
-    assert!(text.contains("missing"), "{text}");
+    let missing = folder.path().join("missing");
+    assert!(text.contains(&format!("mkdir -p {}", missing.display())), "{text}");
+}
+
+#[tokio::test]
+async fn a_folder_in_place_of_a_file_and_a_file_in_place_of_a_folder_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (inner, file) = (folder.path().join("inner"), folder.path().join("file"));
+    fs::create_dir(&inner).unwrap();
+    fs::write(&file, "").unwrap();
+
+    let (kind, text) = refused(&inner).await;
+    assert_eq!(kind, StoreErrorKind::Setup);
+    assert!(text.contains(&format!("sqlite://{}/schema-registry.db", inner.display())), "{text}");
+    let (kind, text) = refused(&file.join("registry.db")).await;
+    assert_eq!(kind, StoreErrorKind::Setup);
+    assert!(text.contains("file` is no folder"), "{text}");
+
+    let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["file", "inner"], "something was left behind");
 }
 
 #[tokio::test]
