@@ -102,6 +102,45 @@ fn media_types_are_negotiated() {
 }
 
 #[test]
+fn a_body_that_is_no_request_is_told_with_what_would_be_one() {
+    with_connection(|connection| {
+        let mut told = |headers: &[(&str, &str)], path: &str, body: &str| {
+            let answer = connection.send("POST", path, headers, Some(body.as_bytes())).json();
+            answer["message"].as_str().map_or_else(|| answer.to_string(), str::to_owned)
+        };
+        let (versions, form) = ("/subjects/s/versions", ("Content-Type", "application/x-www-form-urlencoded"));
+
+        // `curl -d` says that it sends a form.
+        let media_types = told(&[form], versions, "{}");
+        assert!(
+            media_types.starts_with("HTTP 415 Unsupported Media Type: send `Content-Type` `application/"),
+            "{media_types}"
+        );
+        assert!(media_types.contains("`application/json`"), "{media_types}");
+        let encodings = told(&[JSON, ("Content-Encoding", "br")], versions, "{}");
+        assert!(encodings.ends_with("or `gzip`"), "{encodings}");
+
+        for (body, parts) in [
+            ("{\"schema\":\n  oops}", ["the body of the request: this is no JSON", "line 2 column 3"]),
+            ("{\"schema\": [1]}", ["the body of the request: ", "expected a string, found an array"]),
+        ] {
+            let malformed = told(&[JSON], versions, body);
+            assert!(parts.iter().all(|part| malformed.contains(part)), "{malformed}");
+        }
+
+        for body in ["{}", "{\"schema\": null}", "{\"Schema\": \"\\\"int\\\"\"}", "{\"schema\": \" \"}"] {
+            let empty = told(&[JSON], versions, body);
+            assert!(empty.starts_with("Empty schema, details: the key `schema` is missing or blank"), "{empty}");
+            // What it shows is a body that is taken.
+            let shown = empty.split_once("at least ").unwrap().1;
+            assert!(told(&[JSON], "/subjects/shown/versions", shown).contains("\"id\":1"), "{shown}");
+        }
+        let verbose = told(&[JSON], "/compatibility/subjects/s/versions?verbose=true", "{}");
+        assert!(verbose.contains("[\"Empty schema\",\"{hint: 'the key `schema` is missing"), "{verbose}");
+    });
+}
+
+#[test]
 fn every_answer_can_be_told_from_others() {
     with_connection(|connection| {
         let own = connection.send("GET", "/", &[("X-Request-ID", "abc-1")], None);

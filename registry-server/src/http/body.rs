@@ -40,7 +40,7 @@ pub(super) async fn read(
     match encoding.map(str::trim) {
         None | Some("" | "identity") => Ok(body),
         Some(encoding) if encoding.eq_ignore_ascii_case("gzip") => gunzip(&body, limits.bytes),
-        Some(_) => Err(ApiError::unsupported_media_type().into()),
+        Some(_) => Err(ApiError::unsupported_media_type("no `Content-Encoding`, or `gzip`").into()),
     }
 }
 
@@ -104,6 +104,6 @@ pub(super) fn parse<T: DeserializeOwned>(body: &[u8], operation: &str) -> Result
 pub(super) fn refusal(error: ReadError, operation: &str) -> HttpError {
     match error {
         ReadError::Absent => ApiError::missing_body(operation).into(),
-        ReadError::Malformed(reason) => ApiError::bad_request(&reason).into(),
+        ReadError::Malformed(reason) => ApiError::bad_request(&format!("the body of the request: {reason}")).into(),
     }
 }

@@ -32,7 +32,13 @@ async fn check(call: &Call<'_>, request: RegisterRequest, against: Option<Select
     let messages = match messages(call, request, against).await {
         Err(HttpError::Registry(error)) if is_verbose && is_bad_schema(&error) => {
             // With `verbose` a schema that is none is an answer, not an error.
-            vec![HttpError::Registry(error).into_refusal(ErrorCode::IncompatibleSchema).api.message]
+            let is_empty = matches!(error, RegistryError::EmptySchema);
+            let told = HttpError::Registry(error).into_refusal(ErrorCode::IncompatibleSchema).api.message;
+            match told.split_once(", details: ") {
+                // Confluent says no more than that it is empty.
+                Some((theirs, ours)) if is_empty => vec![theirs.to_owned(), format!("{{hint: '{ours}'}}")],
+                _ => vec![told],
+            }
         }
         other => other?,
     };

@@ -6,6 +6,9 @@ pub(super) const V1: &str = "application/vnd.schemaregistry.v1+json";
 /// What can be answered, the preferred one first.
 pub(super) const OFFERED: [&str; 3] = [V1, "application/vnd.schemaregistry+json", "application/json"];
 
+/// The type of a body that does not say what it is.
+const BYTES: &str = "application/octet-stream";
+
 /// What Java, Python and Go clients send: all three in our own order.
 const ALL_OFFERED: &str =
     "application/vnd.schemaregistry.v1+json, application/vnd.schemaregistry+json, application/json";
@@ -76,9 +79,15 @@ pub(super) fn check_content_type(header: Option<&str>) -> Result<(), BadContentT
     if !is_token(kind) || !is_token(subtype) {
         return Err(BadContentType::Malformed);
     }
-    let is_taken = OFFERED.iter().any(|offered| offered.eq_ignore_ascii_case(essence))
-        || essence.eq_ignore_ascii_case("application/octet-stream");
+    let is_taken =
+        OFFERED.iter().any(|offered| offered.eq_ignore_ascii_case(essence)) || essence.eq_ignore_ascii_case(BYTES);
     if is_taken { Ok(()) } else { Err(BadContentType::Unsupported) }
+}
+
+/// The types that [`check_content_type`] takes, in words.
+pub(super) fn taken() -> String {
+    let offered = OFFERED.map(|offered| format!("`{offered}`")).join(", ");
+    format!("`Content-Type` {offered} or `{BYTES}`")
 }
 
 /// Whether `Accept-Encoding` names gzip and does not forbid it.

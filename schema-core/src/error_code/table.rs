@@ -74,8 +74,8 @@ pub static TABLE: &[Entry] = &[
     Entry {
         code: ErrorCode::UnsupportedMediaType,
         name: "unsupported_media_type",
-        forms: &["HTTP 415 Unsupported Media Type"],
-        cause: "The `Content-Type` of the body is not one that the registry reads.",
+        forms: &["HTTP 415 Unsupported Media Type: send %s"],
+        cause: "The `Content-Type` of the body, or its `Content-Encoding`, is not one that the registry reads.",
         cure: "Send `Content-Type: application/vnd.schemaregistry.v1+json` or `application/json`; plain `curl -d` sends a form.",
         source: "https://www.rfc-editor.org/rfc/rfc9110#section-15.5.16",
     },
@@ -261,7 +261,7 @@ pub static TABLE: &[Entry] = &[
         forms: &[
             "Invalid schema of type %s, details: %s",
             "Invalid schema type %s",
-            "Empty schema",
+            "Empty schema, details: the key `schema` is missing or blank; a body is at least {\"schema\": \"{\\\"type\\\": \\\"string\\\"}\"}",
             "Version is not one more than previous version",
             "Invalid schema: %s is not supported yet",
         ],

@@ -37,7 +37,10 @@ pub(super) fn read_value(body: &[u8]) -> Result<Value, ReadError> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(ReadError::Absent);
     }
-    match serde_json::from_slice(body).map_err(malformed)? {
+    // Says line and column by itself.
+    let parsed =
+        serde_json::from_slice(body).map_err(|error| ReadError::Malformed(format!("this is no JSON: {error}")));
+    match parsed? {
         Value::Null => Err(ReadError::Absent),
         value => Ok(value),
     }

@@ -2,8 +2,8 @@
 //!
 //! Status, content type, `error_code`, then the body: JSON by value, texts of schemas to the letter. Left aside: the
 //! value of `ts`; a `ts` or a `deleted` that is false where schemas are registered and looked up; our hints; what we
-//! say about a schema or a body that cannot be read, which is more than they do; the words behind an exception that
-//! they met.
+//! say about a schema or a body that cannot be read, which is more than they do; what we say behind their words about an
+//! empty schema and a media type; the words behind an exception that they met.
 
 use std::collections::BTreeSet;
 
@@ -72,6 +72,7 @@ fn compare_errors(theirs: &Value, ours: &Value) -> Result<(), String> {
         Some(400) if ours_text.is_empty() => Err("our message is empty".to_owned()),
         Some(400) => Ok(()),
         Some(42201) => compare_invalid(&theirs_text, &ours_text),
+        Some(415) => equal("message", &theirs_text.as_str(), &before(&ours_text, ": send ")),
         Some(40901 | 409) => {
             equal("message", &without_exceptions(&theirs_text), &without_exceptions(&without_hints(&ours_text)))
         }
@@ -79,12 +80,18 @@ fn compare_errors(theirs: &Value, ours: &Value) -> Result<(), String> {
     }
 }
 
-/// What is wrong with a schema: up to the parser's text, of which there must be some; the whole where there is none.
+/// What is wrong with a schema: up to the parser's text, of which there must be some; the whole of theirs where there is
+/// none.
 fn compare_invalid(theirs: &str, ours: &str) -> Result<(), String> {
     match (theirs.split_once(DETAILS), ours.split_once(DETAILS)) {
         (Some((theirs, _)), Some((ours, details))) if !details.trim().is_empty() => equal("message", &theirs, &ours),
+        (None, _) => equal("message", &theirs, &before(ours, ", details:")),
         _ => equal("message", &theirs, &ours),
     }
+}
+
+fn before<'t>(text: &'t str, addition: &str) -> &'t str {
+    text.split_once(addition).map_or(text, |(before, _)| before)
 }
 
 /// Hints stand behind everything else in the list, so the first one ends it.
