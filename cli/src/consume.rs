@@ -11,6 +11,8 @@ use producer_core::reader::{PartitionReader, ReaderConfig, StartOffset, StoredRe
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::advice::Asked;
+
 /// How often a follower asks for what is new.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -43,6 +45,13 @@ pub(crate) struct ConsumeArgs {
     /// Stops after so many records.
     #[arg(long, short = 'n', value_name = "COUNT")]
     max_records: Option<u64>,
+}
+
+impl ConsumeArgs {
+    /// What advice repeats.
+    pub(crate) fn asked(&self) -> Asked {
+        Asked { command: "consume", topic: self.topic.clone(), registry: self.registry.clone() }
+    }
 }
 
 /// Prints records partition by partition; the order inside a partition is that of its offsets.

@@ -7,11 +7,14 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod advice;
 mod consume;
 mod demo;
 mod perf;
 mod produce;
 mod value_schema;
+
+use advice::Advised;
 
 /// Schemas and records from the shell.
 #[derive(Debug, Parser)]
@@ -52,6 +55,9 @@ fn main() -> ExitCode {
             for cause in error.chain().skip(1) {
                 eprintln!("  because: {cause}");
             }
+            for advice in error.downcast_ref().map_or(&[][..], |advised: &Advised| &advised.advice) {
+                eprintln!("  try: {advice}");
+            }
             ExitCode::FAILURE
         }
     }
@@ -60,16 +66,29 @@ fn main() -> ExitCode {
 async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Demo(args) => demo::run(args).await,
-        Command::Produce(args) => produce::run(args).await,
-        Command::Perf(args) => perf::run(args).await,
-        Command::Consume(args) => consume::run(args).await,
+        Command::Produce(args) => {
+            let asked = args.asked();
+            produce::run(args).await.map_err(|error| asked.advise(error))
+        }
+        Command::Perf(args) => {
+            let asked = args.asked();
+            perf::run(args).await.map_err(|error| asked.advise(error))
+        }
+        Command::Consume(args) => {
+            let asked = args.asked();
+            consume::run(args).await.map_err(|error| asked.advise(error))
+        }
     }
 }
+
+/// What is logged without `RUST_LOG`. To actix's dispatcher a client that hangs up, or speaks no HTTP, is an error; to
+/// who runs the demo it is nothing.
+const LOGGED: &str = "warn,actix_http::h1::dispatcher=off";
 
 /// Warnings and errors of the libraries go to standard error; `RUST_LOG` shows more.
 fn init_logs() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(LOGGED));
     let is_terminal = std::io::stderr().is_terminal();
     tracing_subscriber::fmt()
         .with_env_filter(filter)

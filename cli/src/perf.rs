@@ -11,6 +11,8 @@ mod usage;
 
 use clap::{Args, Subcommand};
 
+use crate::advice::Asked;
+
 /// Flags of `sr perf`.
 #[derive(Debug, Args)]
 pub(crate) struct PerfArgs {
@@ -22,6 +24,14 @@ pub(crate) struct PerfArgs {
 enum PerfCommand {
     /// Sends records as fast as wanted and prints throughput and latency, as kafka-producer-perf-test does.
     Produce(produce::PerfProduceArgs),
+}
+
+impl PerfArgs {
+    /// What advice repeats.
+    pub(crate) fn asked(&self) -> Asked {
+        let PerfCommand::Produce(args) = &self.command;
+        args.asked()
+    }
 }
 
 pub(crate) async fn run(args: PerfArgs) -> anyhow::Result<()> {

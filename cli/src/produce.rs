@@ -13,6 +13,7 @@ use producer_core::{ProduceError, Producer, ProducerConfig, ProducerRecord, Reco
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
+use crate::advice::Asked;
 use crate::value_schema::ValueSchema;
 
 /// Longer than `delivery.timeout.ms`, so that every record has its answer before.
@@ -35,6 +36,13 @@ pub(crate) struct ProduceArgs {
     /// Field of the value that becomes the record's key, as text; without it records have no key.
     #[arg(long, value_name = "FIELD")]
     key: Option<String>,
+}
+
+impl ProduceArgs {
+    /// What advice repeats.
+    pub(crate) fn asked(&self) -> Asked {
+        Asked { command: "produce", topic: self.topic.clone(), registry: self.registry.clone() }
+    }
 }
 
 /// Sends every line; stops at the first that is wrong, and at Ctrl-C, after what came before is delivered. A second

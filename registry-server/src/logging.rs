@@ -29,11 +29,16 @@ pub fn start(log: &Log) {
     let _ = registry().with(filter).with(layer).try_init();
 }
 
-/// The filter that was set. What the libraries below say at `info` is of use to nobody who runs a registry.
+/// The filter that was set. What the libraries below say at `info` is of use to nobody who runs a registry, and to
+/// actix's dispatcher a client that hangs up, or speaks no HTTP, is an error.
 fn filter(level: &str) -> Targets {
     let filter = level.parse::<Targets>().unwrap_or_else(|_| Targets::new().with_default(tracing::Level::INFO));
     if filter.default_level() == Some(LevelFilter::INFO) && filter.iter().next().is_none() {
-        return filter.with_targets([("actix_server", LevelFilter::WARN), ("sqlx", LevelFilter::WARN)]);
+        return filter.with_targets([
+            ("actix_server", LevelFilter::WARN),
+            ("actix_http::h1::dispatcher", LevelFilter::OFF),
+            ("sqlx", LevelFilter::WARN),
+        ]);
     }
     filter
 }

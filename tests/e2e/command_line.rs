@@ -12,6 +12,7 @@ use producer_core::testing::{Api, FakeBroker, FakeBrokerConfig};
 use serde_json::{Value, json};
 
 use crate::raw_http::Connection;
+use crate::registry_log::mumble;
 
 /// How long a demo of a few thousand records may take on a machine that has other things to do.
 const DEMO_DEADLINE: Duration = Duration::from_secs(120);
@@ -56,8 +57,13 @@ impl Services {
 
     /// Runs `sr COMMAND users ...` against them.
     async fn sr(&self, command: &str, arguments: &[&str], input: &str) -> Output {
+        self.sr_on(self.registry.url(), command, arguments, input).await
+    }
+
+    /// The same with another registry.
+    async fn sr_on(&self, registry: &str, command: &str, arguments: &[&str], input: &str) -> Output {
         let servers = self.broker.bootstrap_servers();
-        let mut all = vec![command, "users", "--bootstrap-servers", &servers, "--registry", self.registry.url()];
+        let mut all = vec![command, "users", "--bootstrap-servers", &servers, "--registry", registry];
         all.extend(arguments);
         let (all, input) = (all.into_iter().map(str::to_owned).collect::<Vec<_>>(), input.to_owned());
         let run = move || sr(&all.iter().map(String::as_str).collect::<Vec<_>>(), &input);
@@ -111,10 +117,13 @@ fn demo_takes_the_next_free_port_and_stays_until_it_is_interrupted() {
     .unwrap();
     let url = shown.lines().find_map(|line| line.strip_prefix("registry   http://")).unwrap();
     let address: std::net::SocketAddr = url.split_whitespace().next().unwrap().parse().unwrap();
+    mumble(address);
     let subjects = Connection::open(address).send("GET", "/subjects", &[], None).json();
     demo.signal(Signal::SIGINT).unwrap();
     demo.succeed(DEMO_DEADLINE).unwrap();
 
+    // Of a client that speaks no HTTP, and of others that hang up, nobody who looks around wants to read.
+    assert!(!demo.log().contains("actix_http"), "{}", demo.log());
     assert!(address.port() > wished && address.port() <= wished + 10, "{address}, wished {wished}");
     assert_eq!(subjects, json!(["flights-value"]));
 }
@@ -213,7 +222,37 @@ async fn what_cannot_be_used_ends_in_an_error_that_names_it() {
     let no_subject = services.sr("produce", &["--value-schema", "nobody-value"], "").await;
     let said = text(&no_subject.stderr);
     assert!(said.contains("40401") && said.contains("`nobody-value` is no file"), "{said}");
+    assert!(said.contains("  try: `--value-schema FILE.avsc` registers"), "{said}");
     assert!(!no_file.status.success() && !no_subject.status.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_schema_and_a_wrong_registry_end_with_what_to_try() {
+    let services = Services::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let schema = folder.path().join("user.avsc");
+    let write = |fields: Value| {
+        std::fs::write(&schema, json!({"type": "record", "name": "User", "fields": fields}).to_string()).unwrap();
+    };
+    let by_file = ["--value-schema", schema.to_str().unwrap()];
+    let id = json!({"name": "id", "type": "long"});
+    write(json!([id]));
+    assert!(services.sr("produce", &by_file, "{\"id\": 1}\n").await.status.success());
+
+    write(json!([id, {"name": "plan", "type": "string"}]));
+    let refused = services.sr("produce", &by_file, "{\"id\": 1, \"plan\": \"free\"}\n").await;
+    let said = text(&refused.stderr);
+    assert!(said.contains("40901") && said.contains("\n  try: /fields/1: "), "{said}");
+    assert!(
+        said.ends_with("  try: or write with the schema that is there: `sr produce ... --value-schema users-value`\n")
+    );
+
+    let other = tokio::task::spawn_blocking(start_registry).await.unwrap().unwrap();
+    let consumed = services.sr_on(other.url(), "consume", &[], "").await;
+    let said = text(&consumed.stderr);
+    let advice = format!("  try: `{}` has never given out this id: name the registry", other.url());
+    assert!(said.contains("40403") && said.contains(&advice), "{said}");
+    assert!(!refused.status.success() && !consumed.status.success());
 }
 
 /// A `sr produce` that has been given some lines, and whose input stays open.

@@ -16,6 +16,7 @@ use super::pace::Pace;
 use super::report::{Report, metric_lines, window_line};
 use super::stats::Stats;
 use super::{avro_values, payloads, usage};
+use crate::advice::Asked;
 use crate::value_schema::ValueSchema;
 
 /// Flags of `sr perf produce`; the names are those of kafka-producer-perf-test.
@@ -61,6 +62,13 @@ pub(crate) struct PerfProduceArgs {
     /// Print the lines of kafka-producer-perf-test, or one JSON object at the end.
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
+}
+
+impl PerfProduceArgs {
+    /// What advice repeats.
+    pub(super) fn asked(&self) -> Asked {
+        Asked { command: "perf produce", topic: self.topic.clone(), registry: self.registry.clone() }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
