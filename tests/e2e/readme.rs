@@ -2,7 +2,8 @@
 //!
 //! In the README `cargo run [--release] --bin X --` is replaced by the built binary and `./test` by a check that it is
 //! there. Of CONTRIBUTING.md, whose commands build everything in several ways, the names are checked. With
-//! `./test --long` nothing is replaced and the commands of both run in a fresh clone.
+//! `./test --long` nothing is replaced and the commands of both run in a fresh clone. Those that need Apache Kafka are
+//! run by `tests/services/kafka/readme_commands.rs`.
 
 mod dependencies;
 mod names;
@@ -11,7 +12,7 @@ mod shell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use end_to_end_tests::binaries::workspace;
-use end_to_end_tests::markdown::commands;
+use end_to_end_tests::markdown::{commands, commands_with, services};
 
 use self::names::Names;
 use self::shell::Shell;
@@ -23,6 +24,7 @@ fn every_command_works() {
     for must in ["cargo run --release --bin sr -- demo", "./test", "cargo run --release --bin registry-server"] {
         assert!(commands.iter().any(|command| command == must), "the README does not show `{must}`");
     }
+    assert_eq!(services(&readme), ["kafka"], "nobody runs what needs another service");
 
     let literally = std::env::var_os("SR_LONG").is_some();
     let _turn = literally.then(own_port);
@@ -102,6 +104,10 @@ cat \\
 let not = \"a command\";
 ```
 
+```sh kafka
+echo not without a broker
+```
+
 ```console
 $ cargo run --bin no-such-binary -- --flag
 what it prints
@@ -109,6 +115,8 @@ $ cargo build
 $ cat missing
 ```
 ";
+    assert_eq!(services(readme), ["kafka"]);
+    assert_eq!(commands_with("kafka", readme), ["echo not without a broker"]);
     let commands = commands(readme);
     assert_eq!(
         commands,

@@ -1,19 +1,42 @@
-//! The commands in a Markdown text: the lines of `sh` blocks, and those after `$` in `console` blocks.
+//! The commands in a Markdown text: the lines of `sh` blocks, and those after `$` in `console` blocks. What needs a
+//! service stands in blocks of its own, `sh SERVICE`.
 
 use std::process::Command;
 
-/// All commands in their order. A command that spans lines is one.
+/// All commands that need no service, in their order. A command that spans lines is one.
 ///
 /// # Panics
 /// There is no `bash`.
 #[must_use]
 pub fn commands(markdown: &str) -> Vec<String> {
+    commands_with("", markdown)
+}
+
+/// The services that commands need, in the order in which they first appear.
+#[must_use]
+pub fn services(markdown: &str) -> Vec<&str> {
+    let infos = markdown.lines().filter_map(|line| line.trim_start().strip_prefix("```"));
+    let mut found: Vec<&str> = infos.filter_map(|info| info.strip_prefix("sh ")).map(str::trim).collect();
+    found.dedup();
+    found
+}
+
+/// The commands that need a service, in their order; of an empty name those that need none.
+///
+/// # Panics
+/// There is no `bash`.
+#[must_use]
+pub fn commands_with(service: &str, markdown: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut lines = markdown.lines();
     while let Some(line) = lines.next() {
         let Some(language) = line.trim_start().strip_prefix("```") else { continue };
         let block: Vec<&str> = lines.by_ref().take_while(|line| line.trim() != "```").collect();
-        match language.trim() {
+        let (language, needed) = language.trim().split_once(' ').unwrap_or((language.trim(), ""));
+        if needed != service {
+            continue;
+        }
+        match language {
             "sh" | "bash" => found.extend(whole_commands(block.into_iter())),
             "console" => found.extend(whole_commands(block.into_iter().filter_map(typed))),
             _ => {}

@@ -13,4 +13,5 @@ mod java_settings;
 mod partitions;
 mod producer;
 mod reader_and_admin;
+mod readme_commands;
 mod readme_programs;
