@@ -22,6 +22,29 @@ fn the_page_of_error_codes_is_what_the_table_says() {
     check("error-codes.md", &error_codes());
 }
 
+/// A page longer than this is no record of one decision.
+const DECISION_LINES_MAX: usize = 40;
+
+#[test]
+fn every_decision_is_a_short_page_that_the_architecture_names() {
+    let folder = workspace().join("docs/decisions");
+    let architecture = std::fs::read_to_string(workspace().join("ARCHITECTURE.md")).unwrap();
+    let named: Vec<&str> =
+        architecture.split("(docs/decisions/").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+    let entries = std::fs::read_dir(&folder).unwrap();
+    let mut pages: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    pages.sort();
+
+    assert_eq!(named, pages, "ARCHITECTURE.md and docs/decisions/");
+    for (number, page) in (1..).zip(&pages) {
+        assert!(page.starts_with(&format!("{number:04}-")), "{page} is the {number}th");
+        let text = std::fs::read_to_string(folder.join(page)).unwrap();
+        let headings: Vec<&str> = text.lines().filter(|line| line.starts_with("## ")).collect();
+        assert_eq!(headings, ["## Context", "## Decision", "## Consequences"], "{page}");
+        assert!(text.starts_with("# ") && text.lines().count() <= DECISION_LINES_MAX, "{page}");
+    }
+}
+
 /// Compares a page with what the code says, or writes it when told so.
 fn check(name: &str, expected: &str) {
     let path = workspace().join("docs").join(name);
