@@ -7,11 +7,13 @@ use std::time::Instant;
 use schema_core::Level;
 use schema_core::compatibility::{Demands, Earlier, check_one};
 use schema_core::format::Strictness;
+use schema_core::wire::Metadata;
 
 use crate::store::VersionEntry;
 
 use super::cache::{CachedSubject, Content};
 use super::canonical::{Candidate, Form, SchemaInput, off_worker};
+use super::properties::PropertyIndex;
 use super::{INLINE_BYTES_MAX, Registry, RegistryError, Selector, Subject, reserved_fields};
 
 impl Registry {
@@ -37,16 +39,19 @@ impl Registry {
         let latest = self.latest(&current).await?;
         // The group that it belongs to may be inherited.
         let new = current.inherit(new, latest.as_deref(), false)?;
-        match against {
-            None => self.check_against_history(&current, latest.as_deref(), &new).await,
-            Some(Selector::Latest) => self.check_each(&current, &new, current.live_newest_first().take(1)).await,
-            Some(Selector::Number(version)) => {
-                let Some(entry) = current.version(version).filter(|entry| !entry.deleted) else {
-                    return Err(RegistryError::VersionNotFound { version: i64::from(version.0) });
-                };
-                self.check_each(&current, &new, [entry]).await
+        let Some(selector) = against else {
+            return self.check_against_history(&current, latest.as_deref(), &new).await;
+        };
+        let entry = match selector {
+            Selector::Latest => current.live_newest_first().next(),
+            Selector::Number(version) => {
+                let live = current.version(version).filter(|entry| !entry.deleted);
+                Some(live.ok_or(RegistryError::VersionNotFound { version: i64::from(version.0) })?)
             }
-        }
+        };
+        let group = self.group(&current, &new).await?;
+        let compared = entry.filter(|entry| group.is_none_or(|group| group.has(entry)));
+        self.check_each(&current, &new, compared).await
     }
 
     /// Checks against the versions that the level in force asks for, and the names that metadata reserves. `latest` is
@@ -69,12 +74,17 @@ impl Registry {
         if demands.level == Level::None {
             return Ok(Vec::new());
         }
-        let Some(property) = current.compatibility_group() else {
-            return self.check_versions(current, new, current.live_newest_first()).await;
+        let group = self.group(current, new).await?;
+        let is_compared = |entry: &&VersionEntry| group.as_ref().is_none_or(|group| group.has(entry));
+        self.check_versions(current, new, current.live_newest_first().filter(is_compared)).await
+    }
+
+    /// The group that bounds what a new schema is compared with, if there is one.
+    async fn group(&self, current: &CachedSubject, new: &Candidate) -> Result<Option<Group>, RegistryError> {
+        let Some(property) = current.compatibility_group().filter(|_| current.level() != Level::None) else {
+            return Ok(None);
         };
-        let (properties, wanted) = (self.properties(current).await?, new.metadata.as_deref());
-        let in_group = |entry: &&VersionEntry| properties.is_in_group(entry.version, &property, wanted);
-        self.check_versions(current, new, current.live_newest_first().filter(in_group)).await
+        Ok(Some(Group { property, properties: self.properties(current).await?, metadata: new.metadata.clone() }))
     }
 
     /// Checks against as many of these versions as the level asks for.
@@ -136,6 +146,20 @@ impl Registry {
             }
         }
         Ok(Vec::new())
+    }
+}
+
+/// The versions with the new schema's value of a metadata property, or without it as the new schema
+/// (`compatibilityGroup`).
+struct Group {
+    property: Arc<str>,
+    properties: Arc<PropertyIndex>,
+    metadata: Option<Arc<Metadata>>,
+}
+
+impl Group {
+    fn has(&self, entry: &VersionEntry) -> bool {
+        self.properties.is_in_group(entry.version, &self.property, self.metadata.as_deref())
     }
 }
 

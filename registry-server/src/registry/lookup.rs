@@ -231,8 +231,8 @@ impl Registry {
         Ok(first.map(of_nobody))
     }
 
-    /// Everything that uses an id in the context that a subject stands in, by subject then version, soft-deleted
-    /// versions included; none when nothing has the id.
+    /// Everything that uses an id in one context, by subject then version, soft-deleted versions included; none when
+    /// nothing has the id. The context is that of the use that answers for the subject, as in [`Self::schema_by_id`].
     ///
     /// Asked of the store each time: what another node has just written must be in the list.
     ///
@@ -242,11 +242,28 @@ impl Registry {
     /// # Cancel safety
     /// Dropping the future loses nothing.
     pub async fn uses_in_context(&self, id: i32, subject: Option<&Subject>) -> Result<Vec<SchemaUse>, RegistryError> {
-        let context = subject.map_or_else(default_context, |subject| Arc::clone(&subject.key.context));
-        match schema_id(id) {
-            Some(id) => Ok(self.store.schema_uses(&context, id).await?),
-            None => Ok(Vec::new()),
+        let Some(id) = schema_id(id) else { return Ok(Vec::new()) };
+        let SubjectKey { context, subject } = match subject {
+            Some(named) if !named.key.subject.is_empty() => self.subject(named).await?.subject.key.clone(),
+            Some(context) => context.key.clone(),
+            None => SubjectKey { context: default_context(), subject: Arc::from("") },
+        };
+        let first = self.store.schema_uses(&context, id).await?;
+        let is_meant = |uses: &[SchemaUse]| uses.iter().any(|used| used.subject.subject == subject);
+        if subject.is_empty() || is_meant(&first) {
+            return Ok(first);
         }
+        if *context != *DEFAULT_CONTEXT {
+            return Ok(Vec::new());
+        }
+        let contexts = self.store.contexts_of_id(id).await?;
+        for context in contexts.iter().filter(|context| ***context != *DEFAULT_CONTEXT) {
+            let uses = self.store.schema_uses(context, id).await?;
+            if is_meant(&uses) {
+                return Ok(uses);
+            }
+        }
+        Ok(first)
     }
 
     /// The highest id given in a subject's context.

@@ -439,6 +439,20 @@ fn a_schema_is_checked_with_one(api: &mut Api) {
     api.expect_error("POST", &format!("{path}/0"), Some(&request(RECORD_1)), 42202, "is not a valid version id");
     let unknown = "/compatibility/subjects/u/versions/latest";
     api.expect("POST", unknown, Some(&request(RECORD_1)), json!({"is_compatible": true}));
+
+    // A version of another group is not compared, here neither; metadata that is not sent is the latest version's.
+    let of_major = |schema: &str, metadata: Value| json!({"schema": schema, "metadata": metadata}).to_string();
+    let major = |number: &str| json!({"properties": {"major": number}});
+    api.send("PUT", "/config/g", Some(r#"{"compatibilityGroup":"major"}"#));
+    api.send("POST", "/subjects/g/versions", Some(&of_major(RECORD_1, major("1"))));
+    for (metadata, is_compatible) in [(major("2"), true), (json!({}), true), (major("1"), false), (Value::Null, false)]
+    {
+        for version in ["1", "latest"] {
+            let path = format!("/compatibility/subjects/g/versions/{version}");
+            let body = of_major(RECORD_BROKEN, metadata.clone());
+            api.expect("POST", &path, Some(&body), json!({"is_compatible": is_compatible}));
+        }
+    }
 }
 
 fn the_global_config_is_got(api: &mut Api) {

@@ -305,4 +305,24 @@ fn an_id_is_looked_for_where_the_subject_stands(api: &mut Api) {
     api.expect_error("GET", "/schemas/ids/2", None, 40403, "Schema 2 not found");
     assert_eq!(get(api, "/schemas/ids/2?subject=b")["schema"], "\"double\"");
     api.expect("GET", "/schemas/ids/2/subjects?subject=:.c:", None, json!([":.c:b"]));
+
+    // Lists are of the context that answers for the subject, and an alias stands for what it names there, too.
+    api.send("PUT", "/config/old", Some(r#"{"alias":":.c:b"}"#));
+    api.send("PUT", "/config/team", Some(r#"{"alias":":.c:"}"#));
+    api.register("d", "\"int\"");
+    for (query, expected) in [
+        ("", json!(["a", "d"])),
+        ("?subject=a", json!(["a", "d"])),
+        ("?subject=nobody", json!(["a", "d"])),
+        ("?subject=b", json!([":.c:b"])),
+        ("?subject=:.c:b", json!([":.c:b"])),
+        ("?subject=old", json!([":.c:b"])),
+        ("?subject=team", json!([":.c:b"])),
+    ] {
+        api.expect("GET", &format!("/schemas/ids/1/subjects{query}"), None, expected);
+    }
+    api.expect("GET", "/schemas/ids/2/versions?subject=old", None, json!([{"subject": ":.c:b", "version": 2}]));
+    for query in ["?subject=:.c:a", "?subject=:.d:"] {
+        api.expect_error("GET", &format!("/schemas/ids/1/versions{query}"), None, 40403, "Schema not found");
+    }
 }
