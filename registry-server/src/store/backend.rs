@@ -1,6 +1,6 @@
 //! `Backend`: what a database brings along, and the [`Store`] that it is by that.
 //!
-//! Writes and most reads are the same in both databases; a backend gives the connections for them, and its own way to
+//! Writes and reads are the same in both databases; a backend gives the connections for them, and its own way to
 //! validate what was read.
 
 use std::fmt::Debug;
@@ -11,7 +11,7 @@ use schema_core::{SchemaId, Version};
 
 use super::connection::Connection;
 use super::queue::Queue;
-use super::reads::{Reads, contents, lists};
+use super::reads::{Reads, contents, lists, snapshots};
 use super::writes::{DeleteContext, DeleteModes, DeleteVersions, Insert, PutConfig, PutMode};
 use super::{
     ConfigRecord, ContextRemoved, DeleteMode, Deleted, ImportDemand, Inserted, Mode, ModePut, NewVersion, Put,
@@ -34,14 +34,8 @@ pub(super) trait Backend: Debug + Send + Sync + 'static {
     /// Where writes go.
     fn writes(&self) -> &Queue<Self::Connection>;
 
-    /// [`Store::subject_snapshot`].
-    async fn subject_snapshot(&self, subject: &SubjectKey) -> Result<SubjectSnapshot, StoreError>;
-
     /// [`Store::revision`].
     async fn revision(&self, subject: &SubjectKey) -> Result<Revision, StoreError>;
-
-    /// [`Store::scope_snapshot`].
-    async fn scope_snapshot(&self, scope: &Scope) -> Result<ScopeSnapshot, StoreError>;
 
     /// [`Store::uses_generation`].
     fn uses_generation(&self, context: &str, id: SchemaId) -> u64;
@@ -56,7 +50,7 @@ pub(super) trait Backend: Debug + Send + Sync + 'static {
 #[async_trait]
 impl<B: Backend> Store for B {
     async fn subject_snapshot(&self, subject: &SubjectKey) -> Result<SubjectSnapshot, StoreError> {
-        Backend::subject_snapshot(self, subject).await
+        snapshots::subject(self.reads(), subject).await
     }
 
     async fn revision(&self, subject: &SubjectKey) -> Result<Revision, StoreError> {
@@ -64,7 +58,7 @@ impl<B: Backend> Store for B {
     }
 
     async fn scope_snapshot(&self, scope: &Scope) -> Result<ScopeSnapshot, StoreError> {
-        Backend::scope_snapshot(self, scope).await
+        snapshots::scope(self.reads(), scope).await
     }
 
     async fn insert_version(&self, new: NewVersion) -> Result<Inserted, StoreError> {

@@ -21,7 +21,7 @@ use super::generations::Generations;
 use super::migrations::{self, Steps};
 use super::queue::Queue;
 use super::writes::Ping;
-use super::{DEFAULT_CONTEXT, Revision, Scope, ScopeSnapshot, StoreError, StoreErrorKind, SubjectKey, SubjectSnapshot};
+use super::{DEFAULT_CONTEXT, Revision, StoreError, StoreErrorKind, SubjectKey};
 
 mod advice;
 mod connect;
@@ -30,7 +30,6 @@ mod counters;
 mod failure;
 mod pool;
 mod room;
-mod snapshots;
 mod watch;
 mod writer;
 
@@ -131,16 +130,8 @@ impl Backend for PostgresStore {
         &self.writer
     }
 
-    async fn subject_snapshot(&self, subject: &SubjectKey) -> Result<SubjectSnapshot, StoreError> {
-        snapshots::subject(&self.pool, subject).await
-    }
-
     async fn revision(&self, subject: &SubjectKey) -> Result<Revision, StoreError> {
         self.counters.revision(subject).await
-    }
-
-    async fn scope_snapshot(&self, scope: &Scope) -> Result<ScopeSnapshot, StoreError> {
-        snapshots::scope(&self.pool, scope).await
     }
 
     fn uses_generation(&self, context: &str, id: SchemaId) -> u64 {

@@ -1,4 +1,4 @@
-//! Reads that are the same in both databases: contents and lists. Snapshots are each database's own.
+//! Reads, which are the same in both databases: snapshots, contents and lists.
 
 use async_trait::async_trait;
 
@@ -8,6 +8,7 @@ use super::rows::StoredRow;
 
 pub(super) mod contents;
 pub(super) mod lists;
+pub(super) mod snapshots;
 
 /// A statement that reads.
 #[derive(Debug, Clone, Copy)]

@@ -52,7 +52,7 @@ fn config_record(
     }))
 }
 
-/// The settings of rows whose columns, from `first` on, are those of `select_settings.sql`.
+/// The settings of rows whose columns, from `first` on, are those of `select_subject.sql`.
 pub(super) fn settings(
     operation: &'static str,
     found: &[impl StoredRow],

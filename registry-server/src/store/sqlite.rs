@@ -19,7 +19,7 @@ use self::writer::Writer;
 use super::backend::Backend;
 use super::queue::Queue;
 use super::writes::Ping;
-use super::{Revision, Scope, ScopeSnapshot, StoreError, SubjectKey, SubjectSnapshot};
+use super::{Revision, StoreError, SubjectKey};
 
 mod connect;
 mod connection;
@@ -101,16 +101,8 @@ impl Backend for SqliteStore {
         &self.writer.queue
     }
 
-    async fn subject_snapshot(&self, subject: &SubjectKey) -> Result<SubjectSnapshot, StoreError> {
-        self.reader.subject_snapshot(subject).await
-    }
-
     async fn revision(&self, subject: &SubjectKey) -> Result<Revision, StoreError> {
         Ok(self.revisions.of(subject))
-    }
-
-    async fn scope_snapshot(&self, scope: &Scope) -> Result<ScopeSnapshot, StoreError> {
-        self.reader.scope_snapshot(scope).await
     }
 
     fn uses_generation(&self, context: &str, id: SchemaId) -> u64 {

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use super::super::changes::{Changes, Move};
 use super::super::generations::Generations;
 use super::super::rows::stored_u64;
-use super::super::{DEFAULT_CONTEXT, Revision, Scope, StoreError, SubjectKey};
+use super::super::{DEFAULT_CONTEXT, Revision, StoreError, SubjectKey};
 use super::failure::failed;
 
 const OPERATION: &str = "load the revisions";
@@ -70,16 +70,6 @@ impl Revisions {
         Revision {
             subject: counters.subjects.get(subject).copied().unwrap_or(0),
             ..counters.of_context(&subject.context)
-        }
-    }
-
-    /// The revision of everything that a decision about `scope` looks at.
-    pub(super) fn of_scope(&self, scope: &Scope) -> Revision {
-        let counters = || self.counters.read().unwrap_or_else(PoisonError::into_inner);
-        match scope {
-            Scope::Subject(subject) => self.of(subject),
-            Scope::Context(context) => counters().of_context(context),
-            Scope::Global => Revision { context: 0, ..counters().of_context(DEFAULT_CONTEXT) },
         }
     }
 

@@ -1,10 +1,11 @@
 -- A subject, or the settings of a scope, in one statement so that it is one moment: a row per version, a row per scope
--- that has settings (numbered as in `select_settings.sql`), and a last row of counters as in `select_revision.sql`.
+-- that applies and has settings (level 0 the subject's, 1 the context's, 2 the default context's, 3 those of all
+-- contexts), and a row of counters as in `select_revision.sql`.
 SELECT v.version, v.id, k.dedup_key, v.deleted, v.timestamp_ms,
-       NULL::bigint AS level, NULL::text AS scope, NULL::text, NULL::text, NULL::text, NULL::bigint,
-       NULL::bigint, NULL::bigint, NULL::bigint, NULL::text, NULL::text,
-       NULL::text, NULL::text, NULL::text, NULL::text, NULL::text,
-       NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint
+       CAST(NULL AS bigint), CAST(NULL AS text), CAST(NULL AS text), CAST(NULL AS text), CAST(NULL AS text),
+       CAST(NULL AS bigint), CAST(NULL AS bigint), CAST(NULL AS bigint), CAST(NULL AS bigint), CAST(NULL AS text),
+       CAST(NULL AS text), CAST(NULL AS text), CAST(NULL AS text), CAST(NULL AS text), CAST(NULL AS text),
+       CAST(NULL AS text), CAST(NULL AS bigint), CAST(NULL AS bigint), CAST(NULL AS bigint), CAST(NULL AS bigint)
 FROM versions v
 JOIN schemas k ON k.context = v.context AND k.id = v.id
 WHERE v.context = $1 AND v.subject = $2
@@ -28,5 +29,4 @@ SELECT NULL, NULL, NULL, NULL, NULL,
 FROM registry r
 LEFT JOIN contexts d ON d.context = '.'
 LEFT JOIN contexts c ON c.context = $1
-LEFT JOIN subjects s ON s.context = $1 AND s.subject = $2
-ORDER BY 1
+LEFT JOIN subjects s ON s.context = $1 AND s.subject = $2;
