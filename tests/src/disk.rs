@@ -10,13 +10,23 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use nix::unistd::{User, geteuid};
 use tempfile::TempDir;
 
+use crate::ledger::Ledger;
 use crate::process::Process;
+
+/// Clients that write while a disk fills.
+const WRITERS: usize = 8;
+
+/// Answers before it is full.
+const ANSWERS: u64 = 100;
+
+/// The last of the clients meets the full disk within this time, which it takes a few calls to.
+const REFUSAL_MAX: Duration = Duration::from_secs(10);
 
 /// A mount takes milliseconds.
 const MOUNT_DEADLINE: Duration = Duration::from_secs(30);
@@ -109,6 +119,23 @@ impl Disk {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// Takes up all the room under clients that write to the registry at `url`, and waits until each has been refused.
+    ///
+    /// # Errors
+    /// As [`Ledger::write_until`] and [`Disk::fill`]; or the last client was refused too late.
+    pub async fn fill_under_writers(&self, ledger: &Ledger, url: &str) -> Result<()> {
+        let mut full_since = None;
+        let strike = || {
+            full_since = Some(Instant::now());
+            self.fill()
+        };
+        // Each writer ends with its first write that is refused.
+        ledger.write_until(&vec![url.to_owned(); WRITERS], ANSWERS, strike).await?;
+        let told_after = full_since.context("nothing was filled")?.elapsed();
+        ensure!(told_after < REFUSAL_MAX, "the last writer was refused after {told_after:?}");
+        Ok(())
     }
 
     /// Gives back what [`Disk::fill`] took up.

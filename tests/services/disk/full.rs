@@ -7,16 +7,14 @@ use end_to_end_tests::disk::Disk;
 use end_to_end_tests::ledger::Ledger;
 use serde_json::json;
 
+use super::works_again;
 use crate::postgres::nodes::{Answer, Node, record};
 
 /// Room for the database, its log and what is written while it fills; SQLite's log alone may grow to 16 MiB.
 const DISK_BYTES: u64 = 32 << 20;
 
-/// Clients that write while the disk fills.
+/// Large writes at once.
 const WRITERS: usize = 8;
-
-/// Answers before it is full.
-const ANSWERS: u64 = 100;
 
 /// How often it fills.
 const ROUNDS: u32 = 5;
@@ -26,9 +24,6 @@ const REFUSAL_MAX: Duration = Duration::from_secs(2);
 
 /// More small writes than find room in what a large one has left.
 const ATTEMPTS_MAX: u32 = 50;
-
-/// The last of the writers meets the full disk within this time, which it takes a few calls to.
-const WRITERS_REFUSAL_MAX: Duration = Duration::from_secs(10);
 
 fn assert_full(answer: &Answer) {
     assert_eq!((answer.status, answer.code()), (503, 503), "{answer:?}");
@@ -42,28 +37,17 @@ fn a_full_disk_loses_nothing_and_needs_no_restart() {
     let mut registry = Registry::start_on(&disk, &["--compatibility", "NONE"]).unwrap();
     let node = Node::new(registry.url());
     let ledger = Ledger::new().unwrap();
-    let urls = vec![registry.url().to_owned(); WRITERS];
 
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         assert_eq!(node.register("first", &record("First", &[])).await.id(), 1);
         for round in 0..ROUNDS {
             assert!(node.register("doomed", &record("Doomed", &[])).await.is_ok());
-            // Each writer ends with its first write that is refused.
-            let mut full_since = None;
-            let strike = || {
-                full_since = Some(Instant::now());
-                disk.fill()
-            };
-            ledger.write_until(&urls, ANSWERS, strike).await.unwrap();
-            let told_after = full_since.unwrap().elapsed();
-            assert!(told_after < WRITERS_REFUSAL_MAX, "the last writer was refused after {told_after:?}");
+            disk.fill_under_writers(&ledger, registry.url()).await.unwrap();
             refuses_writes_and_reads_on(&node, round).await;
             ledger.check(registry.url()).await.unwrap();
 
             disk.make_room().unwrap();
-            let fresh = node.register("again", &record(&format!("Again{round}"), &[])).await;
-            assert!(fresh.is_ok(), "there is room again: {fresh:?}");
-            assert!(node.get("/health/ready").await.is_ok());
+            works_again(&node, round).await;
             registry.process().check_running().unwrap();
         }
         registry.restart().unwrap();

@@ -8,15 +8,10 @@ use end_to_end_tests::services::postgres::Postgres;
 use serde_json::{Value, json};
 
 use super::nodes::{Answer, Node, record, start, start_on};
+use crate::disk::works_again;
 
 /// A new cluster with a database of ours takes 40 MiB.
 const DISK_BYTES: u64 = 96 << 20;
-
-/// Clients that write while the disk fills.
-const WRITERS: usize = 8;
-
-/// Answers before it is full.
-const ANSWERS: u64 = 100;
 
 /// How often it fills.
 const ROUNDS: u32 = 3;
@@ -26,9 +21,6 @@ const REGISTERS_MAX: u32 = 20_000;
 
 /// A request is told within this time that it cannot be served, with room for a machine that is busy.
 const REFUSAL_MAX: Duration = Duration::from_secs(2);
-
-/// The last of the writers is told within this time, after a few calls.
-const WRITERS_REFUSAL_MAX: Duration = Duration::from_secs(10);
 
 /// A server that takes writes again is used within this time.
 const RECOVERY_MAX: Duration = Duration::from_secs(5);
@@ -48,19 +40,11 @@ fn a_full_disk_loses_nothing_and_needs_no_restart() {
     let mut registry = start_on(&database, &[("SCHEMA_REGISTRY_COMPATIBILITY", "NONE")]).unwrap();
     let node = Node::new(registry.url());
     let ledger = Ledger::new().unwrap();
-    let urls = vec![registry.url().to_owned(); WRITERS];
 
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         assert_eq!(node.register("first", &record("First", &[])).await.id(), 1);
         for round in 0..ROUNDS {
-            let mut full_since = None;
-            let strike = || {
-                full_since = Some(Instant::now());
-                disk.fill()
-            };
-            ledger.write_until(&urls, ANSWERS, strike).await.unwrap();
-            let told_after = full_since.unwrap().elapsed();
-            assert!(told_after < WRITERS_REFUSAL_MAX, "the last writer was told after {told_after:?}");
+            disk.fill_under_writers(&ledger, registry.url()).await.unwrap();
             refuses_what_does_not_fit(&node, round).await;
             assert!(node.get("/health/live").await.is_ok());
             assert_eq!(node.get("/subjects/first/versions").await.body, json!([1]));
@@ -68,9 +52,7 @@ fn a_full_disk_loses_nothing_and_needs_no_restart() {
             ledger.check(registry.url()).await.unwrap();
 
             disk.make_room().unwrap();
-            let again = node.register("again", &record(&format!("Again{round}"), &[])).await;
-            assert!(again.is_ok(), "there is room again: {again:?}");
-            assert!(node.get("/health/ready").await.is_ok());
+            works_again(&node, round).await;
             registry.process().check_running().unwrap();
         }
         registry.restart().unwrap();
