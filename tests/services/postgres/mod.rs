@@ -8,6 +8,7 @@ mod faults;
 mod guide;
 mod kills;
 mod load;
+mod locked_row;
 pub(crate) mod nodes;
 mod outages;
 mod plans;

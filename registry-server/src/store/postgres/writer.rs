@@ -39,6 +39,10 @@ const PATIENCE: Patience = Patience { enqueue: Duration::from_millis(1_500), ans
 /// that has gone silent, must not hold up the writes behind it, nor the end of the process.
 const GROUP_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a write waits for a row that is locked once its group has waited for one: nodes lock rows for the length of a
+/// commit, others for as long as they please.
+const WAIT_BRIEFLY: &str = "SET LOCAL lock_timeout = 100";
+
 /// How often a group is tried: a second time when it met a connection that had died since the last write.
 const TRIES_MAX: usize = 2;
 
@@ -158,6 +162,9 @@ async fn write_all(
 ) -> Result<(), Trouble> {
     for way in [Way::Together, Way::OneByOne] {
         begin(connection, &group.locks, wait).await?;
+        if way == Way::OneByOne {
+            connection.control(WAIT_BRIEFLY).await?;
+        }
         if group::apply(way, connection, &mut group.jobs, changes).await? {
             return commit(connection, changes).await;
         }
@@ -197,7 +204,7 @@ async fn begin(connection: &mut PgConnection, locks: &Locks, wait: Wait) -> Resu
     let locks = match wait {
         Wait::Patiently => locks,
         // In milliseconds, of which none would mean no end.
-        Wait::NoMore => format!("SET LOCAL lock_timeout = 1; {locks}; SET LOCAL lock_timeout TO DEFAULT"),
+        Wait::NoMore => format!("SET LOCAL lock_timeout = 1; {locks}; {WAIT_BRIEFLY}"),
     };
     let statements = AssertSqlSafe(format!("BEGIN; {locks}"));
     let begun = sqlx::raw_sql(statements).execute(connection).await;
