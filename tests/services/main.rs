@@ -1,4 +1,4 @@
-//! Tests against real services: Apache Kafka, PostgreSQL, and clients that others wrote.
+//! Tests against real services: Apache Kafka, PostgreSQL, SQLite's shell, and clients that others wrote.
 //!
 //! Built only with `--features services`. `./test` fetches what they need and leaves out, by module
 //! name, what cannot be had on the machine.
@@ -9,3 +9,4 @@ mod disk;
 mod foreign_clients;
 mod kafka;
 mod postgres;
+mod sqlite;

@@ -164,3 +164,35 @@ async fn a_log_cut_anywhere_opens_as_it_was_after_some_commit() {
 
     assert_eq!(last, WRITES);
 }
+
+/// Why a running database is not copied file by file: between the copies the log may be moved into the file and begun
+/// anew, and what it held by then is in neither copy.
+#[tokio::test]
+async fn a_copy_of_the_file_with_a_log_begun_later_lacks_what_was_answered() {
+    const WRITES: u32 = 60;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("registry.db");
+    // A first start, so that the layout is in the file.
+    SqliteStore::open_file(&path).await.unwrap().close().await;
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open_file(&path).await.unwrap());
+    let copy = folder.path().join("copy.db");
+    fs::copy(&path, &copy).unwrap();
+    write_and_note(Arc::clone(&store), 0, Arc::default(), WRITES).await;
+    let mut tool = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+    let moved: (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut tool).await.unwrap();
+    assert_eq!(moved, (0, 0, 0), "the log is begun anew");
+    register(&store, &subject("last"), "last").await;
+    fs::copy(log_of(&path), log_of(&copy)).unwrap();
+
+    // Some pages are of the end and others of the beginning.
+    let copied = SqliteStore::open_file(&copy).await;
+    let held = match &copied {
+        Ok(copied) => copied.schema(".", schema_core::SchemaId(1)).await.ok().flatten(),
+        Err(_) => None,
+    };
+
+    assert!(held.is_none(), "the copy holds what neither of its files does");
+    assert!(store.schema(".", schema_core::SchemaId(1)).await.unwrap().is_some());
+    tool.close().await.unwrap();
+    store.close().await;
+}
