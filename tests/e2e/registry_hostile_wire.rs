@@ -107,6 +107,55 @@ fn a_client_that_does_not_read_is_cut_off() {
     );
 }
 
+#[test]
+fn a_client_that_reads_a_little_now_and_then_is_cut_off() {
+    with_server(
+        |config| config.http.write_timeout = SHORT,
+        |address| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+
+            // Of 16 KiB that it has to take within the limit, 4.
+            let read_bytes = runtime.block_on(drip(address, 256));
+            println!("cut off after {read_bytes} bytes");
+
+            assert!(read_bytes > 0, "it was cut off at once");
+            assert_eq!(Connection::open(address).send("GET", "/", &[], None).status, 200);
+        },
+    );
+}
+
+/// How often a client that drips reads.
+const TICK: Duration = Duration::from_millis(20);
+
+/// The smallest buffer that the operating system gives, so that little waits in it.
+const RECEIVE_BUFFER_BYTES: u32 = 4096;
+
+/// A client of long answers that reads at most `bytes` of them each [`TICK`]: how much it has read when the server ends the
+/// connection.
+async fn drip(address: SocketAddr, bytes: usize) -> usize {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES).unwrap();
+    let stream = socket.connect(address).await.unwrap();
+    let request = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n";
+    let (started, mut tick) = (Instant::now(), tokio::time::interval(TICK));
+    let (mut piece, mut read_bytes) = (vec![0; bytes], 0);
+    loop {
+        tick.tick().await;
+        // Never without a request; what comes when the server has closed is answered by a reset.
+        let written = stream.try_write(request);
+        let read = stream.try_read(&mut piece);
+        read_bytes += *read.as_ref().unwrap_or(&0);
+        let gone = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe];
+        let is_gone = |outcome: &std::io::Result<usize>| {
+            outcome.as_ref().is_err_and(|error| gone.contains(&error.kind())) || matches!(outcome, Ok(0))
+        };
+        if is_gone(&written) || is_gone(&read) {
+            return read_bytes;
+        }
+        assert!(started.elapsed() < PATIENCE, "{read_bytes} bytes were read, and nobody minds");
+    }
+}
+
 /// RFC 9112, 2.2: a line may end in a bare LF. A head that does so is read, since nobody who stands in front of the server
 /// can take it for another; in a body's chunks two readers could differ, and it is refused.
 #[test]
