@@ -106,6 +106,18 @@ impl Disk {
         command
     }
 
+    /// As [`Disk::enter`], as a user without any rights of root's.
+    ///
+    /// # Errors
+    /// There is no user `nobody`.
+    pub fn enter_without_rights(&self, program: impl AsRef<OsStr>) -> Result<Command> {
+        if !geteuid().is_root() {
+            return Ok(self.enter_as_somebody(program));
+        }
+        let nobody = User::from_name("nobody")?.context("there is no user `nobody`")?;
+        Ok(self.enter_as(&nobody, program))
+    }
+
     /// Takes up all the room that is left.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! A real `registry-server` process, with its data in memory or in a file of its own.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -71,8 +73,26 @@ impl Registry {
     /// As [`start_registry`].
     pub fn start_on(disk: &Disk, arguments: &[&str]) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("registry-").tempdir()?;
+        Self::start_with_disk(disk.enter(binaries::path("registry-server")?), folder, disk, arguments)
+    }
+
+    /// As [`Registry::start_on`], by a user without any rights of root's.
+    ///
+    /// # Errors
+    /// As [`start_registry`].
+    pub fn start_on_without_rights(disk: &Disk, arguments: &[&str]) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("registry-").tempdir()?;
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
+        // That user may not get to where it was built.
+        let program = folder.path().join("registry-server");
+        std::fs::copy(binaries::path("registry-server")?, &program)?;
+        let mut command = disk.enter_without_rights(program)?;
+        command.current_dir(folder.path());
+        Self::start_with_disk(command, folder, disk, arguments)
+    }
+
+    fn start_with_disk(mut command: Command, folder: TempDir, disk: &Disk, arguments: &[&str]) -> Result<Self> {
         let database = format!("sqlite://{}", disk.path().join(ON_DISK).display());
-        let mut command = disk.enter(binaries::path("registry-server")?);
         command.args(["--listen", "127.0.0.1:0", "--database", &database]).args(arguments);
         let (process, url) = launch(&mut command, folder.path())?;
         Ok(Self { process, url, folder, command })

@@ -13,9 +13,12 @@ const DISK_BYTES: u64 = 8 << 20;
 const READABLE: u32 = 0o444;
 const WRITABLE: u32 = 0o644;
 
+/// How a registry is started: by this process's user, or by one who has no rights of root's.
+type Start = fn(&Disk, &[&str]) -> anyhow::Result<Registry>;
+
 /// Starts a registry that must refuse to, and is to name the file and the repair.
-fn is_refused(disk: &Disk, file: &str) {
-    let refused = format!("{:#}", Registry::start_on(disk, &[]).unwrap_err());
+fn is_refused(start: Start, disk: &Disk, file: &str) {
+    let refused = format!("{:#}", start(disk, &[]).unwrap_err());
     for part in ["exit status: 1", &disk.path().join(file).display().to_string(), "let its user do so"] {
         assert!(refused.contains(part), "`{part}` is not in: {refused}");
     }
@@ -23,28 +26,37 @@ fn is_refused(disk: &Disk, file: &str) {
 
 #[test]
 fn a_start_on_what_cannot_be_written_to_says_what_to_do() {
+    says_what_to_do(Registry::start_on);
+}
+
+#[test]
+fn a_start_without_rights_on_what_cannot_be_written_to_says_what_to_do() {
+    says_what_to_do(Registry::start_on_without_rights);
+}
+
+fn says_what_to_do(start: Start) {
     let disk = Disk::mount(DISK_BYTES).unwrap();
     let lock = format!("{ON_DISK}.lock");
     disk.set_mode("", 0o555).unwrap();
-    is_refused(&disk, &lock);
+    is_refused(start, &disk, &lock);
     disk.set_mode("", 0o777).unwrap();
-    Registry::start_on(&disk, &[]).unwrap().stop().unwrap();
+    start(&disk, &[]).unwrap().stop().unwrap();
 
     disk.set_mode(ON_DISK, READABLE).unwrap();
-    is_refused(&disk, ON_DISK);
+    is_refused(start, &disk, ON_DISK);
     disk.set_mode(ON_DISK, WRITABLE).unwrap();
     disk.set_mode("", 0o555).unwrap();
-    is_refused(&disk, ON_DISK);
+    is_refused(start, &disk, ON_DISK);
     disk.set_mode("", 0o777).unwrap();
     disk.set_mode(&lock, READABLE).unwrap();
-    is_refused(&disk, &lock);
+    is_refused(start, &disk, &lock);
     disk.set_mode(&lock, WRITABLE).unwrap();
     disk.set_read_only(true).unwrap();
-    is_refused(&disk, &lock);
+    is_refused(start, &disk, &lock);
 
     // What was refused has left nothing behind that would stand in the way.
     disk.set_read_only(false).unwrap();
-    Registry::start_on(&disk, &[]).unwrap().stop().unwrap();
+    start(&disk, &[]).unwrap().stop().unwrap();
 }
 
 #[test]

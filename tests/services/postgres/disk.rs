@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use end_to_end_tests::disk::Disk;
 use end_to_end_tests::ledger::Ledger;
-use end_to_end_tests::services::postgres::Postgres;
+use end_to_end_tests::services::postgres::{Part, Postgres};
 use serde_json::{Value, json};
 
 use super::nodes::{Answer, Node, record, start, start_on};
@@ -12,6 +12,9 @@ use crate::disk::works_again;
 
 /// A new cluster with a database of ours takes 40 MiB.
 const DISK_BYTES: u64 = 96 << 20;
+
+/// Answers before the disk under the log is full.
+const ANSWERS: u64 = 100;
 
 /// How often it fills.
 const ROUNDS: u32 = 3;
@@ -34,7 +37,7 @@ fn assert_refused(answer: &Answer, reason: &str, since: Instant) {
 
 #[test]
 fn a_full_disk_loses_nothing_and_needs_no_restart() {
-    let postgres = Postgres::start_on(Disk::mount(DISK_BYTES).unwrap()).unwrap();
+    let postgres = Postgres::start_on(Part::Tables, Disk::mount(DISK_BYTES).unwrap()).unwrap();
     let disk = postgres.disk().unwrap();
     let database = postgres.create_database().unwrap();
     let mut registry = start_on(&database, &[("SCHEMA_REGISTRY_COMPATIBILITY", "NONE")]).unwrap();
@@ -78,6 +81,52 @@ async fn refuses_what_does_not_fit(node: &Node, round: u32) {
         return;
     }
     panic!("a full disk has taken {REGISTERS_MAX} registers");
+}
+
+/// A new cluster has one segment of 16 MiB and wants room for the next ones.
+const LOG_DISK_BYTES: u64 = 64 << 20;
+
+/// PostgreSQL is of no use when it cannot write its log, and cannot even be stopped in order. What it confirmed before is
+/// there when an operator has ended it, made room and started it.
+#[test]
+fn a_full_disk_under_the_log_of_the_database_loses_nothing() {
+    let mut postgres = Postgres::start_on(Part::Log, Disk::mount(LOG_DISK_BYTES).unwrap()).unwrap();
+    let database = postgres.create_database().unwrap();
+    let mut registry = start_on(&database, &[("SCHEMA_REGISTRY_COMPATIBILITY", "NONE")]).unwrap();
+    let node = Node::new(registry.url());
+    let ledger = Ledger::new().unwrap();
+
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        assert_eq!(node.register("first", &record("First", &[])).await.id(), 1);
+        for round in 0..ROUNDS {
+            let fill = || postgres.disk().unwrap().fill();
+            ledger.write_until(&[registry.url().to_owned()], ANSWERS, fill).await.unwrap();
+            let mut attempts = 0;
+            until("the database takes no writes", || {
+                attempts += 1;
+                // A segment that is there has room for thousands of writes. It may not answer any more.
+                let _ = postgres.psql("postgres", "SELECT pg_switch_wal()");
+                let (node, last) = (node.clone(), format!("last-{round}-{attempts}"));
+                async move { !node.register(&last, &record("Last", &[])).await.is_ok() }
+            })
+            .await;
+            let since = Instant::now();
+            let refused = node.register(&format!("refused-{round}"), &record("Refused", &[])).await;
+            assert_eq!((refused.status, refused.code()), (503, 503), "{refused:?}");
+            assert!(refused.retry_after.is_some() && since.elapsed() < REFUSAL_MAX, "{refused:?}");
+
+            postgres.crash().unwrap();
+            postgres.disk().unwrap().make_room().unwrap();
+            postgres.restart().unwrap();
+            until("the registry is ready", || async { node.get("/health/ready").await.is_ok() }).await;
+            works_again(&node, round).await;
+            ledger.check(registry.url()).await.unwrap();
+            registry.process().check_running().unwrap();
+        }
+        ledger.check_all(registry.url()).await.unwrap();
+    });
+    println!("filled {ROUNDS} times, {} answered registers, 0 lost", ledger.answered().len());
+    registry.stop().unwrap();
 }
 
 #[test]

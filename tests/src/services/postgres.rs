@@ -36,6 +36,15 @@ const STOP_PATIENCE: Duration = Duration::from_secs(30);
 /// Connections at once: several servers with their pools, of several tests.
 const CONNECTIONS_MAX: u32 = 300;
 
+/// What of a cluster lies on a disk of the test's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Tables and indexes. The log that makes them durable lies elsewhere.
+    Tables,
+    /// That log. A server that has no room for it is of no use until it has been ended and started.
+    Log,
+}
+
 /// A server with its data, running or not; it ends and the data goes when dropped.
 #[derive(Debug)]
 pub struct Postgres {
@@ -45,7 +54,7 @@ pub struct Postgres {
     settings: Vec<String>,
     process: Option<Process>,
     // After the process: first the server ends, then its data goes.
-    disk: Option<Disk>,
+    disk: Option<(Part, Disk)>,
     folder: TempDir,
 }
 
@@ -66,16 +75,15 @@ impl Postgres {
         Self::start_somewhere(settings, None)
     }
 
-    /// As [`Postgres::start`], with its tables and indexes on a disk of their own. The log that makes them durable lies
-    /// elsewhere: a server that has no room for that one ends.
+    /// As [`Postgres::start`], with a part of its data on a disk.
     ///
     /// # Errors
     /// As [`Postgres::start`].
-    pub fn start_on(disk: Disk) -> Result<Self> {
-        Self::start_somewhere(&[], Some(disk))
+    pub fn start_on(part: Part, disk: Disk) -> Result<Self> {
+        Self::start_somewhere(&[], Some((part, disk)))
     }
 
-    fn start_somewhere(settings: &[&str], disk: Option<Disk>) -> Result<Self> {
+    fn start_somewhere(settings: &[&str], disk: Option<(Part, Disk)>) -> Result<Self> {
         let programs = programs()?;
         let folder = tempfile::Builder::new().prefix("postgres-").tempdir()?;
         let owner = owner(folder.path())?;
@@ -136,7 +144,7 @@ impl Postgres {
     /// The disk of [`Postgres::start_on`].
     #[must_use]
     pub fn disk(&self) -> Option<&Disk> {
-        self.disk.as_ref()
+        self.disk.as_ref().map(|(_, disk)| disk)
     }
 
     /// The folder of the client programs (`psql`, `pg_dump`, ...).
@@ -259,7 +267,7 @@ impl Postgres {
             .arg("-D")
             .arg(self.data())
             .arg("--waldir")
-            .arg(self.folder.path().join("wal"))
+            .arg(self.folder_of(Part::Log).join("wal"))
             .args(["-U", USER, "--auth=trust", "--no-locale", "-E", "UTF8", "--no-sync"])
             .output()
             .context("cannot start `initdb`")?;
@@ -268,13 +276,20 @@ impl Postgres {
     }
 
     fn data(&self) -> PathBuf {
-        self.disk.as_ref().map_or(self.folder.path(), Disk::path).join("data")
+        self.folder_of(Part::Tables).join("data")
+    }
+
+    fn folder_of(&self, part: Part) -> &Path {
+        match &self.disk {
+            Some((on_disk, disk)) if *on_disk == part => disk.path(),
+            _ => self.folder.path(),
+        }
     }
 
     /// A program of the server's, run as the owner of the data.
     fn command(&self, program: &str) -> Command {
         let program = self.programs.join(program);
-        let mut command = match (&self.disk, &self.owner) {
+        let mut command = match (self.disk(), &self.owner) {
             (Some(disk), Some(owner)) => disk.enter_as(owner, program),
             (Some(disk), None) => disk.enter_as_somebody(program),
             (None, None) => Command::new(program),
