@@ -35,6 +35,7 @@ fn what_the_server_refuses_is_told_with_the_command_that_repairs_it() {
     let reach = format!("--host 127.0.0.1 --port {}", postgres.port());
     let url = |role: &str, rest: &str| format!("postgres://{role}:{PASSWORD}@127.0.0.1:{}/{rest}", postgres.port());
     postgres.psql("postgres", "CREATE ROLE guest LOGIN").unwrap();
+    postgres.psql("postgres", "CREATE ROLE crowded LOGIN CONNECTION LIMIT 0").unwrap();
     postgres.psql("postgres", "CREATE DATABASE private").unwrap();
 
     check(
@@ -46,6 +47,7 @@ fn what_the_server_refuses_is_told_with_the_command_that_repairs_it() {
         &["role \"nobody\" does not exist", &format!("createuser {reach} --pwprompt nobody`")],
     );
     check(&url("guest", "private"), &["permission denied", "ALTER DATABASE private OWNER TO guest"]);
+    check(&url("crowded", "private"), &["too many connections for role", "or the limit of the role"]);
     check(&url("sr", "private?sslmode=require"), &["server does not support TLS", "sslmode=disable"]);
 }
 
@@ -63,6 +65,16 @@ fn a_wrong_password_and_a_closed_door_are_told_apart() {
 
     check(&url("guarded"), &["password authentication failed", "postgres://sr:PASSWORD@", "`PGPASSWORD`"]);
     check(&url("closed"), &["pg_hba.conf", "let the role `sr` in from here"]);
+}
+
+#[test]
+fn a_database_that_only_reads_is_told_to_be_no_primary() {
+    let postgres = Postgres::start_with(&["default_transaction_read_only=on"]).unwrap();
+
+    check(
+        &format!("postgres://sr:{PASSWORD}@127.0.0.1:{}/postgres", postgres.port()),
+        &["read-only transaction", "name the primary in the URL"],
+    );
 }
 
 #[test]

@@ -58,7 +58,9 @@ fn by_code(target: &Target, code: &str, routine: Option<&str>) -> Option<String>
              answered in the same way"
         ),
         "42501" => format!("the registry makes its tables itself: `ALTER DATABASE {database} OWNER TO {role}` lets it"),
-        "53300" => "each registry takes up to twelve connections: raise `max_connections` of the server".to_owned(),
+        "53300" => "each registry takes up to twelve connections: raise `max_connections` of the server, or the limit \
+                    of the role"
+            .to_owned(),
         "25006" => "this is a standby, or set to read only: name the primary in the URL".to_owned(),
         _ => return None,
     })
@@ -77,5 +79,30 @@ fn by_kind(target: &Target, kind: ErrorKind) -> String {
         ),
         ErrorKind::NotFound => "`sslrootcert`, `sslcert` or `sslkey` in the URL names no file".to_owned(),
         _ => format!("are host and port in the URL right, and is it up? `pg_isready {reach}` tells"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::failure::failure;
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_reached_is_told_with_what_to_look_at() {
+        let url = "postgres://sr:secret@db.example:6000/registry";
+        let of_socket = "postgres:///registry?host=/nowhere&port=6000&password=secret";
+        for (url, kind, part) in [
+            (url, ErrorKind::ConnectionRefused, "nothing listens there"),
+            (url, ErrorKind::TimedOut, "`pg_isready --host db.example --port 6000` tells"),
+            (url, ErrorKind::NotFound, "`sslrootcert`"),
+            (of_socket, ErrorKind::NotFound, "`pg_isready --host /nowhere --port 6000` tells"),
+        ] {
+            let target = Target::parse(url).unwrap();
+            let error = failure("open the database", sqlx::Error::Io(kind.into()));
+
+            let told = explain(&target, error).source.to_string();
+
+            assert!(told.contains(part) && !told.contains("secret"), "{told}");
+        }
     }
 }
