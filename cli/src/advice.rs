@@ -66,6 +66,10 @@ impl Asked {
             (_, Some(ErrorCode::VersionNotFound)) => {
                 vec!["without `@VERSION`, `--value-schema SUBJECT` takes the newest version".to_owned()]
             }
+            (_, Some(ErrorCode::OperationNotPermitted)) => vec![format!(
+                "`--value-schema {topic}-value` writes with the schema that is there, without registering one; \
+                 `curl {registry}/mode/{topic}-value?defaultToGlobal=true` tells the mode in force"
+            )],
             (RegistryError::Unavailable { .. } | RegistryError::UnexpectedReply { .. }, _) => vec![format!(
                 "`registry-server` starts a registry on http://127.0.0.1:8081, `--registry URL` names another than \
                  {registry}"
@@ -119,7 +123,17 @@ mod tests {
             let advice = advice(error);
             assert!(advice.len() == 1 && advice[0].contains(part), "{error_code}: {advice:?}");
         }
-        let refused = RegistryError::Refused { operation: "look".into(), error_code: 42201, message: String::new() };
-        assert_eq!(advice(refused), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_refused_is_told_with_what_is_allowed() {
+        let refused =
+            |error_code| RegistryError::Refused { operation: "register".into(), error_code, message: String::new() };
+
+        let in_read_only_mode = advice(refused(42205));
+        assert!(in_read_only_mode.len() == 1, "{in_read_only_mode:?}");
+        assert!(in_read_only_mode[0].contains("--value-schema users-value"), "{in_read_only_mode:?}");
+        assert!(in_read_only_mode[0].contains("curl http://r/mode/users-value"), "{in_read_only_mode:?}");
+        assert_eq!(advice(refused(42201)), Vec::<String>::new());
     }
 }
