@@ -7,7 +7,7 @@ use std::fmt::Display;
 
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Why a request body gave no request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,7 +28,24 @@ pub enum ReadError {
 /// [`ReadError::Absent`] for an empty, blank or `null` body, [`ReadError::Malformed`] for anything else that is
 /// not the request.
 pub fn read_request<T: DeserializeOwned>(body: &[u8]) -> Result<T, ReadError> {
-    read_object(read_value(body)?)
+    read_object(read_value(body)?).map_err(|error| match error {
+        ReadError::Malformed(reason) => ReadError::Malformed(match wrong_key::<T>(body) {
+            Some(key) => format!("`{key}`: {reason}"),
+            None => reason,
+        }),
+        ReadError::Absent => ReadError::Absent,
+    })
+}
+
+/// The key of an object that cannot be read alone, either, where none has to be there. It costs a second reading, so
+/// that the first one needs not to remember anything.
+fn wrong_key<T: DeserializeOwned>(body: &[u8]) -> Option<String> {
+    let Ok(Value::Object(fields)) = read_value(body) else { return None };
+    let is_read = |fields: Map<String, Value>| serde_json::from_value::<T>(Value::Object(fields)).is_ok();
+    if !is_read(Map::new()) {
+        return None;
+    }
+    fields.into_iter().find_map(|(key, value)| (!is_read(Map::from_iter([(key.clone(), value)]))).then_some(key))
 }
 
 /// Reads a body of any shape but `null`.

@@ -72,6 +72,20 @@ fn other_shapes_are_malformed() {
 }
 
 #[test]
+fn a_value_that_cannot_be_read_is_told_with_its_key() {
+    let malformed = |body: &str| match register(body) {
+        Err(ReadError::Malformed(reason)) => reason,
+        other => panic!("{other:?}"),
+    };
+
+    assert_eq!(malformed(r#"{"schema":"x","version":"one","id":1}"#), "`version`: expected an integer, found \"one\"");
+    assert_eq!(malformed(r#"{"schema":["int"]}"#), "`schema`: expected a string, found an array");
+    // Nothing is said of a key where none is wrong.
+    assert_eq!(malformed("[]"), "expected an object, found an array");
+    assert_eq!(malformed("{\"schema\":\n oops}"), "this is no JSON: expected value at line 2 column 2");
+}
+
+#[test]
 fn an_absent_body_is_told_from_a_malformed_one() {
     for body in ["", " \n", "null", " null "] {
         assert_eq!(register(body), Err(ReadError::Absent), "{body:?}");
