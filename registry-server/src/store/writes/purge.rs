@@ -63,7 +63,12 @@ async fn clear_context(
     change: i64,
 ) -> Result<(), StoreError> {
     let of_context = values![&**context];
-    connection.execute(operation, include_str!("../sql/remove_versions_in_context.sql"), of_context).await?;
+    for statement in [
+        include_str!("../sql/remove_versions_in_context.sql"),
+        include_str!("../sql/remove_preferred_ids_in_context.sql"),
+    ] {
+        connection.execute(operation, statement, of_context).await?;
+    }
     let statement = include_str!("../sql/remove_schemas_in_context.sql");
     for row in connection.rows(operation, statement, of_context).await? {
         changes.uses(context, rows::id(operation, &row, 0)?);

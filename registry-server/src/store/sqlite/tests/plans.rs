@@ -38,12 +38,13 @@ const OF_A_SUBJECT: [(&str, &str); 4] = [
 ];
 
 /// Statements about one context, those of its way into IMPORT.
-const OF_A_CONTEXT: [(&str, &str); 8] = [
+const OF_A_CONTEXT: [(&str, &str); 9] = [
     ("select_is_live_in_context", include_str!("../../sql/select_is_live_in_context.sql")),
     ("select_has_versions", include_str!("../../sql/select_has_versions.sql")),
     ("select_blocked_in_context", include_str!("../../sql/select_blocked_in_context.sql")),
     ("remove_references_in_context", include_str!("../../sql/remove_references_in_context.sql")),
     ("remove_versions_in_context", include_str!("../../sql/remove_versions_in_context.sql")),
+    ("remove_preferred_ids_in_context", include_str!("../../sql/remove_preferred_ids_in_context.sql")),
     ("remove_schemas_in_context", include_str!("../../sql/remove_schemas_in_context.sql")),
     ("clear_subjects", include_str!("../../sql/clear_subjects.sql")),
     ("remove_idle_subjects", include_str!("../../sql/remove_idle_subjects.sql")),
