@@ -143,7 +143,7 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         value_serializer: impl Serializer<V>,
         interceptors: Vec<Box<dyn Interceptor<K, V>>>,
     ) -> Result<Self, ConfigError> {
-        let transport = tcp(&config);
+        let transport = Arc::new(tcp(&config));
         let mut inner = Inner::start(config, key_serializer, value_serializer, transport)?;
         inner.interceptors = Interceptors::new(interceptors);
         Ok(Self { inner: Arc::new(inner) })
@@ -160,6 +160,16 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         Ok(Self { inner: Arc::new(inner) })
     }
 
+    /// As [`FakeBroker::set_next_sequence`](crate::testing::FakeBroker::set_next_sequence); false without the partition.
+    #[cfg(feature = "testing")]
+    pub(crate) fn set_next_sequence(&self, topic: &str, partition: i32, sequence: i32) -> bool {
+        let index = usize::try_from(partition).unwrap_or(usize::MAX);
+        let topic = self.inner.core.context.accumulator.topic(topic);
+        let Some(partition) = topic.as_ref().and_then(|topic| topic.partitions.get(index)) else { return false };
+        partition.queue().set_next_sequence(sequence);
+        true
+    }
+
     #[cfg(feature = "testing")]
     fn mocked(
         config: ProducerConfig,
@@ -167,7 +177,7 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         value_serializer: impl Serializer<V>,
         mock: Arc<mock::Mock>,
     ) -> Result<Self, ConfigError> {
-        let transport = tcp(&config);
+        let transport = Arc::new(tcp(&config));
         let mut inner = Inner::start(config, key_serializer, value_serializer, transport)?;
         inner.mock = Some(mock);
         Ok(Self { inner: Arc::new(inner) })
@@ -346,13 +356,13 @@ impl<K: 'static, V: 'static> Producer<K, V> {
 }
 
 /// Sockets with the buffers that were asked for.
-fn tcp(config: &ProducerConfig) -> Arc<dyn Transport> {
+fn tcp(config: &ProducerConfig) -> Tcp {
     let bytes = |setting: Option<usize>| setting.and_then(|bytes| u32::try_from(bytes).ok());
-    Arc::new(Tcp {
+    Tcp {
         send_buffer_bytes: bytes(config.send_buffer_bytes),
         receive_buffer_bytes: bytes(config.receive_buffer_bytes),
         user_timeout: Some(config.request_timeout),
-    })
+    }
 }
 
 /// Where the parts of a serialised record lie in the scratch space.

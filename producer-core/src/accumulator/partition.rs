@@ -503,6 +503,12 @@ impl Queue {
         self.next_sequence = sequence_after(self.next_sequence, entry.batch.count);
     }
 
+    /// The sequence of the next batch, for tests that have no time to write two billion records.
+    #[cfg(feature = "testing")]
+    pub(crate) fn set_next_sequence(&mut self, sequence: i32) {
+        self.next_sequence = sequence;
+    }
+
     /// Starts a new epoch: what was stamped and not acknowledged gets sequences from 0, in its order.
     pub(crate) fn begin_epoch(&mut self, identity: Identity) {
         self.adopt(Some(identity));

@@ -407,6 +407,24 @@ impl FakeBroker {
         Ok(())
     }
 
+    /// Makes it so as if a producer had written so many records to a partition that its next batch has this sequence:
+    /// two billion records lead to the end of sequences. To be called while nothing is on its way there.
+    ///
+    /// # Errors
+    /// No such partition, or the producer has not sent to its topic yet.
+    pub fn set_next_sequence<K: 'static, V: 'static>(
+        &self,
+        producer: &Producer<K, V>,
+        topic: &str,
+        partition: i32,
+        sequence: i32,
+    ) -> Result<(), FakeBrokerError> {
+        // Of a producer that it does not know a broker takes any sequence.
+        self.forget_producers(topic, partition)?;
+        let is_known = producer.set_next_sequence(topic, partition, sequence);
+        if is_known { Ok(()) } else { Err(unknown(topic, partition)) }
+    }
+
     /// How many requests of an API have arrived at all nodes.
     #[must_use]
     pub fn request_count(&self, api: Api) -> u64 {

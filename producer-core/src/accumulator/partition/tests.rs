@@ -101,6 +101,13 @@ impl Case {
         self
     }
 
+    /// As [`past_the_first`](Self::past_the_first), with `next` as the next sequence.
+    fn with_next_sequence(self, next: i32) -> Self {
+        let mut case = self.past_the_first();
+        case.queue.next_sequence = next;
+        case
+    }
+
     fn readiness(&self, milliseconds: u64) -> Readiness {
         self.queue.readiness(self.at(milliseconds), &RULES)
     }
@@ -111,6 +118,17 @@ impl Case {
         self.queue.expire(&self.topic.clone(), 0, now, &RULES, &mut settled);
         settled
     }
+}
+
+/// First sequences of batches: one like any other, and those from which the batches of a test run past the largest.
+fn first_sequences() -> impl Iterator<Item = i32> {
+    std::iter::once(1).chain(i32::MAX - 14..=i32::MAX)
+}
+
+/// The sequence that many records later.
+fn later(sequence: i32, records: i64) -> i32 {
+    const SEQUENCES: i64 = 1 << 31;
+    i32::try_from((i64::from(sequence) + records) % SEQUENCES).unwrap()
 }
 
 fn outcome_of(settled: &Settled) -> Outcome {
@@ -297,9 +315,9 @@ fn error(outcome: Outcome) -> ProduceError {
     ProduceError::Broker { topic, partition: 0, code: 87, name, message: None, retriable: false, outcome }
 }
 
-/// Three batches sent, with sequences 1 to 5, 6 to 8 and 9; the first expires, and the connection is lost.
-fn one_of_three_expired() -> (Case, Vec<(u64, i16, i32)>) {
-    let mut case = Case::new().past_the_first();
+/// Three batches sent, of five records, three and one; the first expires, and the connection is lost.
+fn one_of_three_expired(first: i32) -> (Case, Vec<(u64, i16, i32)>) {
+    let mut case = Case::new().with_next_sequence(first);
     [5, 3, 1].into_iter().for_each(|records| case.seal(records));
     let sent: Vec<_> = (0..3).map(|_| case.take(FIRST, 0).unwrap()).collect();
     let expired = case.queue.entries[0].batch.created - Duration::from_secs(10);
@@ -311,32 +329,56 @@ fn one_of_three_expired() -> (Case, Vec<(u64, i16, i32)>) {
 
 #[test]
 fn after_an_unknown_end_what_was_sent_goes_again_unchanged_and_alone() {
-    let (mut case, sent) = one_of_three_expired();
-    case.seal(7);
+    for first in first_sequences() {
+        let (mut case, sent) = one_of_three_expired(first);
+        case.seal(7);
 
-    assert_eq!(case.take(FIRST, 0), Some(sent[1]), "it may be written: another sequence would write it twice");
-    assert!(case.take(FIRST, 0).is_none());
-    case.acknowledge(sent[1].0);
+        assert_eq!(case.take(FIRST, 0), Some(sent[1]), "it may be written: another sequence would write it twice");
+        assert!(case.take(FIRST, 0).is_none());
+        case.acknowledge(sent[1].0);
 
-    assert_eq!(case.take(FIRST, 0), Some(sent[2]), "its predecessor was taken, so the lost one had been written");
-    case.acknowledge(sent[2].0);
-    let (_, epoch, sequence) = case.take(FIRST, 0).unwrap();
-    assert_eq!((epoch, sequence), (0, 10), "nothing is missing");
+        assert_eq!(case.take(FIRST, 0), Some(sent[2]), "its predecessor was taken, so the lost one had been written");
+        case.acknowledge(sent[2].0);
+        let (_, epoch, sequence) = case.take(FIRST, 0).unwrap();
+        assert_eq!((epoch, sequence), (0, later(first, 9)), "nothing is missing after {first}");
+    }
 }
 
 #[test]
 fn after_an_unknown_end_a_gap_shows_that_nothing_was_written() {
-    let (mut case, sent) = one_of_three_expired();
+    for first in first_sequences() {
+        let (mut case, sent) = one_of_three_expired(first);
 
-    assert_eq!(case.take(FIRST, 0), Some(sent[1]));
-    case.retry(sent[1].0, true);
-    assert!(matches!(case.queue.take(case.start, &RULES, Some(FIRST), ROOM), Take::NewEpoch(Some(FIRST))));
-    let second = Identity { epoch: 1, ..FIRST };
-    case.queue.begin_epoch(second);
+        assert_eq!(case.take(FIRST, 0), Some(sent[1]));
+        case.retry(sent[1].0, true);
+        assert!(matches!(case.queue.take(case.start, &RULES, Some(FIRST), ROOM), Take::NewEpoch(Some(FIRST))));
+        let second = Identity { epoch: 1, ..FIRST };
+        case.queue.begin_epoch(second);
 
-    assert_eq!(case.take(second, 0), Some((sent[1].0, 1, 0)));
-    case.acknowledge(sent[1].0);
-    assert_eq!(case.take(second, 0), Some((sent[2].0, 1, 3)));
+        assert_eq!(case.take(second, 0), Some((sent[1].0, 1, 0)), "after {first}");
+        case.acknowledge(sent[1].0);
+        assert_eq!(case.take(second, 0), Some((sent[2].0, 1, 3)), "after {first}");
+    }
+}
+
+#[test]
+fn after_two_unknown_ends_what_came_between_them_tells_of_the_first_alone() {
+    for first in first_sequences() {
+        let mut case = Case::new().with_next_sequence(first);
+        [5, 3, 4].into_iter().for_each(|records| case.seal(records));
+        let sent: Vec<_> = (0..3).map(|_| case.take(FIRST, 0).unwrap()).collect();
+        // The last one first: its end is the later one all the same.
+        for index in [2, 0] {
+            let failed = Verdict::Fail(BatchResult::Failed(error(Outcome::Unknown)));
+            assert!(case.queue.settle(sent[index].0, failed, &RULES, Instant::now()).is_some());
+        }
+
+        case.acknowledge(sent[1].0);
+        case.seal(1);
+
+        let taken = case.queue.take(case.start, &RULES, Some(FIRST), ROOM);
+        assert!(matches!(taken, Take::NewEpoch(Some(FIRST))), "after {first}: {taken:?}");
+    }
 }
 
 #[test]
@@ -356,24 +398,26 @@ fn after_an_unknown_end_with_nothing_to_tell_a_new_epoch_begins() {
 
 #[test]
 fn halves_of_a_batch_take_its_place_its_sequences_and_its_memory() {
-    let mut case = Case::new().past_the_first();
-    [10, 4].into_iter().for_each(|records| case.seal(records));
-    let sent: Vec<_> = (0..2).map(|_| case.take(FIRST, 0).unwrap()).collect();
-    let leased = case.budget.available();
+    for first in first_sequences() {
+        let mut case = Case::new().with_next_sequence(first);
+        [10, 4].into_iter().for_each(|records| case.seal(records));
+        let sent: Vec<_> = (0..2).map(|_| case.take(FIRST, 0).unwrap()).collect();
+        let leased = case.budget.available();
 
-    assert!(case.refuse_size(sent[0].0).is_none());
-    case.retry(sent[1].0, true);
+        assert!(case.refuse_size(sent[0].0).is_none());
+        case.retry(sent[1].0, true);
 
-    assert_eq!(case.budget.available(), leased);
-    let left = case.take(FIRST, 0).unwrap();
-    assert_eq!((left.1, left.2), (0, 1));
-    case.acknowledge(left.0);
-    let right = case.take(FIRST, 0).unwrap();
-    assert_eq!(right.2, 6);
-    case.acknowledge(right.0);
-    assert_eq!(case.take(FIRST, 0), Some(sent[1]), "the next batch has its own sequence still");
-    case.acknowledge(sent[1].0);
-    assert_eq!(case.budget.available(), 1 << 20);
+        assert_eq!(case.budget.available(), leased);
+        let left = case.take(FIRST, 0).unwrap();
+        assert_eq!((left.1, left.2), (0, first));
+        case.acknowledge(left.0);
+        let right = case.take(FIRST, 0).unwrap();
+        assert_eq!(right.2, later(first, 5));
+        case.acknowledge(right.0);
+        assert_eq!(case.take(FIRST, 0), Some(sent[1]), "the next batch has its own sequence still");
+        case.acknowledge(sent[1].0);
+        assert_eq!(case.budget.available(), 1 << 20);
+    }
 }
 
 #[test]
@@ -447,22 +491,40 @@ fn a_single_record_that_is_too_large_fails_alone() {
 #[test]
 fn a_refused_batch_gives_its_sequence_back_if_nothing_follows() {
     for (outcome, is_given_back) in [(Outcome::NotWritten, true), (Outcome::Unknown, false)] {
-        let mut case = Case::new().past_the_first();
-        case.seal(5);
-        let sent = case.take(FIRST, 0).unwrap();
+        for first in first_sequences() {
+            let mut case = Case::new().with_next_sequence(first);
+            case.seal(5);
+            let sent = case.take(FIRST, 0).unwrap();
 
-        let refused =
-            case.queue.settle(sent.0, Verdict::Fail(BatchResult::Failed(error(outcome))), &RULES, Instant::now());
-        assert!(refused.is_some());
-        case.seal(1);
+            let refused =
+                case.queue.settle(sent.0, Verdict::Fail(BatchResult::Failed(error(outcome))), &RULES, Instant::now());
+            assert!(refused.is_some());
+            case.seal(1);
 
-        match case.queue.take(case.start, &RULES, Some(FIRST), ROOM) {
-            Take::Batch { image, .. } => {
-                assert!(is_given_back);
-                assert_eq!(image.header[53..57], 1_i32.to_be_bytes());
+            match case.queue.take(case.start, &RULES, Some(FIRST), ROOM) {
+                Take::Batch { image, .. } => {
+                    assert!(is_given_back);
+                    assert_eq!(image.header[53..57], first.to_be_bytes());
+                }
+                other => assert!(!is_given_back && matches!(other, Take::NewEpoch(_)), "{other:?}"),
             }
-            other => assert!(!is_given_back && matches!(other, Take::NewEpoch(_)), "{other:?}"),
         }
+    }
+}
+
+#[test]
+fn a_refused_batch_with_others_behind_it_leaves_a_gap() {
+    for first in first_sequences() {
+        let mut case = Case::new().with_next_sequence(first);
+        [5, 3].into_iter().for_each(|records| case.seal(records));
+        let sent: Vec<_> = (0..2).map(|_| case.take(FIRST, 0).unwrap()).collect();
+
+        let refused = Verdict::Fail(BatchResult::Failed(error(Outcome::NotWritten)));
+        assert!(case.queue.settle(sent[0].0, refused, &RULES, Instant::now()).is_some());
+        case.retry(sent[1].0, false);
+
+        let taken = case.queue.take(case.start, &RULES, Some(FIRST), ROOM);
+        assert!(matches!(taken, Take::NewEpoch(Some(FIRST))), "after {first}: {taken:?}");
     }
 }
 

@@ -42,7 +42,38 @@ async fn retriable_errors_keep_order_and_write_once() {
     for code in [2, 3, 5, 6, 7, 9, 13, 19, 56, 74, 75] {
         let fault = produce(FaultAction::Error(code)).skip(2).times(2);
         check_exactly_once(&format!("error {code}"), 300, vec![fault]).await;
+        check_five_in_flight(&format!("error {code} with five on their way"), produce(FaultAction::Error(code))).await;
     }
+}
+
+/// As [`check_exactly_once`], with five batches on their way when the fault strikes the first of them.
+async fn check_five_in_flight(name: &str, fault: Fault) {
+    const COUNT: usize = 300;
+    let broker = cluster(1, 1).await;
+    let mut config = settings(&broker);
+    config.batch_bytes = 400;
+    let producer = producer(config);
+    within(name, producer.send_and_wait(numbered(0))).await.unwrap();
+    broker.freeze_node(1).unwrap();
+    let mut deliveries = Vec::new();
+    for number in 1..COUNT {
+        deliveries.push(producer.send(numbered(number)).await.unwrap());
+    }
+    within(name, async {
+        while producer.metrics().requests_in_flight < 5 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+
+    broker.inject(fault);
+    broker.thaw_node(1).unwrap();
+
+    for (number, delivery) in (1..).zip(deliveries) {
+        let landed = within(name, delivery).await.unwrap_or_else(|error| panic!("{name}: record {number}: {error}"));
+        assert_eq!(landed.offset, Some(number), "{name}");
+    }
+    assert_eq!(numbers(&broker, 0), (0..COUNT).collect::<Vec<_>>(), "{name}");
 }
 
 #[tokio::test]
@@ -74,22 +105,6 @@ async fn a_forgotten_producer_starts_a_new_epoch_and_goes_on() {
     for code in [45, 47, 59] {
         check_exactly_once(&format!("error {code}"), 200, vec![produce(FaultAction::Error(code)).skip(1)]).await;
     }
-}
-
-#[tokio::test]
-async fn the_first_batch_of_a_producer_travels_alone() {
-    let broker = cluster(1, 1).await;
-    let mut config = settings(&broker);
-    config.batch_bytes = 200;
-    let producer = producer(config);
-    // Held long enough for the following batches to be ready.
-    broker.inject(produce(FaultAction::DropBeforeApplying));
-    broker.inject(produce(FaultAction::Delay(Duration::from_millis(100))));
-
-    send_all("the first batch", &broker, &producer, 200).await;
-
-    let epochs: Vec<i16> = broker.batches(TOPIC, 0).unwrap().iter().map(|batch| batch.producer_epoch).collect();
-    assert!(epochs.iter().all(|epoch| *epoch == 0), "no batch overtook the first: {epochs:?}");
 }
 
 #[tokio::test]

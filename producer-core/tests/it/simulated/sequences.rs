@@ -6,10 +6,18 @@ use producer_core::Outcome;
 use producer_core::testing::{FakeBroker, FaultAction};
 use tokio::time::Instant;
 
-use super::support::{TOPIC, answered, cluster, landed, ms, numbers, produce, producer, send, to, warm};
+use super::support::{Records, TOPIC, answered, cluster, landed, ms, numbers, produce, producer, send, to, warm};
 
 fn epochs(broker: &FakeBroker, partition: i32) -> Vec<i16> {
     broker.batches(TOPIC, partition).unwrap().iter().map(|batch| batch.producer_epoch).collect()
+}
+
+/// A producer that sends a hundred short records in some eight batches, each at once.
+fn small_batches(broker: &FakeBroker) -> Records {
+    producer(broker, |config| {
+        config.batch_bytes = 200;
+        config.linger = Duration::ZERO;
+    })
 }
 
 #[tokio::test(start_paused = true)]
@@ -133,35 +141,54 @@ async fn an_error_tells_whether_the_record_lies_in_the_log() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_first_batch_of_a_producer_travels_alone() {
+    let broker = cluster(1, 1);
+    let producer = small_batches(&broker);
+    // Refused, but not before the following batches are ready: a broker that does not know the producer yet would take
+    // the second of them for its first.
+    broker.inject(produce(FaultAction::Delay(Duration::from_millis(100))));
+    broker.inject(produce(FaultAction::Error(6)));
+    let deliveries = send(&producer, 0, 0..100).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(producer.metrics().requests_in_flight, 1);
+
+    landed(deliveries).await;
+
+    assert_eq!(numbers(&broker, 0), (0..100).collect::<Vec<_>>());
+    assert_eq!(broker.batches(TOPIC, 0).unwrap()[0].base_sequence, 0);
+    assert!(epochs(&broker, 0).iter().all(|epoch| *epoch == 0), "no batch overtook the first");
+}
+
+#[tokio::test(start_paused = true)]
 async fn batches_sent_behind_a_lost_one_are_put_in_order_again() {
     for action in [FaultAction::Error(6), FaultAction::Error(2), FaultAction::Error(19)] {
-        let broker = cluster(1, 1);
-        let producer = producer(&broker, |config| {
-            config.batch_bytes = 200;
-            config.linger = Duration::ZERO;
-        });
-        warm(&broker, &producer, 1).await;
-        // Five are on their way; the first is refused, and the broker refuses the others for their sequences.
-        broker.inject(produce(FaultAction::Delay(Duration::from_millis(50))));
-        broker.inject(produce(action.clone()));
+        for taken_before in 0..4 {
+            let broker = cluster(1, 1);
+            let producer = small_batches(&broker);
+            warm(&broker, &producer, 1).await;
+            broker.freeze_node(1).unwrap();
+            let deliveries = send(&producer, 0, 1..100).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            assert_eq!(producer.metrics().requests_in_flight, 5);
 
-        landed(send(&producer, 0, 1..100).await).await;
+            // One is refused, and the broker refuses those behind it for their sequences.
+            broker.inject(produce(action.clone()).skip(taken_before));
+            broker.thaw_node(1).unwrap();
+            landed(deliveries).await;
 
-        assert_eq!(numbers(&broker, 0), (0..100).collect::<Vec<_>>(), "{action:?}");
-        assert!(
-            epochs(&broker, 0).iter().all(|epoch| *epoch == 0),
-            "{action:?}: nothing was lost, so nothing starts anew"
-        );
+            assert_eq!(numbers(&broker, 0), (0..100).collect::<Vec<_>>(), "{action:?} after {taken_before}");
+            assert!(
+                epochs(&broker, 0).iter().all(|epoch| *epoch == 0),
+                "{action:?} after {taken_before}: nothing was lost, so nothing starts anew"
+            );
+        }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_refused_for_good_does_not_hold_those_behind_it() {
     let broker = cluster(1, 1);
-    let producer = producer(&broker, |config| {
-        config.batch_bytes = 200;
-        config.linger = Duration::ZERO;
-    });
+    let producer = small_batches(&broker);
     warm(&broker, &producer, 1).await;
     broker.inject(produce(FaultAction::Delay(Duration::from_millis(50))));
     broker.inject(produce(FaultAction::Error(87)));
@@ -189,5 +216,58 @@ async fn a_frozen_broker_does_not_hold_up_the_first_producer_id() {
         landed(send(&producer, 1, [1]).await).await;
 
         assert!(ms(before) < 4_000, "{} ms", ms(before));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_that_expire_before_they_are_sent_leave_no_gap_in_the_sequences() {
+    let broker = cluster(1, 1);
+    let producer = producer(&broker, |config| {
+        config.batch_bytes = 200;
+        config.request_timeout = Duration::from_secs(1);
+        config.delivery_timeout = Duration::from_secs(2);
+    });
+    warm(&broker, &producer, 1).await;
+    landed(send(&producer, 0, 1..10).await).await;
+    broker.stop_node(1).await.unwrap();
+
+    for answer in answered(send(&producer, 0, 10..100).await).await {
+        assert_eq!(answer.unwrap_err().outcome(), Outcome::NotWritten);
+    }
+    broker.restart_node(1).await.unwrap();
+    landed(send(&producer, 0, 100..200).await).await;
+
+    assert_eq!(numbers(&broker, 0), (0..10).chain(100..200).collect::<Vec<_>>());
+    let mut next = 0;
+    for batch in broker.batches(TOPIC, 0).unwrap() {
+        assert_eq!((batch.producer_epoch, batch.base_sequence), (0, next));
+        next += batch.record_count;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn sequences_begin_again_after_the_largest_whatever_happens_there() {
+    for action in [FaultAction::Throttle(Duration::ZERO), FaultAction::Error(6), FaultAction::DropAfterApplying] {
+        // The wrap lies inside of a batch, between two, and behind a batch that meets the fault.
+        for before_the_wrap in [1, 13, 20, 40] {
+            let broker = cluster(1, 1);
+            let producer = small_batches(&broker);
+            warm(&broker, &producer, 1).await;
+            broker.set_next_sequence(&producer, TOPIC, 0, i32::MAX - before_the_wrap + 1).unwrap();
+            landed(send(&producer, 0, [1]).await).await;
+            broker.freeze_node(1).unwrap();
+            let deliveries = send(&producer, 0, 2..100).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            assert_eq!(producer.metrics().requests_in_flight, 5);
+
+            broker.inject(produce(action.clone()).skip(1));
+            broker.thaw_node(1).unwrap();
+            landed(deliveries).await;
+
+            assert_eq!(numbers(&broker, 0), (0..100).collect::<Vec<_>>(), "{action:?}");
+            assert!(epochs(&broker, 0).iter().all(|epoch| *epoch == 0), "{action:?}: nothing starts anew");
+            let last = broker.batches(TOPIC, 0).unwrap().pop().unwrap();
+            assert_eq!(last.base_sequence + last.record_count, 99 - before_the_wrap, "{action:?}");
+        }
     }
 }
