@@ -88,3 +88,55 @@ async fn a_topic_that_is_used_while_it_is_being_forgotten_is_asked_for_again() {
     metadata.forget_idle(idle_max, Instant::now());
     assert!(metadata.lock().wanted.is_empty());
 }
+
+/// A topic with these leaders and epochs.
+fn topic(id: u128, leaders: &[(i32, i32)]) -> MetadataResponseTopic {
+    let partitions = (0..).zip(leaders).map(|(index, (leader, epoch))| partition(index, *leader, *epoch));
+    MetadataResponseTopic::default().with_topic_id(Uuid::from_u128(id)).with_partitions(partitions.collect())
+}
+
+fn leaders(topic: &TopicState) -> Vec<(i32, i32)> {
+    topic.partitions.iter().map(|partition| (partition.leader, partition.leader_epoch)).collect()
+}
+
+#[test]
+fn an_answer_of_an_older_epoch_undoes_no_election() {
+    // What one is told after leaders 1 and 2 in epochs 5 and 7, and what is known then.
+    let cases = [
+        ("a broker that lags behind", [(3, 4), (2, 7)], [(1, 5), (2, 7)]),
+        ("one that lags behind in one partition only", [(3, 4), (3, 8)], [(1, 5), (3, 8)]),
+        ("nobody leads for now", [(-1, 5), (2, 7)], [(-1, 5), (2, 7)]),
+        ("a broker that tells no epochs", [(3, -1), (3, -1)], [(3, -1), (3, -1)]),
+    ];
+    for (name, told, known) in cases {
+        let mut state = TopicState::default();
+        assert!(state.merge(&topic(1, &[(1, 5), (2, 7)])));
+
+        let is_changed = state.merge(&topic(1, &told));
+
+        assert_eq!(leaders(&state), known, "{name}");
+        assert_eq!(is_changed, known != [(1, 5), (2, 7)], "{name}");
+    }
+}
+
+#[test]
+fn a_topic_only_grows() {
+    let mut state = TopicState::default();
+    assert!(state.merge(&topic(1, &[(1, 5), (2, 5)])));
+    assert!(state.merge(&topic(1, &[(1, 5), (2, 5), (3, 0)])));
+
+    assert!(!state.merge(&topic(1, &[(1, 5), (2, 5)])), "from a broker that has not heard of the third");
+    assert_eq!(leaders(&state), [(1, 5), (2, 5), (3, 0)]);
+    assert!(state.merge(&topic(1, &[(1, 5), (3, 6)])));
+    assert_eq!(leaders(&state), [(1, 5), (3, 6), (3, 0)]);
+}
+
+#[test]
+fn a_topic_made_again_has_nothing_of_the_old_one() {
+    let mut state = TopicState::default();
+    assert!(state.merge(&topic(1, &[(1, 5), (2, 5), (3, 5)])));
+
+    assert!(state.merge(&topic(2, &[(2, 0), (2, 0)])));
+
+    assert_eq!(leaders(&state), [(2, 0), (2, 0)]);
+}
