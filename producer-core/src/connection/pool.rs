@@ -173,6 +173,73 @@ mod tests {
         }
     }
 
+    /// Notes when somebody connects; takes up no connection, or never says whether it does.
+    struct Noting {
+        attempts: Mutex<Vec<Instant>>,
+        is_silent: bool,
+    }
+
+    impl Noting {
+        fn new(is_silent: bool) -> Arc<Self> {
+            Arc::new(Self { attempts: Mutex::default(), is_silent })
+        }
+    }
+
+    impl Transport for Noting {
+        fn connect<'a>(&'a self, _endpoint: &'a Endpoint) -> Connecting<'a> {
+            self.attempts.lock().unwrap().push(Instant::now());
+            if self.is_silent {
+                return Box::pin(std::future::pending());
+            }
+            Box::pin(async { Err(io::ErrorKind::ConnectionRefused.into()) })
+        }
+    }
+
+    /// Times of a fifth more or less, and a millisecond for the timers.
+    fn check_growth(times: &[Duration], expected_ms: &[u32]) {
+        assert_eq!(times.len(), expected_ms.len());
+        for (time, expected) in times.iter().zip(expected_ms) {
+            let (least, most) = (expected * 8 / 10, expected * 12 / 10 + 1);
+            assert!((u128::from(least)..=u128::from(most)).contains(&time.as_millis()), "{times:?}: {expected_ms:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_between_attempts_grow_up_to_the_maximum() {
+        let transport = Noting::new(false);
+        let backoff = ReconnectBackoff { first: Duration::from_millis(50), max: Duration::from_millis(300) };
+        let pool = Pool::new(transport.clone(), ConnectionOptions::default(), backoff);
+        let endpoint = Endpoint::new("broker", 1);
+
+        for _ in 0..6 {
+            assert!(pool.get(&endpoint).await.is_err());
+        }
+
+        let attempts = transport.attempts.lock().unwrap();
+        let pauses: Vec<_> = attempts.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        check_growth(&pauses, &[50, 100, 200, 300, 300]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn attempts_are_given_more_time_up_to_the_maximum() {
+        let transport = Noting::new(true);
+        let setup_timeout = Duration::from_secs(1);
+        let options =
+            ConnectionOptions { setup_timeout, setup_timeout_max: Duration::from_secs(5), ..Default::default() };
+        let backoff = ReconnectBackoff { first: Duration::ZERO, max: Duration::ZERO };
+        let pool = Pool::new(transport.clone(), options, backoff);
+        let endpoint = Endpoint::new("broker", 1);
+
+        let mut times = Vec::new();
+        for _ in 0..5 {
+            let before = Instant::now();
+            assert!(pool.get(&endpoint).await.is_err());
+            times.push(before.elapsed());
+        }
+
+        check_growth(&times, &[1000, 2000, 4000, 5000, 5000]);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn addresses_that_are_gone_leave_no_place_behind() {
         let pool = Pool::new(Arc::new(Nobody), ConnectionOptions::default(), ReconnectBackoff::default());

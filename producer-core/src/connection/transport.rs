@@ -61,8 +61,6 @@ impl Transport for Tcp {
             // Resolved anew each time, and every address is tried, with either value of `client.dns.lookup`.
             let addresses = tokio::net::lookup_host((&*endpoint.host, endpoint.port)).await?;
             let stream = first_that_connects(addresses, |address| self.connect_to(address)).await?;
-            // Batches are complete when they are written; waiting for more bytes would only add latency.
-            stream.set_nodelay(true)?;
             Ok(Box::new(stream) as Box<dyn Stream>)
         })
     }
@@ -89,6 +87,8 @@ impl Tcp {
         socket.set_keepalive(true)?;
         #[cfg(any(target_os = "linux", target_os = "android"))]
         socket2::SockRef::from(&socket).set_tcp_user_timeout(self.user_timeout)?;
+        // Batches are complete when they are written; waiting for more bytes would only add latency.
+        socket.set_nodelay(true)?;
         socket.connect(address).await
     }
 }
@@ -227,6 +227,33 @@ mod tests {
         let socket = socket2::SockRef::from(&stream);
         assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_secs(30)));
         assert!(socket.keepalive().unwrap());
+    }
+
+    #[tokio::test]
+    async fn sockets_have_the_buffers_that_were_asked_for_and_wait_for_no_further_bytes() {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let connect = async |tcp: Tcp| {
+            let stream = tcp.connect_to(address).await.unwrap();
+            TcpSocket::from_std_stream(stream.into_std().unwrap())
+        };
+        // Not what any system has by itself.
+        let (send, receive) = (23_456, 34_567);
+
+        let asked =
+            connect(Tcp { send_buffer_bytes: Some(send), receive_buffer_bytes: Some(receive), ..Tcp::default() }).await;
+        let left = connect(Tcp::default()).await;
+
+        // Linux gives twice what it was asked for, to have room for its own accounts.
+        let is_as_asked = |bytes: u32, asked: u32| bytes == asked || bytes == 2 * asked;
+        assert!(is_as_asked(asked.send_buffer_size().unwrap(), send), "{:?}", asked.send_buffer_size());
+        assert!(is_as_asked(asked.recv_buffer_size().unwrap(), receive), "{:?}", asked.recv_buffer_size());
+        assert!(!is_as_asked(left.send_buffer_size().unwrap(), send), "the system's own");
+        assert!(!is_as_asked(left.recv_buffer_size().unwrap(), receive), "the system's own");
+        for socket in [asked, left] {
+            assert!(socket.nodelay().unwrap());
+            assert!(socket.keepalive().unwrap());
+        }
     }
 
     #[tokio::test]

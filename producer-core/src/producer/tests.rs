@@ -378,3 +378,17 @@ async fn each_address_of_a_name_is_a_server_of_its_own_if_that_is_set() {
         assert_eq!(sent.is_ok(), is_found, "{dns_lookup:?}: {sent:?}");
     }
 }
+
+#[test]
+fn sockets_are_made_with_the_buffers_of_the_settings() {
+    let mut config = ProducerConfig::new("localhost:9092");
+    let defaults = tcp(&config);
+    config.send_buffer_bytes = Some(23_456);
+    config.receive_buffer_bytes = None;
+
+    let changed = tcp(&config);
+
+    assert_eq!((defaults.send_buffer_bytes, defaults.receive_buffer_bytes), (Some(131_072), Some(32_768)));
+    assert_eq!((changed.send_buffer_bytes, changed.receive_buffer_bytes), (Some(23_456), None));
+    assert_eq!(changed.user_timeout, Some(config.request_timeout));
+}

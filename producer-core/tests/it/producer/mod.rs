@@ -1,6 +1,7 @@
 //! The producer against the fake broker: real sockets, scripted faults, what arrived read by other eyes.
 
 mod callbacks;
+mod connections;
 mod delivery;
 mod faults;
 mod interceptors;
