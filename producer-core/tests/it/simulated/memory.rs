@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
-use producer_core::testing::FaultAction;
+use producer_core::testing::{Api, Fault, FaultAction};
 use producer_core::{ProduceError, ProducerRecord};
 use tokio::time::Instant;
 
@@ -228,4 +228,29 @@ async fn a_record_above_a_limit_is_refused_before_anything_is_asked_for() {
 
     assert!(matches!(refused.error, ProduceError::RecordTooLarge { setting: "max.request.size", .. }), "{refused}");
     assert_eq!((ms(before), producer.buffered_bytes()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn waits_for_a_topic_and_for_room_share_one_max_block() {
+    let broker = cluster(1, 1);
+    let producer = producer(&broker, |config| {
+        (config.buffer_bytes, config.batch_bytes) = (4096, 1024);
+        config.max_block = Duration::from_secs(3);
+    });
+    warm(&broker, &producer, 1).await;
+    broker.inject(produce(FaultAction::Delay(Duration::from_secs(20))).times(u32::MAX));
+    for _ in 0..4 {
+        let record = ProducerRecord::to(TOPIC).partition(0).value("x".repeat(900));
+        drop(producer.send(record).await.unwrap());
+    }
+    broker.create_topic("others", 1).unwrap();
+    broker.inject(Fault::new(Api::Metadata, FaultAction::Delay(Duration::from_secs(2))));
+    let before = Instant::now();
+
+    let refused = producer.send(ProducerRecord::to("others").value("x".to_owned())).await.unwrap_err();
+
+    assert!((3000..3002).contains(&ms(before)), "{} ms", ms(before));
+    let ProduceError::BufferFull { waited, .. } = refused.error else { panic!("{refused}") };
+    assert_eq!(waited.as_secs(), 3);
+    assert!(broker.request_count(Api::Metadata) >= 2, "the topic was waited for as well");
 }

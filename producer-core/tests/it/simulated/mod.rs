@@ -2,12 +2,15 @@
 
 mod broker_faults;
 mod chaos;
+mod fairness;
 mod memory;
 mod metadata;
 mod promises;
 mod sequences;
 mod serializers;
+mod settings;
 mod support;
 mod too_large;
 mod topics;
 mod unacknowledged;
+mod without_idempotence;

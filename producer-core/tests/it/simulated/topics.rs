@@ -93,6 +93,34 @@ async fn partitions_that_are_added_take_records() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn keys_go_where_java_puts_them_before_and_after_partitions_are_added() {
+    // Java's hash of each, of which the partition is the remainder without the sign.
+    const KEYS: [(&str, i32); 7] = [
+        ("", 275_646_681),
+        ("4", 1_514_888_353),
+        ("21", -973_932_308),
+        ("abc", 479_470_107),
+        ("kafka", -798_503_068),
+        ("foobar", -790_332_482),
+        ("user-12345678", 2_032_392_830),
+    ];
+    let broker = cluster(2, 3);
+    let producer = producer(&broker, |config| config.metadata_age_max = Duration::from_secs(1));
+
+    for count in [3, 6] {
+        for (key, hash) in KEYS {
+            let record = ProducerRecord::to(TOPIC).key(key).value("x".to_owned());
+            let landed = producer.send_and_wait(record).await.unwrap();
+            assert_eq!(landed.partition, (hash & i32::MAX) % count, "{key:?} of {count}");
+        }
+        if count == 3 {
+            broker.add_partitions(TOPIC, 6).unwrap();
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn metadata_that_lacks_a_known_topic_for_a_while_starts_no_sequence_anew() {
     let broker = cluster(1, 1);
     let producer = producer(&broker, |_| {});
