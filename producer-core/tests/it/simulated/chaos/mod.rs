@@ -6,8 +6,8 @@ mod verdict;
 
 use self::run::Run;
 
-/// Each seed is a run of its own; all of them take a few seconds.
-const SEEDS: u64 = 60;
+/// Each seed is a run of its own; all of them take some five seconds of a processor.
+const SEEDS: u64 = 120;
 /// With `SR_LONG`, from a first one that is another each time.
 const LONG_SEEDS: u64 = 3000;
 const STEPS: usize = 150;

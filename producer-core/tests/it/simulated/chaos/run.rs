@@ -4,15 +4,17 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use producer_core::testing::{FakeBroker, FaultAction};
-use producer_core::{Compression, Delivery, ProduceError, RecordMetadata};
+use producer_core::testing::{Api, FakeBroker, Fault, FaultAction};
+use producer_core::{Acks, Compression, Delivery, ProduceError, RecordMetadata};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::super::support::{Records, TOPIC, cluster, produce, producer, to};
+use super::super::support::{Records, TOPIC, cluster, numbers, produce, producer, to};
 use super::verdict::{Answer, Tally};
 
 const NODES: i32 = 3;
-pub(super) const PARTITIONS: i32 = 3;
+/// At the beginning, and when no more are added.
+const PARTITIONS: (i32, i32) = (3, 6);
 
 /// OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH, UNKNOWN_PRODUCER_ID.
 const OF_SEQUENCES: [i16; 3] = [45, 47, 59];
@@ -30,6 +32,17 @@ pub(super) enum Word {
     Lie,
 }
 
+/// What the settings of a run promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Promise {
+    /// Idempotence, `acks=all`.
+    Once,
+    /// No idempotence, `acks=all` or 1. In order only with one in flight.
+    AtLeastOnce { is_in_order: bool },
+    /// `acks=0`.
+    AtMostOnce,
+}
+
 /// A record by its partition and its number there.
 pub(super) type Id = (i32, usize);
 
@@ -37,13 +50,18 @@ pub(super) type Id = (i32, usize);
 pub(super) struct Run {
     rng: fastrand::Rng,
     pub(super) word: Word,
+    pub(super) promise: Promise,
     pub(super) broker: FakeBroker,
     pub(super) producer: Records,
     pub(super) delivery_timeout: Duration,
-    /// Records whose delivery was kept.
-    pub(super) deliveries: Vec<(Id, Delivery)>,
-    /// Records with a callback, by the moment that `send` took them.
-    pub(super) with_callback: HashMap<Id, Instant>,
+    /// What lay in the logs of each partition when the topic was deleted, each time.
+    pub(super) past_logs: Vec<Vec<Vec<usize>>>,
+    /// The moment that `send` took each record whose delivery was kept, or that has a callback.
+    pub(super) taken: HashMap<Id, Instant>,
+    /// Whoever waits for the deliveries that were kept.
+    pub(super) waiting: JoinSet<Answer>,
+    /// Records with a callback.
+    pub(super) with_callback: BTreeSet<Id>,
     /// What the callbacks were told, in the order of their calls.
     pub(super) called: Arc<Mutex<Vec<Answer>>>,
     /// Records whose delivery was dropped, so that nobody knows.
@@ -52,6 +70,7 @@ pub(super) struct Run {
     pub(super) never_taken: BTreeSet<Id>,
     pub(super) cancelled: u64,
     next: HashMap<i32, usize>,
+    partitions: i32,
     frozen: BTreeSet<i32>,
     stopped: BTreeSet<i32>,
 }
@@ -60,8 +79,19 @@ impl Run {
     pub(super) fn new(seed: u64) -> Self {
         fastrand::seed(seed);
         let mut rng = fastrand::Rng::with_seed(seed);
-        let broker = cluster(NODES as u16, PARTITIONS);
+        let broker = cluster(NODES as u16, PARTITIONS.0);
         let delivery_timeout = Duration::from_millis(rng.u64(3100..12_000));
+        let (acks, in_flight_max) = match rng.u32(0..10) {
+            0 => (Acks::None, rng.usize(1..6)),
+            1 => (Acks::Leader, 1),
+            2 => (Acks::All, rng.usize(1..6)),
+            _ => (Acks::All, 0),
+        };
+        let promise = match (acks, in_flight_max) {
+            (Acks::All, 0) => Promise::Once,
+            (Acks::None, _) => Promise::AtMostOnce,
+            (_, in_flight_max) => Promise::AtLeastOnce { is_in_order: in_flight_max == 1 },
+        };
         let producer = producer(&broker, |config| {
             config.batch_bytes = rng.usize(150..2000);
             // Often so little that sends wait for it.
@@ -70,46 +100,57 @@ impl Run {
             config.linger = Duration::from_millis(rng.u64(0..10));
             config.request_timeout = Duration::from_millis(rng.u64(300..3000));
             config.delivery_timeout = delivery_timeout;
-            config.in_flight_max = rng.usize(1..6);
+            config.acks = acks;
+            config.enable_idempotence = promise == Promise::Once;
+            config.in_flight_max = if in_flight_max == 0 { rng.usize(1..6) } else { in_flight_max };
+            config.metadata_age_max = Duration::from_millis(rng.u64(1000..60_000));
             config.compression = rng.choice([Compression::None, Compression::Lz4]).unwrap_or_default();
         });
-        let word = rng.choice([Word::True, Word::True, Word::Mistaken, Word::Lie]).unwrap_or(Word::True);
+        let words = [Word::True, Word::True, Word::Mistaken, Word::Lie];
+        // Without idempotence there are no sequences to speak of.
+        let word = rng.choice(words).filter(|_| promise == Promise::Once).unwrap_or(Word::True);
         Self {
             rng,
             word,
+            promise,
             broker,
             producer,
             delivery_timeout,
-            deliveries: Vec::new(),
-            with_callback: HashMap::new(),
+            past_logs: Vec::new(),
+            taken: HashMap::new(),
+            waiting: JoinSet::new(),
+            with_callback: BTreeSet::new(),
             called: Arc::default(),
             dropped: BTreeSet::new(),
             never_taken: BTreeSet::new(),
             cancelled: 0,
             next: HashMap::new(),
+            partitions: PARTITIONS.0,
             frozen: BTreeSet::new(),
             stopped: BTreeSet::new(),
         }
     }
 
     pub(super) async fn step(&mut self) {
-        match self.rng.u32(0..12) {
+        match self.rng.u32(0..15) {
             0..=6 => self.send().await,
             7 | 8 => self.break_requests(),
             9 => {
-                let (partition, node) = (self.rng.i32(0..PARTITIONS), self.rng.i32(1..=NODES));
+                let (partition, node) = (self.rng.i32(0..self.partitions), self.rng.i32(1..=NODES));
                 self.broker.move_leader(TOPIC, partition, node).unwrap();
             }
+            10 | 11 => self.break_other_requests(),
+            12 => self.change_topic(),
             // Both leave it open whether requests on their way are done.
             _ if self.word == Word::Mistaken => self.break_requests(),
-            10 => self.freeze_or_thaw(),
+            13 => self.freeze_or_thaw(),
             _ => self.stop_or_restart().await,
         }
         tokio::time::sleep(Duration::from_millis(self.rng.u64(0..120))).await;
     }
 
     async fn send(&mut self) {
-        let partition = self.rng.i32(0..PARTITIONS);
+        let partition = self.rng.i32(0..self.partitions);
         for _ in 0..self.rng.usize(1..40) {
             let next = self.next.entry(partition).or_default();
             let id = (partition, *next);
@@ -129,7 +170,8 @@ impl Run {
         if self.rng.u32(0..8) == 0 {
             self.dropped.insert(id);
         } else {
-            self.deliveries.push((id, delivery));
+            self.taken.insert(id, Instant::now());
+            self.waiting.spawn(async move { Answer { id, result: delivery.await, at: Instant::now() } });
         }
     }
 
@@ -143,7 +185,10 @@ impl Run {
             }
         };
         match self.producer.send_with_callback(to(id.0, id.1), callback).await {
-            Ok(()) => _ = self.with_callback.insert(id, Instant::now()),
+            Ok(()) => {
+                self.taken.insert(id, Instant::now());
+                self.with_callback.insert(id);
+            }
             Err(_) => _ = self.never_taken.insert(id),
         }
     }
@@ -175,6 +220,7 @@ impl Run {
             FaultAction::Error(self.rng.choice(codes).unwrap_or(6)),
             FaultAction::DropBeforeApplying,
             FaultAction::HalfOpen,
+            FaultAction::Throttle(Duration::from_millis(self.rng.u64(1..4000))),
         ];
         if self.word != Word::Mistaken {
             actions.extend([
@@ -187,10 +233,56 @@ impl Run {
             ]);
         }
         if self.word == Word::Lie && self.rng.u32(0..4) == 0 {
-            self.broker.forget_producers(TOPIC, self.rng.i32(0..PARTITIONS)).unwrap();
+            self.broker.forget_producers(TOPIC, self.rng.i32(0..self.partitions)).unwrap();
         }
         let action = self.rng.choice(actions).unwrap_or(FaultAction::DropBeforeApplying);
         self.broker.inject(produce(action).skip(self.rng.u32(0..3)).times(self.rng.u32(1..4)));
+    }
+
+    /// Requests that write nothing.
+    fn break_other_requests(&mut self) {
+        let (api, codes) = self
+            .rng
+            .choice([
+                // UNKNOWN_TOPIC_OR_PARTITION, LEADER_NOT_AVAILABLE, TOPIC_AUTHORIZATION_FAILED.
+                (Api::Metadata, [3, 5, 29]),
+                // REQUEST_TIMED_OUT, COORDINATOR_NOT_AVAILABLE, KAFKA_STORAGE_ERROR.
+                (Api::InitProducerId, [7, 15, 56]),
+                // UNKNOWN_SERVER_ERROR, UNSUPPORTED_VERSION, INVALID_REQUEST.
+                (Api::ApiVersions, [-1, 35, 42]),
+            ])
+            .unwrap_or((Api::Metadata, [3, 5, 29]));
+        let time = Duration::from_millis(self.rng.u64(1..4000));
+        let actions = [
+            FaultAction::Error(self.rng.choice(codes).unwrap_or(codes[0])),
+            FaultAction::Delay(time),
+            FaultAction::DelayAnswer(time),
+            FaultAction::Throttle(time),
+            FaultAction::DropBeforeApplying,
+            FaultAction::DropAfterApplying,
+            FaultAction::SwallowAnswer,
+            FaultAction::HalfOpen,
+            FaultAction::TearAnswer(self.rng.usize(0..60)),
+        ];
+        let action = self.rng.choice(actions).unwrap_or(FaultAction::DropBeforeApplying);
+        self.broker.inject(Fault::new(api, action).times(self.rng.u32(1..4)));
+    }
+
+    /// Adds a partition, or makes the topic again: what lies in it is gone, and may be on its way to the new one.
+    fn change_topic(&mut self) {
+        if self.rng.bool() && self.partitions < PARTITIONS.1 {
+            self.partitions += 1;
+            self.broker.add_partitions(TOPIC, self.partitions as usize).unwrap();
+        } else if self.word != Word::Mistaken {
+            self.past_logs.push(self.logs());
+            self.broker.delete_topic(TOPIC).unwrap();
+            self.broker.create_topic(TOPIC, self.partitions).unwrap();
+        }
+    }
+
+    /// The numbers in each partition.
+    pub(super) fn logs(&self) -> Vec<Vec<usize>> {
+        (0..self.partitions).map(|partition| numbers(&self.broker, partition)).collect()
     }
 
     fn freeze_or_thaw(&mut self) {
@@ -223,7 +315,7 @@ impl Run {
             self.broker.restart_node(node).await.unwrap();
         }
         self.producer.flush().await;
-        let tally = self.judge();
+        let tally = self.judge().await;
         // Batches that expired on their way keep their memory until their connection is gone.
         tokio::time::sleep(Duration::from_secs(5)).await;
         assert_eq!(self.producer.buffered_bytes(), 0);

@@ -7,13 +7,12 @@ use std::time::Duration;
 use producer_core::{Outcome, ProduceError, RecordMetadata};
 use tokio::time::Instant;
 
-use super::super::support::numbers;
-use super::run::{Id, PARTITIONS, Run, Word};
+use super::run::{Id, Promise, Run, Word};
 
 /// How much later than `delivery.timeout.ms` an answer may come, as promised.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// What a callback was told.
+/// What a callback, or who waited for a delivery, was told.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) id: Id,
@@ -45,20 +44,49 @@ impl AddAssign for Tally {
     }
 }
 
+/// The numbers in each partition of the topic, for each time that it was made, the oldest first.
+struct Logs(Vec<Vec<Vec<usize>>>);
+
+impl Logs {
+    /// Everything that was ever written to a partition.
+    fn of(&self, partition: i32) -> impl Iterator<Item = usize> {
+        let logs = self.0.iter().filter_map(move |topic| topic.get(partition as usize));
+        logs.flatten().copied()
+    }
+
+    fn written(&self) -> BTreeSet<Id> {
+        self.partitions().flat_map(|partition| self.of(partition).map(move |number| (partition, number))).collect()
+    }
+
+    fn partitions(&self) -> std::ops::Range<i32> {
+        // They only grow.
+        0..self.0.last().map_or(0, Vec::len) as i32
+    }
+
+    fn lies_at(&self, (partition, number): Id, offset: i64) -> bool {
+        let at = |topic: &Vec<Vec<usize>>| topic.get(partition as usize)?.get(offset as usize).copied();
+        self.0.iter().any(|topic| at(topic) == Some(number))
+    }
+}
+
 impl Run {
     /// After a flush: panics unless everything is as promised.
-    pub(super) fn judge(&mut self) -> Tally {
-        let logs: Vec<Vec<usize>> = (0..PARTITIONS).map(|partition| numbers(&self.broker, partition)).collect();
-        let written: BTreeSet<Id> = (0..PARTITIONS)
-            .zip(&logs)
-            .flat_map(|(partition, log)| log.iter().map(move |at| (partition, *at)))
-            .collect();
-        if self.word != Word::Lie {
-            for (partition, log) in logs.iter().enumerate() {
-                let is_rising = log.windows(2).all(|pair| pair[0] < pair[1]);
-                assert!(is_rising, "partition {partition}: doubled or out of order: {log:?}");
-            }
+    pub(super) async fn judge(&mut self) -> Tally {
+        let mut answers = std::mem::take(&mut *self.called.lock().unwrap());
+        self.judge_callbacks(&answers);
+        while !self.waiting.is_empty() {
+            // Who was told at the flush has a moment to say so.
+            let next = tokio::time::timeout(Duration::from_millis(1), self.waiting.join_next()).await;
+            let Ok(Some(answer)) = next else { panic!("{} deliveries have no answer", self.waiting.len()) };
+            answers.push(answer.unwrap());
         }
+        let mut topics = std::mem::take(&mut self.past_logs);
+        topics.push(self.logs());
+        let logs = Logs(topics);
+        let acknowledged = answers.iter().filter(|answer| answer.result.is_ok()).map(|answer| answer.id).collect();
+        self.judge_logs(&logs, &acknowledged);
+
+        let written = logs.written();
         let never_taken = self.never_taken.intersection(&written).next();
         assert_eq!(never_taken, None, "in the log, and `send` never took it");
         let mut tally = Tally {
@@ -67,28 +95,50 @@ impl Run {
             cancelled: self.cancelled,
             ..Tally::default()
         };
-        for (id, delivery) in self.deliveries.drain(..) {
-            let result = delivery.try_result().unwrap_or_else(|| panic!("{id:?} has no answer"));
-            tally.count(self.word, id, &result, &logs, &written);
-        }
-        let called = std::mem::take(&mut *self.called.lock().unwrap());
-        self.judge_callbacks(&called);
-        for Answer { id, result, .. } in &called {
-            tally.count(self.word, *id, result, &logs, &written);
+        for Answer { id, result, at } in &answers {
+            let took = at.duration_since(self.taken[id]);
+            assert!(took <= self.delivery_timeout + GRACE, "{id:?} took {took:?}: {result:?}");
+            self.count(*id, result, &logs, &written, &mut tally);
         }
         tally
     }
 
-    /// Each callback was called once and in time, and those of a partition's acknowledged records in their order.
+    /// Nothing doubled and nothing out of order, as far as that is promised.
+    fn judge_logs(&self, logs: &Logs, acknowledged: &BTreeSet<Id>) {
+        let is_rising = |numbers: &[usize]| numbers.windows(2).all(|pair| pair[0] < pair[1]);
+        for partition in logs.partitions() {
+            match self.promise {
+                Promise::Once if self.word == Word::Lie => {}
+                Promise::Once => {
+                    for log in logs.0.iter().filter_map(|topic| topic.get(partition as usize)) {
+                        assert!(is_rising(log), "partition {partition}: doubled or out of order: {log:?}");
+                    }
+                }
+                Promise::AtLeastOnce { is_in_order: false } => {}
+                Promise::AtLeastOnce { is_in_order: true } => {
+                    // What was given up may still arrive late.
+                    let mut met = BTreeSet::new();
+                    let is_first = |number: &usize| acknowledged.contains(&(partition, *number)) && met.insert(*number);
+                    let first: Vec<usize> = logs.of(partition).filter(is_first).collect();
+                    assert!(is_rising(&first), "partition {partition}: out of order: {first:?}");
+                }
+                Promise::AtMostOnce => {
+                    let mut met = BTreeSet::new();
+                    let doubled = logs.of(partition).find(|number| !met.insert(*number));
+                    assert_eq!(doubled, None, "partition {partition}: doubled");
+                }
+            }
+        }
+    }
+
+    /// Each callback was called once, and those of a partition's acknowledged records in their order.
     ///
     /// Only where each batch that is written is acknowledged at once: elsewhere one learns of it by its retry, when a
     /// later one may long have had its answer.
     fn judge_callbacks(&mut self, called: &[Answer]) {
         let mut last = HashMap::new();
-        for Answer { id, at, result } in called {
-            let Some(taken) = self.with_callback.remove(id) else { panic!("{id:?} was called twice") };
-            let took = at.duration_since(taken);
-            assert!(took <= self.delivery_timeout + GRACE, "{id:?} took {took:?}: {result:?}");
+        for Answer { id, result, .. } in called {
+            assert!(self.with_callback.remove(id), "{id:?} was called twice");
             if self.word != Word::Mistaken || result.is_err() {
                 continue;
             }
@@ -97,33 +147,35 @@ impl Run {
         }
         assert!(self.with_callback.is_empty(), "never called: {:?}", self.with_callback);
     }
-}
 
-impl Tally {
     /// Counts an answer; panics unless it is true.
     fn count(
-        &mut self,
-        word: Word,
+        &self,
         id: Id,
         result: &Result<RecordMetadata, ProduceError>,
-        logs: &[Vec<usize>],
+        logs: &Logs,
         written: &BTreeSet<Id>,
+        tally: &mut Tally,
     ) {
+        let is_lied_to = self.word == Word::Lie;
         match result {
             Ok(landed) => {
-                self.acknowledged += 1;
-                let place = landed.offset.and_then(|offset| logs[id.0 as usize].get(offset as usize));
-                assert!(word == Word::Lie || place == Some(&id.1), "{id:?}: {landed:?}, and there lies {place:?}");
+                tally.acknowledged += 1;
+                let is_true = match self.promise {
+                    Promise::AtMostOnce => landed.offset.is_none(),
+                    _ => landed.offset.is_some_and(|offset| logs.lies_at(id, offset)),
+                };
+                assert!(is_lied_to || is_true, "{id:?} is not there: {landed:?}");
             }
             Err(error) if error.outcome() == Outcome::NotWritten => {
-                self.not_written += 1;
-                assert!(word == Word::Lie || !written.contains(&id), "{id:?} is written: {error}");
+                tally.not_written += 1;
+                assert!(is_lied_to || !written.contains(&id), "{id:?} is written: {error}");
             }
             Err(error) if error.outcome() == Outcome::Written => {
-                self.written += 1;
+                tally.written += 1;
                 assert!(written.contains(&id), "{id:?} is lost: {error}");
             }
-            Err(_) => self.unknown += 1,
+            Err(_) => tally.unknown += 1,
         }
     }
 }
