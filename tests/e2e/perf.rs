@@ -3,6 +3,7 @@
 use std::process::{Command, Output};
 
 use avro_serde::codec::{Decode as _, DecodeLimits, JsonCodec, Resolution, Schema};
+use end_to_end_tests::perf_lines::shape;
 use end_to_end_tests::{binaries, start_registry};
 use producer_core::testing::{Api, FakeBroker, FakeBrokerConfig, Fault, FaultAction};
 use serde_json::Value;
@@ -36,16 +37,6 @@ fn values(broker: &FakeBroker) -> Vec<Vec<u8>> {
     records.map(|record| record.value.unwrap().to_vec()).collect()
 }
 
-/// A text with every number replaced by `N`.
-fn shape(line: &str) -> String {
-    let mut shape = String::new();
-    for word in line.split_inclusive(' ') {
-        let number = word.trim_start_matches('(').trim_end();
-        if number.parse::<f64>().is_ok() { shape += &word.replace(number, "N") } else { shape += word }
-    }
-    shape
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_lines_are_those_of_kafkas_own_tool() {
     let broker = broker().await;
@@ -74,14 +65,15 @@ async fn the_lines_are_those_of_kafkas_own_tool() {
     assert!(output.status.success(), "{printed}{}", text(&output.stderr));
     let lines: Vec<&str> = printed.lines().collect();
     let [windows @ .., total, steady] = lines.as_slice() else { panic!("{printed}") };
-    let end = "records sent, N records/sec (N MB/sec), N ms avg latency, N ms max latency, \
+    let end = "records sent, N.nnnnnn records/sec (N.nn MB/sec), N.nn ms avg latency, N.nn ms max latency, \
                N ms 50th, N ms 95th, N ms 99th, N ms 99.9th.";
     assert_eq!(shape(total), format!("N {end}"));
     assert_eq!(shape(steady), format!("N steady state {end}"));
     assert!(total.starts_with("3000 ") && steady.starts_with("2000 "), "{printed}");
     assert!(windows.len() >= 2, "a second of sending, a line each 300 ms:\n{printed}");
     for window in windows {
-        assert_eq!(shape(window), "N records sent, N records/sec (N MB/sec), N ms avg latency, N ms max latency.");
+        let expected = "N records sent, N.n records/sec (N.nn MB/sec), N.n ms avg latency, N.n ms max latency.";
+        assert_eq!(shape(window), expected);
     }
     let sent = values(&broker);
     assert_eq!(sent.len(), 3000);

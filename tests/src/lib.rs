@@ -11,6 +11,7 @@ pub mod flights;
 pub mod ledger;
 pub mod markdown;
 pub mod null_broker;
+pub mod perf_lines;
 pub mod process;
 pub mod registry;
 pub mod services;

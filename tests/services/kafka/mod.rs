@@ -11,6 +11,7 @@ mod foreign_round_trip;
 mod java_metrics;
 mod java_settings;
 mod partitions;
+mod perf;
 mod producer;
 mod reader_and_admin;
 mod readme_commands;
