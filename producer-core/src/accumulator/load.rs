@@ -1,5 +1,7 @@
 //! How busy the partitions of a topic are, for the choice of the next sticky one (KIP-794).
 
+use std::collections::HashSet;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -56,8 +58,7 @@ impl Load {
 
     fn measure(&self, partitions: &[Arc<Partition>], near: &[i32], now: Instant) -> Option<LoadTable> {
         let timeout = self.rules.availability_timeout;
-        let mut queues = Vec::with_capacity(partitions.len());
-        let mut stuck_nodes = Vec::new();
+        let mut looks = Vec::with_capacity(partitions.len());
         for partition in partitions {
             let queue = partition.queue();
             let node = queue.ready.node();
@@ -65,28 +66,40 @@ impl Load {
                 continue;
             }
             let backlog = queue.backlog(self.rules.linger);
-            queues.push((node, partition.index, backlog.batches));
-            if let Some(ready_since) = backlog.ready_since
-                && !timeout.is_zero()
-                && ready_since.max(queue.ready.drained_at()) + timeout < now
-                && !stuck_nodes.contains(&node)
-            {
-                stuck_nodes.push(node);
-            }
+            let is_stuck = !timeout.is_zero()
+                && backlog.ready_since.is_some_and(|since| since.max(queue.ready.drained_at()) + timeout < now);
+            looks.push(Look { node, index: partition.index, batches: backlog.batches, is_stuck });
         }
-        let able: Vec<(i32, usize)> = queues
-            .iter()
-            .filter(|(node, ..)| !stuck_nodes.contains(node))
-            .map(|(_, index, batches)| (*index, *batches))
-            .collect();
+        let able = able(&looks);
         let able_and_near: Vec<(i32, usize)> =
             able.iter().copied().filter(|(index, _)| near.binary_search(index).is_ok()).collect();
         LoadTable::new(if able_and_near.is_empty() { &able } else { &able_and_near }, partitions.len())
     }
 }
 
+/// What a look at a partition's queue has shown.
+struct Look<N> {
+    /// The node that leads the partition.
+    node: N,
+    index: i32,
+    batches: usize,
+    /// Whether what waits here shows that the node takes nothing.
+    is_stuck: bool,
+}
+
+/// The partitions of nodes that no partition shows to be stuck, with their numbers of batches. As many steps as there
+/// are partitions, also where they lie on as many nodes that are all stuck.
+fn able<N: Copy + Eq + Hash>(looks: &[Look<N>]) -> Vec<(i32, usize)> {
+    let stuck: HashSet<N> = looks.iter().filter(|look| look.is_stuck).map(|look| look.node).collect();
+    let able = looks.iter().filter(|look| !stuck.contains(&look.node));
+    able.map(|look| (look.index, look.batches)).collect()
+}
+
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::hash::Hasher;
+
     use super::super::batch::RecordView;
     use super::super::{Accumulator, Append, Choice, Leader, Topic};
     use crate::config::ProducerConfig;
@@ -167,6 +180,45 @@ mod tests {
         accumulator.ready_set(1).drained(Instant::now());
         tokio::time::advance(AGE_MAX).await;
         assert!(drawn::<3>(&topic).iter().all(|count| *count > 1000));
+    }
+
+    /// A node that counts how often it is looked up or compared.
+    #[derive(Clone, Copy, Eq)]
+    struct Counted<'c>(i32, &'c Cell<usize>);
+
+    impl PartialEq for Counted<'_> {
+        fn eq(&self, other: &Self) -> bool {
+            self.1.set(self.1.get() + 1);
+            self.0 == other.0
+        }
+    }
+
+    impl Hash for Counted<'_> {
+        fn hash<H: Hasher>(&self, state: &mut H) {
+            self.1.set(self.1.get() + 1);
+            self.0.hash(state);
+        }
+    }
+
+    #[test]
+    fn the_search_for_stuck_nodes_takes_a_few_steps_for_each_partition() {
+        // A quadratic search takes as many as there are partitions.
+        const STEPS_MAX: usize = 10;
+
+        for count in [1_000, 10_000] {
+            for stuck in [0, count / 2, count] {
+                let steps = Cell::new(0);
+                let look =
+                    |index: i32| Look { node: Counted(index, &steps), index, batches: 1, is_stuck: index < stuck };
+                let looks: Vec<_> = (0..count).map(look).collect();
+
+                let able = able(&looks);
+
+                let steps = steps.get() / looks.len();
+                assert!(steps <= STEPS_MAX, "{steps} steps for each of {count} partitions, {stuck} of them stuck");
+                assert_eq!(able, (stuck..count).map(|index| (index, 1)).collect::<Vec<_>>());
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]
