@@ -35,6 +35,11 @@ fn nothing_unfinished_is_left() {
 }
 
 #[test]
+fn no_test_waits_by_the_clock() {
+    report(rust_files().iter().flat_map(|file| leftovers::sleeps(&file.path, &file.text)));
+}
+
+#[test]
 fn public_async_functions_tell_what_dropping_them_does() {
     let is_api = |file: &&TreeFile| {
         let parts: Vec<&str> = file.path.split('/').collect();

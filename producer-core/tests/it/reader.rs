@@ -133,7 +133,7 @@ async fn a_moved_leader_a_lost_connection_and_a_restart_are_overcome() {
         // The reader has to meet a partition without a leader before the node returns.
         let seen = broker.request_count(Api::Metadata);
         while broker.request_count(Api::Metadata) < seen + 2 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::task::yield_now().await;
         }
         broker.restart_node(2).await.unwrap();
     };

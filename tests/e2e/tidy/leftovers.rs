@@ -14,6 +14,18 @@ const ONE_IDEA: &str = "one idea";
 /// Names that say nothing about what is inside.
 const EMPTY_NAMES: &[&str] = &["utils", "util", "helpers", "helper", "common", "misc", "types", "manager"];
 
+/// Tests that let time pass: these run on a clock that they have stopped, which their callers do here.
+const STOPPED_CLOCK: &str = "start_paused";
+const ON_A_STOPPED_CLOCK: &str = "producer-core/tests/it/simulated/";
+
+/// Tests in which time passes for what it does, not in the hope that something has happened by then.
+const TIMED: [&str; 2] = [
+    // How long a node stays frozen.
+    "tests/services/postgres/races/nemesis.rs",
+    // Clients pause before they try again.
+    "tests/services/postgres/load.rs",
+];
+
 pub(super) fn shape_problems(path: &str, text: &str) -> Vec<String> {
     let mut problems = Vec::new();
     let name = path.rsplit('/').next().unwrap_or(path).trim_end_matches(".rs");
@@ -42,6 +54,18 @@ pub(super) fn unfinished(path: &str, text: &str) -> Vec<String> {
         Some(format!("{path}:{}: `{word}` is left", index + 1))
     });
     found.collect()
+}
+
+/// Sleeps in tests whose clock runs: what they hope for is to be waited for, with a deadline.
+pub(super) fn sleeps(path: &str, text: &str) -> Vec<String> {
+    let is_test = path.starts_with("tests/") || path.contains("/tests/") || path.ends_with("/tests.rs");
+    let may_sleep = TIMED.contains(&path) || path.starts_with(ON_A_STOPPED_CLOCK);
+    let code = code_only(text);
+    if !is_test || may_sleep || code.contains(STOPPED_CLOCK) {
+        return Vec::new();
+    }
+    let sleeping = code.lines().enumerate().filter(|(_, line)| line.contains("tokio::time::sleep"));
+    sleeping.map(|(index, _)| format!("{path}:{}: a test that sleeps: wait for a condition", index + 1)).collect()
 }
 
 pub(super) fn machine_paths(file: &TreeFile) -> Vec<String> {
@@ -135,6 +159,11 @@ fn planted_violations_are_found() {
     assert_eq!(unfinished("a.rs", "fn f() { todo!() }\n"), ["a.rs:1: `todo!` is left"]);
     assert_eq!(unfinished("a.rs", "\n#[ignore = \"later\"]\n").len(), 1);
     assert_eq!(machine_paths(&file).len(), 1);
+    let sleeping = "async fn f() {\n    tokio::time::sleep(TIME).await;\n}\n";
+    assert_eq!(
+        sleeps("cli/tests/it/a.rs", sleeping),
+        ["cli/tests/it/a.rs:2: a test that sleeps: wait for a condition"]
+    );
     let second = "/// # Cancel safety\npub async fn a() {}\n\n/// Waits.\npub async fn b() {}\n";
     assert_eq!(uncancellable("a.rs", second), ["a.rs:5: no `# Cancel safety`"]);
     assert!(!forbids_unsafe_code("[workspace.lints.rust]\nmissing_docs = \"warn\"\n[x]\nunsafe_code = \"forbid\"\n"));
@@ -155,6 +184,11 @@ fn what_is_in_order_passes() {
     assert_eq!(shape_problems("cli/src/tested.rs", &tests), [""; 0]);
     assert_eq!(unfinished("a.rs", "// todo!\nlet text = \"dbg!\";"), [""; 0]);
     assert_eq!(machine_paths(&file), [""; 0]);
+    let sleeping = "tokio::time::sleep(TIME).await;\n";
+    let stopped = format!("#[tokio::test(start_paused = true)]\n{sleeping}");
+    assert_eq!(sleeps("cli/tests/it/a.rs", &stopped), [""; 0]);
+    assert_eq!(sleeps("cli/src/a.rs", sleeping), [""; 0]);
+    assert_eq!(sleeps(TIMED[0], sleeping), [""; 0]);
     let told = "    /// # Cancel safety\n    /// None.\n    #[must_use]\n    pub async fn a() {}\nasync fn b() {}\n";
     assert_eq!(uncancellable("a.rs", told), [""; 0]);
     assert!(forbids_unsafe_code("[workspace.lints.rust]\nunsafe_code = \"forbid\"\n"));

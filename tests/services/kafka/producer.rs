@@ -133,10 +133,17 @@ async fn a_topic_that_is_made_while_its_first_record_waits_is_found() {
     let producer = producer(ProducerConfig::new(&servers));
 
     let waiting = producer.send_and_wait(ProducerRecord::to("ours-made-late").value("first"));
-    let (landed, ()) = tokio::join!(waiting, async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+    let making = async {
+        // Before that, nobody has told the producer that the topic is not there.
+        let told = async {
+            while !producer.metrics().metadata_age.is_finite() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, told).await.expect("the cluster answers");
         new_topic(&servers, "ours-made-late", 1).await;
-    });
+    };
+    let (landed, ()) = tokio::join!(waiting, making);
 
     assert_eq!(landed.unwrap().offset, Some(0));
 }

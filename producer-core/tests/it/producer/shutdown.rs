@@ -5,7 +5,7 @@ use std::time::Duration;
 use producer_core::testing::{Api, Fault, FaultAction};
 use producer_core::{Outcome, ProduceError};
 
-use super::support::{PATIENCE, TOPIC, cluster, numbered, numbers, producer, settings, within};
+use super::support::{PATIENCE, TOPIC, cluster, numbered, numbers, producer, settings, until, within};
 
 #[tokio::test]
 async fn close_sends_what_is_there_and_refuses_the_rest() {
@@ -36,12 +36,7 @@ async fn close_gives_up_in_time_and_says_what_is_known() {
     within("the first", producer.send_and_wait(numbered(0))).await.unwrap();
     broker.inject(Fault::new(Api::Produce, FaultAction::SwallowAnswer).times(u32::MAX));
     let sent = producer.send(numbered(1)).await.unwrap();
-    within("the broker", async {
-        while broker.high_watermark(TOPIC, 0).unwrap() < 2 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until("the record is in the log", || broker.high_watermark(TOPIC, 0).unwrap() == 2).await;
     broker.stop_node(1).await.unwrap();
 
     let before = std::time::Instant::now();
@@ -69,11 +64,13 @@ async fn close_sends_away_who_waits_for_room_or_for_a_topic() {
         let record = producer_core::ProducerRecord::to(TOPIC).partition(0).value("x".repeat(10_000));
         waiting.push(tokio::spawn(async move { producer.send(record).await.map(drop) }));
     }
+    until("a send waits for room", || producer.metrics().waiting_threads > 0).await;
+    let asked = broker.request_count(Api::Metadata);
     let for_a_topic = tokio::spawn({
         let producer = producer.clone();
         async move { producer.send(producer_core::ProducerRecord::to("missing")).await.map(drop) }
     });
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    until("the topic is asked for", || broker.request_count(Api::Metadata) > asked).await;
 
     let _ = within("close", producer.close(Duration::from_millis(100))).await;
 

@@ -56,3 +56,13 @@ pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T 
         Err(_) => panic!("{what} took longer than {PATIENCE:?}"),
     }
 }
+
+/// Waits for a condition; ends the test with a word if that takes too long.
+pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let holds = async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(what, holds).await;
+}

@@ -220,3 +220,26 @@ async fn a_record_without_a_producer_id_expires_and_says_so() {
         assert_eq!(error.outcome(), Outcome::NotWritten);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_comes_up_late_gets_what_waited() {
+    for away in [Duration::from_millis(1), Duration::from_secs(1), Duration::from_secs(30)] {
+        let broker = cluster(1, 1);
+        let producer = producer(&broker, |_| {});
+        broker.stop_node(1).await.unwrap();
+        let first = tokio::spawn({
+            let producer = producer.clone();
+            async move { producer.send_and_wait(to(0, 0)).await }
+        });
+        tokio::time::sleep(away).await;
+        broker.restart_node(1).await.unwrap();
+        assert_eq!(first.await.unwrap().unwrap().offset, Some(0), "{away:?}");
+
+        broker.stop_node(1).await.unwrap();
+        let waiting = send(&producer, 0, 1..200).await;
+        tokio::time::sleep(away).await;
+        broker.restart_node(1).await.unwrap();
+        landed(waiting).await;
+        assert_eq!(numbers(&broker, 0), (0..200).collect::<Vec<_>>(), "{away:?}");
+    }
+}
