@@ -1,21 +1,25 @@
 //! The queue of writes in front of a database's one writer: a bounded channel, a task, and the answers.
 //!
-//! What a group of writes shares (a transaction, a sync to disk) is the [`Writer`]'s, each database has its own. A caller
-//! may go away at any time: what is queued is still written, and its answer is dropped.
+//! What a group of writes shares (a transaction, a sync to disk) is the [`Writer`]'s, each database has its own. Who finds
+//! the writer idle may do its write itself where the connection allows it: then no thread is woken for it but the
+//! database's own. A caller may go away at any time: what it has submitted is still written, and its answer is dropped.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, OwnedMutexGuard, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::changes::Changes;
 use super::connection::Connection;
 use super::locks::Locks;
-use super::survive::survive;
 use super::writes::Write;
 use super::{StoreError, StoreErrorKind};
+
+use self::turn::{Alone, Turn};
+
+mod turn;
 
 /// Writes that may wait. At a few milliseconds per commit of [`GROUP_MAX`] the last of them waits well below a second.
 const QUEUE_MAX: usize = 256;
@@ -45,17 +49,20 @@ pub(super) trait Writer: Send + 'static {
     /// The database shows no sign of life: what waits has waited long enough, and is told the reason.
     async fn write(&mut self, taken: &mut Vec<Box<dyn Queued<Self::Connection>>>) -> Result<(), StoreError>;
 
-    /// After a panic in [`write`](Self::write): the connection is in doubt.
+    /// After a [`write`](Self::write) that panicked or was cut off: the connection is in doubt.
     async fn doubt(&mut self);
 
     /// Ends the connection, after the last write.
-    async fn close(self);
+    async fn close(self: Box<Self>);
 }
 
 /// The sending side of a writer's task.
 #[derive(Debug)]
 pub(super) struct Queue<C> {
     queue: mpsc::Sender<Box<dyn Queued<C>>>,
+    turn: Arc<tokio::sync::Mutex<Turn<C>>>,
+    /// Whether a caller may take a turn.
+    is_shared: bool,
     patience: Patience,
     stop: Arc<Notify>,
     task: Mutex<Option<JoinHandle<()>>>,
@@ -65,25 +72,38 @@ impl<C: Connection + 'static> Queue<C> {
     /// Starts the task on the current runtime; it ends when the last sender is gone or after [`Queue::close`].
     pub(super) fn start(writer: impl Writer<Connection = C>, patience: Patience) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
+        let turn = Arc::new(tokio::sync::Mutex::new(Turn::new(writer)));
         let stop = Arc::new(Notify::new());
-        let task = tokio::spawn(run(writer, waiting, Arc::clone(&stop)));
-        Self { queue, patience, stop, task: Mutex::new(Some(task)) }
+        let task = tokio::spawn(run(Arc::clone(&turn), waiting, Arc::clone(&stop)));
+        Self { queue, turn, is_shared: false, patience, stop, task: Mutex::new(Some(task)) }
     }
 
-    /// Queues a write and waits for its commit.
+    /// As it is, for a connection that any runtime may drive: who finds the writer idle does its write itself.
+    pub(super) fn shared(self) -> Self {
+        Self { is_shared: true, ..self }
+    }
+
+    /// Submits a write and waits for its commit.
     ///
     /// # Cancel safety
     ///
-    /// Once queued, the write is done whether or not anybody waits for the answer.
+    /// Once submitted, the write is done whether or not anybody waits for the answer.
     pub(super) async fn submit<W: Write>(&self, write: W) -> Result<W::Output, StoreError> {
         let (reply, answer) = oneshot::channel();
         let job = Box::new(Job { write, outcome: None, reply });
-        self.queue.send_timeout(job, self.patience.enqueue).await.map_err(|error| match error {
-            mpsc::error::SendTimeoutError::Timeout(_) => {
-                StoreError::unavailable(W::OPERATION, "the queue of writes stayed full")
+        match self.idle_writer() {
+            Some(turn) => {
+                tokio::spawn(Alone::new(turn, job, self.queue.clone()).write());
             }
-            mpsc::error::SendTimeoutError::Closed(_) => StoreError::unavailable(W::OPERATION, "the store is closed"),
-        })?;
+            None => self.queue.send_timeout(job, self.patience.enqueue).await.map_err(|error| match error {
+                mpsc::error::SendTimeoutError::Timeout(_) => {
+                    StoreError::unavailable(W::OPERATION, "the queue of writes stayed full")
+                }
+                mpsc::error::SendTimeoutError::Closed(_) => {
+                    StoreError::unavailable(W::OPERATION, "the store is closed")
+                }
+            })?,
+        }
         let answer = match self.patience.answer {
             None => answer.await,
             Some(patience) => tokio::time::timeout(patience, answer)
@@ -91,6 +111,13 @@ impl<C: Connection + 'static> Queue<C> {
                 .map_err(|_| StoreError::unavailable(W::OPERATION, "the database has not confirmed it in time"))?,
         };
         answer.unwrap_or_else(|_| Err(StoreError::unavailable(W::OPERATION, "the writer has dropped it")))
+    }
+
+    /// The turn, when a caller may have it and nobody waits for it.
+    fn idle_writer(&self) -> Option<OwnedMutexGuard<Turn<C>>> {
+        let is_idle = self.is_shared && self.queue.capacity() == self.queue.max_capacity();
+        let turn = is_idle.then(|| Arc::clone(&self.turn).try_lock_owned().ok()).flatten()?;
+        turn.is_open().then_some(turn)
     }
 
     /// Takes no more writes, does those that are queued, and waits for the end of the task.
@@ -104,7 +131,11 @@ impl<C: Connection + 'static> Queue<C> {
     }
 }
 
-async fn run<W: Writer>(mut writer: W, mut waiting: mpsc::Receiver<Box<dyn Queued<W::Connection>>>, stop: Arc<Notify>) {
+async fn run<C: Connection + 'static>(
+    turn: Arc<tokio::sync::Mutex<Turn<C>>>,
+    mut waiting: mpsc::Receiver<Box<dyn Queued<C>>>,
+    stop: Arc<Notify>,
+) {
     let mut taken = Vec::with_capacity(GROUP_MAX);
     loop {
         tokio::select! {
@@ -114,23 +145,20 @@ async fn run<W: Writer>(mut writer: W, mut waiting: mpsc::Receiver<Box<dyn Queue
                 if count == 0 {
                     break;
                 }
-                match survive("writer", writer.write(&mut taken)).await {
-                    Some(Ok(())) => {}
-                    Some(Err(reason)) => {
-                        while let Ok(job) = waiting.try_recv() {
-                            job.answer(Err(&reason));
-                        }
-                    }
-                    None => {
-                        // Who waits for them is told that the writer has dropped them.
-                        taken.clear();
-                        writer.doubt().await;
+                let mut turn = turn.lock().await;
+                // More may have come while somebody else had the turn.
+                while taken.len() < GROUP_MAX && let Ok(job) = waiting.try_recv() {
+                    taken.push(job);
+                }
+                if let Err(reason) = turn.write(&mut taken).await {
+                    while let Ok(job) = waiting.try_recv() {
+                        job.answer(Err(&reason));
                     }
                 }
             }
         }
     }
-    writer.close().await;
+    turn.lock().await.close().await;
 }
 
 /// A write in the queue, with its type hidden.

@@ -84,7 +84,7 @@ impl queue::Writer for Task {
         // The transaction that was cut off has taken the connection with it.
     }
 
-    async fn close(self) {
+    async fn close(self: Box<Self>) {
         if let Some(connection) = self.connection {
             // It is closed either way; saying so is a courtesy to the server.
             let _ = sqlx::Connection::close(connection).await;

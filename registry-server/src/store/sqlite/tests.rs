@@ -12,6 +12,7 @@ use super::super::conformance::{Place, conformance, conformance_reopened};
 use super::super::{Store, migrations};
 use super::SqliteStore;
 
+mod alone;
 mod at_once;
 mod crash;
 mod groups;

@@ -1,8 +1,8 @@
-//! The writer: one task, one connection, group commit.
+//! The writer: one connection, one turn at a time, group commit.
 //!
 //! ```text
 //! submit ──► queue (bounded) ──► take what waits ──► BEGIN IMMEDIATE ──► apply all ([`group`])
-//!                                                    COMMIT ──► publish the revisions ──► answer everyone
+//!    └─────► alone, when nobody writes               COMMIT ──► publish the revisions ──► answer everyone
 //! ```
 //!
 //! A write that is alone and simple is one statement, which is its own transaction.
@@ -52,7 +52,8 @@ impl Writer {
     ) -> Self {
         let proof = Arc::new(Proof::new());
         let task = Task { location, ownership, connection, is_suspect: false, revisions, proof: Arc::clone(&proof) };
-        Self { queue: Queue::start(task, PATIENCE), proof }
+        // The connection's own thread needs no runtime.
+        Self { queue: Queue::start(task, PATIENCE).shared(), proof }
     }
 
     /// Whether a commit so recently succeeded that a test write would prove nothing new.
@@ -61,7 +62,7 @@ impl Writer {
     }
 }
 
-/// The receiving side: owns the connection.
+/// What has the turn: owns the connection.
 struct Task {
     location: Location,
     ownership: Option<Ownership>,
@@ -111,7 +112,7 @@ impl queue::Writer for Task {
         let _ = self.connection.control("ROLLBACK").await;
     }
 
-    async fn close(self) {
+    async fn close(self: Box<Self>) {
         // The last connection moves the log into the file. If it cannot, the next start does.
         if let Err(error) = sqlx::Connection::close(self.connection).await {
             tracing::warn!(error = %error, "the database was not closed cleanly; the next start repairs it");

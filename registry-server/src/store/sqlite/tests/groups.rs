@@ -10,7 +10,7 @@ use super::super::super::conformance::{new_version, pair, register, subject, ver
 use super::super::super::connection::{Connection, values};
 use super::super::super::locks::Locks;
 use super::super::super::rows;
-use super::super::super::writes::Write;
+use super::super::super::writes::{Ping, Write};
 use super::super::super::{Inserted, Revision, StoreError, StoreErrorKind};
 use super::*;
 
@@ -83,9 +83,11 @@ async fn insert(store: &SqliteStore, number: u32) -> Result<Inserted, StoreError
 }
 
 /// What is queued before the writer's task runs is one group. A test has one thread, and the first poll of each write
-/// puts it into the queue; so the task sees none or all.
-async fn as_one_group<T>(writes: Vec<impl Future<Output = T>>) -> Vec<T> {
-    join_all(writes).await
+/// puts it into the queue, since another has the turn; so the task sees none or all.
+async fn as_one_group<T>(store: &SqliteStore, writes: impl Future<Output = T>) -> T {
+    let (before, outcome) = tokio::join!(biased; store.writer.queue.submit(Ping), writes);
+    before.unwrap();
+    outcome
 }
 
 #[tokio::test]
@@ -93,17 +95,15 @@ async fn a_write_that_fails_takes_back_only_itself() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
 
-    let outcomes = as_one_group({
+    let outcomes = as_one_group(&store, {
         let store = &store;
-        (1..=20)
-            .map(|number| async move {
-                if number % 2 == 0 {
-                    store.writer.queue.submit(FAILS_HALF_WAY).await.map(|_| None)
-                } else {
-                    insert(store, number).await.map(Some)
-                }
-            })
-            .collect()
+        join_all((1..=20).map(|number| async move {
+            if number % 2 == 0 {
+                store.writer.queue.submit(FAILS_HALF_WAY).await.map(|_| None)
+            } else {
+                insert(store, number).await.map(Some)
+            }
+        }))
     })
     .await;
 
@@ -127,17 +127,15 @@ async fn a_commit_that_fails_fails_its_whole_group_and_no_other() {
     insert(&store, 0).await.unwrap();
     let before = store.revision(&subject("s-0")).await.unwrap();
 
-    let outcomes = as_one_group({
+    let outcomes = as_one_group(&store, {
         let store = &store;
-        (1..=20)
-            .map(|number| async move {
-                if number == 10 {
-                    store.writer.queue.submit(FAILS_AT_COMMIT).await.map(drop)
-                } else {
-                    insert(store, number).await.map(drop)
-                }
-            })
-            .collect()
+        join_all((1..=20).map(|number| async move {
+            if number == 10 {
+                store.writer.queue.submit(FAILS_AT_COMMIT).await.map(drop)
+            } else {
+                insert(store, number).await.map(drop)
+            }
+        }))
     })
     .await;
 
@@ -229,10 +227,13 @@ async fn a_write_that_panics_ends_its_group_and_nothing_else() {
     let store = open(&folder).await;
     insert(&store, 1).await.unwrap();
 
-    let (panicked, beside) = tokio::join!(store.writer.queue.submit(Panics), insert(&store, 2));
+    let both = async { tokio::join!(store.writer.queue.submit(Panics), insert(&store, 2)) };
+    let (panicked, beside) = as_one_group(&store, both).await;
 
     assert!(panicked.is_err_and(|error| error.is_retriable()));
     assert!(beside.is_err_and(|error| error.is_retriable()));
+    let alone = store.writer.queue.submit(Panics).await;
+    assert!(alone.is_err_and(|error| error.is_retriable()));
     assert_eq!(register(&(Arc::clone(&store) as Arc<dyn Store>), &subject("s-3"), "text 3").await, pair(2, 1));
     store.close().await;
 }
