@@ -76,6 +76,16 @@ pub(super) trait Connection: Send {
     ) -> Result<Option<Self::Row>, StoreError> {
         Ok(self.rows(operation, statement, values).await?.into_iter().next())
     }
+
+    /// As [`Self::optional_row`], for statements of which nothing can fail that comes behind the row.
+    async fn first_row(
+        &mut self,
+        operation: &'static str,
+        statement: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<Option<Self::Row>, StoreError> {
+        self.optional_row(operation, statement, values).await
+    }
 }
 
 /// Statements that do the same in both databases and read differently.

@@ -1,6 +1,7 @@
 -- A version of the next number, if the decision still stands: all of the write by one statement. What is to be written
--- is worked out here, `new_versions_sqlite.sql` writes it. No row comes back when something has moved, when an older
--- version may have to go, or when the last number or id has been given; then nothing was written.
+-- is worked out here, `new_versions_sqlite.sql` writes it. The row of what was written comes after COMMIT, where no
+-- transaction is open. None comes when something has moved, when an older version may have to go, or when the last number
+-- or id has been given; then nothing was written.
 INSERT INTO new_versions
     (context, subject, dedup_key, timestamp_ms, schema_type, guid, text, metadata, rule_set,
      change, version, id, is_new)
@@ -19,5 +20,5 @@ FROM (
       AND coalesce(s.revision, 0) = $7
       AND (p.id IS NULL OR coalesce(s.deleted, 0) = 0)
 )
-WHERE version <= 2147483647 AND id <= 2147483647
-RETURNING change, version, id, is_new
+WHERE version <= 2147483647 AND id <= 2147483647;
+DELETE FROM written RETURNING change, version, id, is_new

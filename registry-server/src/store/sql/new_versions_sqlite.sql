@@ -1,5 +1,13 @@
 -- The writing connection's own: what is inserted here is written as a version, and as a content when it is new. So one
--- statement does it all, in one round trip, and is its own transaction where none is open.
+-- statement does it all, in one round trip, and is its own transaction where none is open. What was written is told by
+-- `written`, not by RETURNING: a row that comes before COMMIT would wake who waits for the end.
+CREATE TEMP TABLE written (
+    only_row INTEGER NOT NULL PRIMARY KEY CHECK (only_row = 1),
+    change   INTEGER NOT NULL,
+    version  INTEGER NOT NULL,
+    id       INTEGER NOT NULL,
+    is_new   INTEGER NOT NULL
+) STRICT;
 CREATE TEMP VIEW new_versions AS
 SELECT NULL AS context, NULL AS subject, NULL AS dedup_key, NULL AS timestamp_ms, NULL AS schema_type, NULL AS guid,
        NULL AS text, NULL AS metadata, NULL AS rule_set, NULL AS change, NULL AS version, NULL AS id, NULL AS is_new;
@@ -15,4 +23,6 @@ CREATE TEMP TRIGGER new_version INSTEAD OF INSERT ON new_versions BEGIN
     ON CONFLICT (context, subject) DO UPDATE SET revision = excluded.revision, live = live + 1;
     INSERT INTO versions (context, subject, version, id, timestamp_ms)
     VALUES (new.context, new.subject, new.version, new.id, new.timestamp_ms);
+    INSERT INTO written (only_row, change, version, id, is_new)
+    VALUES (1, new.change, new.version, new.id, new.is_new);
 END;

@@ -52,6 +52,16 @@ impl Connection for SqliteConnection {
         Ok(bound(statement, values).execute(self).await.map_err(failed(operation))?.rows_affected())
     }
 
+    /// The end of a statement is another message of SQLite's thread, and another wake.
+    async fn first_row(
+        &mut self,
+        operation: &'static str,
+        statement: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<Option<SqliteRow>, StoreError> {
+        bound(statement, values).fetch_optional(self).await.map_err(failed(operation))
+    }
+
     async fn control(&mut self, statements: &'static str) -> Result<(), StoreError> {
         sqlx::query(statements).execute(self).await.map(drop).map_err(failed(statements))
     }

@@ -312,7 +312,7 @@ impl Write for Insert {
             new.metadata.as_deref(),
             new.rule_set.as_deref(),
         ];
-        let Some(row) = connection.optional_row(OPERATION, statement, values).await? else { return Ok(None) };
+        let Some(row) = connection.first_row(OPERATION, statement, values).await? else { return Ok(None) };
         let (change, id) = (rows::counter(OPERATION, &row, 0)?, rows::id(OPERATION, &row, 2)?);
         changes.numbered(change);
         changes.subject(new.subject.clone(), change);
