@@ -20,6 +20,7 @@ named! {
         PutMode = "put_mode",
         DeleteModes = "delete_modes",
         Schema = "schema",
+        SchemasOf = "schemas_of",
         SchemaUses = "schema_uses",
         IdsByGuid = "ids_by_guid",
         Referrers = "referrers",

@@ -165,6 +165,20 @@ impl Caches {
         self.likenesses.get(key).await
     }
 
+    pub(super) fn knows_likeness(&self, key: &LikenessKey) -> bool {
+        self.likenesses.contains_key(key)
+    }
+
+    pub(super) fn knows_content(&self, context: &Arc<str>, id: SchemaId) -> bool {
+        self.contents.contains_key(&(Arc::clone(context), id))
+    }
+
+    /// Who was faster wins, so that all share one parsed schema.
+    pub(super) async fn remember_content(&self, content: Content) -> Arc<Content> {
+        let key = (Arc::clone(&content.context), content.stored.id);
+        self.contents.entry(key).or_insert(Arc::new(content)).await.into_value()
+    }
+
     pub(super) async fn remember_likeness(&self, key: LikenessKey, likeness: Likeness) {
         self.likenesses.insert(key, likeness).await;
     }
@@ -236,10 +250,8 @@ impl Registry {
             self.caches.contents.invalidate(&key).await;
         }
         let Some(stored) = self.store.schema(context, id).await? else { return Ok(None) };
-        let content = Arc::new(Content::new(stored, Arc::clone(context), generation)?);
-        // Who was faster wins, so that all share one parsed schema.
-        let entry = self.caches.contents.entry(key).or_insert(content).await;
-        Ok(Some(entry.into_value()))
+        let content = Content::new(stored, Arc::clone(context), generation)?;
+        Ok(Some(self.caches.remember_content(content).await))
     }
 
     /// The content of a version of a subject; `None` when the version has been purged since it was read.
@@ -431,7 +443,7 @@ fn corrupt(id: SchemaId, error: RegistryError) -> RegistryError {
 }
 
 impl Content {
-    fn new(stored: StoredSchema, context: Arc<str>, generation: u64) -> Result<Self, RegistryError> {
+    pub(super) fn new(stored: StoredSchema, context: Arc<str>, generation: u64) -> Result<Self, RegistryError> {
         let schema = Schema::from_stored(&stored)?;
         Ok(Self { stored, schema, context, generation, canonical: OnceLock::new(), normal_key: OnceLock::new() })
     }
@@ -508,7 +520,7 @@ impl CachedSubject {
         live.insert(entry.dedup_key, snapshot.versions.len());
         snapshot.versions.push(entry);
         let alike = self.alike.get().cloned().map(|mut index| {
-            index.push(Some(candidate.canonical.sameness_key()));
+            index.push(Some(candidate.canonical.likeness()));
             index
         });
         // Of a schema that was not brought into normal form nobody knows it.

@@ -85,12 +85,24 @@ pub(super) struct Canonical {
     /// GUID of the text with nothing beside it; made at the first use.
     guid: OnceLock<[u8; 16]>,
     sameness_key: OnceLock<DedupKey>,
+    likeness: OnceLock<[u8; 32]>,
 }
 
 impl Canonical {
     /// Equal for two schemas that a subject takes for one, though their texts differ; made at the first use.
     pub(super) fn sameness_key(&self) -> DedupKey {
         *self.sameness_key.get_or_init(|| Sha256::digest(self.parsed.sameness_text()).into())
+    }
+
+    /// What [`likeness_of`] makes of the text with everything in it; made at the first use.
+    pub(super) fn likeness(&self) -> [u8; 32] {
+        *self.likeness.get_or_init(|| {
+            if self.expanded_bytes == self.text.len() {
+                likeness_of(self.schema_type, &self.text)
+            } else {
+                likeness_of(self.schema_type, &self.parsed.resolved_text())
+            }
+        })
     }
 
     /// Equal for two schemas of one text, whatever stands beside it.
@@ -314,7 +326,17 @@ fn read(mut source: Source, form: Form, strictness: Strictness, limits: &Limits)
         dedup_key: OnceLock::new(),
         guid: OnceLock::new(),
         sameness_key: OnceLock::new(),
+        likeness: OnceLock::new(),
     })
+}
+
+/// Equal for two schemas that a subject takes for one, by their texts with everything in them, and hardly ever for
+/// others. A text is not read for it.
+pub(super) fn likeness_of(schema_type: SchemaType, resolved_text: &str) -> [u8; 32] {
+    match format_of(schema_type) {
+        Some(format) => Sha256::digest(format.likeness_text(resolved_text)).into(),
+        None => Sha256::digest(resolved_text).into(),
+    }
 }
 
 /// Runs a long computation on the blocking threads of this worker.

@@ -8,13 +8,17 @@ use std::sync::Arc;
 
 use schema_core::SchemaId;
 
-use crate::store::{DedupKey, Deleted, StoredReference, VersionEntry};
+use crate::store::{DedupKey, Deleted, StoredReference, SubjectKey, VersionEntry};
 
 use super::cache::{CachedSubject, Content};
-use super::canonical::{Candidate, Form};
+use super::canonical::{Candidate, Form, likeness_of};
 use super::{Found, Registry, RegistryError, metadata, references};
 
-/// What makes schemas alike; equal keys are one schema. `None` for what cannot be read (any more).
+/// Versions whose contents are read by one query: many enough to save nearly all of the others, few enough that the
+/// longest texts take little memory.
+const READ_AT_ONCE: usize = 16;
+
+/// What makes schemas alike: those that are one schema have one likeness. `None` for what cannot be read (any more).
 pub(super) type Likeness = Option<[u8; 32]>;
 
 /// Whose likeness it is: a content of a context, in a form.
@@ -78,8 +82,13 @@ impl Registry {
         if current.snapshot.versions.is_empty() {
             return Ok(None);
         }
-        let meaning = wanted.canonical.sameness_key();
-        let mut places: Vec<usize> = self.alike(current, Form::Canonical).await?.newest_first(&meaning).collect();
+        let likeness = wanted.canonical.likeness();
+        let mut places = Vec::new();
+        for place in self.alike(current, Form::Canonical).await?.newest_first(&likeness) {
+            if self.means_the_same(current, &current.snapshot.versions[place], wanted).await? {
+                places.push(place);
+            }
+        }
         if form == Form::Normal {
             places.extend(self.alike(current, Form::Normal).await?.newest_first(&wanted.canonical.text_key()));
             places.sort_unstable_by(|a, b| b.cmp(a));
@@ -98,30 +107,94 @@ impl Registry {
         Ok(None)
     }
 
+    /// Whether a version that is alike is the same schema.
+    async fn means_the_same(
+        &self,
+        current: &CachedSubject,
+        entry: &VersionEntry,
+        wanted: &Candidate,
+    ) -> Result<bool, RegistryError> {
+        let Some(content) = self.content_of(&current.subject.key, entry).await? else { return Ok(false) };
+        match self.parsed(&content).await {
+            Ok(canonical) => Ok(canonical.sameness_key() == wanted.canonical.sameness_key()),
+            Err(RegistryError::Corrupt { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn alike<'c>(&self, current: &'c CachedSubject, form: Form) -> Result<&'c AlikeIndex, RegistryError> {
         let index = async {
             let mut index = AlikeIndex::default();
-            for entry in &current.snapshot.versions {
-                index.push(self.likeness(current, entry, form).await?);
+            for entries in current.snapshot.versions.chunks(READ_AT_ONCE) {
+                let ahead = self.read_ahead(current, entries, form).await?;
+                for entry in entries {
+                    let content = ahead.get(&entry.id).filter(|content| content.stored.dedup_key == entry.dedup_key);
+                    index.push(self.likeness(current, entry, content, form).await?);
+                }
             }
             Ok(index)
         };
         current.alike(form).get_or_try_init(|| index).await
     }
 
+    /// The contents of versions whose likeness is not known, by id, when there is more than one to be read.
+    async fn read_ahead(
+        &self,
+        current: &CachedSubject,
+        entries: &[VersionEntry],
+        form: Form,
+    ) -> Result<HashMap<SchemaId, Arc<Content>>, RegistryError> {
+        let is_unread = |entry: &&VersionEntry| {
+            let key = (Arc::clone(current.context()), entry.id, entry.dedup_key, form);
+            !self.caches.knows_likeness(&key) && !self.caches.knows_content(current.context(), entry.id)
+        };
+        let unread: Vec<&VersionEntry> = entries.iter().filter(is_unread).collect();
+        if unread.len() < 2 { Ok(HashMap::new()) } else { self.contents_of(&current.subject.key, &unread).await }
+    }
+
+    /// The contents of some versions of a subject, ascending, by id; read at once, with those of the versions between
+    /// them. An id may have got another content since.
+    async fn contents_of(
+        &self,
+        subject: &SubjectKey,
+        entries: &[&VersionEntry],
+    ) -> Result<HashMap<SchemaId, Arc<Content>>, RegistryError> {
+        let ([first, ..], [.., last]) = (entries, entries) else { return Ok(HashMap::new()) };
+        let context = &subject.context;
+        // Read before the store is, as for one.
+        let generation = |entry: &&VersionEntry| (entry.id, self.store.uses_generation(context, entry.id));
+        let generations: HashMap<SchemaId, u64> = entries.iter().map(generation).collect();
+        let mut contents = HashMap::with_capacity(generations.len());
+        for stored in self.store.schemas_of(subject, first.version..=last.version).await? {
+            let id = stored.id;
+            let Some(generation) = generations.get(&id) else { continue };
+            let content = Content::new(stored, Arc::clone(context), *generation)?;
+            contents.insert(id, self.caches.remember_content(content).await);
+        }
+        Ok(contents)
+    }
+
+    /// The likeness of a version, whose content may have been read already.
     async fn likeness(
         &self,
         current: &CachedSubject,
         entry: &VersionEntry,
+        content: Option<&Arc<Content>>,
         form: Form,
     ) -> Result<Likeness, RegistryError> {
         let key = (Arc::clone(current.context()), entry.id, entry.dedup_key, form);
         if let Some(known) = self.caches.likeness(&key).await {
             return Ok(known);
         }
-        let Some(content) = self.content_of(&current.subject.key, entry).await? else { return Ok(None) };
+        let content = match content {
+            Some(content) => Some(Arc::clone(content)),
+            None => self.content_of(&current.subject.key, entry).await?,
+        };
+        let Some(content) = content else { return Ok(None) };
+        let stored = &content.stored;
         let read = match form {
-            Form::Canonical => self.parsed(&content).await.map(|canonical| canonical.sameness_key()),
+            Form::Canonical if stored.references.is_empty() => Ok(likeness_of(stored.schema_type, &stored.text)),
+            Form::Canonical => self.parsed(&content).await.map(|canonical| canonical.likeness()),
             Form::Normal => self.normal_key(&content).await,
         };
         let likeness = match read {

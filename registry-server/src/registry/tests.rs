@@ -1,5 +1,6 @@
 //! The rules over a store that can be taken down, made to move, and counted.
 
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -30,6 +31,7 @@ struct OddStore {
     moves: AtomicUsize,
     inserts: AtomicUsize,
     schema_reads: AtomicUsize,
+    content_reads: AtomicUsize,
     snapshot_reads: AtomicUsize,
     /// Questions for a revision: all, those that wait, and how many have waited at once.
     revisions: AtomicUsize,
@@ -78,7 +80,17 @@ impl Store for OddStore {
     }
 
     async fn schema(&self, context: &str, id: SchemaId) -> Result<Option<StoredSchema>, StoreError> {
+        self.content_reads.fetch_add(1, Ordering::SeqCst);
         self.up()?.schema(context, id).await
+    }
+
+    async fn schemas_of(
+        &self,
+        subject: &SubjectKey,
+        versions: RangeInclusive<Version>,
+    ) -> Result<Vec<StoredSchema>, StoreError> {
+        self.content_reads.fetch_add(1, Ordering::SeqCst);
+        self.up()?.schemas_of(subject, versions).await
     }
 
     async fn schema_uses(&self, context: &str, id: SchemaId) -> Result<Vec<SchemaUse>, StoreError> {
@@ -209,6 +221,7 @@ async fn registry() -> (Registry, Arc<OddStore>) {
         moves: AtomicUsize::new(0),
         inserts: AtomicUsize::new(0),
         schema_reads: AtomicUsize::new(0),
+        content_reads: AtomicUsize::new(0),
         snapshot_reads: AtomicUsize::new(0),
         revisions: AtomicUsize::new(0),
         waiting: AtomicUsize::new(0),

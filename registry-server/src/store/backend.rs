@@ -4,6 +4,7 @@
 //! validate what was read.
 
 use std::fmt::Debug;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -109,6 +110,14 @@ impl<B: Backend> Store for B {
 
     async fn schema(&self, context: &str, id: SchemaId) -> Result<Option<StoredSchema>, StoreError> {
         contents::schema(self.reads(), context, id).await
+    }
+
+    async fn schemas_of(
+        &self,
+        subject: &SubjectKey,
+        versions: RangeInclusive<Version>,
+    ) -> Result<Vec<StoredSchema>, StoreError> {
+        contents::schemas_of(self.reads(), subject, versions).await
     }
 
     async fn schema_uses(&self, context: &str, id: SchemaId) -> Result<Vec<SchemaUse>, StoreError> {

@@ -55,7 +55,8 @@ macro_rules! store_conformance {
         $crate::store::conformance::conformance! { $place =>
             content: reads_back_what_was_written, keeps_texts_byte_for_byte, gives_one_content_one_id_in_all_subjects,
                 gives_each_context_ids_of_its_own, gives_ids_without_gaps, gives_the_old_id_to_an_old_content,
-                lists_uses_by_subject_and_version, keeps_metadata_and_rule_sets, knows_nothing_of_what_was_never_written;
+                lists_uses_by_subject_and_version, reads_the_contents_of_a_subjects_versions,
+                keeps_metadata_and_rule_sets, knows_nothing_of_what_was_never_written;
             names: sorts_subjects_by_their_bytes, takes_any_name, takes_the_longest_names_and_no_longer;
             revisions: every_change_moves_the_revision, a_change_elsewhere_leaves_the_revision,
                 a_stale_revision_writes_nothing, a_refused_insert_costs_no_id, revision_and_snapshot_agree,

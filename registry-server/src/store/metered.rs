@@ -1,5 +1,6 @@
 //! `Metered`: a store that counts what another store does.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -101,6 +102,14 @@ impl Store for Metered {
 
     async fn schema(&self, context: &str, id: SchemaId) -> Result<Option<StoredSchema>, StoreError> {
         self.timed(Operation::Schema, self.inner.schema(context, id)).await
+    }
+
+    async fn schemas_of(
+        &self,
+        subject: &SubjectKey,
+        versions: RangeInclusive<Version>,
+    ) -> Result<Vec<StoredSchema>, StoreError> {
+        self.timed(Operation::SchemasOf, self.inner.schemas_of(subject, versions)).await
     }
 
     async fn schema_uses(&self, context: &str, id: SchemaId) -> Result<Vec<SchemaUse>, StoreError> {

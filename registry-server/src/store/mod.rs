@@ -5,6 +5,7 @@
 //! [`Revision`] still stands, under the lock, and else answers [`Inserted::Moved`].
 
 use std::fmt::Debug;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -108,6 +109,13 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     /// The content behind an id of a context.
     async fn schema(&self, context: &str, id: SchemaId) -> Result<Option<StoredSchema>, StoreError>;
+
+    /// The contents of a range of a subject's versions, each once, in no order.
+    async fn schemas_of(
+        &self,
+        subject: &SubjectKey,
+        versions: RangeInclusive<Version>,
+    ) -> Result<Vec<StoredSchema>, StoreError>;
 
     /// Every use of an id, by subject then version, soft-deleted ones included.
     async fn schema_uses(&self, context: &str, id: SchemaId) -> Result<Vec<SchemaUse>, StoreError>;

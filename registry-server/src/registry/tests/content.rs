@@ -333,6 +333,23 @@ async fn a_subject_is_not_read_again_for_each_version_that_comes() {
 }
 
 #[tokio::test]
+async fn the_versions_of_a_subject_are_read_at_once() {
+    let (registry, store) = registry().await;
+    put_config(&store, "s", ConfigRecord { compatibility: Some(schema_core::Level::None), ..ConfigRecord::default() })
+        .await;
+    let symbols = |last: u32| input(&format!(r#"{{"type":"enum","name":"E","symbols":["A","B{last}"]}}"#));
+    for version in 1..=20 {
+        assert_eq!(register(&registry, "s", &symbols(version)).await.unwrap().1, version);
+    }
+
+    let cold = registry_over(&store);
+    let read = store.content_reads.load(Ordering::SeqCst);
+    assert_eq!(register(&cold, "s", &symbols(21)).await.unwrap().1, 21);
+    assert_eq!(store.content_reads.load(Ordering::SeqCst) - read, 2);
+    assert_eq!(register(&cold, "s", &symbols(7)).await.unwrap().1, 7);
+}
+
+#[tokio::test]
 async fn a_content_that_is_imported_again_is_read_with_its_new_references() {
     let (registry, store) = registry().await;
     let base = |symbol: &str| input(&format!(r#"{{"type":"enum","name":"B","symbols":["{symbol}"]}}"#));

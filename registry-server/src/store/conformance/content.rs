@@ -1,6 +1,6 @@
 //! Texts, ids and uses.
 
-use super::super::{Deleted, StoredSchema};
+use super::super::{DeleteMode, Deleted, StoredSchema};
 use super::*;
 
 pub async fn reads_back_what_was_written(store: &Arc<dyn Store>) {
@@ -100,7 +100,7 @@ pub async fn lists_uses_by_subject_and_version(store: &Arc<dyn Store>) {
     let a = subject("a");
     register(store, &a, "two").await;
     let revision = store.revision(&a).await.unwrap();
-    store.delete_version(&a, Version(1), super::super::DeleteMode::Soft, revision).await.unwrap();
+    store.delete_version(&a, Version(1), DeleteMode::Soft, revision).await.unwrap();
     register(store, &a, "one").await;
     register(store, &subject_in(".team", "a"), "one").await;
 
@@ -113,6 +113,30 @@ pub async fn lists_uses_by_subject_and_version(store: &Arc<dyn Store>) {
     let expected =
         [(".", "a", 3, false), (".", "b", 1, false), (".", "\u{1f600}", 1, false), (".", "\u{e000}", 1, false)];
     assert_eq!(found, expected);
+}
+
+pub async fn reads_the_contents_of_a_subjects_versions(store: &Arc<dyn Store>) {
+    let (s, t) = (subject("s"), subject("t"));
+    register(store, &t, "other").await;
+    for text in ["one", "two", "three", "four"] {
+        register(store, &s, text).await;
+    }
+    let revision = store.revision(&s).await.unwrap();
+    store.delete_version(&s, Version(1), DeleteMode::Soft, revision).await.unwrap();
+    let texts = async |subject: &SubjectKey, first, last| {
+        let found = store.schemas_of(subject, Version(first)..=Version(last)).await.unwrap();
+        let mut texts: Vec<(u32, String)> = found.iter().map(|schema| (schema.id.0, schema.text.to_string())).collect();
+        texts.sort();
+        texts
+    };
+
+    let of = |pairs: &[(u32, &str)]| pairs.iter().map(|(id, text)| (*id, (*text).to_owned())).collect::<Vec<_>>();
+    assert_eq!(texts(&s, 1, 3).await, of(&[(2, "one"), (3, "two"), (4, "three")]));
+    assert_eq!(texts(&s, 4, 9).await, of(&[(5, "four")]));
+    assert_eq!(texts(&s, 5, 9).await, of(&[]));
+    assert_eq!(texts(&subject_in(".team", "s"), 1, 9).await, of(&[]));
+    let one = store.schemas_of(&s, Version(2)..=Version(2)).await.unwrap();
+    assert_eq!(one, Vec::from_iter(store.schema(".", SchemaId(3)).await.unwrap()));
 }
 
 pub async fn keeps_metadata_and_rule_sets(store: &Arc<dyn Store>) {

@@ -78,6 +78,8 @@ pub async fn references_come_back_in_their_order(store: &Arc<dyn Store>) {
     let stored = store.schema(".", SchemaId(3)).await.unwrap().unwrap();
     let expected: Vec<_> = references.into_iter().map(|new| new.reference).collect();
     assert_eq!(*stored.references, *expected);
+    let own = Version(1)..=Version(1);
+    assert_eq!(store.schemas_of(&subject("s"), own).await.unwrap(), [stored]);
     assert_eq!(*store.schema(".", first.0).await.unwrap().unwrap().references, []);
 }
 

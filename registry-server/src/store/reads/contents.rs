@@ -1,5 +1,7 @@
 //! Reads of contents: what stands behind an id, who uses it, who refers to it.
 
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use schema_core::json::compare_utf16;
@@ -10,7 +12,7 @@ use super::super::rows::{self, StoredRow};
 use super::super::{Referrer, SchemaUse, StoreError, StoredReference, StoredSchema, SubjectKey};
 use super::{Reads, read};
 
-/// The first column of the content's own row in `select_schema.sql`.
+/// What stands for a position in the content's own row of `select_schema.sql`.
 const CONTENT: i64 = -1;
 
 pub(in super::super) async fn schema(
@@ -22,26 +24,46 @@ pub(in super::super) async fn schema(
     let place = values![context, id.0];
     let found = reads.rows(OPERATION, read!("select_schema.sql"), place).await?;
 
-    let mut content = None;
-    let mut references = Vec::new();
-    for row in &found {
-        match rows::number(OPERATION, row, 0)? {
-            CONTENT => content = Some(row),
-            position => references.push((position, reference(OPERATION, row)?)),
+    Ok(contents(OPERATION, &found)?.pop())
+}
+
+pub(in super::super) async fn schemas_of(
+    reads: &impl Reads,
+    subject: &SubjectKey,
+    versions: RangeInclusive<Version>,
+) -> Result<Vec<StoredSchema>, StoreError> {
+    const OPERATION: &str = "read the schemas of a subject";
+    let place = values![&*subject.context, &*subject.subject, versions.start().0, versions.end().0];
+    let found = reads.rows(OPERATION, read!("select_schemas_of.sql"), place).await?;
+
+    contents(OPERATION, &found)
+}
+
+fn contents(operation: &'static str, found: &[impl StoredRow]) -> Result<Vec<StoredSchema>, StoreError> {
+    let mut references = HashMap::<_, Vec<_>>::new();
+    let mut contents = Vec::new();
+    for row in found {
+        let id = rows::id(operation, row, 0)?;
+        match rows::number(operation, row, 1)? {
+            CONTENT => contents.push((id, row)),
+            position => references.entry(id).or_default().push((position, reference(operation, row)?)),
         }
     }
-    let Some(row) = content else { return Ok(None) };
-    references.sort_by_key(|(position, _)| *position);
-    Ok(Some(StoredSchema {
-        id,
-        schema_type: rows::schema_type(OPERATION, row, 1)?,
-        text: rows::text(OPERATION, row, 2)?,
-        metadata: rows::optional_text(OPERATION, row, 3)?,
-        rule_set: rows::optional_text(OPERATION, row, 4)?,
-        guid: rows::hash(OPERATION, row, 5, "guid")?,
-        dedup_key: rows::hash(OPERATION, row, 6, "dedup key")?,
-        references: references.into_iter().map(|(_, reference)| reference).collect(),
-    }))
+    let schema = |(id, row)| {
+        let mut references = references.remove(&id).unwrap_or_default();
+        references.sort_by_key(|(position, _)| *position);
+        Ok(StoredSchema {
+            id,
+            schema_type: rows::schema_type(operation, row, 2)?,
+            text: rows::text(operation, row, 3)?,
+            metadata: rows::optional_text(operation, row, 4)?,
+            rule_set: rows::optional_text(operation, row, 5)?,
+            guid: rows::hash(operation, row, 6, "guid")?,
+            dedup_key: rows::hash(operation, row, 7, "dedup key")?,
+            references: references.into_iter().map(|(_, reference)| reference).collect(),
+        })
+    };
+    contents.into_iter().map(schema).collect()
 }
 
 pub(in super::super) async fn schema_uses(
@@ -93,10 +115,10 @@ pub(in super::super) async fn referrers(
 
 fn reference(operation: &'static str, row: &impl StoredRow) -> Result<StoredReference, StoreError> {
     Ok(StoredReference {
-        name: rows::text(operation, row, 1)?,
-        subject: rows::text(operation, row, 2)?,
-        target: SubjectKey { context: rows::text(operation, row, 3)?, subject: rows::text(operation, row, 4)? },
-        version: rows::version(operation, row, 7)?,
+        name: rows::text(operation, row, 2)?,
+        subject: rows::text(operation, row, 3)?,
+        target: SubjectKey { context: rows::text(operation, row, 4)?, subject: rows::text(operation, row, 5)? },
+        version: rows::version(operation, row, 8)?,
     })
 }
 

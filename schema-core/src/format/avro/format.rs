@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::collections::HashSet;
 
-use super::{AvroSchema, Kind, compatibility, tags};
+use super::{AvroSchema, Kind, compatibility, sameness, tags};
 use crate::compatibility::{Hint, Incompatibility};
 use crate::error::ParseError;
 use crate::format::{Limits, ParsedSchema, SchemaFormat, Strictness};
@@ -26,6 +26,10 @@ impl SchemaFormat for AvroFormat {
         limits: &Limits,
     ) -> Result<Box<dyn ParsedSchema>, ParseError> {
         Ok(Box::new(AvroSchema::parse(source, strictness, limits)?))
+    }
+
+    fn likeness_text(&self, resolved_text: &str) -> String {
+        sameness::likeness_text(resolved_text)
     }
 }
 
