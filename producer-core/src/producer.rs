@@ -160,7 +160,8 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// As [`FakeBroker::set_next_sequence`](crate::testing::FakeBroker::set_next_sequence); false without the partition.
+    /// As [`FakeBroker::set_next_sequence`](crate::testing::FakeBroker::set_next_sequence); false if there is no such
+    /// partition.
     #[cfg(feature = "testing")]
     pub(crate) fn set_next_sequence(&self, topic: &str, partition: i32, sequence: i32) -> bool {
         let index = usize::try_from(partition).unwrap_or(usize::MAX);
