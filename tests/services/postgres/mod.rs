@@ -11,6 +11,7 @@ mod load;
 mod locked_row;
 pub(crate) mod nodes;
 mod outages;
+mod overtaking;
 mod plans;
 mod races;
 mod start_errors;
