@@ -104,21 +104,19 @@ fn media_types_are_negotiated() {
 #[test]
 fn a_body_that_is_no_request_is_told_with_what_would_be_one() {
     with_connection(|connection| {
+        // `curl -d` says that it sends a form.
+        let form = ("Content-Type", "application/x-www-form-urlencoded");
+        for headers in [&[form][..], &[JSON, ("Content-Encoding", "br")]] {
+            let refused = connection.send("POST", "/subjects/s/versions", headers, Some(b"{}"));
+            assert_eq!(refused.json()["message"], "HTTP 415 Unsupported Media Type");
+            let taken = ["accept", "accept-encoding"].map(|name| refused.header(name).unwrap_or_default());
+            assert!(taken[0].contains("application/json") && taken[1].contains("gzip"), "{taken:?}");
+        }
         let mut told = |headers: &[(&str, &str)], path: &str, body: &str| {
             let answer = connection.send("POST", path, headers, Some(body.as_bytes())).json();
             answer["message"].as_str().map_or_else(|| answer.to_string(), str::to_owned)
         };
-        let (versions, form) = ("/subjects/s/versions", ("Content-Type", "application/x-www-form-urlencoded"));
-
-        // `curl -d` says that it sends a form.
-        let media_types = told(&[form], versions, "{}");
-        assert!(
-            media_types.starts_with("HTTP 415 Unsupported Media Type: send `Content-Type` `application/"),
-            "{media_types}"
-        );
-        assert!(media_types.contains("`application/json`"), "{media_types}");
-        let encodings = told(&[JSON, ("Content-Encoding", "br")], versions, "{}");
-        assert!(encodings.ends_with("or `gzip`"), "{encodings}");
+        let versions = "/subjects/s/versions";
 
         for (body, parts) in [
             ("{\"schema\":\n  oops}", ["the body of the request: this is no JSON", "line 2 column 3"]),

@@ -13,6 +13,10 @@ const BYTES: &str = "application/octet-stream";
 const ALL_OFFERED: &str =
     "application/vnd.schemaregistry.v1+json, application/vnd.schemaregistry+json, application/json";
 
+/// The types that a body may have, as `Accept` says it.
+pub(super) const TAKEN: &str = "application/vnd.schemaregistry.v1+json, application/vnd.schemaregistry+json, \
+                                application/json, application/octet-stream";
+
 /// A body's type that is not taken.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum BadContentType {
@@ -84,12 +88,6 @@ pub(super) fn check_content_type(header: Option<&str>) -> Result<(), BadContentT
     if is_taken { Ok(()) } else { Err(BadContentType::Unsupported) }
 }
 
-/// The types that [`check_content_type`] takes, in words.
-pub(super) fn taken() -> String {
-    let offered = OFFERED.map(|offered| format!("`{offered}`")).join(", ");
-    format!("`Content-Type` {offered} or `{BYTES}`")
-}
-
 /// Whether `Accept-Encoding` names gzip and does not forbid it.
 pub(super) fn takes_gzip(accept_encoding: &str) -> bool {
     accept_encoding.split(',').any(|element| {
@@ -107,6 +105,14 @@ fn is_token(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_said_to_be_taken_is_taken_and_nothing_else() {
+        let taken: Vec<&str> = TAKEN.split(", ").collect();
+
+        assert_eq!(taken, [OFFERED.as_slice(), &[BYTES]].concat());
+        assert!(taken.iter().all(|kind| check_content_type(Some(kind)).is_ok()));
+    }
 
     #[test]
     fn the_answer_has_the_best_of_the_three_types() {

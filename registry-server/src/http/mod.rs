@@ -245,7 +245,7 @@ async fn answer(
     if has_body {
         media_type::check_content_type(text(header::CONTENT_TYPE)).map_err(|error| match error {
             BadContentType::Malformed => ApiError::bad_request("`Content-Type` is no media type"),
-            BadContentType::Unsupported => ApiError::unsupported_media_type(&media_type::taken()),
+            BadContentType::Unsupported => ApiError::unsupported_media_type(),
         })?;
     }
     seen.media_type = media_type::negotiate(text(header::ACCEPT)).ok_or_else(ApiError::not_acceptable)?;

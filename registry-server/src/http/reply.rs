@@ -133,6 +133,11 @@ impl Reply {
         }
         headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
         headers.insert(REQUEST_ID, request_id(request));
+        if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            // What would be taken (RFC 9110, section 15.5.16); the message is Confluent's to the letter.
+            headers.insert(header::ACCEPT, HeaderValue::from_static(media_type::TAKEN));
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, identity"));
+        }
         if self.media_type.is_some() {
             headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
             headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -74,9 +74,9 @@ pub static TABLE: &[Entry] = &[
     Entry {
         code: ErrorCode::UnsupportedMediaType,
         name: "unsupported_media_type",
-        forms: &["HTTP 415 Unsupported Media Type: send %s"],
+        forms: &["HTTP 415 Unsupported Media Type"],
         cause: "The `Content-Type` of the body, or its `Content-Encoding`, is not one that the registry reads.",
-        cure: "Send `Content-Type: application/vnd.schemaregistry.v1+json` or `application/json`; plain `curl -d` sends a form.",
+        cure: "Send `Content-Type: application/vnd.schemaregistry.v1+json` or `application/json`; plain `curl -d` sends a form. The answer's `Accept` and `Accept-Encoding` say what is taken.",
         source: "https://www.rfc-editor.org/rfc/rfc9110#section-15.5.16",
     },
     Entry {
