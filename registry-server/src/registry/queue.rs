@@ -35,6 +35,8 @@ pub(super) struct Turn {
     /// Dropped before `_membership`, so that the queue outlives its turn.
     _guard: OwnedMutexGuard<()>,
     _membership: Membership,
+    /// Somebody else had it first.
+    has_waited: bool,
 }
 
 #[derive(Debug)]
@@ -53,7 +55,11 @@ impl Queues {
     /// Dropping the future leaves the queue.
     async fn enter(&self, subject: &Subject) -> Result<Turn, RegistryError> {
         let (turn, membership) = self.join(subject)?;
-        Ok(Turn { _guard: turn.lock_owned().await, _membership: membership })
+        let (guard, has_waited) = match Arc::clone(&turn).try_lock_owned() {
+            Ok(guard) => (guard, false),
+            Err(_) => (turn.lock_owned().await, true),
+        };
+        Ok(Turn { _guard: guard, _membership: membership, has_waited })
     }
 
     /// Looks, decides and writes in the turn of `of`, and all of it again when what was looked at has moved before it
@@ -70,9 +76,28 @@ impl Queues {
         name: &str,
         mut attempt: impl AsyncFnMut() -> Result<Option<T>, RegistryError>,
     ) -> Result<T, RegistryError> {
-        let _turn = self.enter(of).await?;
+        self.until_it_stands_from((), of, name, async |_| attempt().await).await
+    }
+
+    /// As [`until_it_stands`](Self::until_it_stands), where the caller has looked already: the first attempt gets what was
+    /// seen, unless others were before it in the queue, who have likely changed it.
+    ///
+    /// # Errors
+    /// As [`until_it_stands`](Self::until_it_stands).
+    ///
+    /// # Cancel safety
+    /// As [`until_it_stands`](Self::until_it_stands).
+    pub(super) async fn until_it_stands_from<S, T>(
+        &self,
+        seen: S,
+        of: &Subject,
+        name: &str,
+        mut attempt: impl AsyncFnMut(Option<S>) -> Result<Option<T>, RegistryError>,
+    ) -> Result<T, RegistryError> {
+        let turn = self.enter(of).await?;
+        let mut seen = Some(seen).filter(|_| !turn.has_waited);
         for _ in 0..TRIES_MAX {
-            if let Some(done) = attempt().await? {
+            if let Some(done) = attempt(seen.take()).await? {
                 return Ok(done);
             }
         }
@@ -122,6 +147,31 @@ mod tests {
         drop(first);
         assert!(second.now_or_never().is_some());
         assert!(queues.by_subject.lock().unwrap().is_empty(), "nobody is left behind");
+    }
+
+    #[tokio::test]
+    async fn what_was_seen_counts_for_the_first_attempt_of_who_is_first() {
+        let queues = Queues::default();
+        let a = Subject::parse("a");
+        let given = async |seen: &mut Vec<Option<u8>>| {
+            let attempt = async |one| {
+                seen.push(one);
+                Ok((seen.len() == 2).then_some(()))
+            };
+            queues.until_it_stands_from(7, &a, "a", attempt).await
+        };
+
+        let mut by_the_first = Vec::new();
+        given(&mut by_the_first).await.unwrap();
+        assert_eq!(by_the_first, [Some(7), None]);
+
+        let turn = queues.enter(&a).await.unwrap();
+        let mut by_a_later_one = Vec::new();
+        let mut waiting = Box::pin(given(&mut by_a_later_one));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        drop(turn);
+        waiting.await.unwrap();
+        assert_eq!(by_a_later_one, [None, None]);
     }
 
     #[tokio::test]

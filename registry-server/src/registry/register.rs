@@ -111,14 +111,18 @@ impl Registry {
             return Ok(known);
         }
 
-        let attempt = async || {
-            let current = self.subject(subject).await?;
+        let turn = current.subject.clone();
+        let attempt = async |seen| {
+            let current = match seen {
+                Some(current) => current,
+                None => self.subject(subject).await?,
+            };
             match self.decide(&current, input, terms).await? {
                 Decision::Known(known) => Ok(Some(known)),
                 Decision::Write(plan) => self.write(&current, *plan, now_ms).await,
             }
         };
-        self.queues.until_it_stands(&current.subject, subject.name(), attempt).await
+        self.queues.until_it_stands_from(current, &turn, subject.name(), attempt).await
     }
 
     /// Writes what was decided; `None` when something has moved since.
