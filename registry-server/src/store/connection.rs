@@ -5,6 +5,7 @@
 use async_trait::async_trait;
 use schema_core::SchemaId;
 
+use super::locks::Locks;
 use super::{StoreError, rows::StoredRow};
 
 /// A value for a parameter. Both databases store numbers in 64 bits and flags as 0 and 1.
@@ -44,6 +45,21 @@ pub(super) trait Connection: Send {
         statement: &'static str,
         values: &[Value<'_>],
     ) -> Result<u64, StoreError>;
+
+    /// The row of [`Statements::insert_at_once`] where no transaction is open: the statement is one, which takes these
+    /// locks first where other processes write, too. `None`: nothing was done.
+    ///
+    /// # Errors
+    ///
+    /// It may be done or not.
+    async fn insert_alone(
+        &mut self,
+        operation: &'static str,
+        values: &[Value<'_>],
+        _locks: &Locks,
+    ) -> Result<Option<Self::Row>, StoreError> {
+        self.first_row(operation, Self::STATEMENTS.insert_at_once, values).await
+    }
 
     /// Statements without parameters that steer a transaction, in one round trip.
     async fn control(&mut self, statements: &'static str) -> Result<(), StoreError>;
@@ -95,8 +111,8 @@ pub(super) struct Statements {
     pub(super) raise_change: &'static str,
     /// Raises the revision of a subject; makes its row, and its context's, when they are not there.
     pub(super) raise_subject: &'static str,
-    /// All of a simple insert, where one statement can do it.
-    pub(super) insert_at_once: Option<&'static str>,
+    /// All of a simple insert.
+    pub(super) insert_at_once: &'static str,
     /// What an insert decides on.
     pub(super) select_insert_state: &'static str,
     /// Writes a content, and a version of it with a number that is free. Answers the id; so do the three that follow.

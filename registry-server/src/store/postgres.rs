@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use schema_core::SchemaId;
-use sqlx::PgConnection;
 
 use self::connect::Target;
+use self::connection::Session;
 use self::counters::Counters;
 use self::pool::Pool;
 use self::room::{AskForRoom, Room};
@@ -28,6 +28,7 @@ mod connect;
 mod connection;
 mod counters;
 mod failure;
+mod literals;
 mod pool;
 mod room;
 mod watch;
@@ -50,7 +51,7 @@ const PING_TIMEOUT: Duration = Duration::from_millis(1_500);
 pub struct PostgresStore {
     pool: Pool,
     counters: Counters,
-    writer: Queue<PgConnection>,
+    writer: Queue<Session>,
     room: Arc<Room>,
     watch: Watch,
     generations: Arc<Generations>,
@@ -85,17 +86,23 @@ impl PostgresStore {
             connected.map_err(|error| advice::explain(&target, error))
         };
         let mut writing = connect::patiently(connect).await?;
-        connect::check_server(&mut writing, &target).await?;
-        connect::migrate(&mut writing, &target, steps).await?;
-        let reading = connect::patiently(connect).await?;
-
         let generations = Arc::new(Generations::new());
+        // Nothing of this waits for another, and a connection takes its time.
+        let (watch, reading, counting, ()) = tokio::try_join!(
+            Watch::start(target.clone(), Arc::clone(&generations)),
+            connect::patiently(connect),
+            connect::patiently(connect),
+            async {
+                connect::check_server(&mut writing, &target).await?;
+                connect::migrate(&mut writing, &target, steps).await
+            },
+        )?;
+
         let room = Arc::new(Room::default());
-        let watch = Watch::start(target.clone(), Arc::clone(&generations)).await?;
         Ok(Self {
-            pool: Pool::new(target.clone(), READERS_MAX, Some(reading)),
-            counters: Counters::start(Pool::new(target.clone(), COUNTERS_MAX, None)),
-            writer: writer::start(target, writing, Arc::clone(&generations), Arc::clone(&room)),
+            pool: Pool::new(target.clone(), READERS_MAX, reading),
+            counters: Counters::start(Pool::new(target.clone(), COUNTERS_MAX, counting)),
+            writer: writer::start(target, Session::new(writing), Arc::clone(&generations), Arc::clone(&room)),
             room,
             watch,
             generations,
@@ -120,13 +127,13 @@ impl PostgresStore {
 #[async_trait]
 impl Backend for PostgresStore {
     type Reads = Pool;
-    type Connection = PgConnection;
+    type Connection = Session;
 
     fn reads(&self) -> &Pool {
         &self.pool
     }
 
-    fn writes(&self) -> &Queue<PgConnection> {
+    fn writes(&self) -> &Queue<Session> {
         &self.writer
     }
 

@@ -43,12 +43,12 @@ pub(super) trait Write: Send + Sync + 'static {
     /// Names the locks it needs, where other processes write too.
     fn lock(&self, locks: &mut Locks);
 
-    /// Does all of it by one statement, if it is so simple and the database has that statement, and notes in `changes`
-    /// what moved. Where no transaction is open, the statement is one, and it is committed. `None`: nothing was done.
+    /// Does all of it by one statement, if it is so simple, and notes in `changes` what moved. No transaction is open: the
+    /// statement is one, and it is committed. `None`: nothing was done.
     ///
     /// # Errors
     ///
-    /// Outside of a transaction it may be done or not.
+    /// It may be done or not. It can be repeated: then it sees what it has done itself.
     async fn apply_at_once<C: Connection>(
         &self,
         _connection: &mut C,

@@ -1,5 +1,5 @@
-//! A database that is there and does not do what it is asked: the answer to a COMMIT is lost, no connection is to be
-//! had, a row is locked by somebody else.
+//! A database that is there and does not do what it is asked: the answer to a COMMIT is lost, or to a write that is its
+//! own transaction; no connection is to be had, a row is locked by somebody else.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use end_to_end_tests::process::Process;
 use end_to_end_tests::services::postgres::Postgres;
 use end_to_end_tests::services::proxy::Proxy;
-use end_to_end_tests::wait_until;
+use end_to_end_tests::{Registry, wait_until};
 use serde_json::json;
 
 use nix::sys::signal::{Signal, kill};
@@ -45,30 +45,95 @@ async fn registers_again(node: &Node, subject: &str, name: &str) -> Answer {
     }
 }
 
+/// A registry on a server of its own, behind a proxy.
+struct Behind {
+    proxy: Proxy,
+    postgres: Postgres,
+    database: String,
+    registry: Registry,
+    node: Node,
+}
+
+impl Behind {
+    fn start() -> Self {
+        let postgres = Postgres::start().unwrap();
+        let url = postgres.create_database().unwrap();
+        let database = url.rsplit('/').next().unwrap().to_owned();
+        let proxy = Proxy::start(postgres.port()).unwrap();
+        let registry = start(&url.replace(&postgres.port().to_string(), &proxy.port().to_string()));
+        let node = Node::new(registry.url());
+        Self { proxy, postgres, database, registry, node }
+    }
+
+    /// The id of version 1 of a subject in the tables.
+    fn committed(&self, subject: &str) -> String {
+        let question = format!("SELECT id FROM versions WHERE subject = '{subject}' AND version = 1");
+        self.postgres.psql(&self.database, &question).unwrap()
+    }
+}
+
 #[test]
 fn a_commit_whose_answer_is_lost_is_not_confirmed_and_not_done_twice() {
-    let postgres = Postgres::start().unwrap();
-    let database = postgres.create_database().unwrap();
-    let name = database.rsplit('/').next().unwrap();
-    let proxy = Proxy::start(postgres.port()).unwrap();
-    let registry = start(&database.replace(&postgres.port().to_string(), &proxy.port().to_string()));
-    let node = Node::new(registry.url());
+    let behind = Behind::start();
+    let node = &behind.node;
+    // One that refers to another takes more than one statement.
+    let doubtful = json!({ "type": "record", "name": "Doubtful", "fields": [{ "name": "first", "type": "First" }] });
+    let reference = json!([{ "name": "First", "subject": "first", "version": 1 }]);
+    let body = json!({ "schema": doubtful.to_string(), "references": reference });
+    let register = async || node.call("POST", "/subjects/s/versions", Some(body.clone())).await.unwrap();
 
     runtime().block_on(async {
         assert_eq!(node.register("first", &record("First", &[])).await.id(), 1);
-        proxy.drop_answer_to(b"COMMIT\0");
+        behind.proxy.drop_answer_to(b"COMMIT\0");
         let since = Instant::now();
-        let in_doubt = node.register("s", &record("Doubtful", &[])).await;
+        let in_doubt = register().await;
 
-        assert_eq!(proxy.resets(), 1);
+        assert_eq!(behind.proxy.resets(), 1);
         assert_refused(&in_doubt, since);
-        let committed = postgres.psql(name, "SELECT id FROM versions WHERE subject = 's'").unwrap();
-        assert_eq!(committed, "2", "the COMMIT itself was not lost");
-        assert_eq!(registers_again(&node, "s", "Doubtful").await.id(), 2);
+        assert_eq!(behind.committed("s"), "2", "the COMMIT itself was not lost");
+        let again = register().await;
+        assert_eq!(again.id(), 2, "{again:?}");
         assert_eq!(node.get("/subjects/s/versions").await.body, json!([1]));
-        assert_eq!(registers_again(&node, "next", "Next").await.id(), 3);
+        assert_eq!(registers_again(node, "next", "Next").await.id(), 3);
     });
-    registry.stop().unwrap();
+    behind.registry.stop().unwrap();
+}
+
+#[test]
+fn a_register_of_one_statement_whose_answer_is_lost_finds_what_it_has_done() {
+    let behind = Behind::start();
+    let node = &behind.node;
+
+    runtime().block_on(async {
+        assert_eq!(node.register("first", &record("First", &[])).await.id(), 1);
+        behind.proxy.drop_answer_to(b"EXECUTE insert_at_once");
+        let answer = node.register("s", &record("Doubtful", &[])).await;
+
+        assert_eq!(behind.proxy.resets(), 1);
+        assert_eq!((answer.status, answer.id()), (200, 2), "{answer:?}");
+        assert_eq!(behind.committed("s"), "2");
+        assert_eq!(node.get("/subjects/s/versions").await.body, json!([1]));
+        assert_eq!(node.register("next", &record("Next", &[])).await.id(), 3);
+    });
+    behind.registry.stop().unwrap();
+}
+
+#[test]
+fn a_connection_that_does_not_keep_what_is_prepared_on_it_writes_step_by_step() {
+    let behind = Behind::start();
+    let node = &behind.node;
+    behind.proxy.garble(b"PREPARE insert_at_once");
+
+    runtime().block_on(async {
+        for (name, id) in [("First", 1), ("Second", 2)] {
+            let answer = node.register(name, &record(name, &[])).await;
+            assert_eq!((answer.status, answer.id()), (200, id), "{answer:?}");
+        }
+    });
+
+    let steps = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'schema-registry' AND query = 'COMMIT'";
+    assert_eq!(behind.postgres.psql("postgres", steps).unwrap(), "1");
+    behind.registry.stop().unwrap();
 }
 
 #[test]
@@ -211,7 +276,8 @@ fn a_connection_that_hangs_alone_is_given_up() {
 
     runtime().block_on(async {
         assert_eq!(node.register("first", &record("First", &[])).await.id(), 1);
-        let writer = "SELECT pid FROM pg_stat_activity WHERE application_name = 'schema-registry' AND query = 'COMMIT'";
+        let writer = "SELECT pid FROM pg_stat_activity WHERE application_name = 'schema-registry' \
+                      AND query LIKE '%EXECUTE insert_at_once%'";
         let writer = Pid::from_raw(postgres.psql("postgres", writer).unwrap().parse().unwrap());
         // The server is dropped with the test, which sets its processes going again.
         kill(writer, Signal::SIGSTOP).unwrap();

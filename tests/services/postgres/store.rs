@@ -100,6 +100,16 @@ const HOLD_LOCKS: &str = "DO $$ BEGIN
     RAISE EXCEPTION 'nobody else writes';
 END $$";
 
+/// Waits until a client of the database holds the shared lock that tells how far it is.
+fn wait_for_lock(database: &str, marker: u32) {
+    let question = format!(
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 0 AND objid = {marker} AND database =
+         (SELECT oid FROM pg_database WHERE datname = current_database())"
+    );
+    let is_there = || Postgres::shared().unwrap().psql(database, &question).unwrap() != "0";
+    wait_until("the locks of another client", DEADLINE, is_there).unwrap();
+}
+
 /// Registers that are tried while the write is cut.
 const REGISTERS_MAX: usize = 20_000;
 
@@ -144,22 +154,14 @@ async fn a_lock_that_is_held_fails_only_the_write_that_needs_it() {
         let database = database.clone();
         tokio::task::spawn_blocking(move || postgres.psql(&database, statement).unwrap())
     };
-    let is_held = |marker: u32| {
-        let question = format!(
-            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 0 AND objid = {marker} AND database =
-             (SELECT oid FROM pg_database WHERE datname = current_database())"
-        );
-        let is_there = || postgres.psql(&database, &question).unwrap() != "0";
-        wait_until("the locks of another client", DEADLINE, is_there).unwrap();
-    };
     let seeing = psql(SEE_LOCKS);
-    is_held(1);
+    wait_for_lock(&database, 1);
     let written = write("held".to_owned(), "text", Revision::default()).await;
     let seen = seeing.await;
     assert!(matches!(written, Ok(Inserted::Written { .. })) && seen.is_ok(), "{written:?}, {seen:?}");
     let revision = store.revision(&subject("held")).await.unwrap();
     let holding = psql(HOLD_LOCKS);
-    is_held(2);
+    wait_for_lock(&database, 2);
 
     // One thread: all are queued before the writer takes the first.
     let writes = (0..10).map(|number| match number {
@@ -177,4 +179,75 @@ async fn a_lock_that_is_held_fails_only_the_write_that_needs_it() {
         }
     }
     store.close().await;
+}
+
+/// Holds those locks and changes the subject `held`, until a write that is one statement waits for them. A shared lock
+/// tells that all is done but the end.
+const CHANGE_WHAT_IS_HELD: &str = "DO $$ BEGIN
+    PERFORM pg_advisory_xact_lock(key) FROM seen;
+    UPDATE subjects SET revision = nextval('change_numbers') WHERE subject = 'held';
+    PERFORM pg_advisory_xact_lock_shared(2);
+    FOR i IN 1..1000 LOOP
+        PERFORM pg_stat_clear_snapshot();
+        IF EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'
+                   AND query LIKE '%EXECUTE insert_at_once%') THEN RETURN; END IF;
+        PERFORM pg_sleep(0.01);
+    END LOOP;
+    RAISE EXCEPTION 'no write waits';
+END $$";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_of_one_statement_sees_what_was_committed_while_it_waited_for_its_locks() {
+    let postgres = Postgres::shared().unwrap();
+    for isolation in ["read committed", "repeatable read", "serializable"] {
+        let url = postgres.create_database().unwrap();
+        let database = database_of(&url).to_owned();
+        let set = format!("ALTER DATABASE {database} SET default_transaction_isolation = '{isolation}'");
+        postgres.psql("postgres", &set).unwrap();
+        let store = PostgresStore::open(&url).await.unwrap();
+        let write = async |name: &str, text: &str, revision| {
+            store.insert_version(new_version(&subject(name), text, revision)).await.unwrap()
+        };
+        let psql = |statement: &'static str| {
+            let database = database.clone();
+            tokio::task::spawn_blocking(move || postgres.psql(&database, statement).unwrap())
+        };
+        write("other", "text", Revision::default()).await;
+        let seeing = psql(SEE_LOCKS);
+        wait_for_lock(&database, 1);
+        write("held", "text", Revision::default()).await;
+        seeing.await.unwrap();
+        let revision = store.revision(&subject("held")).await.unwrap();
+        let changing = psql(CHANGE_WHAT_IS_HELD);
+        wait_for_lock(&database, 2);
+
+        let outcome = write("held", "more", revision).await;
+
+        changing.await.unwrap();
+        assert!(matches!(outcome, Inserted::Moved), "{isolation}: {outcome:?}");
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn all_nodes_are_told_of_a_known_content_in_a_write_of_one_statement() {
+    let url = Postgres::shared().unwrap().create_database().unwrap();
+    let (writing, other) = (PostgresStore::open(&url).await.unwrap(), PostgresStore::open(&url).await.unwrap());
+    let write = async |name: &str| {
+        let new = new_version(&subject(name), "text", Revision::default());
+        writing.insert_version(new).await.unwrap().place().unwrap()
+    };
+    let (id, _) = write("first").await;
+    let before = other.uses_generation(".", id);
+
+    assert_eq!(write("second").await.0, id);
+
+    let told = async {
+        while other.uses_generation(".", id) == before {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, told).await.expect("the other node is not told");
+    writing.close().await;
+    other.close().await;
 }

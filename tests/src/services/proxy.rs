@@ -36,13 +36,15 @@ pub enum From {
     Server,
 }
 
-/// When the next connection is reset.
+/// When the next connection is reset, or what is changed on it.
 #[derive(Debug, Clone)]
 enum Fuse {
     /// After so many more bytes from one side.
     After(From, u64),
     /// When the server has answered to bytes that have this among them.
     AnswerTo(Vec<u8>),
+    /// Never; these bytes of a client come out with another end.
+    Garble(Vec<u8>),
 }
 
 /// A running proxy; it ends when it is dropped.
@@ -117,6 +119,11 @@ impl Proxy {
         *self.breaker.lock() = Some(Fuse::AnswerTo(message.to_owned()));
     }
 
+    /// Changes the last byte of `message` where a client next sends it in one piece.
+    pub fn garble(&self, message: &[u8]) {
+        *self.breaker.lock() = Some(Fuse::Garble(message.to_owned()));
+    }
+
     /// How many connections were reset so far.
     #[must_use]
     pub fn resets(&self) -> u64 {
@@ -165,6 +172,17 @@ impl Breaker {
             *fuse = None;
         }
         is_last
+    }
+
+    /// Changes bytes of a client if it is their turn.
+    fn garble(&self, bytes: &mut [u8]) {
+        let mut fuse = self.lock();
+        let Some(Fuse::Garble(message)) = &*fuse else { return };
+        let place = bytes.windows(message.len()).position(|window| window == message);
+        if let Some(last) = place.and_then(|place| bytes.get_mut(place + message.len() - 1)) {
+            *last ^= 1;
+            *fuse = None;
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Fuse>> {
@@ -232,6 +250,9 @@ async fn pump(
         let Ok(count @ 1..) = from.read(&mut piece).await else { return false };
         if ways.wait_for(|way| *way != Way::Silent).await.is_err() {
             return false;
+        }
+        if side == From::Client {
+            breaker.garble(&mut piece[..count]);
         }
         match side {
             From::Client if breaker.is_last(&piece[..count]) => is_muted.store(true, Ordering::Release),
@@ -320,6 +341,20 @@ mod tests {
         assert_eq!(&echoed, b"BEGIN");
         assert_eq!(stream.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionReset);
         crate::wait_until("the count", Duration::from_secs(10), || proxy.resets() == 1).unwrap();
+    }
+
+    #[test]
+    fn one_message_is_garbled() {
+        let proxy = echo();
+        let mut stream = connect(&proxy);
+        let mut echoed = [0; 8];
+
+        proxy.garble(b"be");
+        for expected in [b"to bd me", b"to be me"] {
+            stream.write_all(b"to be me").unwrap();
+            stream.read_exact(&mut echoed).unwrap();
+            assert_eq!(&echoed, expected);
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::{Shared, WeakShared};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, PgConnection};
 use tokio::time::Instant;
 
 use super::super::migrations::{self, Steps};
@@ -43,8 +43,14 @@ const START_INTERVAL: Duration = Duration::from_millis(200);
 /// for another node is told to try later, within the two seconds that a request has (a group that waits for several locks
 /// has so long for each).
 /// `idle_in_transaction_session_timeout`: a node that is frozen in the middle of a write gives its locks back.
-const SETTINGS: [(&str, &str); 3] =
-    [("statement_timeout", "5s"), ("lock_timeout", "1500ms"), ("idle_in_transaction_session_timeout", "5s")];
+/// `default_transaction_isolation`: a write sees what was committed while it waited for its locks, whatever the database
+/// is set to.
+const SETTINGS: [(&str, &str); 4] = [
+    ("statement_timeout", "5s"),
+    ("lock_timeout", "1500ms"),
+    ("idle_in_transaction_session_timeout", "5s"),
+    ("default_transaction_isolation", "read committed"),
+];
 
 /// Where a database is reached, and by whom.
 #[derive(Debug, Clone)]
@@ -218,13 +224,10 @@ pub(super) async fn check_server(connection: &mut PgConnection, target: &Target)
 pub(super) async fn migrate(connection: &mut PgConnection, target: &Target, steps: &Steps) -> Result<(), StoreError> {
     // The lock ends with the transaction, however it ends; and all steps are applied or none.
     let mut transaction = connection.begin().await.map_err(failed(OPERATION))?;
-    sqlx::query("SET LOCAL statement_timeout = 0").execute(&mut *transaction).await.map_err(failed(OPERATION))?;
-    sqlx::query("SET LOCAL lock_timeout = 0").execute(&mut *transaction).await.map_err(failed(OPERATION))?;
-    sqlx::query("SELECT pg_advisory_xact_lock($1)")
-        .bind(MIGRATIONS)
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed(OPERATION))?;
+    let lock = format!(
+        "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock({MIGRATIONS})"
+    );
+    sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut *transaction).await.map_err(failed(OPERATION))?;
     migrations::run(steps, &mut *transaction, &target.to_string()).await?;
     transaction.commit().await.map_err(failed(OPERATION))
 }

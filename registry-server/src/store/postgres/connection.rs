@@ -3,22 +3,69 @@
 use async_trait::async_trait;
 use schema_core::SchemaId;
 use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::{Arguments as _, Column as _, PgConnection, Row as _, TypeInfo as _};
+use sqlx::{Arguments as _, AssertSqlSafe, Column as _, PgConnection, Row as _, TypeInfo as _};
 
 use super::super::StoreError;
 use super::super::connection::{Connection, Statements, Value};
+use super::super::locks::Locks;
 use super::super::rows::StoredRow;
-use super::failure::failed;
+use super::failure::{failed, is_lost, is_unprepared};
+use super::literals;
+
+/// Makes the statement of an insert that is a transaction of its own. It stays with the connection.
+const PREPARE_INSERT: &str = concat!(
+    "PREPARE insert_at_once (text, text, bytea, bigint, bigint, bigint, bigint, bigint, text, bytea, text, text, text) AS\n",
+    include_str!("../sql/insert_at_once_postgres.sql"),
+    include_str!("../sql/written_and_told_postgres.sql")
+);
+
+/// The writer's connection.
+#[derive(Debug)]
+pub(in crate::store) struct Session {
+    pub(super) connection: PgConnection,
+    insert_at_once: Prepared,
+}
+
+/// Whether the connection has [`PREPARE_INSERT`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Prepared {
+    NotYet,
+    Yes,
+    /// It does not keep what is prepared: a pooler gives each transaction another one.
+    Never,
+}
+
+impl Session {
+    pub(super) fn new(connection: PgConnection) -> Self {
+        Self { connection, insert_at_once: Prepared::NotYet }
+    }
+
+    /// Whether the connection has the statement of an insert from now on.
+    async fn has_insert_at_once(&mut self, operation: &'static str) -> Result<bool, StoreError> {
+        if self.insert_at_once == Prepared::NotYet {
+            let prepared = sqlx::raw_sql(PREPARE_INSERT).execute(&mut self.connection).await;
+            self.insert_at_once = match prepared.map_err(failed(operation)) {
+                Ok(_) => Prepared::Yes,
+                Err(error) if is_lost(&error) => return Err(error),
+                Err(_) => Prepared::Never,
+            };
+        }
+        Ok(self.insert_at_once == Prepared::Yes)
+    }
+}
 
 #[async_trait]
-impl Connection for PgConnection {
+impl Connection for Session {
     type Row = PgRow;
 
     // PostgreSQL takes one statement with parameters at a time, so the first of several stand in its WITH.
     const STATEMENTS: &'static Statements = &Statements {
         raise_change: include_str!("../sql/raise_change_postgres.sql"),
         raise_subject: include_str!("../sql/raise_subject_postgres.sql"),
-        insert_at_once: None,
+        insert_at_once: concat!(
+            include_str!("../sql/insert_at_once_postgres.sql"),
+            include_str!("../sql/written_postgres.sql")
+        ),
         select_insert_state: include_str!("../sql/select_insert_state_postgres.sql"),
         insert_content_and_version: concat!(
             include_str!("../sql/insert_content_postgres.sql"),
@@ -45,7 +92,7 @@ impl Connection for PgConnection {
         values: &[Value<'_>],
     ) -> Result<Vec<PgRow>, StoreError> {
         let values = arguments(values).map_err(failed(operation))?;
-        sqlx::query_with(statement, values).fetch_all(self).await.map_err(failed(operation))
+        sqlx::query_with(statement, values).fetch_all(&mut self.connection).await.map_err(failed(operation))
     }
 
     async fn execute(
@@ -55,12 +102,38 @@ impl Connection for PgConnection {
         values: &[Value<'_>],
     ) -> Result<u64, StoreError> {
         let values = arguments(values).map_err(failed(operation))?;
-        let done = sqlx::query_with(statement, values).execute(self).await.map_err(failed(operation))?;
+        let done =
+            sqlx::query_with(statement, values).execute(&mut self.connection).await.map_err(failed(operation))?;
         Ok(done.rows_affected())
     }
 
+    /// One message, which is one transaction. Its statements come after each other, so that the second sees what was
+    /// committed while the first waited for locks.
+    async fn insert_alone(
+        &mut self,
+        operation: &'static str,
+        values: &[Value<'_>],
+        locks: &Locks,
+    ) -> Result<Option<PgRow>, StoreError> {
+        if !self.has_insert_at_once(operation).await? {
+            return Ok(None);
+        }
+        let statements =
+            format!("{};\nEXECUTE insert_at_once({})", literals::take_locks(locks), literals::arguments(values));
+        let rows = sqlx::raw_sql(AssertSqlSafe(statements)).fetch_all(&mut self.connection).await;
+        match rows.map_err(failed(operation)) {
+            // Each lock is a row.
+            Ok(rows) => Ok(rows.into_iter().nth(locks.len())),
+            Err(error) if is_unprepared(&error) => {
+                self.insert_at_once = Prepared::Never;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     async fn control(&mut self, statements: &'static str) -> Result<(), StoreError> {
-        sqlx::raw_sql(statements).execute(self).await.map(drop).map_err(failed(statements))
+        sqlx::raw_sql(statements).execute(&mut self.connection).await.map(drop).map_err(failed(statements))
     }
 
     fn next_id(_: &'static str, _: SchemaId) -> Result<Option<SchemaId>, StoreError> {

@@ -1,5 +1,6 @@
 //! PostgreSQL's errors in the store's terms: can trying again help, is the connection lost, or must a person look?
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::super::{StoreError, StoreErrorKind};
@@ -60,11 +61,19 @@ pub(super) fn is_lost(error: &StoreError) -> bool {
 
 /// Whether something stayed locked for longer than the server lets a statement wait.
 pub(super) fn is_locked(error: &StoreError) -> bool {
-    let code = match cause(error) {
+    code(error).as_deref() == Some("55P03")
+}
+
+/// Whether the connection does not have a statement that was prepared on it.
+pub(super) fn is_unprepared(error: &StoreError) -> bool {
+    code(error).as_deref() == Some("26000")
+}
+
+fn code(error: &StoreError) -> Option<Cow<'_, str>> {
+    match cause(error) {
         Some(sqlx::Error::Database(error)) => error.code(),
         _ => None,
-    };
-    code.as_deref() == Some("55P03")
+    }
 }
 
 /// What sqlx said, as long as nobody has put it into other words.

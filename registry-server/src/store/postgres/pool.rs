@@ -34,8 +34,8 @@ pub(in crate::store) struct Pool {
 
 impl Pool {
     /// At most `connections_max` at once. Beside the first each is made when it is needed.
-    pub(super) fn new(target: Target, connections_max: usize, first: Option<PgConnection>) -> Self {
-        let idle = Mutex::new(first.into_iter().collect());
+    pub(super) fn new(target: Target, connections_max: usize, first: PgConnection) -> Self {
+        let idle = Mutex::new(vec![first]);
         Self { target, idle, permits: Semaphore::new(connections_max) }
     }
 

@@ -5,16 +5,19 @@
 //!                                                    NOTIFY all nodes ──► COMMIT ──► answer everyone
 //! ```
 //!
+//! A write that is alone and simple is one message, which takes the locks and is its own transaction.
+//!
 //! Invariant: nobody is told of success before COMMIT has returned. A write that fails takes back only what it did
 //! itself; when the transaction as a whole fails, every write of the group is answered `Unavailable`, whatever came of
-//! it. A group that loses its connection before it has sent COMMIT is done once more on a new one. A group that waits too
-//! long for a lock is done write by write: those fail alone that need what is locked.
+//! it. A group that loses its connection before it has sent COMMIT is done once more on a new one; so is a write that is one
+//! message, which finds what it has done itself. A group that waits too long for a lock is done write by write: those fail
+//! alone that need what is locked.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::AssertSqlSafe;
 
 use super::super::StoreError;
 use super::super::changes::Changes;
@@ -24,7 +27,9 @@ use super::super::group::{self, Way};
 use super::super::locks::Locks;
 use super::super::queue::{self, Patience, Queue, Queued};
 use super::connect::Target;
+use super::connection::Session;
 use super::failure::{failed, is_locked, is_lost};
+use super::literals;
 use super::room::Room;
 use super::watch;
 
@@ -49,27 +54,27 @@ const TRIES_MAX: usize = 2;
 /// Starts the writer on the current runtime.
 pub(super) fn start(
     target: Target,
-    connection: PgConnection,
+    session: Session,
     generations: Arc<Generations>,
     room: Arc<Room>,
-) -> Queue<PgConnection> {
-    Queue::start(Task { target, connection: Some(connection), generations, room }, PATIENCE)
+) -> Queue<Session> {
+    Queue::start(Task { target, session: Some(session), generations, room }, PATIENCE)
 }
 
 /// The receiving side: owns the connection.
 struct Task {
     target: Target,
     /// `None` after a transaction that failed.
-    connection: Option<PgConnection>,
+    session: Option<Session>,
     generations: Arc<Generations>,
     room: Arc<Room>,
 }
 
 #[async_trait]
 impl queue::Writer for Task {
-    type Connection = PgConnection;
+    type Connection = Session;
 
-    async fn write(&mut self, taken: &mut Vec<Box<dyn Queued<PgConnection>>>) -> Result<(), StoreError> {
+    async fn write(&mut self, taken: &mut Vec<Box<dyn Queued<Session>>>) -> Result<(), StoreError> {
         let mut hangs = Ok(());
         for group in groups(taken) {
             match &hangs {
@@ -85,9 +90,9 @@ impl queue::Writer for Task {
     }
 
     async fn close(self: Box<Self>) {
-        if let Some(connection) = self.connection {
+        if let Some(session) = self.session {
             // It is closed either way; saying so is a courtesy to the server.
-            let _ = sqlx::Connection::close(connection).await;
+            let _ = sqlx::Connection::close(session.connection).await;
         }
     }
 }
@@ -139,36 +144,37 @@ impl Task {
 
     async fn transact(&mut self, group: &mut Group, wait: Wait, changes: &mut Changes) -> Result<(), Trouble> {
         // Taken out: a transaction that fails anywhere drops the connection, and the server rolls back.
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.target.connect("write").await.map_err(Trouble::silence)?,
+        let mut session = match self.session.take() {
+            Some(session) => session,
+            None => Session::new(self.target.connect("write").await.map_err(Trouble::silence)?),
         };
-        let outcome = write_all(&mut connection, group, wait, changes).await;
-        let keep = match &outcome {
-            Ok(()) => true,
-            Err(trouble) => trouble.kind == TroubleKind::Locked && connection.control("ROLLBACK").await.is_ok(),
-        };
-        self.connection = keep.then_some(connection);
+        let outcome = write_all(&mut session, group, wait, changes).await;
+        let keep = outcome.as_ref().map_or_else(|trouble| trouble.kind == TroubleKind::Locked, |()| true);
+        self.session = keep.then_some(session);
         outcome
     }
 }
 
-/// A transaction with all writes of a group.
-async fn write_all(
-    connection: &mut PgConnection,
-    group: &mut Group,
-    wait: Wait,
-    changes: &mut Changes,
-) -> Result<(), Trouble> {
+/// A transaction with all writes of a group. No transaction is open afterwards when it succeeds or finds something locked.
+async fn write_all(session: &mut Session, group: &mut Group, wait: Wait, changes: &mut Changes) -> Result<(), Trouble> {
+    if let ([alone], Wait::Patiently) = (&mut *group.jobs, wait) {
+        match alone.apply_at_once(session, changes).await {
+            Ok(true) => return Ok(()),
+            Err(error) if error.is_retriable() => return Err(error.into()),
+            // What is wrong with the write itself is told when it is done step by step.
+            Ok(false) | Err(_) => {}
+        }
+    }
+
     for way in [Way::Together, Way::OneByOne] {
-        begin(connection, &group.locks, wait).await?;
+        begin(session, &group.locks, wait).await?;
         if way == Way::OneByOne {
-            connection.control(WAIT_BRIEFLY).await?;
+            session.control(WAIT_BRIEFLY).await?;
         }
-        if group::apply(way, connection, &mut group.jobs, changes).await? {
-            return commit(connection, changes).await;
+        if group::apply(way, session, &mut group.jobs, changes).await? {
+            return commit(session, changes).await;
         }
-        connection.control("ROLLBACK").await?;
+        session.control("ROLLBACK").await?;
         // Alone it has nobody to make room for.
         if group.jobs.len() == 1 {
             break;
@@ -177,12 +183,12 @@ async fn write_all(
     Ok(())
 }
 
-async fn commit(connection: &mut PgConnection, changes: &Changes) -> Result<(), Trouble> {
+async fn commit(session: &mut Session, changes: &Changes) -> Result<(), Trouble> {
     if let Some(message) = watch::message(changes.used_ids()) {
         let statement = include_str!("../sql/notify_postgres.sql");
-        connection.execute("write", statement, values![watch::CHANNEL, &*message]).await?;
+        session.execute("write", statement, values![watch::CHANNEL, &*message]).await?;
     }
-    connection.control("COMMIT").await.map_err(Trouble::in_doubt)
+    session.control("COMMIT").await.map_err(Trouble::in_doubt)
 }
 
 /// How long a transaction waits for its locks.
@@ -194,38 +200,36 @@ enum Wait {
     NoMore,
 }
 
-/// Begins a transaction and takes its locks in order: the rows of `unnest` come in the order of the arrays, and each is
-/// locked as it comes. At READ COMMITTED every later statement sees what those have committed who held them before.
-async fn begin(connection: &mut PgConnection, locks: &Locks, wait: Wait) -> Result<(), StoreError> {
-    // One round trip takes no parameters; numbers and flags need none.
-    let (keys, exclusive) = locks.in_order();
-    let locks = include_str!("../sql/take_locks_postgres.sql");
-    let locks = locks.replace("$1", &array(&keys)).replace("$2", &array(&exclusive));
+/// Begins a transaction and takes its locks, in one round trip.
+async fn begin(session: &mut Session, locks: &Locks, wait: Wait) -> Result<(), StoreError> {
+    let locks = literals::take_locks(locks);
     let locks = match wait {
         Wait::Patiently => locks,
         // In milliseconds, of which none would mean no end.
         Wait::NoMore => format!("SET LOCAL lock_timeout = 1; {locks}; {WAIT_BRIEFLY}"),
     };
     let statements = AssertSqlSafe(format!("BEGIN; {locks}"));
-    let begun = sqlx::raw_sql(statements).execute(connection).await;
-    begun.map(drop).map_err(failed("take the locks of a write"))
-}
-
-/// An array's text in SQL.
-fn array(items: &[impl ToString]) -> String {
-    let items: Vec<String> = items.iter().map(ToString::to_string).collect();
-    format!("'{{{}}}'", items.join(","))
+    let begun = sqlx::raw_sql(statements).execute(&mut session.connection).await;
+    match begun.map_err(failed("take the locks of a write")) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            if is_locked(&error) {
+                session.control("ROLLBACK").await?;
+            }
+            Err(error)
+        }
+    }
 }
 
 /// Writes that share a transaction, in the order of their contexts.
 struct Group {
-    jobs: Vec<Box<dyn Queued<PgConnection>>>,
+    jobs: Vec<Box<dyn Queued<Session>>>,
     locks: Locks,
 }
 
 impl Group {
     /// A write that has nobody to share with.
-    fn of_one(job: Box<dyn Queued<PgConnection>>) -> Self {
+    fn of_one(job: Box<dyn Queued<Session>>) -> Self {
         let locks = job.locks();
         Self { jobs: vec![job], locks }
     }
@@ -243,7 +247,7 @@ impl Group {
 }
 
 /// Divides what was taken into groups that do not hold too many locks at once; leaves it empty.
-fn groups(taken: &mut Vec<Box<dyn Queued<PgConnection>>>) -> Vec<Group> {
+fn groups(taken: &mut Vec<Box<dyn Queued<Session>>>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::with_capacity(1);
     for job in taken.drain(..) {
         let locks = job.locks();
@@ -271,7 +275,8 @@ struct Trouble {
 /// What can be done about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TroubleKind {
-    /// Nothing of the group has taken effect: the connection went away before the COMMIT. Another one may do.
+    /// The connection went away before the COMMIT: nothing of the group has taken effect. Or it went away under a write
+    /// that is its own transaction, which finds out when it is done again. Another connection may do.
     Lost,
     /// Nothing of the group has taken effect: something that it needs stayed locked.
     Locked,

@@ -20,7 +20,7 @@ impl Connection for SqliteConnection {
     const STATEMENTS: &'static Statements = &Statements {
         raise_change: include_str!("../sql/raise_change_sqlite.sql"),
         raise_subject: include_str!("../sql/raise_subject_sqlite.sql"),
-        insert_at_once: Some(include_str!("../sql/insert_at_once_sqlite.sql")),
+        insert_at_once: include_str!("../sql/insert_at_once_sqlite.sql"),
         select_insert_state: include_str!("../sql/select_insert_state_sqlite.sql"),
         insert_content_and_version: concat!(
             include_str!("../sql/insert_content_sqlite.sql"),

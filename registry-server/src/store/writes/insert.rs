@@ -74,7 +74,52 @@ impl Insert {
         new.id == NewId::Next
             && new.version == NewNumber::Next
             && new.references.is_empty()
-            && !mutants::has(Mutant::CheckOutsideTheLock)
+            && ![Mutant::CheckOutsideTheLock, Mutant::NumberWithoutTheLock].into_iter().any(mutants::has)
+    }
+
+    /// Does it by one statement, if it is simple, and notes in `changes` what moved; with the locks that are to be taken
+    /// where no transaction is open. `None`: nothing was done.
+    async fn insert_at_once<C: Connection>(
+        &self,
+        connection: &mut C,
+        changes: &mut Changes,
+        locks: Option<&Locks>,
+    ) -> Result<Option<Inserted>, StoreError> {
+        if !self.is_simple() {
+            return Ok(None);
+        }
+        let new = &self.new;
+        let Revision { subject, context, default_context, global } = new.decided_on;
+        // What is too large to be stored is no revision that stands.
+        let counter = |counter: u64| i64::try_from(counter).unwrap_or(-1);
+        let values = values![
+            &*new.subject.context,
+            &*new.subject.subject,
+            new.dedup_key.as_slice(),
+            counter(global),
+            counter(default_context),
+            counter(context),
+            counter(subject),
+            new.timestamp_ms,
+            new.schema_type.as_str(),
+            new.guid.as_slice(),
+            &*new.text,
+            new.metadata.as_deref(),
+            new.rule_set.as_deref(),
+        ];
+        let row = match locks {
+            Some(locks) => connection.insert_alone(OPERATION, values, locks).await?,
+            None => connection.first_row(OPERATION, C::STATEMENTS.insert_at_once, values).await?,
+        };
+        let Some(row) = row else { return Ok(None) };
+        let (change, id) = (rows::counter(OPERATION, &row, 0)?, rows::id(OPERATION, &row, 2)?);
+        changes.numbered(change);
+        changes.subject(new.subject.clone(), change);
+        // An id that nobody has seen has no uses that anybody remembers.
+        if !rows::flag(OPERATION, &row, 3)? {
+            changes.uses(&new.subject.context, id);
+        }
+        Ok(Some(Inserted::Written { id, version: rows::version(OPERATION, &row, 1)?, appended: Some(change) }))
     }
 
     async fn state<C: Connection>(&self, connection: &mut C) -> Result<State, StoreError> {
@@ -292,39 +337,13 @@ impl Write for Insert {
         connection: &mut C,
         changes: &mut Changes,
     ) -> Result<Option<Inserted>, StoreError> {
-        let Some(statement) = C::STATEMENTS.insert_at_once.filter(|_| self.is_simple()) else { return Ok(None) };
-        let new = &self.new;
-        let Revision { subject, context, default_context, global } = new.decided_on;
-        // What is too large to be stored is no revision that stands.
-        let counter = |counter: u64| i64::try_from(counter).unwrap_or(-1);
-        let values = values![
-            &*new.subject.context,
-            &*new.subject.subject,
-            new.dedup_key.as_slice(),
-            counter(global),
-            counter(default_context),
-            counter(context),
-            counter(subject),
-            new.timestamp_ms,
-            new.schema_type.as_str(),
-            new.guid.as_slice(),
-            &*new.text,
-            new.metadata.as_deref(),
-            new.rule_set.as_deref(),
-        ];
-        let Some(row) = connection.first_row(OPERATION, statement, values).await? else { return Ok(None) };
-        let (change, id) = (rows::counter(OPERATION, &row, 0)?, rows::id(OPERATION, &row, 2)?);
-        changes.numbered(change);
-        changes.subject(new.subject.clone(), change);
-        // An id that nobody has seen has no uses that anybody remembers.
-        if !rows::flag(OPERATION, &row, 3)? {
-            changes.uses(&new.subject.context, id);
-        }
-        Ok(Some(Inserted::Written { id, version: rows::version(OPERATION, &row, 1)?, appended: Some(change) }))
+        let mut locks = Locks::default();
+        self.lock(&mut locks);
+        self.insert_at_once(connection, changes, Some(&locks)).await
     }
 
     async fn apply<C: Connection>(&self, connection: &mut C, changes: &mut Changes) -> Result<Inserted, StoreError> {
-        if let Some(inserted) = self.apply_at_once(connection, changes).await? {
+        if let Some(inserted) = self.insert_at_once(connection, changes, None).await? {
             return Ok(inserted);
         }
         let state = self.state(connection).await?;
