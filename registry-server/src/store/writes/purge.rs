@@ -1,10 +1,10 @@
 //! Emptying a scope of what is soft-deleted in it, if nothing lives there: the way into IMPORT.
 //!
-//! A context goes as a whole: a few statements each take all of their kind, however many subjects it has. It is not done
-//! in pieces: what is soft-deleted may refer to each other across subjects in any order, and a content that has lost its
-//! references already could be registered again without them. Meanwhile other writes wait: all on SQLite, on PostgreSQL
-//! those of the node and those in the context; there a purge that takes longer than a write may (5 s per statement) is
-//! refused whole.
+//! A context goes as a whole: a few statements each take all of their kind, however many subjects it has. It is not
+//! done in pieces: what is soft-deleted may refer to each other across subjects in any order, and a content that has
+//! lost its references already could be registered again without them. Meanwhile other writes wait: all on SQLite, on
+//! PostgreSQL those of the node and those in the context; there a purge that takes longer than a write may (5 s per
+//! statement) is refused whole.
 
 use std::sync::Arc;
 
