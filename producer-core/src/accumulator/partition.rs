@@ -133,6 +133,8 @@ struct Entry {
     state: State,
     stamp: Option<Stamp>,
     attempts: u32,
+    /// Of those attempts, how many found that the leader had moved.
+    moves: u32,
     /// The leader's epoch when it was last sent.
     leader_epoch: i32,
     /// It was in a request, or what it was cut from was.
@@ -217,7 +219,7 @@ pub(crate) enum Verdict {
     /// Written.
     Done { base_offset: Option<i64>, append_time: Option<i64> },
     /// Send it again, the same bytes; with a new epoch if it is the oldest.
-    Retry { not_before: Option<Instant>, outcome: Outcome, needs_new_epoch: bool, reason: Arc<str> },
+    Retry { not_before: Option<Instant>, outcome: Outcome, needs_new_epoch: bool, is_move: bool, reason: Arc<str> },
     /// Send these halves of it; without halves, a single record, it is given up with `refused`.
     Split { halves: Option<Halves>, refused: BatchResult },
     /// Give it up.
@@ -308,6 +310,7 @@ impl Queue {
             state: State::Waiting { not_before: None },
             stamp: None,
             attempts: 0,
+            moves: 0,
             leader_epoch: -1,
             was_sent: false,
             outcome: Outcome::NotWritten,

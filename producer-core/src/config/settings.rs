@@ -128,8 +128,8 @@ settings! {
     /// `linger.ms` + `request.timeout.ms`; in a file that does not set it, it grows to that.
     "delivery.timeout.ms" delivery_timeout: Duration = Duration::from_secs(120), Values::milliseconds(0, INT);
 
-    /// How often a batch is sent again, within `delivery.timeout.ms`. Every attempt counts, as in Java, also one that
-    /// was refused because the leader has moved.
+    /// How often a batch is sent again, within `delivery.timeout.ms`. Other than in Java, an attempt that was refused
+    /// because the leader has moved is made up for without being counted. 0 sends nothing again, whatever happened.
     "retries" retries: u32 = 2_147_483_647, Values::number(0, INT);
 
     /// Pause before the first retry, doubled for each further one, 20 % more or less.

@@ -12,7 +12,9 @@ use crate::error_code::*;
 pub(super) enum Treatment {
     /// Nothing: the batch is in the log.
     Done,
-    /// To be sent again, once the metadata has been asked for: another broker leads, or will soon.
+    /// To be sent again to another leader, which the metadata tells now or soon. Not written, and no retry is counted.
+    Moved,
+    /// To be sent again, once the metadata has been asked for.
     Refresh(Outcome),
     /// To be sent again.
     Retry(Outcome),
@@ -27,7 +29,7 @@ pub(super) enum Treatment {
     Fatal(&'static str),
 }
 
-use Treatment::{Done, Fatal, NewEpoch, Refresh, Refuse, Retry, Split};
+use Treatment::{Done, Fatal, Moved, NewEpoch, Refresh, Refuse, Retry, Split};
 
 /// The row of a code; a code that a newer broker invented fails the batch, which may be written.
 pub(super) fn treatment(code: i16) -> Treatment {
@@ -40,14 +42,16 @@ const TABLE: &[(i16, Treatment)] = &[
     (UNKNOWN_SERVER_ERROR, Refuse(Unknown)),
     // A wrong checksum, so damaged on the way.
     (CORRUPT_MESSAGE, Retry(NotWritten)),
-    // Just created, or deleted.
+    // Just created, or deleted, which is no move: it counts.
     (UNKNOWN_TOPIC_OR_PARTITION, Refresh(NotWritten)),
-    (LEADER_NOT_AVAILABLE, Refresh(NotWritten)),
-    (NOT_LEADER_OR_FOLLOWER, Refresh(NotWritten)),
+    // The next leader is still being elected.
+    (LEADER_NOT_AVAILABLE, Moved),
+    (NOT_LEADER_OR_FOLLOWER, Moved),
     // The replicas did not follow in time. `response.rs` says written if there is an offset.
     (REQUEST_TIMED_OUT, Retry(Unknown)),
     (BROKER_NOT_AVAILABLE, Refresh(NotWritten)),
-    (REPLICA_NOT_AVAILABLE, Refresh(NotWritten)),
+    // What older brokers say of a partition that was taken from them.
+    (REPLICA_NOT_AVAILABLE, Moved),
     (MESSAGE_TOO_LARGE, Split),
     // Between brokers; it may have got as far as the log.
     (NETWORK_EXCEPTION, Refresh(Unknown)),
@@ -86,8 +90,9 @@ const TABLE: &[(i16, Treatment)] = &[
     // Retention deleted our batches, and the broker forgot us with them.
     (UNKNOWN_PRODUCER_ID, NewEpoch),
     (LISTENER_NOT_FOUND, Refresh(NotWritten)),
-    (FENCED_LEADER_EPOCH, Refresh(NotWritten)),
-    (UNKNOWN_LEADER_EPOCH, Refresh(NotWritten)),
+    // One of the two sides has not heard of the last election.
+    (FENCED_LEADER_EPOCH, Moved),
+    (UNKNOWN_LEADER_EPOCH, Moved),
     (UNSUPPORTED_COMPRESSION_TYPE, Refuse(NotWritten)),
     (OFFSET_NOT_AVAILABLE, Retry(NotWritten)),
     (INVALID_RECORD, Refuse(NotWritten)),
@@ -126,11 +131,11 @@ mod tests {
         unknown_server_error_fails_and_may_be_written: -1 => Refuse(Unknown),
         corrupt_message_is_sent_again: 2 => Retry(NotWritten),
         unknown_topic_or_partition_asks_for_metadata: 3 => Refresh(NotWritten),
-        leader_not_available_asks_for_metadata: 5 => Refresh(NotWritten),
-        not_leader_or_follower_asks_for_metadata: 6 => Refresh(NotWritten),
+        leader_not_available_is_a_move: 5 => Moved,
+        not_leader_or_follower_is_a_move: 6 => Moved,
         request_timed_out_may_be_written: 7 => Retry(Unknown),
         broker_not_available_asks_for_metadata: 8 => Refresh(NotWritten),
-        replica_not_available_asks_for_metadata: 9 => Refresh(NotWritten),
+        replica_not_available_is_a_move: 9 => Moved,
         message_too_large_is_split: 10 => Split,
         network_exception_may_be_written: 13 => Refresh(Unknown),
         coordinator_load_in_progress_is_sent_again: 14 => Retry(NotWritten),
@@ -161,8 +166,8 @@ mod tests {
         sasl_authentication_failed_fails: 58 => Refuse(NotWritten),
         unknown_producer_id_wants_a_new_epoch: 59 => NewEpoch,
         listener_not_found_asks_for_metadata: 72 => Refresh(NotWritten),
-        fenced_leader_epoch_asks_for_metadata: 74 => Refresh(NotWritten),
-        unknown_leader_epoch_asks_for_metadata: 75 => Refresh(NotWritten),
+        fenced_leader_epoch_is_a_move: 74 => Moved,
+        unknown_leader_epoch_is_a_move: 75 => Moved,
         unsupported_compression_type_fails: 76 => Refuse(NotWritten),
         offset_not_available_is_sent_again: 78 => Retry(NotWritten),
         invalid_record_fails: 87 => Refuse(NotWritten),

@@ -520,6 +520,7 @@ impl Sender {
             topic: &partition.topic,
             partition: partition.index,
             attempts: queue.attempts(batch.entry),
+            moves: queue.moves(batch.entry),
             outcome: queue.outcome(batch.entry),
         };
         let now = Instant::now();

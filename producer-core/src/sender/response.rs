@@ -126,6 +126,8 @@ pub(crate) struct Retry {
     pub(crate) outcome: Outcome,
     /// The broker's and our idea of the sequence differ.
     pub(crate) needs_new_epoch: bool,
+    /// Another broker leads, or will: no attempt of which `retries` are counted.
+    pub(crate) is_move: bool,
 }
 
 /// Whether to wait before a retry.
@@ -206,18 +208,21 @@ impl Failure {
 
 /// Judges a reply.
 pub(crate) fn judge(reply: &Reply, is_idempotent: bool) -> Action {
+    let treatment = treatment(reply.code);
     let retry = |metadata, outcome, needs_new_epoch| {
         let pause = if reply.names_leader { Pause::None } else { Pause::Backoff };
-        Action::Retry(Retry { failure: Failure::of(reply), pause, metadata, outcome, needs_new_epoch })
+        let is_move = treatment == Treatment::Moved;
+        Action::Retry(Retry { failure: Failure::of(reply), pause, metadata, outcome, needs_new_epoch, is_move })
     };
     let fail = |outcome| Action::Fail { failure: Failure::of(reply), outcome };
     let base_offset = (reply.base_offset >= 0).then_some(reply.base_offset);
-    match treatment(reply.code) {
+    match treatment {
         // Only an answer without an error says where.
         Treatment::Done => Action::Done {
             base_offset: base_offset.filter(|_| reply.code == 0),
             append_time: (reply.log_append_time_ms >= 0).then_some(reply.log_append_time_ms),
         },
+        Treatment::Moved => retry(MetadataUse::Refresh, Outcome::NotWritten, false),
         Treatment::Refresh(outcome) => retry(MetadataUse::Refresh, outcome, false),
         // A broker that timed out on its replicas names the offset in its own log.
         Treatment::Retry(Outcome::Unknown) if base_offset.is_some() => {
@@ -250,6 +255,7 @@ pub(crate) fn judge_lost(lost: &CallError) -> Action {
         metadata: MetadataUse::Refresh,
         outcome: if lost.sent == Sent::Maybe { Outcome::Unknown } else { Outcome::NotWritten },
         needs_new_epoch: false,
+        is_move: false,
     })
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) partition: i32,
     /// How often it was sent, this time included.
     pub(crate) attempts: u32,
+    /// How many of those before found that the leader had moved.
+    pub(crate) moves: u32,
     /// What is known of the attempts before.
     pub(crate) outcome: Outcome,
 }
@@ -52,7 +54,7 @@ pub(crate) fn decide(action: Action, attempt: &Attempt<'_>, policy: &Policy, now
 }
 
 fn retry_or_fail(retry: Retry, attempt: &Attempt<'_>, policy: &Policy, now: Instant, random: f64) -> Verdict {
-    if attempt.attempts > policy.retries {
+    if is_used_up(&retry, attempt, policy) {
         let outcome = attempt.outcome.or(retry.outcome);
         return Verdict::Fail(retry.failure.into_result(attempt.topic, attempt.partition, outcome, true));
     }
@@ -64,28 +66,85 @@ fn retry_or_fail(retry: Retry, attempt: &Attempt<'_>, policy: &Policy, now: Inst
         not_before: pause.map(|pause| now + pause),
         outcome: retry.outcome,
         needs_new_epoch: retry.needs_new_epoch,
+        is_move: retry.is_move,
         reason: retry.failure.reason(),
     }
 }
 
+/// Whether nothing is left of `retries`. A leader that moved is no fault of the batch, however often it moves; but
+/// who wants no retries wants nothing sent twice.
+fn is_used_up(retry: &Retry, attempt: &Attempt<'_>, policy: &Policy) -> bool {
+    if retry.is_move {
+        return policy.retries == 0;
+    }
+    attempt.attempts.saturating_sub(attempt.moves) > policy.retries
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::response::{Reply, judge};
+    use super::super::response::{Reply, judge, judge_lost};
     use super::*;
+    use crate::connection::{CallError, ConnectionError, ConnectionErrorKind, Sent};
     use crate::delivery::BatchResult;
 
     const POLICY: Policy =
         Policy { retries: 2, backoff: Duration::from_millis(100), backoff_max: Duration::from_secs(1) };
 
-    fn decide_code(code: i16, attempts: u32, outcome: Outcome) -> (Instant, Verdict) {
-        decide_by_chance(code, attempts, outcome, 0.5)
+    fn decide_code(code: i16, attempts: u32, outcome: Outcome) -> Verdict {
+        decide_by_chance(code, attempts, outcome, 0.5).1
     }
 
     fn decide_by_chance(code: i16, attempts: u32, outcome: Outcome, random: f64) -> (Instant, Verdict) {
         let (topic, now) = ("t".into(), Instant::now());
-        let attempt = Attempt { topic: &topic, partition: 1, attempts, outcome };
-        let reply = Reply { code, base_offset: -1, ..Reply::default() };
-        (now, decide(judge(&reply, true), &attempt, &POLICY, now, random))
+        let attempt = Attempt { topic: &topic, partition: 1, attempts, moves: 0, outcome };
+        (now, decide(judged(code), &attempt, &POLICY, now, random))
+    }
+
+    fn judged(code: i16) -> Action {
+        judge(&Reply { code, base_offset: -1, ..Reply::default() }, true)
+    }
+
+    /// Whether so many attempts, of which so many found the leader moved, are followed by another.
+    fn is_tried_again(action: Action, attempts: u32, moves: u32, retries: u32) -> bool {
+        let topic = "t".into();
+        let attempt = Attempt { topic: &topic, partition: 1, attempts, moves, outcome: Outcome::NotWritten };
+        match decide(action, &attempt, &Policy { retries, ..POLICY }, Instant::now(), 0.5) {
+            Verdict::Retry { .. } => true,
+            Verdict::Fail(_) => false,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The codes that tell of a move.
+    const MOVES: [i16; 5] = [5, 6, 9, 74, 75];
+
+    #[test]
+    fn a_leader_that_moved_does_not_count_however_often_it_moves() {
+        for code in MOVES {
+            assert!(is_tried_again(judged(code), 1, 0, 1), "{code}: the first");
+            assert!(is_tried_again(judged(code), 1000, 999, 1), "{code}: the thousandth in a row");
+            assert!(is_tried_again(judged(code), 3, 1, 1), "{code}: after the one retry");
+            assert!(!is_tried_again(judged(code), 1, 0, 0), "{code}: no retries wanted");
+        }
+    }
+
+    #[test]
+    fn whatever_else_happened_counts_beside_moves() {
+        let lost = || {
+            let address = "broker:1".into();
+            let error = ConnectionError { address, kind: ConnectionErrorKind::Closed };
+            judge_lost(&CallError { error, sent: Sent::Maybe })
+        };
+        let others = (-1..200).filter(|code| !MOVES.contains(code)).map(|code| (code, judged(code)));
+        let retried: Vec<_> =
+            others.chain([(-2, lost())]).filter(|(_, action)| matches!(action, Action::Retry(_))).collect();
+        assert!(retried.len() > 20, "{retried:?}");
+        for (code, action) in retried {
+            let again = |attempts, moves, retries| is_tried_again(action.clone(), attempts, moves, retries);
+            assert!(again(2, 0, 2) && !again(3, 0, 2), "{code}: two retries, no move");
+            assert!(again(7, 5, 2) && !again(8, 5, 2), "{code}: two retries beside five moves");
+            assert!(!again(1, 0, 0), "{code}: no retries wanted");
+        }
     }
 
     #[test]
@@ -102,9 +161,9 @@ mod tests {
     fn used_up_retries_fail_with_the_last_reason_and_what_may_have_happened() {
         use Outcome::{NotWritten, Unknown, Written};
         for (code, before, outcome) in
-            [(6, NotWritten, NotWritten), (6, Unknown, Unknown), (7, NotWritten, Unknown), (20, Unknown, Written)]
+            [(3, NotWritten, NotWritten), (3, Unknown, Unknown), (7, NotWritten, Unknown), (20, Unknown, Written)]
         {
-            let (_, verdict) = decide_code(code, 3, before);
+            let verdict = decide_code(code, 3, before);
 
             let Verdict::Fail(BatchResult::Failed(error)) = verdict else { panic!("{verdict:?}") };
             assert_eq!(error.outcome(), outcome, "{error}");
@@ -114,9 +173,9 @@ mod tests {
 
     #[test]
     fn a_batch_that_may_be_written_is_not_split() {
-        assert!(matches!(decide_code(10, 1, Outcome::NotWritten).1, Verdict::Split { .. }));
+        assert!(matches!(decide_code(10, 1, Outcome::NotWritten), Verdict::Split { .. }));
         for before in [Outcome::Unknown, Outcome::Written] {
-            let (_, verdict) = decide_code(10, 2, before);
+            let verdict = decide_code(10, 2, before);
 
             let Verdict::Fail(BatchResult::Failed(error)) = verdict else { panic!("{verdict:?}") };
             assert_eq!(error.outcome(), before);

@@ -17,6 +17,11 @@ impl Queue {
         self.entries.iter().find(|entry| entry.id == id).map_or(0, |entry| entry.attempts)
     }
 
+    /// How many of these attempts found that the leader had moved.
+    pub(crate) fn moves(&self, id: u64) -> u32 {
+        self.entries.iter().find(|entry| entry.id == id).map_or(0, |entry| entry.moves)
+    }
+
     /// Whether the batch's records still wait for their answer: it has not expired in flight.
     pub(crate) fn is_awaited(&self, id: u64) -> bool {
         self.entries.iter().any(|entry| entry.id == id && !entry.is_settled)
@@ -36,7 +41,7 @@ impl Queue {
                 self.leave_gap(&entry, entry.outcome.or(outcome));
                 None
             }
-            Verdict::Retry { not_before, outcome, needs_new_epoch, reason } => {
+            Verdict::Retry { not_before, outcome, needs_new_epoch, is_move, reason } => {
                 // Later batches fail because of the earlier one; only the oldest shows what the broker lacks.
                 self.needs_new_epoch |= needs_new_epoch && index == 0;
                 let entry = &mut self.entries[index];
@@ -44,6 +49,7 @@ impl Queue {
                 let not_before = not_before.filter(|_| entry.leader_epoch >= self.leader_epoch);
                 entry.state = State::Waiting { not_before };
                 entry.outcome = entry.outcome.or(outcome);
+                entry.moves += u32::from(is_move);
                 entry.last_failure = Some(reason);
                 None
             }
@@ -111,6 +117,7 @@ impl Queue {
             state: entry.state,
             stamp: entry.stamp.map(|stamp| Stamp { sequence: after_left(stamp), ..stamp }),
             attempts,
+            moves: entry.moves,
             leader_epoch: entry.leader_epoch,
             was_sent: entry.was_sent,
             outcome: entry.outcome,

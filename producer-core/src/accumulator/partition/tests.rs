@@ -89,7 +89,8 @@ impl Case {
     }
 
     fn retry_after(&mut self, entry: u64, needs_new_epoch: bool, outcome: Outcome) {
-        let verdict = Verdict::Retry { not_before: None, outcome, needs_new_epoch, reason: "refused".into() };
+        let reason = "refused".into();
+        let verdict = Verdict::Retry { not_before: None, outcome, needs_new_epoch, is_move: false, reason };
         assert!(self.queue.settle(entry, verdict, &RULES, Instant::now()).is_none());
     }
 
@@ -200,8 +201,13 @@ fn a_retry_keeps_its_pause() {
     case.seal(1);
     let (entry, _, _) = case.take(FIRST, 0).unwrap();
     let not_before = Some(case.at(100));
-    let verdict =
-        Verdict::Retry { not_before, outcome: Outcome::NotWritten, needs_new_epoch: false, reason: "refused".into() };
+    let verdict = Verdict::Retry {
+        not_before,
+        outcome: Outcome::NotWritten,
+        needs_new_epoch: false,
+        is_move: false,
+        reason: "refused".into(),
+    };
     case.queue.settle(entry, verdict, &RULES, Instant::now());
 
     assert_eq!(case.readiness(99), Readiness::Wait(not_before));
@@ -218,8 +224,13 @@ fn a_leader_of_a_newer_epoch_is_not_waited_for() {
             case.queue.led_since(epoch);
         }
         let not_before = Some(case.at(100));
-        let verdict =
-            Verdict::Retry { not_before, outcome: Outcome::NotWritten, needs_new_epoch: false, reason: "moved".into() };
+        let verdict = Verdict::Retry {
+            not_before,
+            outcome: Outcome::NotWritten,
+            needs_new_epoch: false,
+            is_move: true,
+            reason: "moved".into(),
+        };
         case.queue.settle(entry, verdict, &RULES, Instant::now());
         if !learned_first {
             case.queue.led_since(epoch);
@@ -417,6 +428,29 @@ fn halves_of_a_batch_take_its_place_its_sequences_and_its_memory() {
         assert_eq!(case.take(FIRST, 0), Some(sent[1]), "the next batch has its own sequence still");
         case.acknowledge(sent[1].0);
         assert_eq!(case.budget.available(), 1 << 20);
+    }
+}
+
+#[test]
+fn halves_of_a_batch_have_its_attempts_but_for_the_refusal_and_its_moves() {
+    let mut case = Case::new().past_the_first();
+    case.seal(8);
+    for is_move in [true, false] {
+        let (entry, ..) = case.take(FIRST, 0).unwrap();
+        let reason = "refused".into();
+        let (outcome, needs_new_epoch) = (Outcome::NotWritten, false);
+        let verdict = Verdict::Retry { not_before: None, outcome, needs_new_epoch, is_move, reason };
+        assert!(case.queue.settle(entry, verdict, &RULES, Instant::now()).is_none());
+    }
+    let (whole, ..) = case.take(FIRST, 0).unwrap();
+    assert_eq!((case.queue.attempts(whole), case.queue.moves(whole)), (3, 1));
+
+    assert!(case.refuse_size(whole).is_none());
+
+    for _ in 0..2 {
+        let (half, ..) = case.take(FIRST, 0).unwrap();
+        assert_eq!((case.queue.attempts(half), case.queue.moves(half)), (3, 1), "it is on its way itself now");
+        case.acknowledge(half);
     }
 }
 
