@@ -177,7 +177,8 @@ pub enum ProduceError {
         /// What is known of the record.
         outcome: Outcome,
     },
-    /// The broker refused the batch because of other records in it (KIP-467); send this one again.
+    /// The broker refused the batch because of other records in it (KIP-467). Send this one again, if `outcome` says that
+    /// no attempt before may have written it.
     #[error("`{topic}` partition {partition} refused another record of the same batch: {name} ({code})")]
     BatchMateRefused {
         /// Topic.
@@ -188,6 +189,8 @@ pub enum ProduceError {
         code: i16,
         /// Kafka's name for it.
         name: &'static str,
+        /// What is known of the record.
+        outcome: Outcome,
     },
     /// The connection to the broker failed and retries are used up.
     #[error("`{topic}` partition {partition} could not be reached")]
@@ -244,6 +247,7 @@ impl ProduceError {
             | Self::PartitionGone { outcome, .. }
             | Self::Expired { outcome, .. }
             | Self::Broker { outcome, .. }
+            | Self::BatchMateRefused { outcome, .. }
             | Self::Connection { outcome, .. } => *outcome,
             _ => Outcome::NotWritten,
         }

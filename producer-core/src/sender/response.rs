@@ -199,7 +199,7 @@ impl Failure {
                     return BatchResult::Failed(refused(message));
                 }
                 let named = |(index, own): (u32, Option<Arc<str>>)| (index, refused(own.or_else(|| message.clone())));
-                let others = ProduceError::BatchMateRefused { topic: topic.clone(), partition, code, name };
+                let others = ProduceError::BatchMateRefused { topic: topic.clone(), partition, code, name, outcome };
                 BatchResult::Refused { records: records.into_iter().map(named).collect(), others }
             }
         }
@@ -321,13 +321,17 @@ mod tests {
     fn only_named_records_get_their_reason() {
         let reply = Reply { record_errors: vec![(2, Some("no key".into()))], ..reply(87) };
         let Action::Fail { failure, outcome } = judge(&reply, true) else { panic!("87 fails") };
+        assert_eq!(outcome, Outcome::NotWritten);
 
-        let BatchResult::Refused { records, others } = failure.into_result(&"t".into(), 0, outcome, false) else {
-            panic!("records are named")
-        };
+        for known in [Outcome::NotWritten, Outcome::Unknown] {
+            let BatchResult::Refused { records, others } = failure.clone().into_result(&"t".into(), 0, known, false)
+            else {
+                panic!("records are named")
+            };
 
-        assert_eq!(records[0].0, 2);
-        assert!(records[0].1.to_string().contains("no key"), "{}", records[0].1);
-        assert!(others.is_retriable() && others.outcome() == Outcome::NotWritten);
+            assert_eq!((records[0].0, records[0].1.outcome()), (2, known));
+            assert!(records[0].1.to_string().contains("no key"), "{}", records[0].1);
+            assert!(others.is_retriable() && others.outcome() == known);
+        }
     }
 }

@@ -69,7 +69,8 @@ impl Queue {
 
     fn give_up(&mut self, index: usize, result: BatchResult) -> Option<Settled> {
         let entry = self.entries.remove(index)?;
-        self.leave_gap(&entry, result.outcome());
+        // Whatever the last answer says of the last attempt, one before it may have written the batch.
+        self.leave_gap(&entry, entry.outcome.or(result.outcome()));
         entry.into_settled(result)
     }
 

@@ -408,6 +408,27 @@ fn after_an_unknown_end_with_nothing_to_tell_a_new_epoch_begins() {
 }
 
 #[test]
+fn a_refusal_does_not_free_the_sequences_of_an_attempt_that_may_have_written_them() {
+    for (before, is_free) in [(Outcome::NotWritten, true), (Outcome::Unknown, false), (Outcome::Written, false)] {
+        let mut case = Case::new().past_the_first();
+        case.seal(5);
+        let (entry, _, sequence) = case.take(FIRST, 0).unwrap();
+        case.retry_after(entry, false, before);
+        assert!(case.take(FIRST, 0).is_some());
+
+        let refused = Verdict::Fail(BatchResult::Failed(error(Outcome::NotWritten)));
+        assert!(case.queue.settle(entry, refused, &RULES, Instant::now()).is_some());
+        case.seal(5);
+
+        match case.queue.take(case.start, &RULES, Some(FIRST), ROOM) {
+            Take::Batch { .. } if is_free => assert_eq!(case.queue.next_sequence, sequence + 5),
+            Take::NewEpoch(Some(FIRST)) => assert!(!is_free, "{before:?}"),
+            other => panic!("{before:?}: {other:?}"),
+        }
+    }
+}
+
+#[test]
 fn halves_of_a_batch_take_its_place_its_sequences_and_its_memory() {
     for first in first_sequences() {
         let mut case = Case::new().with_next_sequence(first);

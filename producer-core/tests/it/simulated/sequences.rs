@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use producer_core::Outcome;
 use producer_core::testing::{FakeBroker, FaultAction};
+use producer_core::{Outcome, ProduceError};
 use tokio::time::Instant;
 
 use super::support::{Records, TOPIC, answered, cluster, landed, ms, numbers, produce, producer, send, to, warm};
@@ -199,6 +199,29 @@ async fn a_batch_refused_for_good_does_not_hold_those_behind_it() {
         (1..).zip(&answers).filter(|(_, answer)| answer.is_ok()).map(|(number, _)| number).collect();
     assert!(delivered.len() > 50 && delivered.len() < 99, "{}", delivered.len());
     assert_eq!(numbers(&broker, 0), [0].into_iter().chain(delivered).collect::<Vec<_>>());
+}
+
+/// A broker may judge records before sequences, by rules that depend on the time, so it may refuse records that it has.
+#[tokio::test(start_paused = true)]
+async fn a_batch_refused_for_a_record_may_be_written_by_an_attempt_before() {
+    let broker = cluster(1, 1);
+    let producer = producer(&broker, |_| {});
+    warm(&broker, &producer, 1).await;
+    broker.inject(produce(FaultAction::DropAfterApplying));
+    let message = "too old by now".to_owned();
+    broker.inject(produce(FaultAction::RefuseRecord { code: 32, index: 1, message }).skip(1));
+
+    let answers = answered(send(&producer, 0, 1..4).await).await;
+    landed(send(&producer, 0, 4..7).await).await;
+
+    for (number, answer) in (1..).zip(answers) {
+        let error = answer.unwrap_err();
+        assert_eq!(error.outcome(), Outcome::Unknown, "{number}: {error}");
+        assert_eq!(matches!(error, ProduceError::BatchMateRefused { .. }), number != 2, "{number}: {error}");
+    }
+    // With the sequences of the first batch the second, as long, would pass for it, and be acknowledged unwritten.
+    assert_eq!(numbers(&broker, 0), (0..7).collect::<Vec<_>>());
+    assert_eq!(epochs(&broker, 0), [0, 0, 1]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -218,6 +218,7 @@ impl Run {
         // Nothing of what these meet is written.
         let mut actions = vec![
             FaultAction::Error(self.rng.choice(codes).unwrap_or(6)),
+            FaultAction::RefuseRecord { code: 87, index: self.rng.i32(0..20), message: "refused".to_owned() },
             FaultAction::DropBeforeApplying,
             FaultAction::HalfOpen,
             FaultAction::Throttle(Duration::from_millis(self.rng.u64(1..4000))),
