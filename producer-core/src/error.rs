@@ -210,6 +210,8 @@ pub enum ProduceError {
     Fatal {
         /// Why, and what to do.
         reason: Arc<str>,
+        /// What is known of the record: it may have been on its way.
+        outcome: Outcome,
     },
 }
 
@@ -248,8 +250,20 @@ impl ProduceError {
             | Self::Expired { outcome, .. }
             | Self::Broker { outcome, .. }
             | Self::BatchMateRefused { outcome, .. }
-            | Self::Connection { outcome, .. } => *outcome,
-            _ => Outcome::NotWritten,
+            | Self::Connection { outcome, .. }
+            | Self::Fatal { outcome, .. } => *outcome,
+            // `send` answers these, or the records never left.
+            Self::Closed
+            | Self::WouldDeadlock
+            | Self::WouldWait { .. }
+            | Self::Serialize { .. }
+            | Self::SerializerNotReady { .. }
+            | Self::TopicUnknown { .. }
+            | Self::InvalidTopic { .. }
+            | Self::InvalidPartition { .. }
+            | Self::InvalidTimestamp { .. }
+            | Self::RecordTooLarge { .. }
+            | Self::BufferFull { .. } => Outcome::NotWritten,
         }
     }
 }

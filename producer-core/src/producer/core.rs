@@ -176,7 +176,7 @@ impl Core {
 
     pub(super) fn check_open(&self) -> Result<(), ProduceError> {
         if let Some(fatal) = self.context.fatal() {
-            return Err(fatal.clone());
+            return Err(fatal);
         }
         if self.is_closed.load(Ordering::Acquire) { Err(ProduceError::Closed) } else { Ok(()) }
     }

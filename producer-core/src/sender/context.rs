@@ -31,7 +31,8 @@ pub(crate) struct Context {
     pub(super) batches_bytes_max: usize,
     pub(super) in_flight_max: usize,
     pub(super) policy: Policy,
-    fatal: OnceLock<ProduceError>,
+    /// Why the producer cannot go on.
+    fatal: OnceLock<Arc<str>>,
 }
 
 impl std::fmt::Debug for Context {
@@ -69,9 +70,10 @@ impl Context {
         }
     }
 
-    /// Why the producer cannot go on, if so.
-    pub(crate) fn fatal(&self) -> Option<&ProduceError> {
-        self.fatal.get()
+    /// What a send is answered when the producer cannot go on.
+    pub(crate) fn fatal(&self) -> Option<ProduceError> {
+        let reason = self.fatal.get()?.clone();
+        Some(ProduceError::Fatal { reason, outcome: Outcome::NotWritten })
     }
 
     /// Gives a batch's records their answer and its memory back.
@@ -93,14 +95,13 @@ impl Context {
 
     /// Ends the producer: everything on its way fails, and every later send.
     pub(super) fn fail(&self, reason: &Arc<str>) {
-        let error = ProduceError::Fatal { reason: reason.clone() };
-        if self.fatal.set(error.clone()).is_err() {
+        if self.fatal.set(reason.clone()).is_err() {
             // Closing again would wake the senders again, for ever.
             return;
         }
         tracing::error!(reason = &**reason, "the producer cannot go on: {reason}");
         self.accumulator.close();
-        self.abort(|_, _, _| error.clone());
+        self.abort(|_, _, outcome| ProduceError::Fatal { reason: reason.clone(), outcome });
     }
 
     /// Fails everything on its way; answers how many batches that were.

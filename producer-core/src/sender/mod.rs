@@ -463,7 +463,7 @@ impl Sender {
             }
             Err(_) => metrics.request_lost(),
         }
-        let mut hints = Vec::new();
+        let (mut hints, mut fatal) = (Vec::new(), None);
         for batch in &batches {
             let action = match &replies {
                 Ok(None) => Action::Done { base_offset: None, append_time: None },
@@ -474,7 +474,14 @@ impl Sender {
                 Acks::None => unacknowledged(action, batch, route),
                 Acks::Leader | Acks::All => action,
             };
+            if let Action::Fatal { reason, .. } = &action {
+                fatal = Some(reason.clone());
+            }
             self.act(batch, action);
+        }
+        // Only now, so that what the reply says of the other batches counts.
+        if let Some(reason) = fatal {
+            self.context.fail(&reason);
         }
         if let Some(pause) = throttle {
             // An answer to an earlier request may name a longer one.
@@ -506,9 +513,6 @@ impl Sender {
     }
 
     fn act(&self, batch: &InFlight, action: Action) {
-        if let Action::Fatal(reason) = &action {
-            self.context.fail(reason);
-        }
         if let Action::Retry(retry) = &action
             && retry.metadata == MetadataUse::Refresh
         {

@@ -112,8 +112,8 @@ pub(crate) enum Action {
     Split(Failure),
     /// Give the batch up.
     Fail { failure: Failure, outcome: Outcome },
-    /// Give the producer up.
-    Fatal(Arc<str>),
+    /// Give the producer up. The outcome is that of this attempt.
+    Fatal { reason: Arc<str>, outcome: Outcome },
 }
 
 /// How to try again.
@@ -238,22 +238,24 @@ pub(crate) fn judge(reply: &Reply, is_idempotent: bool) -> Action {
         Treatment::NewEpoch => fail(Outcome::NotWritten),
         Treatment::Split => Action::Split(Failure::of(reply)),
         Treatment::Refuse(outcome) => fail(outcome),
-        Treatment::Fatal(advice) => {
-            Action::Fatal(format!("{} ({}): {advice}", error_code::name(reply.code), reply.code).into())
-        }
+        Treatment::Fatal(advice) => Action::Fatal {
+            reason: format!("{} ({}): {advice}", error_code::name(reply.code), reply.code).into(),
+            outcome: Outcome::NotWritten,
+        },
     }
 }
 
 /// Judges a call without a reply.
 pub(crate) fn judge_lost(lost: &CallError) -> Action {
+    let outcome = if lost.sent == Sent::Maybe { Outcome::Unknown } else { Outcome::NotWritten };
     if matches!(lost.error.kind, ConnectionErrorKind::UnsupportedVersion { .. }) {
-        return Action::Fatal(lost.error.to_string().into());
+        return Action::Fatal { reason: lost.error.to_string().into(), outcome };
     }
     Action::Retry(Retry {
         failure: Failure::Connection(lost.error.clone()),
         pause: Pause::Backoff,
         metadata: MetadataUse::Refresh,
-        outcome: if lost.sent == Sent::Maybe { Outcome::Unknown } else { Outcome::NotWritten },
+        outcome,
         needs_new_epoch: false,
         is_move: false,
     })
@@ -305,7 +307,7 @@ mod tests {
 
     #[test]
     fn the_end_of_a_producer_says_what_to_do() {
-        let Action::Fatal(reason) = judge(&reply(31), true) else { panic!() };
+        let Action::Fatal { reason, outcome: Outcome::NotWritten } = judge(&reply(31), true) else { panic!() };
 
         assert_eq!(&*reason, "CLUSTER_AUTHORIZATION_FAILED (31): grant this client IdempotentWrite on the cluster");
     }

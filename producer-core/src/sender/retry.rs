@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::response::{Action, Pause, Retry};
 use crate::accumulator::partition::Verdict;
 use crate::backoff;
+use crate::delivery::BatchResult;
 use crate::error::{Outcome, ProduceError};
 
 /// The settings about retries.
@@ -36,7 +37,9 @@ pub(crate) struct Attempt<'a> {
 pub(crate) fn decide(action: Action, attempt: &Attempt<'_>, policy: &Policy, now: Instant, random: f64) -> Verdict {
     match action {
         Action::Done { base_offset, append_time } => Verdict::Done { base_offset, append_time },
-        Action::Fatal(reason) => Verdict::Fail(crate::delivery::BatchResult::Failed(ProduceError::Fatal { reason })),
+        Action::Fatal { reason, outcome } => {
+            Verdict::Fail(BatchResult::Failed(ProduceError::Fatal { reason, outcome: attempt.outcome.or(outcome) }))
+        }
         Action::Fail { failure, outcome } => {
             Verdict::Fail(failure.into_result(attempt.topic, attempt.partition, attempt.outcome.or(outcome), false))
         }
@@ -85,7 +88,6 @@ mod tests {
     use super::super::response::{Reply, judge, judge_lost};
     use super::*;
     use crate::connection::{CallError, ConnectionError, ConnectionErrorKind, Sent};
-    use crate::delivery::BatchResult;
 
     const POLICY: Policy =
         Policy { retries: 2, backoff: Duration::from_millis(100), backoff_max: Duration::from_secs(1) };

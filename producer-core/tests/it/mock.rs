@@ -63,7 +63,7 @@ async fn a_manual_mock_settles_records_in_order_as_the_test_says() {
 async fn sends_can_be_refused_and_a_closed_mock_refuses_all() {
     let mock = Mock::manual(StringSerializer, StringSerializer).unwrap();
     let producer = mock.producer();
-    mock.refuse_send(ProduceError::Fatal { reason: "scripted".into() });
+    mock.refuse_send(ProduceError::Fatal { reason: "scripted".into(), outcome: Outcome::NotWritten });
 
     let refused = producer.send(record("a", "1")).await.unwrap_err();
     let beyond = producer.send(record("a", "1").partition(3)).await.unwrap_err();

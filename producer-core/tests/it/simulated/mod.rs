@@ -3,6 +3,7 @@
 mod broker_faults;
 mod chaos;
 mod fairness;
+mod fatal;
 mod leader_moves;
 mod memory;
 mod metadata;
