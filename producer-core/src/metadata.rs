@@ -82,6 +82,8 @@ pub(crate) struct TopicState {
 #[derive(Debug, Clone)]
 pub(crate) struct LeaderHint {
     pub(crate) topic: Arc<str>,
+    /// The topic that the request was for; all zeros if it was asked by name alone.
+    pub(crate) topic_id: [u8; 16],
     pub(crate) leadership: Leadership,
     pub(crate) endpoint: Option<Endpoint>,
 }
@@ -289,6 +291,10 @@ impl Metadata {
                 is_news |= before.as_ref() != Some(endpoint);
             }
             let Some(topic) = cluster.topics.get_mut(&hint.topic) else { continue };
+            // A late answer about a topic that was made again since: the epochs of the new one start from 0.
+            if topic.id != hint.topic_id {
+                continue;
+            }
             let known = topic.partitions.get(hint.leadership.partition as usize);
             if known.is_some_and(|known| known.leader_epoch < hint.leadership.leader_epoch) {
                 Arc::make_mut(topic).partitions[hint.leadership.partition as usize] = hint.leadership;

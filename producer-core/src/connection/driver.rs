@@ -27,11 +27,13 @@ pub(super) struct Outgoing {
 }
 
 /// Who waits for the answer.
+#[derive(Debug)]
 pub(super) struct ReplyTo {
     pub(super) answer: Answer,
     pub(super) sender: oneshot::Sender<Result<Bytes, CallError>>,
 }
 
+#[derive(Debug)]
 struct Pending {
     correlation_id: i32,
     deadline: Instant,
@@ -52,30 +54,61 @@ impl Failure {
     }
 }
 
-/// Requests written, oldest first, and who waits for them.
-struct InFlight {
-    pending: Mutex<VecDeque<Pending>>,
+/// Requests written, and who waits for them.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    requests: Mutex<Requests>,
     places: Semaphore,
     changed: Notify,
 }
 
+#[derive(Debug, Default)]
+struct Requests {
+    /// Oldest first.
+    pending: VecDeque<Pending>,
+    /// Until then the broker reads nothing.
+    muted_until: Option<Instant>,
+}
+
 impl InFlight {
+    fn new(max: usize) -> Self {
+        Self { requests: Mutex::default(), places: Semaphore::new(max.max(1)), changed: Notify::new() }
+    }
+
+    /// The broker reads nothing for this long (KIP-219): what is on its way to it is given so much more time.
+    pub(super) fn mute(&self, pause: Duration) {
+        let mut requests = self.lock();
+        requests.muted_until = requests.muted_until.max(Some(Instant::now() + pause));
+        for pending in &mut requests.pending {
+            pending.deadline += pause;
+        }
+    }
+
+    pub(super) fn muted_until(&self) -> Option<Instant> {
+        self.lock().muted_until
+    }
+
     fn is_empty(&self) -> bool {
-        self.lock().is_empty()
+        self.lock().pending.is_empty()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Pending>> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Requests> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, pending: Pending) {
-        self.lock().push_back(pending);
+    /// A request that is to be answered within `timeout`, a pause of the broker not counted.
+    fn push(&self, correlation_id: i32, timeout: Duration, reply: ReplyTo) {
+        let mut requests = self.lock();
+        let now = Instant::now();
+        let deadline = requests.muted_until.map_or(now, |until| until.max(now)) + timeout;
+        requests.pending.push_back(Pending { correlation_id, deadline, reply });
+        drop(requests);
         self.changed.notify_one();
     }
 
     /// Takes the oldest if it is this one; replies come in order.
     fn take(&self, correlation_id: i32) -> Option<Pending> {
-        let mut pending = self.lock();
+        let pending = &mut self.lock().pending;
         match pending.front() {
             Some(front) if front.correlation_id == correlation_id => pending.pop_front(),
             _ => None,
@@ -84,7 +117,7 @@ impl InFlight {
 
     /// The earliest deadline: that of the oldest, since all have the same timeout.
     fn deadline(&self) -> Option<Instant> {
-        self.lock().front().map(|pending| pending.deadline)
+        self.lock().pending.front().map(|pending| pending.deadline)
     }
 }
 
@@ -98,12 +131,12 @@ pub(super) struct Driver {
 
 impl Driver {
     pub(super) fn new(address: Arc<str>, options: ConnectionOptions, queue: mpsc::Receiver<Outgoing>) -> Self {
-        let in_flight = InFlight {
-            pending: Mutex::default(),
-            places: Semaphore::new(options.in_flight_max.max(1)),
-            changed: Notify::new(),
-        };
-        Self { address, options, queue, in_flight: Arc::new(in_flight), failure: Failure::default() }
+        let in_flight = Arc::new(InFlight::new(options.in_flight_max));
+        Self { address, options, queue, in_flight, failure: Failure::default() }
+    }
+
+    pub(super) fn in_flight(&self) -> Arc<InFlight> {
+        self.in_flight.clone()
     }
 
     pub(super) fn failure(&self) -> Failure {
@@ -137,9 +170,8 @@ impl Driver {
             correlation_id = correlation_id.wrapping_add(1) & i32::MAX;
             let chunks = frame(&request, correlation_id, &self.options.client_id);
             let answer = request.reply.answer;
-            let deadline = Instant::now() + self.options.request_timeout;
             // Before the first byte: from here on the broker may have seen it.
-            in_flight.push(Pending { correlation_id, deadline, reply: request.reply });
+            in_flight.push(correlation_id, self.options.request_timeout, request.reply);
             place.forget();
 
             if let Err(error) = write_all(&mut writer, chunks).await {
@@ -167,7 +199,7 @@ impl Driver {
 
     /// Ends a request that the broker will not answer. Those before it may still wait, so it need not be the oldest.
     fn answer_unreplied(&self, correlation_id: i32) {
-        let mut pending = self.in_flight.lock();
+        let pending = &mut self.in_flight.lock().pending;
         let place = pending.iter().rposition(|pending| pending.correlation_id == correlation_id);
         if let Some(written) = place.and_then(|index| pending.remove(index)) {
             self.in_flight.places.add_permits(1);
@@ -186,7 +218,7 @@ struct Poison {
 impl Poison {
     fn because(&self, kind: ConnectionErrorKind) {
         let _ = self.failure.0.set(kind);
-        let waiting = std::mem::take(&mut *self.in_flight.lock());
+        let waiting = std::mem::take(&mut self.in_flight.lock().pending);
         for pending in waiting {
             let error = ConnectionError { address: self.address.clone(), kind: self.failure.kind() };
             let _ = pending.reply.sender.send(Err(CallError { error, sent: Sent::Maybe }));

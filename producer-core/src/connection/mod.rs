@@ -20,6 +20,7 @@ use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 use kafka_protocol::protocol::{Decodable, HeaderVersion, Request, VersionRange};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 pub(crate) use self::pool::{Pool, ReconnectBackoff};
 #[allow(unused_imports, reason = "used by the optional reader and admin calls")]
@@ -168,6 +169,7 @@ pub(crate) struct Connection {
     requests: mpsc::Sender<Outgoing>,
     versions: Arc<BrokerVersions>,
     failure: driver::Failure,
+    in_flight: Arc<driver::InFlight>,
 }
 
 impl Connection {
@@ -198,9 +200,9 @@ impl Connection {
     fn over(stream: Box<dyn Stream>, address: Arc<str>, options: &ConnectionOptions) -> Self {
         let (requests, queue) = mpsc::channel(QUEUED_REQUESTS_MAX);
         let driver = Driver::new(address.clone(), options.clone(), queue);
-        let failure = driver.failure();
+        let (failure, in_flight) = (driver.failure(), driver.in_flight());
         tokio::spawn(driver.run(stream));
-        Self { address, requests, versions: Arc::default(), failure }
+        Self { address, requests, versions: Arc::default(), failure, in_flight }
     }
 
     async fn learn_versions(&self) -> Result<BrokerVersions, ConnectionError> {
@@ -284,6 +286,16 @@ impl Connection {
     /// A reply that came but is of no use.
     pub(crate) fn broken(&self, what: &str) -> CallError {
         CallError { error: self.error(ConnectionErrorKind::Protocol(what.to_owned())), sent: Sent::Maybe }
+    }
+
+    /// The broker has said that it reads nothing for this long: no request's time runs meanwhile.
+    pub(crate) fn mute(&self, pause: Duration) {
+        self.in_flight.mute(pause);
+    }
+
+    /// Until when the broker reads nothing, as far as it has said.
+    pub(crate) fn muted_until(&self) -> Option<Instant> {
+        self.in_flight.muted_until()
     }
 
     /// Whether the connection still works, as far as is known.

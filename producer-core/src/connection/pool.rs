@@ -51,7 +51,12 @@ impl Place {
 
 impl Place {
     fn is_muted(&self, now: Instant) -> bool {
-        self.muted_until.is_some_and(|until| now < until)
+        self.muted_until().is_some_and(|until| now < until)
+    }
+
+    /// The end of the longest pause, asked for in answers to whomever.
+    fn muted_until(&self) -> Option<Instant> {
+        self.muted_until.max(self.connection.as_ref().and_then(Connection::muted_until))
     }
 }
 
@@ -115,7 +120,11 @@ impl Pool {
         let Some(pause) = u64::try_from(throttle_ms).ok().filter(|pause| *pause > 0) else { return };
         let place = self.place(endpoint);
         let mut place = place.lock().await;
-        place.muted_until = place.muted_until.max(Some(Instant::now() + Duration::from_millis(pause)));
+        let pause = Duration::from_millis(pause);
+        place.muted_until = place.muted_until.max(Some(Instant::now() + pause));
+        if let Some(connection) = &place.connection {
+            connection.mute(pause);
+        }
     }
 
     /// Whether a broker is to be left alone; others are asked rather.
@@ -134,7 +143,7 @@ impl Pool {
 
     /// Waits until a broker may be asked again.
     pub(crate) async fn unmuted(&self, endpoint: &Endpoint) {
-        let muted_until = self.place(endpoint).lock().await.muted_until;
+        let muted_until = self.place(endpoint).lock().await.muted_until();
         if let Some(until) = muted_until {
             tokio::time::sleep_until(until).await;
         }

@@ -29,7 +29,8 @@ fn answer(topics: &[&'static str]) -> MetadataResponse {
 
 fn hint(topic: &str, leader: i32, leader_epoch: i32) -> LeaderHint {
     let leadership = Leadership { partition: 0, leader, leader_epoch };
-    LeaderHint { topic: topic.into(), leadership, endpoint: Some(Endpoint::new("b", 2)) }
+    let topic_id = Uuid::from_u128(topic.len() as u128).into_bytes();
+    LeaderHint { topic: topic.into(), topic_id, leadership, endpoint: Some(Endpoint::new("b", 2)) }
 }
 
 type Applied = Arc<Mutex<Vec<Vec<Arc<str>>>>>;

@@ -484,6 +484,7 @@ impl Sender {
             self.context.fail(&reason);
         }
         if let Some(pause) = throttle {
+            connection.mute(pause);
             // An answer to an earlier request may name a longer one.
             self.muted_until = self.muted_until.max(Some(now + pause));
         }

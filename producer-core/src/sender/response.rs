@@ -42,8 +42,9 @@ impl Replies {
             _ => *candidate.name.0 == **topic,
         })?;
         let own = of_topic.partition_responses.iter().find(|candidate| candidate.index == partition)?;
-        let hint = self.leader_hint(topic, own, known_epoch);
-        Some((Reply::of(own, hint.is_some()), hint))
+        let hint = self.leader_hint(topic, topic_id, own, known_epoch);
+        let names_leader = hint.as_ref().is_some_and(|hint| hint.endpoint.is_some());
+        Some((Reply::of(own, names_leader), hint))
     }
 
     /// How long the broker wants to be left alone (KIP-219).
@@ -52,7 +53,13 @@ impl Replies {
         Some(Duration::from_millis(throttle_ms))
     }
 
-    fn leader_hint(&self, topic: &Arc<str>, own: &PartitionProduceResponse, known_epoch: i32) -> Option<LeaderHint> {
+    fn leader_hint(
+        &self,
+        topic: &Arc<str>,
+        topic_id: [u8; 16],
+        own: &PartitionProduceResponse,
+        known_epoch: i32,
+    ) -> Option<LeaderHint> {
         let (leader, leader_epoch) = (own.current_leader.leader_id.0, own.current_leader.leader_epoch);
         // An old leader named again is no news, and to try it at once would be a busy loop.
         if own.error_code == 0 || leader < 0 || leader_epoch <= known_epoch {
@@ -61,6 +68,7 @@ impl Replies {
         let endpoint = self.decoded.node_endpoints.iter().find(|endpoint| endpoint.node_id.0 == leader);
         Some(LeaderHint {
             topic: topic.clone(),
+            topic_id,
             leadership: Leadership { partition: own.index, leader, leader_epoch },
             endpoint: endpoint.and_then(|found| Some(Endpoint::new(&found.host, u16::try_from(found.port).ok()?))),
         })
@@ -78,7 +86,7 @@ pub(crate) struct Reply {
     pub(crate) message: Option<Arc<str>>,
     /// Index and reason of each record at fault (KIP-467).
     pub(crate) record_errors: Vec<(u32, Option<Arc<str>>)>,
-    /// Whether the reply names a new leader (KIP-951).
+    /// Whether the reply names a new leader and where it is (KIP-951).
     pub(crate) names_leader: bool,
 }
 
@@ -222,6 +230,7 @@ pub(crate) fn judge(reply: &Reply, is_idempotent: bool) -> Action {
             base_offset: base_offset.filter(|_| reply.code == 0),
             append_time: (reply.log_append_time_ms >= 0).then_some(reply.log_append_time_ms),
         },
+        Treatment::Moved if reply.names_leader => retry(MetadataUse::Keep, Outcome::NotWritten, false),
         Treatment::Moved => retry(MetadataUse::Refresh, Outcome::NotWritten, false),
         Treatment::Refresh(outcome) => retry(MetadataUse::Refresh, outcome, false),
         // A broker that timed out on its replicas names the offset in its own log.
@@ -313,10 +322,12 @@ mod tests {
     }
 
     #[test]
-    fn a_named_leader_needs_no_pause() {
+    fn a_named_leader_needs_neither_pause_nor_metadata() {
         let reply = Reply { names_leader: true, ..reply(6) };
 
-        assert!(matches!(judge(&reply, true), Action::Retry(Retry { pause: Pause::None, .. })));
+        let Action::Retry(retry) = judge(&reply, true) else { panic!() };
+
+        assert!(matches!((retry.pause, retry.metadata), (Pause::None, MetadataUse::Keep)));
     }
 
     #[test]

@@ -18,7 +18,8 @@ pub enum FaultAction {
     Delay(Duration),
     /// Do what is asked at once, and wait before answering. Later requests on the same connection wait too.
     DelayAnswer(Duration),
-    /// Say in the answer that the client is to stay silent this long (`throttle_time_ms`).
+    /// Say in the answer that the client is to stay silent this long (`throttle_time_ms`), and read nothing of that
+    /// connection meanwhile.
     Throttle(Duration),
     /// Close the connection and change nothing.
     DropBeforeApplying,

@@ -213,7 +213,11 @@ async fn serve_requests(stream: &mut Box<dyn Stream>, shared: &Shared, node: i32
         let reply = answer_frame(shared, node, request).await?;
         shared.thawed(node).await;
         match reply {
-            Reply::Frame(bytes) => stream.write_all(&bytes).await?,
+            Reply::Frame { bytes, pause } => {
+                stream.write_all(&bytes).await?;
+                // Like a real broker, it reads nothing of who is throttled (KIP-219).
+                tokio::time::sleep(pause).await;
+            }
             Reply::Silence => {}
             Reply::Last(bytes) => return stream.write_all(&bytes).await,
             Reply::Close => return Ok(()),
@@ -224,7 +228,11 @@ async fn serve_requests(stream: &mut Box<dyn Stream>, shared: &Shared, node: i32
 
 /// What goes back over the socket.
 enum Reply {
-    Frame(Bytes),
+    /// These bytes, after which nothing is read for a while.
+    Frame {
+        bytes: Bytes,
+        pause: Duration,
+    },
     Silence,
     /// These bytes, then the connection is closed.
     Last(Bytes),
@@ -240,7 +248,8 @@ async fn answer_frame(shared: &Shared, node: i32, request: Bytes) -> io::Result<
     if !is_served && api == Api::ApiVersions {
         // A client that knows newer versions than the broker gets version 0, and tries again.
         let answer = api_versions::announce(shared, UNSUPPORTED_VERSION);
-        return wire::encode(api, 0, correlation_id, &answer).map(Reply::Frame);
+        let pause = Duration::ZERO;
+        return wire::encode(api, 0, correlation_id, &answer).map(|bytes| Reply::Frame { bytes, pause });
     }
     if !is_served {
         return Err(invalid(format!("`{api:?}` version {version} is not served")));
@@ -287,6 +296,6 @@ async fn serve<R: Served>(shared: &Shared, node: i32, api: Api, version: i16, by
     let frame = wire::encode(api, version, correlation_id, &body)?;
     Ok(match call.plan.ending {
         Ending::Tear(bytes) => Reply::Last(frame.slice(..bytes.min(frame.len()))),
-        _ => Reply::Frame(frame),
+        _ => Reply::Frame { bytes: frame, pause: call.plan.throttle },
     })
 }

@@ -44,11 +44,38 @@ async fn a_pause_that_a_broker_asks_for_is_kept_and_costs_no_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_is_not_cut_short_by_a_later_one() {
+async fn a_pause_costs_no_request_that_is_on_its_way_its_time() {
+    const IN_FLIGHT: i32 = 5;
+    let broker = cluster(1, IN_FLIGHT);
+    let producer = producer(&broker, |config| {
+        config.request_timeout = Duration::from_secs(1);
+        config.linger = Duration::ZERO;
+    });
+    warm(&broker, &producer, IN_FLIGHT).await;
+    let requests = broker.request_count(Api::Produce);
+    broker.inject(produce(FaultAction::Throttle(Duration::from_secs(3))).times(5));
+    // All are on their way before the first is answered; the broker reads each 3 s after the one before.
+    broker.freeze_node(1).unwrap();
+    let mut deliveries = Vec::new();
+    for partition in 0..IN_FLIGHT {
+        deliveries.extend(send(&producer, partition, [1]).await);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let before = Instant::now();
+    broker.thaw_node(1).unwrap();
+
+    landed(deliveries).await;
+
+    assert!((12_000..12_002).contains(&ms(before)), "{} ms", ms(before));
+    assert_eq!(broker.request_count(Api::Produce), requests + 5, "nothing was sent twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_pause_is_kept_where_several_requests_were_on_their_way() {
     let broker = cluster(1, 2);
     let producer = producer(&broker, |config| config.linger = Duration::ZERO);
     warm(&broker, &producer, 2).await;
-    for (partition, seconds) in [(0, 5), (1, 1)] {
+    for (partition, seconds) in [(0, 1), (1, 5)] {
         let pause = FaultAction::Throttle(Duration::from_secs(seconds));
         broker.inject(produce(pause).partition(TOPIC, partition));
     }
