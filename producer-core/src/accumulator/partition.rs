@@ -25,6 +25,7 @@ use super::size_bound::SizeBound;
 use crate::config::Compression;
 use crate::delivery::{BatchResult, Completion, Share};
 use crate::error::Outcome;
+use crate::node::NO_NODE;
 
 /// One partition of one topic; lives as long as the producer.
 #[derive(Debug)]
@@ -397,6 +398,13 @@ impl Queue {
 
     pub(crate) fn has_in_flight(&self) -> bool {
         self.entries.iter().any(|entry| matches!(entry.state, State::InFlight { .. }))
+    }
+
+    /// Whether something is on its way to this node though another one leads.
+    pub(crate) fn has_left(&self, node: i32) -> bool {
+        let leader = self.ready.node();
+        let is_there = |entry: &Entry| matches!(entry.state, State::InFlight { node: at } if at == node);
+        leader != node && leader != NO_NODE && self.entries.iter().any(is_there)
     }
 
     /// Whether the leader has taken a batch over this connection.

@@ -60,6 +60,7 @@ pub(super) struct InFlight {
     requests: Mutex<Requests>,
     places: Semaphore,
     changed: Notify,
+    given_up: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -72,7 +73,8 @@ struct Requests {
 
 impl InFlight {
     fn new(max: usize) -> Self {
-        Self { requests: Mutex::default(), places: Semaphore::new(max.max(1)), changed: Notify::new() }
+        let places = Semaphore::new(max.max(1));
+        Self { requests: Mutex::default(), places, changed: Notify::new(), given_up: Notify::new() }
     }
 
     /// The broker reads nothing for this long (KIP-219): what is on its way to it is given so much more time.
@@ -82,6 +84,11 @@ impl InFlight {
         for pending in &mut requests.pending {
             pending.deadline += pause;
         }
+    }
+
+    /// No answer is worth waiting for any more.
+    pub(super) fn give_up(&self) {
+        self.given_up.notify_one();
     }
 
     pub(super) fn muted_until(&self) -> Option<Instant> {
@@ -143,7 +150,7 @@ impl Driver {
         self.failure.clone()
     }
 
-    /// Runs until the socket fails, a deadline passes or the last handle is dropped.
+    /// Runs until the socket fails, a deadline passes, it is given up or the last handle is dropped.
     pub(super) async fn run(mut self, stream: Box<dyn Stream>) {
         // Also answers everyone if the runtime drops this task.
         let poison =
@@ -156,6 +163,7 @@ impl Driver {
             kind = read_replies(reader, &in_flight, reply_bytes_max) => kind,
             kind = self.write_requests(writer) => kind,
             kind = watch_deadlines(&in_flight, timeout) => kind,
+            () = in_flight.given_up.notified() => ConnectionErrorKind::Deposed,
         };
         poison.because(kind);
     }

@@ -115,6 +115,9 @@ pub enum ConnectionErrorKind {
     /// No answer in time.
     #[error("no answer within {} ms", .0.as_millis())]
     TimedOut(Duration),
+    /// No answer so far, and meanwhile another broker leads what was asked for.
+    #[error("gave no answer, and another broker leads by now")]
+    Deposed,
     /// What came is no Kafka reply, or not to what was asked.
     #[error("sent {0}")]
     Protocol(String),
@@ -291,6 +294,11 @@ impl Connection {
     /// The broker has said that it reads nothing for this long: no request's time runs meanwhile.
     pub(crate) fn mute(&self, pause: Duration) {
         self.in_flight.mute(pause);
+    }
+
+    /// Closes the connection, to whoever waits for an answer a failure.
+    pub(crate) fn give_up(&self) {
+        self.in_flight.give_up();
     }
 
     /// Until when the broker reads nothing, as far as it has said.

@@ -11,6 +11,7 @@ mod pace;
 mod request;
 mod response;
 mod retry;
+mod silence;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::pin::Pin;
@@ -31,6 +32,7 @@ use self::pace::Pace;
 use self::request::{Addressed, BATCH_OVERHEAD_BYTES};
 use self::response::{Action, MetadataUse, Replies, judge, judge_lost};
 use self::retry::{Attempt, decide};
+use self::silence::Silence;
 use crate::accumulator::partition::{Partition, Readiness, Route, Take, Verdict};
 use crate::accumulator::ready::{Due, ReadySet};
 use crate::config::{Acks, Compression};
@@ -95,6 +97,7 @@ pub(crate) struct Sender {
     outstanding: FuturesUnordered<Pending<Answered>>,
     /// The broker asked for a pause (KIP-219).
     muted_until: Option<Instant>,
+    silence: Silence,
     pace: Pace,
 }
 
@@ -121,6 +124,7 @@ impl Sender {
             scheduled: HashMap::new(),
             outstanding: FuturesUnordered::new(),
             muted_until: None,
+            silence: Silence::default(),
             pace,
         }
     }
@@ -138,6 +142,9 @@ impl Sender {
                 self.pace.press(Due::Now.into());
             }
             self.fire_timers();
+            if self.silence.take_look(Instant::now()) {
+                self.look_for_other_leaders();
+            }
             if !self.pace.holds_back(Instant::now()) {
                 self.send_ready();
             }
@@ -146,7 +153,8 @@ impl Sender {
                 return;
             }
             let timer = self.timers.keys().next().map(|(at, _)| *at);
-            let sleep = self.pace.sleep(Instant::now(), timer.into_iter().chain(self.muted_until).min());
+            let next = timer.into_iter().chain(self.muted_until).chain(self.silence.next_look()).min();
+            let sleep = self.pace.sleep(Instant::now(), next);
             tokio::select! {
                 () = ready.changed(sleep) => {}
                 () = sleep_until(sleep.until) => {}
@@ -155,6 +163,20 @@ impl Sender {
                 Ok(()) = self.cluster.changed() => {}
                 Ok(()) = self.identity.changed() => self.look_at_identity(),
             }
+        }
+    }
+
+    /// The broker is silent: asks who leads, and waits no longer for an answer about a partition that another leads by
+    /// now. Without idempotence it does wait: what is sent again may be there twice.
+    fn look_for_other_leaders(&self) {
+        self.context.metadata.request_refresh();
+        let node = self.ready.node();
+        if let Link::Up(connection) = &self.link
+            && self.context.is_idempotent
+            && self.context.accumulator.partitions().iter().any(|partition| partition.queue().has_left(node))
+        {
+            tracing::warn!(node, "a broker does not answer, and another leads what it was asked for");
+            connection.give_up();
         }
     }
 
@@ -262,6 +284,7 @@ impl Sender {
             let sent_at = Instant::now();
             let bytes = body.iter().map(Bytes::len).sum();
             self.context.metrics.request_sent(sent_at, self.ready.node(), bytes, &counted);
+            self.silence.asked(sent_at);
             let span = tracing::debug_span!("produce", node = self.ready.node(), batches = batches.len(), version);
             let sending = async move {
                 let reply = request::send(&connection, version, body, answer).await;
@@ -463,6 +486,7 @@ impl Sender {
             }
             Err(_) => metrics.request_lost(),
         }
+        self.silence.ended(now, !self.outstanding.is_empty());
         let (mut hints, mut fatal) = (Vec::new(), None);
         for batch in &batches {
             let action = match &replies {
@@ -485,6 +509,7 @@ impl Sender {
         }
         if let Some(pause) = throttle {
             connection.mute(pause);
+            self.silence.announced(now + pause);
             // An answer to an earlier request may name a longer one.
             self.muted_until = self.muted_until.max(Some(now + pause));
         }
