@@ -7,6 +7,7 @@ mod callbacks;
 mod context;
 mod error_table;
 mod idempotence;
+mod link;
 mod pace;
 mod request;
 mod response;
@@ -28,6 +29,7 @@ pub(crate) use self::context::{Context, LastWords};
 pub(crate) use self::idempotence::{Identities, IdentityState, Registrar};
 pub(crate) use self::retry::Policy;
 
+use self::link::{Link, connected};
 use self::pace::Pace;
 use self::request::{Addressed, BATCH_OVERHEAD_BYTES};
 use self::response::{Action, MetadataUse, Replies, judge, judge_lost};
@@ -36,11 +38,10 @@ use self::silence::Silence;
 use crate::accumulator::partition::{Partition, Readiness, Route, Take, Verdict};
 use crate::accumulator::ready::{Due, ReadySet};
 use crate::config::{Acks, Compression};
-use crate::connection::{Answer, CallError, Connection, ConnectionError, Endpoint};
+use crate::connection::{Answer, CallError, Connection};
 use crate::error::Outcome;
 use crate::metadata::{Cluster, LeaderHint};
 use crate::metrics::{AnswerFacts, SentBatch};
-use crate::node::NO_NODE;
 
 /// A batch that was sent, to be found again when its answer comes.
 struct InFlight {
@@ -71,14 +72,7 @@ struct Answered {
 
 type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// The way to the broker.
-enum Link {
-    Down,
-    Connecting(Pending<Result<Connection, ConnectionError>>),
-    Up(Connection),
-}
-
-/// The sender of one broker, or of the partitions without a leader ([`NO_NODE`]), which only expires them
+/// The sender of one broker, or of the partitions without a leader ([`NO_NODE`](crate::node::NO_NODE)), which only expires them
 /// and asks for metadata.
 pub(crate) struct Sender {
     context: Arc<Context>,
@@ -164,27 +158,6 @@ impl Sender {
                 Ok(()) = self.identity.changed() => self.look_at_identity(),
             }
         }
-    }
-
-    /// The broker is silent: asks who leads, and waits no longer for an answer about a partition that another leads by
-    /// now. Without idempotence it does wait: what is sent again may be there twice.
-    fn look_for_other_leaders(&self) {
-        self.context.metadata.request_refresh();
-        let node = self.ready.node();
-        if let Link::Up(connection) = &self.link
-            && self.context.is_idempotent
-            && self.context.accumulator.partitions().iter().any(|partition| partition.queue().has_left(node))
-        {
-            tracing::warn!(node, "a broker does not answer, and another leads what it was asked for");
-            connection.give_up();
-        }
-    }
-
-    /// Whether nothing is on its way from a broker that is not in the cluster. Timers and candidates do not count: who
-    /// leads their partitions now was told of them.
-    fn has_lost_its_broker(&self) -> bool {
-        let node = self.ready.node();
-        node != NO_NODE && self.outstanding.is_empty() && !self.cluster.borrow().brokers.contains_key(&node)
     }
 
     /// Reads the state of a partition: expires, remembers when to look again, queues it if it is ready.
@@ -292,49 +265,6 @@ impl Sender {
             };
             self.outstanding.push(Box::pin(sending.instrument(span)));
         }
-    }
-
-    /// The connection, if there is one; begins to make one if not.
-    fn connection(&mut self) -> Option<Connection> {
-        match &self.link {
-            Link::Up(connection) if connection.is_open() => return Some(connection.clone()),
-            Link::Connecting(_) => return None,
-            Link::Up(_) | Link::Down => self.link = Link::Down,
-        }
-        let endpoint = self.endpoint();
-        let Some(endpoint) = endpoint else {
-            // No leader, or one the metadata does not list: whatever comes next changes the cluster, and we look again.
-            self.context.metadata.request_refresh();
-            return None;
-        };
-        let context = self.context.clone();
-        self.link = Link::Connecting(Box::pin(async move { context.pool.get(&endpoint).await }));
-        None
-    }
-
-    fn endpoint(&self) -> Option<Endpoint> {
-        let node = self.ready.node();
-        self.cluster.borrow().brokers.get(&node).filter(|_| node != NO_NODE).cloned()
-    }
-
-    fn take_connection(&mut self, connected: Result<Connection, ConnectionError>) {
-        match connected {
-            Ok(connection) => {
-                self.link = Link::Up(connection);
-                self.connections += 1;
-            }
-            Err(error) => {
-                let obstacle = error.in_full();
-                tracing::debug!(node = self.ready.node(), %obstacle, "no connection to a broker");
-                self.link = Link::Down;
-                self.candidates.iter().for_each(|partition| partition.queue().obstacle = Some(obstacle.clone()));
-                self.context.metadata.request_refresh();
-            }
-        }
-    }
-
-    fn route(&self) -> Route {
-        Route { node: self.ready.node(), connection: self.connections }
     }
 
     /// What a batch of this partition asks for; `None` if it has to wait for another's answer.
@@ -600,12 +530,5 @@ async fn sleep_until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
-    }
-}
-
-async fn connected(link: &mut Link) -> Result<Connection, ConnectionError> {
-    match link {
-        Link::Connecting(connecting) => connecting.await,
-        Link::Up(_) | Link::Down => std::future::pending().await,
     }
 }
