@@ -382,6 +382,18 @@ impl ApiError {
         Self::render(ErrorCode::OperationNotPermitted, 5, &[&id, &context])
     }
 
+    /// 42205: an import has given the largest id. `context` by its name, `.` for the default one.
+    #[must_use]
+    pub fn ids_used_up(context: &str) -> Self {
+        Self::render(ErrorCode::OperationNotPermitted, 6, &[&context])
+    }
+
+    /// 42205: an import has given the largest version.
+    #[must_use]
+    pub fn versions_used_up(subject: &str) -> Self {
+        Self::render(ErrorCode::OperationNotPermitted, 7, &[&subject])
+    }
+
     /// 42206: the version is used by other schemas.
     #[must_use]
     pub fn reference_exists(subject: &str, version: u32) -> Self {

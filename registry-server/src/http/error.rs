@@ -75,6 +75,8 @@ fn api_error(error: RegistryError, incompatible: ErrorCode) -> ApiError {
         RegistryError::NotImportMode { subject, context } => ApiError::not_import_mode(&subject, &context),
         RegistryError::NotReadWriteMode { subject, context } => ApiError::not_read_write_mode(&subject, &context),
         RegistryError::IdTaken { id, context } => ApiError::overwrite_not_permitted(id, &context),
+        RegistryError::IdsUsedUp { context } => ApiError::ids_used_up(&context),
+        RegistryError::VersionsUsedUp { subject } => ApiError::versions_used_up(&subject),
         RegistryError::ReferenceExists { subject, version } => ApiError::reference_exists(&subject, version.0),
         RegistryError::GuidNotFound { guid } => ApiError::schema_with_id_not_found(guid),
         RegistryError::InvalidLevel => ApiError::invalid_level(),

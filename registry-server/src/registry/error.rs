@@ -131,6 +131,18 @@ pub enum RegistryError {
         /// The context as messages write it.
         context: String,
     },
+    /// A new content has no id to get: the context has given the largest.
+    #[error("the ids of the context `{context}` are used up")]
+    IdsUsedUp {
+        /// The name of the context.
+        context: String,
+    },
+    /// A new version has no number to get: the subject has the largest.
+    #[error("the versions of `{subject}` are used up")]
+    VersionsUsedUp {
+        /// The subject.
+        subject: String,
+    },
     /// Something refers to a version that would go.
     #[error("version {version} of `{subject}` is referred to")]
     ReferenceExists {

@@ -105,7 +105,7 @@ impl CachedSubject {
     /// One more than the highest version, soft-deleted ones included.
     pub(super) fn next_version(&self) -> Version {
         let last = self.snapshot.versions.last().map_or(0, |entry| entry.version.0);
-        // The store refuses what is too high for the wire.
+        // The store writes none that is too large for the wire.
         Version(last.saturating_add(1))
     }
 }

@@ -162,6 +162,8 @@ impl Registry {
             (Inserted::Referenced { version }, _) => {
                 Err(RegistryError::ReferenceExists { subject: subject.name().to_owned(), version })
             }
+            (Inserted::IdsUsedUp, _) => Err(RegistryError::IdsUsedUp { context: subject.key.context.to_string() }),
+            (Inserted::VersionsUsedUp, _) => Err(RegistryError::VersionsUsedUp { subject: subject.name().to_owned() }),
             (Inserted::Moved | Inserted::IdTaken, _) => Ok(None),
         }
     }

@@ -83,7 +83,9 @@ macro_rules! store_conformance {
                 a_given_id_of_another_content_is_taken, one_content_may_have_two_ids_and_the_last_is_preferred,
                 another_id_is_preferred_when_the_preferred_one_goes, a_removal_leaves_the_preferred_id_when_it_stays,
                 a_taken_number_is_replaced, a_taken_number_that_is_referred_to_stays,
-                numbers_beyond_31_bits_are_refused;
+                numbers_beyond_31_bits_are_refused, behind_the_largest_id_only_given_ones_are_left,
+                behind_the_largest_version_only_given_ones_are_left,
+                of_numbers_that_are_used_up_those_who_write_together_lose_nothing;
             modes: a_mode_reads_back_at_every_scope, of_what_is_narrower_than_a_scope_only_the_default_context_is_shown,
                 a_mode_that_is_removed_is_not_set, a_stale_change_of_settings_is_refused,
                 import_wants_no_live_version_in_its_scope, import_takes_soft_deleted_remains_of_its_scope_along,

@@ -65,12 +65,8 @@ pub(super) trait Connection: Send {
     async fn control(&mut self, statements: &'static str) -> Result<(), StoreError>;
 
     /// The id that follows the last one of a context. `None` where another node may take it before this write does: then
-    /// the statement that writes the content takes the next one, unless the last has been given.
-    ///
-    /// # Errors
-    ///
-    /// [`Invalid`](super::StoreErrorKind::Invalid) when the last id has been given.
-    fn next_id(operation: &'static str, last_id: SchemaId) -> Result<Option<SchemaId>, StoreError>;
+    /// the statement that writes the content takes the next one, and has no row and no effect when there is none.
+    fn next_id(last_id: SchemaId) -> Option<SchemaId>;
 
     /// The row of a statement that has one.
     async fn row(

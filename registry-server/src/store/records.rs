@@ -292,6 +292,10 @@ pub enum Inserted {
         /// The number.
         version: Version,
     },
+    /// There is no next id: the context has given the largest. Nothing was written.
+    IdsUsedUp,
+    /// There is no next number: the subject has the largest. Nothing was written.
+    VersionsUsedUp,
 }
 
 impl Inserted {
@@ -300,7 +304,7 @@ impl Inserted {
     pub fn place(self) -> Option<(SchemaId, Version)> {
         match self {
             Self::Written { id, version, .. } => Some((id, version)),
-            Self::Moved | Self::IdTaken | Self::Referenced { .. } => None,
+            Self::Moved | Self::IdTaken | Self::Referenced { .. } | Self::IdsUsedUp | Self::VersionsUsedUp => None,
         }
     }
 }

@@ -149,12 +149,6 @@ async fn remove_setting(
     Ok(())
 }
 
-/// The last id of a context has been given.
-pub(super) fn ids_have_run_out(operation: &'static str) -> StoreError {
-    let reason = format!("the last id of the context, {NUMBER_MAX}, has been given");
-    StoreError::new(operation, StoreErrorKind::Invalid, reason)
-}
-
 /// The context whose rows a change of a scope touches.
 fn scope_context(scope: &Scope) -> &str {
     match scope {

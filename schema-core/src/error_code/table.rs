@@ -310,9 +310,14 @@ pub static TABLE: &[Entry] = &[
             "Mode changes are not allowed",
             "Cannot import since found existing subjects",
             "Overwrite new schema with id %s in context %s is not permitted.",
+            "The ids of context '%s' are used up: an import has brought them to the largest, 2147483647. Import the \
+             schema with an id that is free (mode IMPORT), or register it in another context.",
+            "The versions of subject '%s' are used up: an import has brought them to the largest, 2147483647. Delete \
+             that version permanently, import the schema with a version that is free (mode IMPORT), or register it \
+             under another subject.",
         ],
-        cause: "The mode in force, or an id that is taken, forbids the write.",
-        cure: "Change the mode of the subject or its context, or leave out the id.",
+        cause: "The mode in force forbids the write, an id is taken, or an import has left no id or version to give.",
+        cure: "Change the mode of the subject or its context, leave out the id, or give one that is free.",
         source: CONFLUENT,
     },
     Entry {

@@ -11,6 +11,8 @@ pub(crate) const CONTENT_CASES: &[Case] = &[
     Case { endpoint: "POST /subjects/{subject}/versions/{version}/tags", run: tags_make_a_new_version },
     Case { endpoint: "GET /schemas", run: versions_of_all_subjects_are_listed },
     Case { endpoint: "POST /subjects/{subject}/versions", run: an_import_brings_ids_and_versions },
+    Case { endpoint: "POST /subjects/{subject}/versions", run: who_finds_no_id_left_is_told_what_to_try },
+    Case { endpoint: "POST /subjects/{subject}/versions", run: who_finds_no_version_left_is_told_what_to_try },
     Case { endpoint: "GET /schemas/ids/{id}", run: an_id_is_looked_for_where_the_subject_stands },
     Case { endpoint: "GET /schemas/guids/{guid}", run: a_schema_is_got_by_guid },
     Case { endpoint: "GET /schemas/guids/{guid}/ids", run: the_ids_of_a_guid_are_listed },
@@ -276,6 +278,55 @@ fn an_import_brings_ids_and_versions(api: &mut Api) {
     assert_eq!(post(api, path, &import("\"int\"", 20, 1))["id"], 20);
     assert_eq!(get(api, "/schemas/ids/20?fetchMaxId=true")["maxId"], 20);
     assert_eq!(post(api, "/subjects/new/versions", &json!({"schema": "\"long\""}))["id"], 21, "ids go on behind it");
+}
+
+fn who_finds_no_id_left_is_told_what_to_try(api: &mut Api) {
+    set_mode(api, ":.c:imported", "IMPORT");
+    let path = "/subjects/:.c:imported/versions";
+    post(api, path, &json!({"schema": BASE, "id": i32::MAX, "version": 1}));
+
+    let new = json!({"schema": "\"int\""});
+    let words = "The ids of context '.c' are used up: an import has brought them to the largest, 2147483647. Import the \
+                 schema with an id that is free (mode IMPORT), or register it in another context.";
+    refused(api, "/subjects/:.c:s/versions", &new, 42205, words);
+    refused(api, "/contexts/c/subjects/s/versions?force=true", &new, 42205, words);
+    api.expect_error("GET", "/subjects/:.c:s/versions?deleted=true", None, 40401, "");
+    assert_eq!(post(api, "/subjects/:.c:s/versions", &json!({"schema": BASE}))["id"], i32::MAX, "it has an id");
+
+    // Both ways out.
+    assert_eq!(post(api, path, &json!({"schema": "\"int\"", "id": 7}))["version"], 2);
+    assert_eq!(post(api, "/subjects/:.c:other/versions", &new)["id"], 7);
+    assert_eq!(post(api, "/subjects/s/versions", &json!({"schema": "\"long\""}))["id"], 1);
+}
+
+fn who_finds_no_version_left_is_told_what_to_try(api: &mut Api) {
+    let path = "/subjects/s/versions";
+    set_mode(api, "s", "IMPORT");
+    post(api, path, &json!({"schema": RECORD_1, "id": 1, "version": i32::MAX}));
+
+    let words = "The versions of subject 's' are used up: an import has brought them to the largest, 2147483647. Delete \
+                 that version permanently, import the schema with a version that is free (mode IMPORT), or register it \
+                 under another subject.";
+    refused(api, path, &json!({"schema": RECORD_2, "id": 2}), 42205, words);
+    assert_eq!(post(api, path, &json!({"schema": "\"int\"", "id": 2, "version": 4}))["version"], 4);
+    set_mode(api, "s", "READWRITE");
+    refused(api, path, &json!({"schema": RECORD_2}), 42205, words);
+    refused(api, path, &json!({"schema": RECORD_2, "version": -1}), 42205, words);
+    refused(api, "/subjects/s/versions/latest/tags", &json!({}), 42205, words);
+    refused(api, path, &json!({"schema": RECORD_2, "version": 5}), 42201, "Version is not one more");
+    assert_eq!(post(api, path, &json!({"schema": RECORD_1}))["version"], i32::MAX, "it is there");
+
+    assert_eq!(post(api, "/subjects/t/versions", &json!({"schema": RECORD_2}))["id"], 3);
+    let last = format!("{path}/{}", i32::MAX);
+    api.expect("DELETE", &last, None, json!(i32::MAX));
+    refused(api, path, &json!({"schema": "\"int\"", "metadata": {}}), 42205, words);
+    api.expect("DELETE", &format!("{last}?permanent=true"), None, json!(i32::MAX));
+    assert_eq!(post(api, path, &json!({"schema": "\"int\"", "metadata": {}}))["version"], 5);
+}
+
+fn set_mode(api: &mut Api, subject: &str, mode: &str) {
+    let body = json!({ "mode": mode });
+    api.expect("PUT", &format!("/mode/{subject}"), Some(&body.to_string()), body.clone());
 }
 
 fn an_id_is_looked_for_where_the_subject_stands(api: &mut Api) {

@@ -1,7 +1,12 @@
 //! Versions that bring their ids and numbers, and contents that have two ids.
 
+use futures_util::future::join_all;
+
 use super::super::{DeleteMode, NewReference, StoredReference};
 use super::*;
+
+/// The largest id and the largest version.
+const LAST: u32 = i32::MAX.unsigned_abs();
 
 async fn import(store: &Arc<dyn Store>, key: &SubjectKey, text: &str, id: u32, version: u32) -> Inserted {
     let revision = store.revision(key).await.unwrap();
@@ -138,7 +143,6 @@ pub async fn a_taken_number_that_is_referred_to_stays(store: &Arc<dyn Store>) {
 }
 
 pub async fn numbers_beyond_31_bits_are_refused(store: &Arc<dyn Store>) {
-    const LAST: u32 = i32::MAX.unsigned_abs();
     let key = subject("s");
     for (id, version) in [(LAST + 1, 1), (1, LAST + 1), (1, 0), (u32::MAX, u32::MAX)] {
         let new = NewVersion {
@@ -150,14 +154,80 @@ pub async fn numbers_beyond_31_bits_are_refused(store: &Arc<dyn Store>) {
         assert_eq!(error.kind, super::super::StoreErrorKind::Invalid, "id {id}, version {version}");
     }
 
-    assert_eq!(import(store, &key, "one", LAST, LAST).await.place(), written(LAST, LAST));
-    let revision = store.revision(&key).await.unwrap();
-    for new in [
-        NewVersion { version: NewNumber::Given(Version(1)), ..new_version(&key, "two", revision) },
-        NewVersion { id: NewId::Given(SchemaId(1)), ..new_version(&key, "two", revision) },
-    ] {
-        let error = store.insert_version(new).await.unwrap_err();
-        assert_eq!(error.kind, super::super::StoreErrorKind::Invalid, "the last number has been given");
+    assert_eq!(versions(store, &key).await, []);
+}
+
+pub async fn behind_the_largest_id_only_given_ones_are_left(store: &Arc<dyn Store>) {
+    let (key, other) = (subject("s"), subject("other"));
+    assert_eq!(import(store, &key, "one", LAST, 1).await.place(), written(LAST, 1));
+    import(store, &key, "two", LAST - 1, 2).await;
+    let before = store.subject_snapshot(&key).await.unwrap();
+
+    let of_next_ids = [
+        new_version(&key, "new", before.revision),
+        NewVersion { version: NewNumber::Given(Version(1)), ..new_version(&key, "new", before.revision) },
+        NewVersion { version: NewNumber::Given(Version(9)), ..new_version(&key, "new", before.revision) },
+        new_version(&other, "new", store.revision(&other).await.unwrap()),
+    ];
+    for new in of_next_ids {
+        assert_eq!(store.insert_version(new.clone()).await.unwrap(), Inserted::IdsUsedUp, "{new:?}");
     }
-    assert_eq!(versions(store, &key).await, [(LAST, LAST, false)]);
+    let after = store.subject_snapshot(&key).await.unwrap();
+    assert_eq!((after.revision, after.versions), (before.revision, before.versions));
+    assert_eq!(store.subject_snapshot(&other).await.unwrap().versions, []);
+    assert_eq!(subjects(store, ".", "", Deleted::Include).await, [Arc::from("s")]);
+
+    // What has an id keeps it, ids that are given are taken, and another context counts for itself.
+    assert_eq!(register(store, &other, "one").await, pair(LAST, 1));
+    assert_eq!(import(store, &key, "new", 7, 3).await.place(), written(7, 3));
+    assert_eq!(register(store, &other, "new").await, pair(7, 2));
+    assert_eq!(register(store, &subject_in(".team", "s"), "other").await, pair(1, 1));
+    assert_eq!(store.last_id(".").await.unwrap(), Some(SchemaId(LAST)));
+}
+
+pub async fn behind_the_largest_version_only_given_ones_are_left(store: &Arc<dyn Store>) {
+    let key = subject("s");
+    import(store, &key, "one", 1, LAST).await;
+    import(store, &key, "two", 2, 5).await;
+    let before = store.subject_snapshot(&key).await.unwrap();
+
+    for new in [
+        new_version(&key, "new", before.revision),
+        new_version(&key, "two", before.revision),
+        NewVersion { id: NewId::Given(SchemaId(9)), ..new_version(&key, "new", before.revision) },
+    ] {
+        assert_eq!(store.insert_version(new.clone()).await.unwrap(), Inserted::VersionsUsedUp, "{new:?}");
+    }
+    let after = store.subject_snapshot(&key).await.unwrap();
+    assert_eq!((after.revision, after.versions), (before.revision, before.versions));
+    assert_eq!(store.last_id(".").await.unwrap(), Some(SchemaId(2)), "no id is lost");
+
+    // A soft-deleted one keeps its number, one that is removed does not.
+    assert_eq!(import(store, &key, "three", 3, 7).await.place(), written(3, 7));
+    for (mode, next) in [(DeleteMode::Soft, None), (DeleteMode::Permanent, written(4, 8))] {
+        let revision = store.revision(&key).await.unwrap();
+        store.delete_version(&key, Version(LAST), mode, revision).await.unwrap();
+        let new = new_version(&key, "new", store.revision(&key).await.unwrap());
+        assert_eq!(store.insert_version(new).await.unwrap().place(), next, "{mode:?}");
+    }
+}
+
+pub async fn of_numbers_that_are_used_up_those_who_write_together_lose_nothing(store: &Arc<dyn Store>) {
+    let key = subject("full");
+    import(store, &key, "one", 1, LAST).await;
+    let full = store.revision(&key).await.unwrap();
+    let refused = (0..20).map(|n| new_version(&key, &format!("refused {n}"), full));
+    let taken = (0..20).map(|n| new_version(&subject(&format!("s{n}")), &format!("taken {n}"), Revision::default()));
+    let writes = refused.zip(taken).flat_map(|(refused, taken)| [refused, taken]);
+
+    let outcomes = join_all(writes.map(|new| store.insert_version(new))).await;
+
+    let mut ids = Vec::new();
+    for pair in outcomes.chunks(2) {
+        assert_eq!(pair[0].as_ref().unwrap(), &Inserted::VersionsUsedUp);
+        ids.extend(pair[1].as_ref().unwrap().place().map(|(id, _)| id.0));
+    }
+    ids.sort_unstable();
+    assert_eq!(ids, (2..22).collect::<Vec<_>>());
+    assert_eq!(versions(store, &key).await, [(LAST, 1, false)]);
 }

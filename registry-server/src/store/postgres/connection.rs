@@ -136,8 +136,8 @@ impl Connection for Session {
         sqlx::raw_sql(statements).execute(&mut self.connection).await.map(drop).map_err(failed(statements))
     }
 
-    fn next_id(_: &'static str, _: SchemaId) -> Result<Option<SchemaId>, StoreError> {
-        Ok(None)
+    fn next_id(_: SchemaId) -> Option<SchemaId> {
+        None
     }
 }
 

@@ -1,6 +1,7 @@
 -- A content that the id $5 does not hold yet; without one it gets the context's next. The first part of a statement,
 -- parameters are shared with the part that follows, `insert_version_postgres.sql` or `replace_version_postgres.sql`.
--- Nothing is written when the last id has been given. The context's row is locked until the end of the transaction.
+-- When the largest id has been given, `content_row` is empty and nothing is written, here or there. The context's row is
+-- locked until the end of the transaction.
 WITH context_row AS (
     INSERT INTO contexts (context, last_id, is_listed) VALUES ($1, coalesce($5::bigint, 1), 1)
     ON CONFLICT (context) DO UPDATE

@@ -9,7 +9,6 @@ use sqlx::{Row, Sqlite, SqliteConnection};
 use super::super::StoreError;
 use super::super::connection::{Connection, Statements, Value};
 use super::super::rows::StoredRow;
-use super::super::writes::{NUMBER_MAX, ids_have_run_out};
 use super::failure::failed;
 
 #[async_trait]
@@ -67,11 +66,8 @@ impl Connection for SqliteConnection {
     }
 
     /// There is one writer: what follows the last id is free.
-    fn next_id(operation: &'static str, last_id: SchemaId) -> Result<Option<SchemaId>, StoreError> {
-        if last_id.0 >= NUMBER_MAX {
-            return Err(ids_have_run_out(operation));
-        }
-        Ok(Some(SchemaId(last_id.0 + 1)))
+    fn next_id(last_id: SchemaId) -> Option<SchemaId> {
+        Some(SchemaId(last_id.0.saturating_add(1)))
     }
 }
 

@@ -12,7 +12,7 @@ use super::super::{
     Inserted, NewId, NewNumber, NewReference, NewVersion, Revision, StoreError, StoreErrorKind, SubjectKey,
 };
 use super::remove::{count_versions, remove_if_unused};
-use super::{NUMBER_MAX, Write, check_names, ids_have_run_out, schema_id};
+use super::{NUMBER_MAX, Write, check_names, schema_id};
 
 const OPERATION: &str = "insert a version";
 
@@ -170,7 +170,8 @@ impl Insert {
             return Ok(Err(Inserted::Moved));
         }
         let (version, replaces) = match self.new.version {
-            NewNumber::Next => (next_version(state.last_version)?, None),
+            NewNumber::Next if state.last_version.0 >= NUMBER_MAX => return Ok(Err(Inserted::VersionsUsedUp)),
+            NewNumber::Next => (Version(state.last_version.0 + 1), None),
             NewNumber::Given(version) => {
                 let replaces = self.given_version(connection, version).await?;
                 let other = replaces.is_some_and(|old| id != Some(old));
@@ -205,18 +206,19 @@ impl Insert {
         found.map(|row| rows::id(OPERATION, &row, 0)).transpose()
     }
 
-    /// Writes the rows, and the content's when it is new, in one round trip; the content's id.
+    /// Writes the rows, and the content's when it is new, in one round trip; the content's id. `None`: the context has none
+    /// left to give, and nothing was written.
     async fn write<C: Connection>(
         &self,
         connection: &mut C,
         plan: &Plan,
         last_id: SchemaId,
-    ) -> Result<SchemaId, StoreError> {
+    ) -> Result<Option<SchemaId>, StoreError> {
         let new = &self.new;
-        let id = match plan.id {
-            Some(id) => Some(id),
-            None => C::next_id(OPERATION, last_id)?,
-        };
+        let id = plan.id.or_else(|| C::next_id(last_id));
+        if id.is_some_and(|id| id.0 > NUMBER_MAX) {
+            return Ok(None);
+        }
         let statement = match (plan.replaces, plan.content) {
             (Some(_), Content::New) => C::STATEMENTS.insert_content_and_replace_version,
             (Some(_), _) => C::STATEMENTS.replace_version,
@@ -239,14 +241,14 @@ impl Insert {
         ];
         let values = if plan.content == Content::New { values } else { &values[..VERSION_VALUES] };
         let written = connection.optional_row(OPERATION, statement, values).await?;
-        let id = written.map(|row| rows::id(OPERATION, &row, 0)).transpose()?;
-        let id = id.ok_or_else(|| ids_have_run_out(OPERATION))?;
+        let Some(written) = written else { return Ok(None) };
+        let id = rows::id(OPERATION, &written, 0)?;
         match plan.content {
             Content::Known => {}
             Content::Preferred => self.prefer(connection, id).await?,
             Content::New => self.write_references(connection, id).await?,
         }
-        Ok(id)
+        Ok(Some(id))
     }
 
     async fn write_references(&self, connection: &mut impl Connection, id: SchemaId) -> Result<(), StoreError> {
@@ -356,7 +358,7 @@ impl Write for Insert {
             Err(refused) => return Ok(refused),
         };
 
-        let id = self.write(connection, &plan, state.last_id).await?;
+        let Some(id) = self.write(connection, &plan, state.last_id).await? else { return Ok(Inserted::IdsUsedUp) };
         let has_removed = self.tidy(connection, changes, &plan, id).await?;
         let change = stored_u64(OPERATION, plan.change)?;
         changes.numbered(change);
@@ -379,12 +381,4 @@ async fn is_referenced(
     let place = values![&*subject.context, &*subject.subject, version.0];
     let row = connection.row(OPERATION, include_str!("../sql/is_referenced.sql"), place).await?;
     rows::flag(OPERATION, &row, 0)
-}
-
-fn next_version(last: Version) -> Result<Version, StoreError> {
-    if last.0 >= NUMBER_MAX {
-        let reason = format!("the last version of the subject, {NUMBER_MAX}, is there");
-        return Err(StoreError::new(OPERATION, StoreErrorKind::Invalid, reason));
-    }
-    Ok(Version(last.0 + 1))
 }
