@@ -30,7 +30,7 @@ pub(super) fn link(uri: &Uri, (subject, version): &(SubjectKey, Version)) -> Str
 /// # Errors
 /// 400 for what no link has.
 pub(super) fn after(query: Query<'_>) -> Result<Option<(SubjectKey, Version)>, HttpError> {
-    let Some(text) = query.text(AFTER)?.filter(|text| !text.is_empty()) else { return Ok(None) };
+    let Some(text) = query.name(AFTER)?.filter(|text| !text.is_empty()) else { return Ok(None) };
     let place = text.split_once(':').and_then(|(version, subject)| Some((version.parse().ok()?, subject)));
     let Some((version, subject)) = place else {
         return Err(ApiError::bad_request("`after` is not from a link: expected `VERSION:SUBJECT`").into());

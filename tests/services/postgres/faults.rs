@@ -6,7 +6,6 @@ use std::time::Duration;
 use end_to_end_tests::services::postgres::Postgres;
 use end_to_end_tests::{Registry, wait_until};
 use futures_util::future::join_all;
-use serde_json::json;
 
 use super::load::{Load, WRITERS, schema};
 use super::nodes::{Node, start};
@@ -25,26 +24,6 @@ const ACKNOWLEDGED_MIN: usize = 10 * WRITERS;
 
 /// A load is that far within this time, on a busy machine, too.
 const LOAD_PATIENCE: Duration = Duration::from_secs(60);
-
-#[test]
-fn a_name_that_postgresql_cannot_keep_is_nobodys() {
-    let registry = start(&Postgres::shared().unwrap().create_database().unwrap());
-    let node = Node::new(registry.url());
-
-    tokio::runtime::Runtime::new().unwrap().block_on(async {
-        assert_eq!(node.register("kept", &schema(0, 0)).await.id(), 1);
-        for (path, status, body) in [
-            ("/schemas/ids/1/subjects?subject=a%00", 200, json!(["kept"])),
-            ("/schemas/ids/2?subject=a%00", 404, json!({"error_code": 40403, "message": "Schema 2 not found"})),
-            ("/subjects?subjectPrefix=%00", 200, json!([])),
-            ("/contexts?contextPrefix=%00", 200, json!([])),
-        ] {
-            let answer = node.get(path).await;
-            assert_eq!((answer.status, &answer.body), (status, &body), "{path}");
-        }
-        assert!(node.get("/schemas/ids/1").await.is_ok());
-    });
-}
 
 #[test]
 fn three_nodes_start_at_once_on_an_empty_database() {

@@ -16,4 +16,5 @@ mod plans;
 mod races;
 mod start_errors;
 mod store;
+mod unkept_names;
 mod upgrades;
