@@ -27,6 +27,11 @@ use crate::delivery::{BatchResult, Completion, Share};
 use crate::error::Outcome;
 use crate::node::NO_NODE;
 
+/// How long a leader knows the producer of a batch that it has acknowledged (`producer.id.expiration.ms`: a day, where
+/// nobody has set less). One that does not know it takes whatever batch comes as its first (KAFKA-15591), so that one
+/// that is refused would come behind those sent after it: one alone is in flight until one is acknowledged.
+const KNOWN_FOR: Duration = Duration::from_secs(600);
+
 /// One partition of one topic; lives as long as the producer.
 #[derive(Debug)]
 pub(crate) struct Partition {
@@ -107,8 +112,8 @@ pub(crate) struct Queue {
     next_entry: u64,
     writer: Option<Identity>,
     next_sequence: i32,
-    /// The current writer has had a batch acknowledged here; until then one batch is in flight (KAFKA-15591).
-    has_acknowledged: bool,
+    /// When the leader last acknowledged a batch of the current writer.
+    acknowledged_at: Option<Instant>,
     /// A sequence is missing on the broker: start a new epoch once nothing is in flight.
     needs_new_epoch: bool,
     /// The last sequence of a batch that left the queue while it may have been written. Until a later batch of the
@@ -252,7 +257,7 @@ impl Queue {
             next_entry: 0,
             writer: None,
             next_sequence: 0,
-            has_acknowledged: false,
+            acknowledged_at: None,
             needs_new_epoch: false,
             unresolved: None,
             bound,
@@ -333,7 +338,7 @@ impl Queue {
     pub(crate) fn readiness(&self, now: Instant, rules: &Rules) -> Readiness {
         let expiry = self.next_expiry(rules);
         let wait = |until: Option<Instant>| Readiness::Wait(until.into_iter().chain(expiry).min());
-        if !self.may_send_more(rules) {
+        if !self.may_send_more(now, rules) {
             return wait(None);
         }
         match self.first_waiting() {
@@ -351,7 +356,7 @@ impl Queue {
         }
     }
 
-    fn may_send_more(&self, rules: &Rules) -> bool {
+    fn may_send_more(&self, now: Instant, rules: &Rules) -> bool {
         let mut in_flight = 0;
         for entry in &self.entries {
             match entry.state {
@@ -362,7 +367,8 @@ impl Queue {
             }
         }
         let is_retrying = self.first_waiting().is_some_and(|entry| entry.stamp.is_some());
-        let must_be_alone = is_retrying || !self.has_acknowledged || self.needs_new_epoch || self.unresolved.is_some();
+        let is_known = self.acknowledged_at.is_some_and(|at| now < at + KNOWN_FOR);
+        let must_be_alone = is_retrying || !is_known || self.needs_new_epoch || self.unresolved.is_some();
         let limit = if rules.is_idempotent && must_be_alone { 1 } else { rules.in_flight_max };
         in_flight < limit
     }
@@ -503,7 +509,7 @@ impl Queue {
     fn adopt(&mut self, identity: Option<Identity>) {
         self.writer = identity;
         self.next_sequence = 0;
-        self.has_acknowledged = false;
+        self.acknowledged_at = None;
         self.unresolved = None;
     }
 

@@ -33,7 +33,7 @@ impl Queue {
         match verdict {
             Verdict::Done { base_offset, append_time } => {
                 let entry = self.entries.remove(index)?;
-                self.acknowledged(&entry);
+                self.acknowledged(&entry, now);
                 entry.into_settled(BatchResult::Acknowledged { base_offset, append_time })
             }
             Verdict::Retry { outcome, .. } if self.entries[index].is_settled => {
@@ -74,12 +74,12 @@ impl Queue {
         entry.into_settled(result)
     }
 
-    fn acknowledged(&mut self, entry: &Entry) {
+    fn acknowledged(&mut self, entry: &Entry, now: Instant) {
         let Some((stamp, writer)) = entry.stamp.zip(self.writer) else { return };
         if (stamp.producer_id, stamp.epoch) != (writer.producer_id, writer.epoch) {
             return;
         }
-        self.has_acknowledged = true;
+        self.acknowledged_at = Some(now);
         // A broker takes sequences without a gap, so all before this one are there.
         if self.unresolved.is_some_and(|gap| is_after(stamp.sequence, gap)) {
             self.unresolved = None;

@@ -160,6 +160,22 @@ async fn the_first_batch_of_a_producer_travels_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_first_batch_after_a_long_silence_travels_alone() {
+    let broker = cluster(1, 1);
+    let producer = small_batches(&broker);
+    warm(&broker, &producer, 1).await;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    broker.forget_producers(TOPIC, 0).unwrap();
+    broker.inject(produce(FaultAction::Delay(Duration::from_millis(100))));
+    broker.inject(produce(FaultAction::Error(19)));
+
+    landed(send(&producer, 0, 1..100).await).await;
+
+    assert_eq!(numbers(&broker, 0), (0..100).collect::<Vec<_>>());
+    assert!(epochs(&broker, 0).iter().all(|epoch| *epoch == 0), "no batch overtook the first");
+}
+
+#[tokio::test(start_paused = true)]
 async fn batches_sent_behind_a_lost_one_are_put_in_order_again() {
     for action in [FaultAction::Error(6), FaultAction::Error(2), FaultAction::Error(19)] {
         for taken_before in 0..4 {
