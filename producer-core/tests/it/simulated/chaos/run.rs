@@ -16,6 +16,10 @@ const NODES: i32 = 3;
 /// At the beginning, and when no more are added.
 const PARTITIONS: (i32, i32) = (3, 6);
 
+/// How long a partition may refuse records once nothing is broken any more: the longest pauses that a broker has asked
+/// for, and a delivery that ran out meanwhile.
+const RECOVERED_WITHIN: Duration = Duration::from_secs(30);
+
 /// OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH, UNKNOWN_PRODUCER_ID.
 const OF_SEQUENCES: [i16; 3] = [45, 47, 59];
 
@@ -269,7 +273,8 @@ impl Run {
         self.broker.inject(Fault::new(api, action).times(self.rng.u32(1..4)));
     }
 
-    /// Adds a partition, or makes the topic again: what lies in it is gone, and may be on its way to the new one.
+    /// Adds a partition, or makes the topic again, perhaps with fewer: what lies in it is gone, and may be on its way to
+    /// the new one.
     fn change_topic(&mut self) {
         if self.rng.bool() && self.partitions < PARTITIONS.1 {
             self.partitions += 1;
@@ -277,6 +282,9 @@ impl Run {
         } else if self.word != Word::Mistaken {
             self.past_logs.push(self.logs());
             self.broker.delete_topic(TOPIC).unwrap();
+            if self.rng.bool() {
+                self.partitions = self.rng.i32(PARTITIONS.0..=self.partitions);
+            }
             self.broker.create_topic(TOPIC, self.partitions).unwrap();
         }
     }
@@ -306,6 +314,17 @@ impl Run {
         }
     }
 
+    /// Each partition takes records again.
+    async fn see_that_all_is_well(&mut self) {
+        for partition in 0..self.partitions {
+            let number = self.next.get(&partition).copied().unwrap_or_default();
+            let until_taken = async { while self.producer.send_and_wait(to(partition, number)).await.is_err() {} };
+            let taken = tokio::time::timeout(RECOVERED_WITHIN, until_taken).await;
+            assert!(taken.is_ok(), "partition {partition} is stuck");
+            assert!(numbers(&self.broker, partition).contains(&number));
+        }
+    }
+
     /// Mends everything, waits for every answer, and judges.
     pub(super) async fn end(mut self) -> Tally {
         self.broker.clear_faults();
@@ -317,6 +336,7 @@ impl Run {
         }
         self.producer.flush().await;
         let tally = self.judge().await;
+        self.see_that_all_is_well().await;
         // Batches that expired on their way keep their memory until their connection is gone.
         tokio::time::sleep(Duration::from_secs(5)).await;
         assert_eq!(self.producer.buffered_bytes(), 0);

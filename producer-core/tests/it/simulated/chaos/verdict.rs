@@ -32,6 +32,14 @@ pub(super) struct Tally {
     cancelled: u64,
 }
 
+impl Tally {
+    /// The part of the records with an answer that was acknowledged; 0 without any.
+    pub(super) fn acknowledged_share(&self) -> f64 {
+        let answered = self.acknowledged + self.not_written + self.written + self.unknown;
+        self.acknowledged as f64 / answered.max(1) as f64
+    }
+}
+
 impl AddAssign for Tally {
     fn add_assign(&mut self, other: Self) {
         self.acknowledged += other.acknowledged;
@@ -59,8 +67,7 @@ impl Logs {
     }
 
     fn partitions(&self) -> std::ops::Range<i32> {
-        // They only grow.
-        0..self.0.last().map_or(0, Vec::len) as i32
+        0..self.0.iter().map(Vec::len).max().unwrap_or_default() as i32
     }
 
     fn lies_at(&self, (partition, number): Id, offset: i64) -> bool {
