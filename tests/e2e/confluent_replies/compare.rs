@@ -12,7 +12,6 @@ use serde_json::Value;
 use crate::raw_http::Answer;
 
 use super::Step;
-use super::carried::{code, raw_path};
 
 /// Where parser texts begin.
 const DETAILS: &str = "details:";
@@ -55,7 +54,7 @@ pub(super) fn compare(step: &Step, answer: &Answer) -> Result<(), String> {
 fn compare_types(step: &Step, answer: &Answer) -> Result<(), String> {
     let ours = answer.header("content-type").map_or("", essence);
     match step.content_type.as_deref().map(essence) {
-        Some(theirs) if !(WITHOUT_TYPE.contains(&step.status) && code(step).is_some_and(|code| code < 1000)) => {
+        Some(theirs) if !(WITHOUT_TYPE.contains(&step.status) && step.code().is_some_and(|code| code < 1000)) => {
             equal("content type", &theirs, &ours)
         }
         _ if answer.body.is_empty() => equal("content type", &"", &ours),
@@ -167,7 +166,7 @@ fn strip(value: &mut Value, with_times: bool) {
 
 /// Whether a step registers or looks up a schema.
 fn writes_or_looks_up(step: &Step) -> bool {
-    step.method == "POST" && raw_path(&step.path).contains("/subjects/")
+    step.method == "POST" && step.raw_path().contains("/subjects/")
 }
 
 fn keys(value: &Value) -> BTreeSet<&String> {

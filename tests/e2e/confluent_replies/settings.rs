@@ -9,7 +9,6 @@ use serde_json::{Map, Value};
 
 use super::Scenario;
 use super::Step;
-use super::carried::raw_path;
 
 /// Settings that a config of its own takes from the default context as a last resort, there and here.
 const FROM_DEFAULT_CONTEXT: [&str; 6] =
@@ -84,7 +83,7 @@ fn stored_before<'a>(scenario: &'a Scenario, step: &Step) -> HashMap<&'a str, Ma
 
 /// What a path of `/config` names.
 fn scope(step: &Step) -> Option<&str> {
-    match raw_path(&step.path).strip_prefix("/config")? {
+    match step.raw_path().strip_prefix("/config")? {
         "" | "/" => Some(DEFAULT_CONTEXT),
         rest => rest.strip_prefix('/'),
     }
