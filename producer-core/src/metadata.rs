@@ -309,7 +309,7 @@ impl Metadata {
     }
 
     /// Takes in the answer to the question of `round`; answers whether it has changed anything.
-    fn take_in(&self, answer: &MetadataResponse, round: u64, now: Instant) -> bool {
+    pub(crate) fn take_in(&self, answer: &MetadataResponse, round: u64, now: Instant) -> bool {
         let mut state = self.lock();
         let State { cluster, wanted, last_failure, .. } = &mut *state;
         *last_failure = None;

@@ -208,6 +208,13 @@ impl Connection {
         Self { address, requests, versions: Arc::default(), failure, in_flight }
     }
 
+    /// A connection whose other end is gone, to decode replies with.
+    #[cfg(test)]
+    pub(crate) fn to_nowhere() -> Self {
+        let (ours, _) = tokio::io::duplex(1);
+        Self::over(Box::new(ours), "nowhere".into(), &ConnectionOptions::default())
+    }
+
     async fn learn_versions(&self) -> Result<BrokerVersions, ConnectionError> {
         let mut version = <ApiVersionsRequest as Api>::SPOKEN.max;
         loop {

@@ -6,6 +6,8 @@
 mod callbacks;
 mod context;
 mod error_table;
+#[cfg(test)]
+mod hostile_replies;
 mod idempotence;
 mod link;
 mod pace;
