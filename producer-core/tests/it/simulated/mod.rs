@@ -2,6 +2,7 @@
 
 mod broker_faults;
 mod chaos;
+mod error_codes;
 mod fairness;
 mod fatal;
 mod leader_moves;
