@@ -68,11 +68,14 @@ pub(super) fn check(kafka: &Kafka, topic: &'static str, sent: &Sent) {
     );
 }
 
-/// Every record was acknowledged: no fault may fail one while `delivery.timeout.ms` is longer than the fault.
+/// Every record was acknowledged, and none late: no fault may fail one while `delivery.timeout.ms` is longer than the
+/// fault.
 pub(super) fn check_acknowledged(sent: &Sent) {
     let failures: Vec<_> = sent.answers.iter().filter(|answer| answer.result.is_err()).collect();
     let first: Vec<_> = failures.iter().take(3).collect();
     assert!(failures.is_empty(), "{} of {} records failed: {first:#?}", failures.len(), sent.count);
+    let slowest = sent.answers.iter().map(|answer| answer.took).max().unwrap_or_default();
+    assert!(slowest <= sent.delivery_timeout + GRACE, "an answer took {slowest:?}");
 }
 
 /// A topic that was deleted and made again: each record lies in it, or was acknowledged in the old one.
