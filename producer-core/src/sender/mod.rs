@@ -6,8 +6,6 @@
 mod callbacks;
 mod context;
 mod error_table;
-#[cfg(test)]
-mod hostile_replies;
 mod idempotence;
 mod link;
 mod pace;
@@ -534,3 +532,6 @@ async fn sleep_until(at: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;
