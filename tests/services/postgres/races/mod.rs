@@ -32,13 +32,14 @@ mod settings;
 mod subject;
 mod world;
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::join_all;
 use tokio::sync::Barrier;
 
 use super::nodes::start_together;
-use nemesis::Strike;
+use nemesis::{Fault, Strike};
 use script::{Batch, play};
 use settings::At;
 use world::World;
@@ -59,7 +60,7 @@ const SETTING_ROUNDS: usize = 100;
 const AT_ONCE: usize = 4;
 
 /// What is raced for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Kind {
     Incompatible,
     Levels,
@@ -114,20 +115,28 @@ struct Plan {
     has_nemesis: bool,
 }
 
-/// Runs rounds on two nodes until all are done or one has shown a violation; the violations.
-fn run(plan: &Plan) -> Vec<String> {
+/// What came of a plan.
+struct Outcome {
+    violations: Vec<String>,
+    /// What raced while what was done to a node.
+    strikes: HashSet<(Kind, Fault)>,
+}
+
+/// Runs rounds on two nodes until all are done or one has shown a violation.
+fn run(plan: &Plan) -> Outcome {
     let variables: Vec<(&str, &str)> = plan.mutant.iter().map(|mutant| ("SCHEMA_REGISTRY_MUTANT", *mutant)).collect();
     let registries = start_together(2, &variables).unwrap();
     let world = World::new(registries.iter().map(|registry| registry.url().to_owned()));
     let registries: Vec<_> = registries.into_iter().map(|registry| Arc::new(Mutex::new(registry))).collect();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let (mut done, mut strikes) = (0, 0);
+    let (mut done, mut struck, mut strikes) = (0, 0, HashSet::new());
     while done < plan.rounds && world.is_well() {
         let count = plan.at_once.min(plan.rounds - done);
         let strike = Strike::of(done / plan.at_once).filter(|_| plan.has_nemesis && count == plan.at_once);
         let members = count + usize::from(strike.is_some());
         let batch = Batch { is_struck: strike.is_some(), gate: Barrier::new(members) };
-        let rounds = (done..done + count).map(|round| plan.kinds[round % plan.kinds.len()].play(&world, &batch, round));
+        let kind = |round: usize| plan.kinds[round % plan.kinds.len()];
+        let rounds = (done..done + count).map(|round| kind(round).play(&world, &batch, round));
         let nemesis = async {
             if let Some(strike) = strike {
                 batch.gate.wait().await;
@@ -136,15 +145,18 @@ fn run(plan: &Plan) -> Vec<String> {
             }
         };
         runtime.block_on(futures_util::future::join(join_all(rounds), nemesis));
+        if let Some(strike) = strike {
+            struck += 1;
+            strikes.extend((done..done + count).map(|round| (kind(round), strike.fault)));
+        }
         done += count;
-        strikes += usize::from(strike.is_some());
     }
 
     let mut known = world.end();
     let refuted = if known.violations.is_empty() { oracle::refuted(&known.judgements).unwrap() } else { Vec::new() };
     known.violations.extend(refuted.into_iter().map(|judgement| format!("I4: {judgement}")));
     println!(
-        "races: {done} rounds, {strikes} strikes, {} calls, {} of them without an answer, longest history {}, {} ids, \
+        "races: {done} rounds, {struck} strikes, {} calls, {} of them without an answer, longest history {}, {} ids, \
          {} judgements, {} violations, mutant {:?}",
         known.calls,
         known.unknown,
@@ -154,16 +166,20 @@ fn run(plan: &Plan) -> Vec<String> {
         known.violations.len(),
         plan.mutant
     );
-    known.violations
+    Outcome { violations: known.violations, strikes }
 }
 
 #[test]
 fn every_race_is_as_if_all_had_come_one_by_one() {
     let rounds = if std::env::var_os("SR_LONG").is_some() { ROUNDS.1 } else { ROUNDS.0 };
 
-    let violations = run(&Plan { rounds, at_once: AT_ONCE, kinds: &Kind::ALL, mutant: None, has_nemesis: true });
+    let plan = Plan { rounds, at_once: AT_ONCE, kinds: &Kind::ALL, mutant: None, has_nemesis: true };
+    let Outcome { violations, strikes } = run(&plan);
 
     assert!(violations.is_empty(), "{}", violations.join("\n"));
+    for (kind, fault) in Kind::ALL.into_iter().flat_map(|kind| Fault::ALL.map(|fault| (kind, fault))) {
+        assert!(strikes.contains(&(kind, fault)), "{kind:?} has not met {fault:?}");
+    }
 }
 
 const INCOMPATIBLE: Plan = Plan {
@@ -176,35 +192,36 @@ const INCOMPATIBLE: Plan = Plan {
 
 #[test]
 fn of_mutually_incompatible_schemas_exactly_one_is_taken() {
-    let violations = run(&INCOMPATIBLE);
+    let violations = run(&INCOMPATIBLE).violations;
 
     assert!(violations.is_empty(), "{}", violations.join("\n"));
 }
 
 #[test]
 fn what_is_removed_while_it_is_looked_at_fails_no_call() {
-    let violations = run(&Plan { rounds: REMOVAL_ROUNDS, kinds: &[Kind::Removals], ..INCOMPATIBLE });
+    let violations = run(&Plan { rounds: REMOVAL_ROUNDS, kinds: &[Kind::Removals], ..INCOMPATIBLE }).violations;
 
     assert!(violations.is_empty(), "{}", violations.join("\n"));
 }
 
 #[test]
 fn a_setting_of_its_context_counts_for_every_register_from_its_answer_on() {
-    let violations = run(&Plan { rounds: SETTING_ROUNDS, kinds: &[Kind::Settings], ..INCOMPATIBLE });
+    let violations = run(&Plan { rounds: SETTING_ROUNDS, kinds: &[Kind::Settings], ..INCOMPATIBLE }).violations;
 
     assert!(violations.is_empty(), "{}", violations.join("\n"));
 }
 
 #[test]
 fn a_setting_of_all_contexts_counts_for_every_register_from_its_answer_on() {
-    let violations = run(&Plan { rounds: SETTING_ROUNDS, at_once: 1, kinds: &[Kind::GlobalSettings], ..INCOMPATIBLE });
+    let violations =
+        run(&Plan { rounds: SETTING_ROUNDS, at_once: 1, kinds: &[Kind::GlobalSettings], ..INCOMPATIBLE }).violations;
 
     assert!(violations.is_empty(), "{}", violations.join("\n"));
 }
 
 /// Plants a fault in both nodes; what it violates.
 fn violated_by(mutant: &'static str) -> Vec<String> {
-    run(&Plan { mutant: Some(mutant), ..INCOMPATIBLE })
+    run(&Plan { mutant: Some(mutant), ..INCOMPATIBLE }).violations
 }
 
 #[test]

@@ -14,26 +14,51 @@ const STRIKE_EVERY: usize = 5;
 /// At most so many answers of a batch come before the strike: less than a batch has.
 const ANSWERS_MAX: usize = 24;
 
-/// How long a node is frozen: for a moment, and now and then until the database has taken its locks away (after 5 s).
-const FROZEN: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(7));
+/// How long a node is frozen: for a moment, or until the database has taken its locks away, which it does after 5 s.
+const FROZEN: Duration = Duration::from_millis(300);
+const FROZEN_LONG: Duration = Duration::from_secs(7);
 
-/// Every so many freezes one is long.
-const LONG_FREEZE_EVERY: usize = 16;
+/// So many strikes in a row kill, the next ones freeze. What races in the batches that are struck comes round after fewer,
+/// so that each kind of round meets each fault.
+const SAME_FAULT: usize = 4;
+
+/// The place that is struck changes every so many strikes.
+const SAME_PLACE: usize = 2;
+
+/// Of every so many freezes the first ones are long: enough in a row for all kinds of rounds.
+const FREEZES: usize = 49;
+const LONG_FREEZES: usize = 3;
 
 /// What is done to whom.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Strike {
     place: usize,
-    fault: Fault,
+    pub(super) fault: Fault,
     answers_before: usize,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Fault {
-    /// SIGKILL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Fault {
+    /// SIGKILL, and another start.
     Kill,
-    /// SIGSTOP, then SIGCONT.
-    Freeze(Duration),
+    /// SIGSTOP, and SIGCONT a moment later.
+    Freeze,
+    /// SIGSTOP, and SIGCONT when the database has taken the node's locks away.
+    LongFreeze,
+}
+
+impl Fault {
+    pub(super) const ALL: [Self; 3] = [Self::Kill, Self::Freeze, Self::LongFreeze];
+
+    fn of(number: usize) -> Self {
+        let (turn, place) = (number / SAME_FAULT, number % SAME_FAULT);
+        let freezes_before = turn / 2 * SAME_FAULT + place;
+        match turn % 2 {
+            0 => Self::Kill,
+            _ if freezes_before % FREEZES < LONG_FREEZES => Self::LongFreeze,
+            _ => Self::Freeze,
+        }
+    }
 }
 
 impl Strike {
@@ -43,13 +68,8 @@ impl Strike {
         if !batch.is_multiple_of(STRIKE_EVERY) {
             return None;
         }
-        let fault = match number % 2 {
-            0 => Fault::Kill,
-            _ if (number / 2).is_multiple_of(LONG_FREEZE_EVERY) => Fault::Freeze(FROZEN.1),
-            _ => Fault::Freeze(FROZEN.0),
-        };
         let answers_before = number.wrapping_mul(2_654_435_761) % ANSWERS_MAX;
-        Some(Self { place: number / 2 % 2, fault, answers_before })
+        Some(Self { place: number / SAME_PLACE % 2, fault: Fault::of(number), answers_before })
     }
 
     /// Strikes once enough answers have come from now on, and returns when the node is back.
@@ -58,9 +78,15 @@ impl Strike {
         let goal = *answers.borrow() + self.answers_before;
         answers.wait_for(|count| *count >= goal).await.unwrap();
 
-        let registry = Arc::clone(&registries[self.place]);
+        let freeze = async |time| {
+            let signal = |signal| registries[self.place].lock().unwrap().process().signal(signal).unwrap();
+            signal(Signal::SIGSTOP);
+            tokio::time::sleep(time).await;
+            signal(Signal::SIGCONT);
+        };
         match self.fault {
             Fault::Kill => {
+                let registry = Arc::clone(&registries[self.place]);
                 let restarted = tokio::task::spawn_blocking(move || {
                     let mut registry = registry.lock().unwrap();
                     registry.restart().unwrap();
@@ -68,12 +94,8 @@ impl Strike {
                 });
                 world.moved(self.place, &restarted.await.unwrap());
             }
-            Fault::Freeze(time) => {
-                let signal = |signal| registry.lock().unwrap().process().signal(signal).unwrap();
-                signal(Signal::SIGSTOP);
-                tokio::time::sleep(time).await;
-                signal(Signal::SIGCONT);
-            }
+            Fault::Freeze => freeze(FROZEN).await,
+            Fault::LongFreeze => freeze(FROZEN_LONG).await,
         }
     }
 }
