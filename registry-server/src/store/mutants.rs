@@ -1,5 +1,8 @@
 //! Faults that are planted on purpose: a test of races that lets them pass proves nothing. They are there with the
 //! feature `mutants` alone, which no shipped build has, and then only when `SCHEMA_REGISTRY_MUTANT` names one.
+//!
+//! Nearly every insert is one statement. A name that ends in `-in-steps` plants its fault and has every insert done in
+//! steps, as those are that the statement leaves.
 
 /// A fault in how registers of several nodes are kept apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,19 +16,78 @@ pub(super) enum Mutant {
 /// Whether a fault is there.
 #[cfg(feature = "mutants")]
 pub(super) fn has(mutant: Mutant) -> bool {
-    use std::sync::OnceLock;
-
-    static PICKED: OnceLock<Option<Mutant>> = OnceLock::new();
-    let picked = PICKED.get_or_init(|| match std::env::var("SCHEMA_REGISTRY_MUTANT").ok()?.as_str() {
-        "check-outside-the-lock" => Some(Mutant::CheckOutsideTheLock),
-        "number-without-the-lock" => Some(Mutant::NumberWithoutTheLock),
-        _ => None,
-    });
-    *picked == Some(mutant)
+    planted::picked().mutant == Some(mutant)
 }
 
 /// Whether a fault is there: never, in a build that is shipped.
 #[cfg(not(feature = "mutants"))]
 pub(super) const fn has(_mutant: Mutant) -> bool {
     false
+}
+
+/// Whether every insert is done in steps.
+#[cfg(feature = "mutants")]
+pub(super) fn has_steps_alone() -> bool {
+    planted::picked().has_steps_alone
+}
+
+/// Whether every insert is done in steps: no, in a build that is shipped.
+#[cfg(not(feature = "mutants"))]
+pub(super) const fn has_steps_alone() -> bool {
+    false
+}
+
+/// The statement of an insert, which compares revisions with its parameters 4 to 7; with
+/// [`Mutant::CheckOutsideTheLock`] it finds all of them equal.
+#[cfg(feature = "mutants")]
+pub(super) fn insert_at_once(statement: &'static str) -> &'static str {
+    if has(Mutant::CheckOutsideTheLock) { planted::without_the_check(statement) } else { statement }
+}
+
+/// The statement of an insert: as it is, in a build that is shipped.
+#[cfg(not(feature = "mutants"))]
+pub(super) const fn insert_at_once(statement: &'static str) -> &'static str {
+    statement
+}
+
+#[cfg(feature = "mutants")]
+mod planted {
+    use std::collections::HashMap;
+    use std::sync::{Mutex, OnceLock, PoisonError};
+
+    use super::Mutant;
+
+    /// What the environment names.
+    #[derive(Debug)]
+    pub(super) struct Picked {
+        pub(super) mutant: Option<Mutant>,
+        pub(super) has_steps_alone: bool,
+    }
+
+    pub(super) fn picked() -> &'static Picked {
+        static PICKED: OnceLock<Picked> = OnceLock::new();
+        PICKED.get_or_init(|| {
+            let name = std::env::var("SCHEMA_REGISTRY_MUTANT").unwrap_or_default();
+            let in_steps = name.strip_suffix("-in-steps");
+            let mutant = match in_steps.unwrap_or(&name) {
+                "check-outside-the-lock" => Some(Mutant::CheckOutsideTheLock),
+                "number-without-the-lock" => Some(Mutant::NumberWithoutTheLock),
+                _ => None,
+            };
+            Picked { mutant, has_steps_alone: in_steps.is_some() }
+        })
+    }
+
+    /// A statement is changed once and kept: there are two.
+    pub(super) fn without_the_check(statement: &'static str) -> &'static str {
+        static CHANGED: OnceLock<Mutex<HashMap<&'static str, &'static str>>> = OnceLock::new();
+        let mut changed = CHANGED.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+        changed.entry(statement).or_insert_with(|| {
+            // No revision is NULL, so this holds; and each parameter keeps its type.
+            let blind = ["4", "5", "6", "7"].iter().fold(statement.to_owned(), |statement, parameter| {
+                statement.replace(&format!("= ${parameter}"), &format!("+ ${parameter} IS NOT NULL"))
+            });
+            blind.leak()
+        })
+    }
 }

@@ -8,6 +8,7 @@ use sqlx::{Arguments as _, AssertSqlSafe, Column as _, PgConnection, Row as _, T
 use super::super::StoreError;
 use super::super::connection::{Connection, Statements, Value};
 use super::super::locks::Locks;
+use super::super::mutants;
 use super::super::rows::StoredRow;
 use super::failure::{failed, is_lost, is_unprepared};
 use super::literals;
@@ -43,7 +44,7 @@ impl Session {
     /// Whether the connection has the statement of an insert from now on.
     async fn has_insert_at_once(&mut self, operation: &'static str) -> Result<bool, StoreError> {
         if self.insert_at_once == Prepared::NotYet {
-            let prepared = sqlx::raw_sql(PREPARE_INSERT).execute(&mut self.connection).await;
+            let prepared = sqlx::raw_sql(mutants::insert_at_once(PREPARE_INSERT)).execute(&mut self.connection).await;
             self.insert_at_once = match prepared.map_err(failed(operation)) {
                 Ok(_) => Prepared::Yes,
                 Err(error) if is_lost(&error) => return Err(error),

@@ -74,7 +74,7 @@ impl Insert {
         new.id == NewId::Next
             && new.version == NewNumber::Next
             && new.references.is_empty()
-            && ![Mutant::CheckOutsideTheLock, Mutant::NumberWithoutTheLock].into_iter().any(mutants::has)
+            && !mutants::has_steps_alone()
     }
 
     /// Does it by one statement, if it is simple, and notes in `changes` what moved; with the locks that are to be taken
@@ -109,7 +109,10 @@ impl Insert {
         ];
         let row = match locks {
             Some(locks) => connection.insert_alone(OPERATION, values, locks).await?,
-            None => connection.first_row(OPERATION, C::STATEMENTS.insert_at_once, values).await?,
+            None => {
+                let statement = mutants::insert_at_once(C::STATEMENTS.insert_at_once);
+                connection.first_row(OPERATION, statement, values).await?
+            }
         };
         let Some(row) = row else { return Ok(None) };
         let (change, id) = (rows::counter(OPERATION, &row, 0)?, rows::id(OPERATION, &row, 2)?);

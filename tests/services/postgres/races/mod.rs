@@ -219,23 +219,24 @@ fn a_setting_of_all_contexts_counts_for_every_register_from_its_answer_on() {
     assert!(violations.is_empty(), "{}", violations.join("\n"));
 }
 
-/// Plants a fault in both nodes; what it violates.
-fn violated_by(mutant: &'static str) -> Vec<String> {
-    run(&Plan { mutant: Some(mutant), ..INCOMPATIBLE }).violations
-}
-
 #[test]
 fn a_check_outside_the_lock_is_found() {
-    let violations = violated_by("check-outside-the-lock");
+    for mutant in ["check-outside-the-lock", "check-outside-the-lock-in-steps"] {
+        let violations = run(&Plan { mutant: Some(mutant), ..INCOMPATIBLE }).violations;
 
-    assert!(violations.iter().any(|violation| violation.starts_with("I6:")), "{violations:#?}");
+        assert!(violations.iter().any(|violation| violation.starts_with("I6:")), "{mutant}: {violations:#?}");
+    }
 }
 
 #[test]
 fn a_number_taken_without_the_lock_is_found() {
-    let violations = violated_by("number-without-the-lock");
+    for mutant in ["number-without-the-lock", "number-without-the-lock-in-steps"] {
+        // In each of many subjects the first version comes from both nodes.
+        let plan = Plan { kinds: &[Kind::Identical], mutant: Some(mutant), ..INCOMPATIBLE };
+        let violations = run(&plan).violations;
 
-    // The tables refuse a number that another has: who comes second is told that the store failed.
-    let is_told = |violation: &String| violation.starts_with("I8:") && violation.contains("50001");
-    assert!(violations.iter().any(is_told), "{violations:#?}");
+        // The tables refuse a number that another has: who comes second is told that the store failed.
+        let is_told = |violation: &String| violation.starts_with("I8:") && violation.contains("50001");
+        assert!(violations.iter().any(is_told), "{mutant}: {violations:#?}");
+    }
 }
