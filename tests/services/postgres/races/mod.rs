@@ -21,6 +21,7 @@
 //! The search ([`history`]) finds breaches of I6, of I7, of I3's numbers and of I5's lists, and reports them as I6;
 //! [`world`] finds those of I1, I2, I3 and I9, [`oracle`] of I4, [`script`] of I3, I5 and I8.
 
+mod contexts;
 mod history;
 mod identical;
 mod imports;
@@ -40,6 +41,7 @@ use tokio::sync::Barrier;
 
 use super::nodes::start_together;
 use nemesis::{Fault, Strike};
+use references::By;
 use script::{Batch, play};
 use settings::At;
 use world::World;
@@ -66,18 +68,27 @@ enum Kind {
     Levels,
     Deletes,
     Removals,
+    /// References to a version that is removed.
     References,
+    /// The same, from another context.
+    ReferencesElsewhere,
+    /// References, from another context, to a subject that is removed.
+    ReferencesToSubject,
+    /// References, from another context, to one that is set to IMPORT and purged.
+    ReferencesToContext,
     Identical,
     Imports,
     /// Settings of a context.
     Settings,
+    /// The end of a context.
+    Contexts,
     /// Settings of all contexts, which no other round may run beside.
     GlobalSettings,
 }
 
 impl Kind {
     /// Those that leave each other alone.
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 12] = [
         Self::Incompatible,
         Self::Levels,
         Self::Deletes,
@@ -86,6 +97,10 @@ impl Kind {
         Self::Identical,
         Self::Imports,
         Self::Settings,
+        Self::ReferencesElsewhere,
+        Self::ReferencesToSubject,
+        Self::ReferencesToContext,
+        Self::Contexts,
     ];
 
     async fn play(self, world: &World, batch: &Batch, round: usize) {
@@ -94,9 +109,15 @@ impl Kind {
             Self::Levels => play(world, batch, round, subject::levels()).await,
             Self::Deletes => play(world, batch, round, subject::deletes()).await,
             Self::Removals => play(world, batch, round, subject::removals()).await,
-            Self::References => play(world, batch, round, references::references()).await,
+            Self::References => play(world, batch, round, references::references(By::Version)).await,
+            Self::ReferencesElsewhere => {
+                play(world, batch, round, references::references(By::VersionElsewhere)).await;
+            }
+            Self::ReferencesToSubject => play(world, batch, round, references::references(By::Subject)).await,
+            Self::ReferencesToContext => play(world, batch, round, references::references(By::Mode)).await,
             Self::Identical => play(world, batch, round, identical::identical()).await,
             Self::Imports => play(world, batch, round, imports::imports()).await,
+            Self::Contexts => play(world, batch, round, contexts::contexts()).await,
             Self::Settings => play(world, batch, round, settings::settings(At::Context)).await,
             Self::GlobalSettings => play(world, batch, round, settings::settings(At::All)).await,
         }

@@ -1,4 +1,5 @@
-//! Races for a version that is referred to while it is removed.
+//! Races for a version that is referred to while it is removed: by itself, with its subject, or with all that its context
+//! has, by a mode.
 
 use serde_json::{Value, json};
 
@@ -9,19 +10,32 @@ use super::script::{Keeps, Played, Request, Script, Stored, numbers};
 /// Subjects that refer to the base.
 const REFERRERS: usize = 2;
 
+/// How the base is marked and removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum By {
+    /// As a version, where its referrers are.
+    Version,
+    /// As a version, in another context than its referrers'.
+    VersionElsewhere,
+    /// With its subject, in another context.
+    Subject,
+    /// Marked as a version, and purged when its context, another one, is set to IMPORT.
+    Mode,
+}
+
 /// What is done.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Call {
-    RegisterBase,
+    RegisterBase(By),
     /// Registers a schema that refers to the base.
-    Refer(usize),
+    Refer(By, usize),
     /// Marks the base.
-    Delete,
+    Delete(By),
     /// Removes the base.
-    Remove,
-    BaseVersions,
+    Remove(By),
+    BaseVersions(By),
     /// The base's versions, marked or not.
-    BaseRemains,
+    BaseRemains(By),
     ReferrerVersions(usize),
 }
 
@@ -36,22 +50,27 @@ pub(super) struct References {
 enum Base {
     #[default]
     Absent,
-    Live,
-    Deleted,
+    Live(By),
+    Deleted(By),
 }
 
 /// Two refer, two delete and remove, each pair on both nodes.
-pub(super) fn references() -> Script<References> {
+pub(super) fn references(by: By) -> Script<References> {
     Script {
-        before: vec![Call::RegisterBase],
+        before: vec![Call::RegisterBase(by)],
         clients: vec![
-            vec![Call::Refer(0), Call::BaseVersions],
-            vec![Call::Refer(1), Call::BaseVersions],
-            vec![Call::Delete, Call::Remove],
-            vec![Call::Delete, Call::Remove],
+            vec![Call::Refer(by, 0), Call::BaseVersions(by)],
+            vec![Call::Refer(by, 1), Call::BaseVersions(by)],
+            vec![Call::Delete(by), Call::Remove(by)],
+            vec![Call::Delete(by), Call::Remove(by)],
         ],
         // Whether a removal that had no answer took effect, only the remains tell.
-        after: vec![Call::BaseVersions, Call::BaseRemains, Call::ReferrerVersions(0), Call::ReferrerVersions(1)],
+        after: vec![
+            Call::BaseVersions(by),
+            Call::BaseRemains(by),
+            Call::ReferrerVersions(0),
+            Call::ReferrerVersions(1),
+        ],
         keeps: Keeps::Nothing,
     }
 }
@@ -63,31 +82,39 @@ impl Model for References {
         let mut next = self.clone();
         let is_referred = self.has_referred.contains(&true);
         let reply = match (call, self.base) {
-            (Call::RegisterBase, _) => {
-                next.base = Base::Live;
+            (Call::RegisterBase(by), _) => {
+                next.base = Base::Live(by);
                 Reply::ok(&[1])
             }
-            (Call::Refer(referrer), Base::Live) => {
+            (Call::Refer(_, referrer), Base::Live(_)) => {
                 next.has_referred[referrer] = true;
                 Reply::ok(&[1])
             }
-            (Call::Refer(_), _) => Reply::refused(422, 42201),
-            (Call::Delete | Call::Remove | Call::BaseVersions | Call::BaseRemains, Base::Absent) => {
-                Reply::refused(404, 40401)
-            }
-            (Call::Delete, Base::Live) if is_referred => Reply::refused(422, 42206),
-            (Call::Delete, Base::Live) => {
-                next.base = Base::Deleted;
+            (Call::Refer(..), _) => Reply::refused(422, 42201),
+            (Call::Delete(_), Base::Live(_)) if is_referred => Reply::refused(422, 42206),
+            (Call::Delete(by), Base::Live(_)) => {
+                next.base = Base::Deleted(by);
                 Reply::ok(&[1])
             }
-            (Call::Delete, Base::Deleted) => Reply::refused(404, 40406),
-            (Call::Remove, Base::Live) => Reply::refused(404, 40407),
-            (Call::Remove, Base::Deleted) => {
+            (Call::Delete(By::Subject), Base::Deleted(_)) => Reply::refused(404, 40404),
+            (Call::Delete(_), Base::Deleted(_)) => Reply::refused(404, 40406),
+            (Call::Remove(By::Mode), Base::Live(_)) => Reply::refused(422, 42205),
+            (Call::Remove(By::Mode), _) => {
+                next.base = Base::Absent;
+                Reply::ok(&[])
+            }
+            (Call::Remove(By::Subject), Base::Live(_)) => Reply::refused(404, 40405),
+            (Call::Remove(_), Base::Live(_)) => Reply::refused(404, 40407),
+            (Call::Remove(_), Base::Deleted(_)) => {
                 next.base = Base::Absent;
                 Reply::ok(&[1])
             }
-            (Call::BaseVersions, Base::Live) | (Call::BaseRemains, Base::Live | Base::Deleted) => Reply::ok(&[1]),
-            (Call::BaseVersions, Base::Deleted) => Reply::refused(404, 40401),
+            (Call::BaseVersions(_), Base::Live(_)) | (Call::BaseRemains(_), Base::Live(_) | Base::Deleted(_)) => {
+                Reply::ok(&[1])
+            }
+            (Call::Delete(_) | Call::Remove(_) | Call::BaseVersions(_) | Call::BaseRemains(_), _) => {
+                Reply::refused(404, 40401)
+            }
             (Call::ReferrerVersions(referrer), _) if self.has_referred[referrer] => Reply::ok(&[1]),
             (Call::ReferrerVersions(_), _) => Reply::refused(404, 40401),
         };
@@ -97,35 +124,44 @@ impl Model for References {
 
 impl Played for References {
     fn request(round: usize, call: Call) -> Request {
-        let (base, referrer) = (base(round), |number| referrer(round, number));
-        let version = format!("/subjects/{base}/versions/1");
+        let base = |by| format!("/subjects/{}", base(round, by));
         match call {
-            Call::RegisterBase => Request::register(&base, base_schema(round)),
-            Call::Refer(number) => {
-                let references = json!([{ "name": name(round), "subject": base, "version": 1 }]);
+            Call::RegisterBase(by) => Request::register(&self::base(round, by), base_schema(round)),
+            Call::Refer(by, number) => {
+                let target = json!({ "name": name(round), "subject": self::base(round, by), "version": 1 });
                 let schema = referrer_schema(round, number);
-                Request::register_with(&referrer(number), schema, json!({ "references": references }))
+                Request::register_with(&referrer(round, number), schema, json!({ "references": [target] }))
             }
-            Call::Delete => Request::new("DELETE", version, None),
-            Call::Remove => Request::new("DELETE", format!("{version}?permanent=true"), None),
-            Call::BaseVersions => Request::new("GET", format!("/subjects/{base}/versions"), None),
-            Call::BaseRemains => Request::new("GET", format!("/subjects/{base}/versions?deleted=true"), None),
+            Call::Delete(By::Subject) => Request::new("DELETE", base(By::Subject), None),
+            Call::Delete(by) => Request::new("DELETE", format!("{}/versions/1", base(by)), None),
+            Call::Remove(By::Mode) => {
+                let path = format!("/mode/:{}:", context(round));
+                Request::new("PUT", path, Some(json!({ "mode": "IMPORT" })))
+            }
+            Call::Remove(By::Subject) => Request::new("DELETE", format!("{}?permanent=true", base(By::Subject)), None),
+            Call::Remove(by) => Request::new("DELETE", format!("{}/versions/1?permanent=true", base(by)), None),
+            Call::BaseVersions(by) => Request::new("GET", format!("{}/versions", base(by)), None),
+            Call::BaseRemains(by) => Request::new("GET", format!("{}/versions?deleted=true", base(by)), None),
             Call::ReferrerVersions(number) => {
-                Request::new("GET", format!("/subjects/{}/versions", referrer(number)), None)
+                Request::new("GET", format!("/subjects/{}/versions", referrer(round, number)), None)
             }
         }
     }
 
     fn told(_round: usize, call: Call, body: &Value) -> Vec<u64> {
         match call {
-            Call::RegisterBase | Call::Refer(_) => numbers(&body["version"]),
+            Call::RegisterBase(_) | Call::Refer(..) => numbers(&body["version"]),
             _ => numbers(body),
         }
     }
 
     fn stored(&self, round: usize) -> Vec<Stored> {
-        let base = Stored { subject: base(round), version: 1, schema: base_schema(round) };
-        let base = Some(base).filter(|_| self.base != Base::Absent);
+        let base = match self.base {
+            Base::Absent => None,
+            Base::Live(by) | Base::Deleted(by) => {
+                Some(Stored { subject: base(round, by), version: 1, schema: base_schema(round) })
+            }
+        };
         let referrers = (0..REFERRERS).filter(|referrer| self.has_referred[*referrer]).map(|number| Stored {
             subject: referrer(round, number),
             version: 1,
@@ -135,8 +171,16 @@ impl Played for References {
     }
 }
 
-fn base(round: usize) -> String {
-    format!("base-{round}")
+fn base(round: usize, by: By) -> String {
+    match by {
+        By::Version => format!("base-{round}"),
+        By::VersionElsewhere | By::Subject | By::Mode => format!(":{}:base", context(round)),
+    }
+}
+
+/// Of a base that is not where its referrers are.
+fn context(round: usize) -> String {
+    format!(".base{round}")
 }
 
 fn referrer(round: usize, number: usize) -> String {
@@ -164,14 +208,14 @@ mod tests {
     use super::*;
 
     /// What is stored in the end, where nobody knows what came of the delete and of the removal.
-    fn stored_when(remains: Reply) -> usize {
+    fn stored_when(by: By, remains: Reply) -> usize {
         let not_found = Reply::refused(404, 40401);
         let calls = [
-            (Call::RegisterBase, Some(Reply::ok(&[1]))),
-            (Call::Delete, None),
-            (Call::Remove, None),
-            (Call::BaseVersions, Some(not_found)),
-            (Call::BaseRemains, Some(remains)),
+            (Call::RegisterBase(by), Some(Reply::ok(&[1]))),
+            (Call::Delete(by), None),
+            (Call::Remove(by), None),
+            (Call::BaseVersions(by), Some(not_found)),
+            (Call::BaseRemains(by), Some(remains)),
         ];
         let entry = |(call, reply)| {
             let now = Instant::now();
@@ -183,7 +227,9 @@ mod tests {
 
     #[test]
     fn the_remains_tell_whether_a_removal_without_an_answer_took_effect() {
-        assert_eq!(stored_when(Reply::ok(&[1])), 1);
-        assert_eq!(stored_when(Reply::refused(404, 40401)), 0);
+        for by in [By::Version, By::Subject, By::Mode] {
+            assert_eq!(stored_when(by, Reply::ok(&[1])), 1, "{by:?}");
+            assert_eq!(stored_when(by, Reply::refused(404, 40401)), 0, "{by:?}");
+        }
     }
 }

@@ -147,8 +147,8 @@ struct Round<'a> {
     batch: &'a Batch,
     number: usize,
     keeps: Keeps,
-    /// The ids that registers were answered, each with a subject.
-    registered: Mutex<BTreeMap<u64, String>>,
+    /// The ids that registers were answered, each of a context and with a subject.
+    registered: Mutex<BTreeMap<(String, u64), String>>,
 }
 
 impl Round<'_> {
@@ -179,13 +179,14 @@ impl Round<'_> {
             }
         };
         let reply = match answer.status {
-            200 => Reply::ok(&M::told(self.number, call, &answer.body)),
+            200 | 204 => Reply::ok(&M::told(self.number, call, &answer.body)),
             status => Reply::refused(status, answer.code()),
         };
         if let Some((subject, schema)) = registers.filter(|_| answer.is_ok()) {
             let version = answer.body["version"].as_u64().unwrap_or_default();
             let stored = Stored { subject, version, schema };
-            self.registered.lock().unwrap().insert(answer.id(), stored.subject.clone());
+            let key = (context(&stored.subject).to_owned(), answer.id());
+            self.registered.lock().unwrap().insert(key, stored.subject.clone());
             self.world.saw(answer.id(), &stored, self.keeps, ended);
             self.reads_back(place + 1, answer.id(), &stored, may_fail).await;
         }
@@ -249,7 +250,7 @@ impl Round<'_> {
                 if text(&answer).as_ref() != Some(schema) {
                     self.violation("I3", &format!("{stored:?} expected, {answer:?} found"));
                 }
-                ids.insert(answer.id());
+                ids.insert((context(subject).to_owned(), answer.id()));
                 self.world.saw(answer.id(), stored, self.keeps, Instant::now());
             }
         }
@@ -259,11 +260,13 @@ impl Round<'_> {
     }
 
     /// I5 of what was removed: every id but those that are in use.
-    async fn what_was_removed_is_gone(&self, used: &BTreeSet<u64>) {
+    async fn what_was_removed_is_gone(&self, used: &BTreeSet<(String, u64)>) {
         let registered = std::mem::take(&mut *self.registered.lock().unwrap());
-        for (id, subject) in registered.into_iter().filter(|(id, _)| !used.contains(id)) {
-            // Imports, in contexts of their own, remove nothing.
-            let path = format!("/schemas/ids/{id}");
+        for ((context, id), subject) in registered.into_iter().filter(|(key, _)| !used.contains(key)) {
+            let path = match context.trim_matches(':') {
+                "" => format!("/schemas/ids/{id}"),
+                context => format!("/contexts/{context}/schemas/ids/{id}"),
+            };
             for place in 0..2 {
                 let node = self.world.node(place);
                 let since = Instant::now();
@@ -283,4 +286,9 @@ impl Round<'_> {
 /// The schema in an answer.
 fn text(answer: &Answer) -> Option<Value> {
     serde_json::from_str(answer.body["schema"].as_str()?).ok()
+}
+
+/// The context of a subject, with its colons but the last; the default one's is empty.
+pub(super) fn context(subject: &str) -> &str {
+    subject.rsplit_once(':').map_or("", |(context, _)| context)
 }

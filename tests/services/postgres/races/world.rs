@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::super::nodes::Node;
 use super::history::Entry;
 use super::oracle::Judgement;
-use super::script::{Keeps, Stored};
+use super::script::{Keeps, Stored, context};
 
 /// What all rounds share.
 pub(super) struct World {
@@ -86,7 +86,7 @@ impl World {
     pub(super) fn saw(&self, id: u64, stored: &Stored, keeps: Keeps, at: Instant) {
         let Stored { subject, version, schema } = stored;
         let content = schema.to_string();
-        let context = subject.rsplit_once(':').map_or("", |(context, _)| context);
+        let context = context(subject);
         let mut known = self.known.lock().unwrap();
         let Known { content_of, births, versions, violations, .. } = &mut *known;
 
