@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use end_to_end_tests::Registry;
 use end_to_end_tests::ledger::Ledger;
+use file::Then;
 use nix::sys::signal::Signal;
 
 use crate::raw_http::Connection;
@@ -23,8 +24,8 @@ const KILLS_LONG: u64 = 1_000;
 /// SQLite's own backup while the registry goes on writing.
 const COPY_EVERY: u64 = 5;
 
-/// Every so many kills, another program moves the log into the file all the time.
-const CHECKPOINT_EVERY: u64 = 4;
+/// Every so many kills, another program moves the log into the file all the time; not while the file is copied as it is.
+const CHECKPOINT_EVERY: u64 = 2;
 
 /// A server that was killed takes writes again within this time, which is milliseconds on a machine that has nothing else
 /// to do: it reads at most 16 MiB of log.
@@ -44,15 +45,19 @@ fn what_was_answered_survives_every_kill() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut registry = Registry::start(&["--compatibility", "NONE"]).unwrap();
     let ledger = Ledger::new().unwrap();
-    let (mut longest_start, mut checkpointed) = (Duration::ZERO, 0);
+    let (mut longest_start, mut restarted, mut truncated) = (Duration::ZERO, 0, 0);
 
     for strike in 1..=kills() {
         let urls = vec![registry.url().to_owned(); WRITERS];
         let mut copy = None;
         let folder = registry.folder().to_owned();
         let process = registry.process();
+        let (then, checkpointed) = match strike / CHECKPOINT_EVERY % 2 {
+            0 => (Then::Restart, &mut restarted),
+            _ => (Then::Truncate, &mut truncated),
+        };
         let stop = Arc::new(AtomicBool::new(strike % CHECKPOINT_EVERY != 0));
-        let checkpoints = runtime.spawn(file::checkpoint(folder.clone(), Arc::clone(&stop)));
+        let checkpoints = runtime.spawn(file::checkpoint(folder.clone(), then, Arc::clone(&stop)));
         let write = ledger.write_until(&urls, answers_before(strike), || {
             if strike % (2 * COPY_EVERY) == 0 {
                 let answered = ledger.answered();
@@ -70,7 +75,7 @@ fn what_was_answered_survives_every_kill() {
         runtime.block_on(write).unwrap_or_else(|error| panic!("strike {strike}: {error:#}"));
 
         stop.store(true, Ordering::Relaxed);
-        checkpointed += runtime.block_on(checkpoints).unwrap().unwrap();
+        *checkpointed += runtime.block_on(checkpoints).unwrap().unwrap();
         runtime.block_on(file::check(registry.folder())).unwrap_or_else(|error| panic!("strike {strike}: {error:#}"));
 
         let start = Instant::now();
@@ -88,10 +93,11 @@ fn what_was_answered_survives_every_kill() {
     }
 
     runtime.block_on(ledger.check_all(registry.url())).unwrap();
+    assert!(restarted > 0 && truncated > 0, "{restarted} and {truncated} checkpoints by others");
     assert!(longest_start < RESTART_MAX, "ready {longest_start:?} after a kill");
     println!(
-        "{} kills, {} answered registers, 0 lost, {checkpointed} checkpoints by others, \
-         longest restart {longest_start:?}",
+        "{} kills, {} answered registers, 0 lost, checkpoints by others: {restarted} that restart the log, {truncated} \
+         that truncate it, longest restart {longest_start:?}",
         kills(),
         ledger.answered().len()
     );

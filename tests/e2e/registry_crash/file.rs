@@ -57,13 +57,27 @@ pub(super) async fn check(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Moves the log into the file again and again until it is told to stop; how often.
-pub(super) async fn checkpoint(folder: PathBuf, stop: Arc<AtomicBool>) -> Result<u32> {
+/// What is done with the log once it has been moved into the file.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Then {
+    /// The next write begins it anew (`RESTART`).
+    Restart,
+    /// It is emptied (`TRUNCATE`).
+    Truncate,
+}
+
+/// Moves the log into the file, to its end, again and again until it is told to stop; how often that was done.
+pub(super) async fn checkpoint(folder: PathBuf, then: Then, stop: Arc<AtomicBool>) -> Result<u32> {
+    let statement = match then {
+        Then::Restart => "PRAGMA wal_checkpoint(RESTART)",
+        Then::Truncate => "PRAGMA wal_checkpoint(TRUNCATE)",
+    };
     let mut tool = open(&folder).await?;
     let mut count = 0;
     while !stop.load(Ordering::Relaxed) {
-        sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut tool).await?;
-        count += 1;
+        // Somebody's transaction may outlast the wait for it: then the log was moved in part.
+        let is_busy: bool = sqlx::query_scalar(statement).fetch_one(&mut tool).await?;
+        count += u32::from(!is_busy);
     }
     tool.close().await?;
     Ok(count)
