@@ -80,10 +80,8 @@ pub(super) struct Canonical {
     pub(super) parsed: Box<dyn ParsedSchema>,
     /// Bytes of the text and of those it refers to: all of them stand in `parsed`.
     pub(super) expanded_bytes: usize,
-    /// Dedup key of the text with nothing beside it; made at the first use.
-    dedup_key: OnceLock<DedupKey>,
-    /// GUID of the text with nothing beside it; made at the first use.
-    guid: OnceLock<[u8; 16]>,
+    /// Of the text with nothing beside it.
+    hashes: Hashes,
     sameness_key: OnceLock<DedupKey>,
     likeness: OnceLock<[u8; 32]>,
 }
@@ -107,16 +105,19 @@ impl Canonical {
 
     /// Equal for two schemas of one text, whatever stands beside it.
     pub(super) fn text_key(&self) -> DedupKey {
-        *self.dedup_key.get_or_init(|| ContentKey::of(&self.hashed()).0)
-    }
-
-    fn guid(&self) -> [u8; 16] {
-        *self.guid.get_or_init(|| Guid::of(&self.hashed()).0)
+        *self.hashes.dedup_key.get_or_init(|| ContentKey::of(&self.hashed()).0)
     }
 
     fn hashed(&self) -> Hashed<'_> {
         Hashed { schema_type: self.schema_type, text: &self.text, references: &[], metadata: None, rule_set: None }
     }
+}
+
+/// The hashes of a content, each made at its first use.
+#[derive(Debug, Clone, Default)]
+struct Hashes {
+    dedup_key: OnceLock<DedupKey>,
+    guid: OnceLock<[u8; 16]>,
 }
 
 /// A schema with everything that would be stored with it.
@@ -127,8 +128,8 @@ pub(super) struct Candidate {
     pub(super) references: Arc<[StoredReference]>,
     pub(super) metadata: Option<Arc<Metadata>>,
     pub(super) rule_set: Option<Arc<RuleSet>>,
-    /// The content's identity, if anything stands beside the text; made at the first use.
-    dedup_key: OnceLock<DedupKey>,
+    /// If anything stands beside the text.
+    hashes: Hashes,
     /// For each reference, the id of the content that was read.
     target_ids: Vec<SchemaId>,
     /// Whether it was sent with an empty rule set, which stands against rules that it would inherit.
@@ -156,7 +157,7 @@ impl Candidate {
             },
             metadata: metadata.map(Arc::new),
             rule_set: rule_set.map(Arc::new),
-            dedup_key: OnceLock::new(),
+            hashes: Hashes::default(),
             drops_rules,
             deleted_target: references.deleted,
         }
@@ -164,20 +165,17 @@ impl Candidate {
 
     /// The same schema with other things beside it.
     pub(super) fn with(self, metadata: Option<Arc<Metadata>>, rule_set: Option<Arc<RuleSet>>) -> Self {
-        Self { metadata, rule_set, dedup_key: OnceLock::new(), ..self }
+        Self { metadata, rule_set, hashes: Hashes::default(), ..self }
     }
 
     /// The content's identity. A check of compatibility never asks for it, nor for the GUID.
     pub(super) fn dedup_key(&self) -> DedupKey {
-        if self.is_bare() {
-            return self.canonical.text_key();
-        }
-        *self.dedup_key.get_or_init(|| self.hash(|content| ContentKey::of(content).0))
+        *self.hashes().dedup_key.get_or_init(|| self.hash(|content| ContentKey::of(content).0))
     }
 
     /// The content's hash as clients see it.
     pub(super) fn guid(&self) -> [u8; 16] {
-        if self.is_bare() { self.canonical.guid() } else { self.hash(|content| Guid::of(content).0) }
+        *self.hashes().guid.get_or_init(|| self.hash(|content| Guid::of(content).0))
     }
 
     /// What clients see of it.
@@ -192,8 +190,10 @@ impl Candidate {
         }
     }
 
-    fn is_bare(&self) -> bool {
-        self.references.is_empty() && self.metadata.is_none() && self.rule_set.is_none()
+    /// Those of the text, which all candidates of it share, where nothing stands beside it.
+    fn hashes(&self) -> &Hashes {
+        let is_bare = self.references.is_empty() && self.metadata.is_none() && self.rule_set.is_none();
+        if is_bare { &self.canonical.hashes } else { &self.hashes }
     }
 
     fn hash<T>(&self, hash: impl FnOnce(&Hashed<'_>) -> T) -> T {
@@ -323,8 +323,7 @@ fn read(mut source: Source, form: Form, strictness: Strictness, limits: &Limits)
         expanded_bytes: text.len() + referred_bytes,
         text: text.into(),
         parsed,
-        dedup_key: OnceLock::new(),
-        guid: OnceLock::new(),
+        hashes: Hashes::default(),
         sameness_key: OnceLock::new(),
         likeness: OnceLock::new(),
     })
@@ -344,4 +343,32 @@ pub(super) async fn off_worker<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, RegistryError> {
     tokio::task::spawn_blocking(work).await.map_err(|_| RegistryError::Aborted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hashes_follow_what_stands_beside_the_text() {
+        let text = r#"{"type":"record","name":"R","fields":[]}"#.to_owned();
+        let source = Source { schema_type: SchemaType::Avro, text, references: Vec::new() };
+        let canonical = Arc::new(read(source, Form::Canonical, Strictness::New, &Limits::default()).unwrap());
+        let described = |key: &str| {
+            Some(Arc::new(Metadata { properties: [(key.to_owned(), String::new())].into(), ..Metadata::default() }))
+        };
+        let hashes = |candidate: &Candidate| (candidate.dedup_key(), candidate.guid());
+
+        let bare = Candidate::new(Arc::clone(&canonical), References::default(), None, None);
+        let of_text = hashes(&bare);
+        let a = bare.with(described("a"), None);
+        let of_a = hashes(&a);
+        let b = a.clone().with(described("b"), None);
+
+        assert_eq!(of_text, (canonical.text_key(), Guid::of(&canonical.hashed()).0));
+        assert!(of_a.0 != of_text.0 && of_a.1 != of_text.1);
+        assert_eq!(hashes(&a), of_a, "the same at each call");
+        assert!(hashes(&b).0 != of_a.0 && hashes(&b).1 != of_a.1);
+        assert_eq!(hashes(&b.with(None, None)), of_text);
+    }
 }
