@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use futures_util::future::{LocalBoxFuture, try_join_all};
-use schema_core::wire::{ListedSchema, VersionResponse};
+use schema_core::wire::ListedSchema;
 
 use crate::registry::{
     Content, Latest, Registry, RegistryError, SchemaUse, Shown, SubjectKey, SubjectPrefix, Versions, qualified,
@@ -12,6 +12,7 @@ use crate::registry::{
 
 use super::error::HttpError;
 use super::long_list::{self, Array, Items, More};
+use super::versions::version_response;
 use super::view::View;
 use super::{Answer, Call, associations, json, next_page};
 
@@ -109,23 +110,9 @@ fn has_rule(content: &Content, rule_type: &str) -> bool {
 }
 
 fn listed_schema(used: &SchemaUse, content: &Content, aliases: &HashMap<SubjectKey, Vec<Arc<str>>>) -> ListedSchema {
-    let shown = View::PLAIN.show_schema(&content.schema);
     let aliases = aliases.get(&used.subject).into_iter().flatten();
     ListedSchema {
         aliases: aliases.map(ToString::to_string).collect(),
-        version: VersionResponse {
-            subject: qualified(&used.subject).to_string(),
-            version: used.entry.version.0,
-            id: used.entry.id.0,
-            guid: shown.guid,
-            schema_type: shown.schema_type,
-            references: shown.references,
-            metadata: shown.metadata,
-            rule_set: shown.rule_set,
-            schema: shown.text,
-            ts: Some(used.entry.timestamp_ms),
-            deleted: Some(used.entry.deleted),
-            ..VersionResponse::default()
-        },
+        version: version_response(&qualified(&used.subject), &used.entry, View::PLAIN.show_schema(&content.schema)),
     }
 }

@@ -5,7 +5,7 @@ use futures_util::future::LocalBoxFuture;
 use schema_core::wire::{RegisterRequest, RegisterResponse, TagSchemaRequest, VersionResponse};
 
 use crate::clock;
-use crate::registry::{Check, Deleted, Found, Registered, Selector, Subject, VersionChange};
+use crate::registry::{Check, Deleted, Found, Registered, Selector, Subject, VersionChange, VersionEntry};
 
 use super::error::HttpError;
 use super::view::{Shown, View};
@@ -92,11 +92,11 @@ pub(crate) fn get<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
         let (subject, selector, deleted) = named(call)?;
         let view = View::of(call)?;
         if view == View::PLAIN {
-            let make = |found: &Found| json(&version_response(found, view.show_schema(&found.content.schema)));
+            let make = |found: &Found| json(&found_response(found, view.show_schema(&found.content.schema)));
             return call.registry.version_answer(&subject, selector, deleted, make).await;
         }
         let found = call.registry.version(&subject, selector, deleted).await?;
-        json(&version_response(&found, view.show(call, &found.content).await?))
+        json(&found_response(&found, view.show(call, &found.content).await?))
     })
 }
 
@@ -108,7 +108,7 @@ pub(crate) fn find_by_metadata<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Ans
         let properties = keys.into_iter().zip(values).map(|(key, value)| (key.into_owned(), value.into_owned()));
         let properties: Vec<_> = properties.collect();
         let found = call.registry.version_with_metadata(&subject, &properties, call.query.deleted()?).await?;
-        json(&version_response(&found, View::of(call)?.show(call, &found.content).await?))
+        json(&found_response(&found, View::of(call)?.show(call, &found.content).await?))
     })
 }
 
@@ -123,11 +123,16 @@ pub(crate) fn referenced_by<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer
     })
 }
 
-fn version_response(found: &Found, shown: Shown) -> VersionResponse {
+fn found_response(found: &Found, shown: Shown) -> VersionResponse {
+    version_response(found.subject.name(), &found.entry, shown)
+}
+
+/// A version as it is shown, under the name that its subject goes by.
+pub(super) fn version_response(subject: &str, entry: &VersionEntry, shown: Shown) -> VersionResponse {
     VersionResponse {
-        subject: found.subject.name().to_owned(),
-        version: found.entry.version.0,
-        id: found.entry.id.0,
+        subject: subject.to_owned(),
+        version: entry.version.0,
+        id: entry.id.0,
         guid: shown.guid,
         schema_type: shown.schema_type,
         references: shown.references,
@@ -135,8 +140,8 @@ fn version_response(found: &Found, shown: Shown) -> VersionResponse {
         rule_set: shown.rule_set,
         schema: shown.text,
         schema_tags: shown.tags,
-        ts: Some(found.entry.timestamp_ms),
-        deleted: Some(found.entry.deleted),
+        ts: Some(entry.timestamp_ms),
+        deleted: Some(entry.deleted),
     }
 }
 

@@ -10,7 +10,7 @@ use schema_core::format::Limits;
 use schema_core::{SchemaId, Version};
 
 use crate::metrics::RuleMetrics;
-use crate::store::{Store, VersionEntry};
+use crate::store::Store;
 
 mod aliases;
 mod cache;
@@ -51,7 +51,7 @@ pub use register::{Check, Registered, Terms, WantedVersion};
 pub use scope::{Inherit, ScopeName};
 pub use subject::{Subject, qualified};
 
-pub use crate::store::{DeleteMode, Deleted, Latest, SchemaUse, Shown, StoreErrorKind, SubjectKey};
+pub use crate::store::{DeleteMode, Deleted, Latest, SchemaUse, Shown, StoreErrorKind, SubjectKey, VersionEntry};
 
 use cache::Caches;
 use queue::Queues;
