@@ -5,7 +5,7 @@ use schema_core::{Level, SchemaType};
 
 use super::Mode;
 
-const LEVELS: [Level; 7] = [
+pub(super) const LEVELS: [Level; 7] = [
     Level::None,
     Level::Backward,
     Level::BackwardTransitive,

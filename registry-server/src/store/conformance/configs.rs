@@ -2,18 +2,9 @@
 
 use schema_core::Level;
 
+use super::super::names::LEVELS;
 use super::super::{ConfigRecord, Deleted, Scope, Scopes};
 use super::*;
-
-const LEVELS: [Level; 7] = [
-    Level::None,
-    Level::Backward,
-    Level::BackwardTransitive,
-    Level::Forward,
-    Level::ForwardTransitive,
-    Level::Full,
-    Level::FullTransitive,
-];
 
 fn scopes() -> [Scope; 4] {
     [Scope::Global, Scope::Context(Arc::from(".")), Scope::Subject(subject("s")), Scope::Subject(subject(""))]

@@ -1,15 +1,11 @@
 //! Contexts: which are listed, what they have, and how they go.
 
 use super::super::{ContextRemoved, DeleteMode, Deleted};
+use super::deletes::delete_subject;
 use super::*;
 
 async fn listed(store: &Arc<dyn Store>, prefix: &str) -> Vec<String> {
     store.contexts(prefix).await.unwrap().iter().map(|name| name.to_string()).collect()
-}
-
-async fn delete_subject(store: &Arc<dyn Store>, key: &SubjectKey, mode: DeleteMode) {
-    let revision = store.revision(key).await.unwrap();
-    store.delete_subject(key, mode, revision).await.unwrap();
 }
 
 pub async fn a_context_is_listed_from_its_first_version(store: &Arc<dyn Store>) {

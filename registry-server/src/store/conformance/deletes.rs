@@ -5,17 +5,22 @@ use schema_core::Level;
 use super::super::{ConfigRecord, DeleteMode, Deleted, Removed, Scope};
 use super::*;
 
-async fn delete_version(store: &Arc<dyn Store>, key: &SubjectKey, version: u32, mode: DeleteMode) -> Removed {
+pub(super) async fn delete_version(
+    store: &Arc<dyn Store>,
+    key: &SubjectKey,
+    version: u32,
+    mode: DeleteMode,
+) -> Removed {
     let revision = store.revision(key).await.unwrap();
     store.delete_version(key, Version(version), mode, revision).await.unwrap()
 }
 
-async fn delete_subject(store: &Arc<dyn Store>, key: &SubjectKey, mode: DeleteMode) -> Removed {
+pub(super) async fn delete_subject(store: &Arc<dyn Store>, key: &SubjectKey, mode: DeleteMode) -> Removed {
     let revision = store.revision(key).await.unwrap();
     store.delete_subject(key, mode, revision).await.unwrap()
 }
 
-fn done(versions: &[u32]) -> Removed {
+pub(super) fn done(versions: &[u32]) -> Removed {
     Removed::Done(versions.iter().copied().map(Version).collect())
 }
 

@@ -1,12 +1,8 @@
 //! The generation of an id moves with every change of its uses but the first, before the change is answered.
 
 use super::super::{DeleteMode, ImportDemand, Mode};
+use super::deletes::delete_version;
 use super::*;
-
-async fn delete_version(store: &Arc<dyn Store>, key: &SubjectKey, version: u32, mode: DeleteMode) {
-    let revision = store.revision(key).await.unwrap();
-    store.delete_version(key, Version(version), mode, revision).await.unwrap();
-}
 
 /// Fails unless the generation of id 1 moved since the last look.
 struct Watch(u64);

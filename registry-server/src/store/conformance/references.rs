@@ -1,6 +1,7 @@
 //! What refers to what, and what may go while something refers to it.
 
 use super::super::{DeleteMode, NewReference, Referrer, Removed, StoredReference};
+use super::deletes::{delete_subject, delete_version, done};
 use super::*;
 
 /// A reference to a version, with the id that the decision saw there.
@@ -34,20 +35,6 @@ async fn refer(store: &Arc<dyn Store>, key: &SubjectKey, text: &str, target: &Su
     let inserted = insert(store, key, text, [reference("base", target, (id, Version(version)))]).await;
     let Inserted::Written { id, .. } = inserted else { panic!("{inserted:?}") };
     id
-}
-
-async fn delete_version(store: &Arc<dyn Store>, key: &SubjectKey, version: u32, mode: DeleteMode) -> Removed {
-    let revision = store.revision(key).await.unwrap();
-    store.delete_version(key, Version(version), mode, revision).await.unwrap()
-}
-
-async fn delete_subject(store: &Arc<dyn Store>, key: &SubjectKey, mode: DeleteMode) -> Removed {
-    let revision = store.revision(key).await.unwrap();
-    store.delete_subject(key, mode, revision).await.unwrap()
-}
-
-fn done(versions: &[u32]) -> Removed {
-    Removed::Done(versions.iter().copied().map(Version).collect())
 }
 
 fn referenced(version: u32) -> Removed {

@@ -15,8 +15,20 @@ use super::*;
 /// Subject, text, version, id of a write that was answered.
 type Answered = (SubjectKey, String, u32, u32);
 
-/// Registers until it is told to stop and notes every answer.
-async fn write_and_note(store: Arc<dyn Store>, writer: u32, ledger: Arc<Mutex<Vec<Answered>>>, last: u32) {
+type Ledger = Arc<Mutex<Vec<Answered>>>;
+
+/// Writers at once, and what each of them writes.
+const WRITERS: u32 = 4;
+const WRITES: u32 = 60;
+
+fn start_writers(store: &Arc<dyn Store>) -> (JoinSet<()>, Ledger) {
+    let ledger = Ledger::default();
+    let writers = (0..WRITERS).map(|writer| write_and_note(Arc::clone(store), writer, Arc::clone(&ledger), WRITES));
+    (writers.collect(), ledger)
+}
+
+/// Registers so many and notes every answer.
+async fn write_and_note(store: Arc<dyn Store>, writer: u32, ledger: Ledger, last: u32) {
     for number in 0..last {
         let key = subject(&format!("s-{}", (writer + number) % 5));
         let text =
@@ -68,8 +80,6 @@ async fn check(path: &Path, answered: &[Answered]) -> u32 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_copy_taken_while_writes_run_holds_every_answered_write() {
-    const WRITERS: u32 = 4;
-    const WRITES: u32 = 60;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("registry.db");
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open_file(&path).await.unwrap());
@@ -78,11 +88,7 @@ async fn a_copy_taken_while_writes_run_holds_every_answered_write() {
     let mut pin = reader(&path).await;
     sqlx::query("BEGIN").execute(&mut pin).await.unwrap();
     sqlx::query("SELECT * FROM registry").fetch_all(&mut pin).await.unwrap();
-    let ledger = Arc::new(Mutex::new(Vec::new()));
-    let mut writers = JoinSet::new();
-    for writer in 0..WRITERS {
-        writers.spawn(write_and_note(Arc::clone(&store), writer, Arc::clone(&ledger), WRITES));
-    }
+    let (mut writers, ledger) = start_writers(&store);
 
     let mut copies = 0;
     let mut is_running = true;
@@ -108,17 +114,11 @@ async fn a_copy_taken_while_writes_run_holds_every_answered_write() {
 /// As a backup is made: by SQLite's own copy, with nothing stopped and nothing pinned.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_made_while_writes_run_holds_every_answered_write() {
-    const WRITERS: u32 = 4;
-    const WRITES: u32 = 60;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("registry.db");
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open_file(&path).await.unwrap());
     let mut tool = reader(&path).await;
-    let ledger = Arc::new(Mutex::new(Vec::new()));
-    let mut writers = JoinSet::new();
-    for writer in 0..WRITERS {
-        writers.spawn(write_and_note(Arc::clone(&store), writer, Arc::clone(&ledger), WRITES));
-    }
+    let (mut writers, ledger) = start_writers(&store);
 
     let mut backups = 0;
     while !writers.is_empty() {
