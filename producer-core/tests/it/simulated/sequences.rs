@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use producer_core::testing::{FakeBroker, FaultAction};
-use producer_core::{Outcome, ProduceError};
+use producer_core::{Delivery, Outcome, ProduceError};
 use tokio::time::Instant;
 
 use super::support::{Records, TOPIC, answered, cluster, landed, ms, numbers, produce, producer, send, to, warm};
@@ -20,25 +20,35 @@ fn small_batches(broker: &FakeBroker) -> Records {
     })
 }
 
-#[tokio::test(start_paused = true)]
-async fn batches_that_expire_behind_a_silent_network_leave_no_doubles() {
-    let broker = cluster(1, 1);
-    let producer = producer(&broker, |config| {
+/// As [`small_batches`], and a batch whose first request is not answered has hardly the time for a second one.
+fn impatient(broker: &FakeBroker) -> Records {
+    producer(broker, |config| {
         config.batch_bytes = 200;
         config.linger = Duration::ZERO;
         config.request_timeout = Duration::from_millis(950);
         config.delivery_timeout = Duration::from_secs(1);
-    });
+    })
+}
+
+/// Records 1 to 50, in five bursts with a pause behind each.
+async fn send_fifty(producer: &Records) -> Vec<Delivery> {
+    let mut deliveries = Vec::new();
+    for burst in 0..5 {
+        deliveries.extend(send(producer, 0, 1 + 10 * burst..11 + 10 * burst).await);
+        tokio::time::sleep(Duration::from_millis(60)).await;
+    }
+    deliveries
+}
+
+#[tokio::test(start_paused = true)]
+async fn batches_that_expire_behind_a_silent_network_leave_no_doubles() {
+    let broker = cluster(1, 1);
+    let producer = impatient(&broker);
     warm(&broker, &producer, 1).await;
     // All are written, none is answered, and those sent first expire before the others are tried again.
     broker.inject(produce(FaultAction::SwallowAnswer).times(5));
-    let mut deliveries = Vec::new();
-    for round in 0..5 {
-        deliveries.extend(send(&producer, 0, 1 + 10 * round..11 + 10 * round).await);
-        tokio::time::sleep(Duration::from_millis(60)).await;
-    }
 
-    let answers = answered(deliveries).await;
+    let answers = answered(send_fifty(&producer).await).await;
     landed(send(&producer, 0, 51..61).await).await;
 
     let expired = answers.iter().filter(|answer| answer.is_err()).count();
@@ -51,21 +61,11 @@ async fn batches_that_expire_behind_a_silent_network_leave_no_doubles() {
 #[tokio::test(start_paused = true)]
 async fn batches_that_expire_unwritten_make_room_for_a_new_epoch() {
     let broker = cluster(1, 1);
-    let producer = producer(&broker, |config| {
-        config.batch_bytes = 200;
-        config.linger = Duration::ZERO;
-        config.request_timeout = Duration::from_millis(950);
-        config.delivery_timeout = Duration::from_secs(1);
-    });
+    let producer = impatient(&broker);
     warm(&broker, &producer, 1).await;
     broker.inject(produce(FaultAction::HalfOpen));
-    let mut deliveries = Vec::new();
-    for round in 0..5 {
-        deliveries.extend(send(&producer, 0, 1 + 10 * round..11 + 10 * round).await);
-        tokio::time::sleep(Duration::from_millis(60)).await;
-    }
 
-    let answers = answered(deliveries).await;
+    let answers = answered(send_fifty(&producer).await).await;
     landed(send(&producer, 0, 51..61).await).await;
 
     let delivered: Vec<usize> =
