@@ -76,10 +76,7 @@ fn a_file_that_becomes_read_only_costs_writes_but_no_restart() {
             disk.make_room().unwrap();
 
             // Once: then SQLite finds the old file, still open in its hands.
-            let answer = node.call(method, path, body).await.unwrap();
-            assert_eq!((answer.status, answer.code()), (503, 503), "{answer:?}");
-            assert_eq!(answer.body["message"], "Service unavailable: the storage is read-only");
-            assert!(answer.retry_after.is_some(), "{answer:?}");
+            node.call(method, path, body).await.unwrap().assert_storage_is("read-only");
             assert_eq!(node.get("/subjects").await.body, json!(["kept"]));
             assert!(node.get("/schemas/ids/1").await.is_ok());
             assert!(node.get("/health/live").await.is_ok());

@@ -2,11 +2,13 @@
 
 use end_to_end_tests::services::postgres::Postgres;
 
+use super::store::database_of;
+
 #[test]
 fn what_is_committed_outlives_a_stop_and_a_crash() {
     let mut postgres = Postgres::start().unwrap();
     let database = postgres.create_database().unwrap();
-    let name = database.rsplit('/').next().unwrap();
+    let name = database_of(&database);
     postgres.psql(name, "CREATE TABLE kept (number INT); INSERT INTO kept VALUES (1)").unwrap();
 
     postgres.stop().unwrap();

@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 
 use super::load::{Load, WRITERS, schema};
 use super::nodes::{Node, start};
+use super::store::database_of;
 
 /// Starts of three nodes on an empty database.
 const STARTS: usize = 20;
@@ -38,7 +39,7 @@ fn three_nodes_start_at_once_on_an_empty_database() {
         });
 
         // A script that ran twice fails its node's start: what it makes is there.
-        let name = database.rsplit('/').next().unwrap();
+        let name = database_of(&database);
         let applied = postgres.psql(name, "SELECT count(*) FROM _sqlx_migrations WHERE success").unwrap();
         assert_eq!(applied, scripts, "round {round}");
         let ids: Vec<u64> = runtime.block_on(async {
@@ -96,7 +97,7 @@ fn a_database_of_a_newer_release_is_refused() {
     let postgres = Postgres::shared().unwrap();
     let database = postgres.create_database().unwrap();
     start(&database).stop().unwrap();
-    let name = database.rsplit('/').next().unwrap();
+    let name = database_of(&database);
     let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
                  VALUES (9999, 'later', true, '\\x00', 0)";
     postgres.psql(name, newer).unwrap();

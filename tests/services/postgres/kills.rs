@@ -7,6 +7,7 @@ use end_to_end_tests::ledger::{CONTRADICTIONS, Ledger};
 use end_to_end_tests::services::postgres::Postgres;
 
 use super::nodes::Node;
+use super::store::database_of;
 
 /// Clients that write at once, each to one node.
 const WRITERS: usize = 8;
@@ -34,7 +35,7 @@ fn what_was_answered_survives_every_kill() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let postgres = Postgres::shared().unwrap();
     let url = postgres.create_database().unwrap();
-    let database = url.rsplit('/').next().unwrap();
+    let database = database_of(&url);
     let start = |_| Registry::start(&["--database", &url, "--compatibility", "NONE"]).unwrap();
     let mut registries: Vec<Registry> = (0..NODES).map(start).collect();
     let ledger = Ledger::new().unwrap();

@@ -32,6 +32,18 @@ impl Answer {
     pub(crate) fn code(&self) -> u64 {
         self.body["error_code"].as_u64().unwrap_or_default()
     }
+
+    /// Fails unless the client is told to come again later.
+    pub(crate) fn assert_unavailable(&self) {
+        assert_eq!((self.status, self.code()), (503, 503), "{self:?}");
+        assert!(self.retry_after.is_some(), "{self:?}");
+    }
+
+    /// As [`assert_unavailable`](Self::assert_unavailable), and for this reason.
+    pub(crate) fn assert_storage_is(&self, reason: &str) {
+        self.assert_unavailable();
+        assert_eq!(self.body["message"], format!("Service unavailable: the storage is {reason}"));
+    }
 }
 
 /// The client of one node.

@@ -89,19 +89,23 @@ const SEE_LOCKS: &str = "DO $$ BEGIN
     RAISE EXCEPTION 'no write waits';
 END $$";
 
-/// Holds those locks until ten versions are there. A shared lock tells that all are held.
-const HOLD_LOCKS: &str = "DO $$ BEGIN
-    PERFORM pg_advisory_xact_lock(key) FROM seen;
-    PERFORM pg_advisory_xact_lock_shared(2);
-    FOR i IN 1..1000 LOOP
-        IF (SELECT count(*) FROM versions) >= 10 THEN RETURN; END IF;
-        PERFORM pg_sleep(0.01);
-    END LOOP;
-    RAISE EXCEPTION 'nobody else writes';
-END $$";
+/// Takes what `take` takes, and holds it until ten versions are there. The shared lock `marker` tells that it is held.
+pub(super) fn holding(take: &str, marker: u32) -> String {
+    format!(
+        "DO $$ BEGIN
+            PERFORM {take};
+            PERFORM pg_advisory_xact_lock_shared({marker});
+            FOR i IN 1..1000 LOOP
+                IF (SELECT count(*) FROM versions) >= 10 THEN RETURN; END IF;
+                PERFORM pg_sleep(0.01);
+            END LOOP;
+            RAISE EXCEPTION 'nobody else writes';
+        END $$"
+    )
+}
 
 /// Waits until a client of the database holds the shared lock that tells how far it is.
-fn wait_for_lock(database: &str, marker: u32) {
+pub(super) fn wait_for_lock(database: &str, marker: u32) {
     let question = format!(
         "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 0 AND objid = {marker} AND database =
          (SELECT oid FROM pg_database WHERE datname = current_database())"
@@ -117,7 +121,7 @@ const REGISTERS_MAX: usize = 20_000;
 async fn a_write_whose_connection_is_cut_before_the_commit_is_done_on_another() {
     let postgres = Postgres::shared().unwrap();
     let url = postgres.create_database().unwrap();
-    let database = url.rsplit('/').next().unwrap().to_owned();
+    let database = database_of(&url).to_owned();
     let store = PostgresStore::open(&url).await.unwrap();
     let register = async |number: usize| {
         let new = new_version(&subject(&format!("s{number}")), &format!("text {number}"), Revision::default());
@@ -143,42 +147,46 @@ async fn a_write_whose_connection_is_cut_before_the_commit_is_done_on_another() 
 async fn a_lock_that_is_held_fails_only_the_write_that_needs_it() {
     let postgres = Postgres::shared().unwrap();
     let url = postgres.create_database().unwrap();
-    let database = url.rsplit('/').next().unwrap().to_owned();
-    let store = Arc::new(PostgresStore::open(&url).await.unwrap());
-    let write = |name: String, text: &'static str, revision| {
-        let store = Arc::clone(&store);
-        async move { store.insert_version(new_version(&subject(&name), &format!("{name} {text}"), revision)).await }
+    let database = database_of(&url).to_owned();
+    let store = PostgresStore::open(&url).await.unwrap();
+    let write = async |name: &str| {
+        store.insert_version(new_version(&subject(name), &format!("{name} text"), Revision::default())).await
     };
-    write("other".to_owned(), "text", Revision::default()).await.unwrap();
-    let psql = |statement: &'static str| {
+    write("other").await.unwrap();
+    let psql = |statement: String| {
         let database = database.clone();
-        tokio::task::spawn_blocking(move || postgres.psql(&database, statement).unwrap())
+        tokio::task::spawn_blocking(move || postgres.psql(&database, &statement).unwrap())
     };
-    let seeing = psql(SEE_LOCKS);
+    let seeing = psql(SEE_LOCKS.to_owned());
     wait_for_lock(&database, 1);
-    let written = write("held".to_owned(), "text", Revision::default()).await;
+    let written = write("held").await;
     let seen = seeing.await;
     assert!(matches!(written, Ok(Inserted::Written { .. })) && seen.is_ok(), "{written:?}, {seen:?}");
-    let revision = store.revision(&subject("held")).await.unwrap();
-    let holding = psql(HOLD_LOCKS);
+    let holder = psql(holding("pg_advisory_xact_lock(key) FROM seen", 2));
     wait_for_lock(&database, 2);
 
-    // One thread: all are queued before the writer takes the first.
-    let writes = (0..10).map(|number| match number {
-        5 => write("held".to_owned(), "more", revision),
-        _ => write(format!("s{number}"), "text", Revision::default()),
-    });
-    let outcomes = join_all(writes).await;
+    all_writes_but_that_to_held_succeed(&store).await;
 
-    holding.await.unwrap();
-    for (number, outcome) in outcomes.into_iter().enumerate() {
+    holder.await.unwrap();
+    store.close().await;
+}
+
+/// Ten writes that come at once, one of them to the subject `held`, which has a version.
+pub(super) async fn all_writes_but_that_to_held_succeed(store: &PostgresStore) {
+    let revision = store.revision(&subject("held")).await.unwrap();
+    // One thread: all are queued before the writer takes the first.
+    let writes = (0..10).map(|number| {
+        let (name, revision) =
+            if number == 5 { ("held".to_owned(), revision) } else { (format!("s{number}"), Revision::default()) };
+        async move { store.insert_version(new_version(&subject(&name), &format!("{name} more"), revision)).await }
+    });
+    for (number, outcome) in join_all(writes).await.into_iter().enumerate() {
         match (number, outcome) {
             (5, Err(error)) => assert!(error.is_retriable(), "{error:?}"),
             (_, Ok(Inserted::Written { .. })) if number != 5 => {}
             (_, outcome) => panic!("write {number}: {outcome:?}"),
         }
     }
-    store.close().await;
 }
 
 /// Holds those locks and changes the subject `held`, until a write that is one statement waits for them. A shared lock

@@ -8,3 +8,4 @@ pub mod postgres;
 pub mod proxy;
 pub mod python;
 mod run;
+mod shared;

@@ -6,7 +6,6 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -15,6 +14,7 @@ use nix::unistd::{User, geteuid};
 use tempfile::TempDir;
 
 use super::ports::free_port;
+use super::shared::Shared;
 use crate::disk::Disk;
 use crate::process::Process;
 
@@ -101,15 +101,8 @@ impl Postgres {
     /// # Errors
     /// As [`Postgres::start`].
     pub fn shared() -> Result<&'static Self> {
-        static SHARED: Mutex<Option<&'static Postgres>> = Mutex::new(None);
-        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(postgres) = *shared {
-            return Ok(postgres);
-        }
-        // Lives until the test process ends; its guard stops it then.
-        let postgres: &'static Self = Box::leak(Box::new(Self::start()?));
-        *shared = Some(postgres);
-        Ok(postgres)
+        static SHARED: Shared<Postgres> = Shared::new();
+        SHARED.or_start(Self::start)
     }
 
     /// Makes an empty database and returns its URL.

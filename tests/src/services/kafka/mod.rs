@@ -5,7 +5,6 @@ mod node;
 mod probe;
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -15,6 +14,7 @@ use self::node::{Node, Ports, ProxiedPorts};
 use crate::cache;
 use crate::services::ports::free_port;
 use crate::services::proxy::Proxy;
+use crate::services::shared::Shared;
 
 pub use self::dump::StoredBatch;
 pub use self::node::VERSION;
@@ -85,15 +85,8 @@ impl Kafka {
     /// # Errors
     /// As [`Kafka::start`].
     pub fn shared() -> Result<&'static Self> {
-        static SHARED: Mutex<Option<&'static Kafka>> = Mutex::new(None);
-        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(kafka) = *shared {
-            return Ok(kafka);
-        }
-        // Lives until the test process ends; its guard stops it then.
-        let kafka: &'static Self = Box::leak(Box::new(Self::start(1)?));
-        *shared = Some(kafka);
-        Ok(kafka)
+        static SHARED: Shared<Kafka> = Shared::new();
+        SHARED.or_start(|| Self::start(1))
     }
 
     /// The addresses of [`Kafka::shared`].
