@@ -188,6 +188,7 @@ fn registry_config(config: &ServerConfig) -> RegistryConfig {
         references: config.limits.references,
         reference_depth: config.limits.reference_depth,
         versions_compared: config.limits.versions_compared,
+        comparison: config.limits.comparison,
         mode_mutability: config.mode.mutability,
         cache_bytes: config.cache.bytes,
     }

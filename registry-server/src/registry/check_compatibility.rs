@@ -2,7 +2,7 @@
 //! schema-core's; here it is decided which versions count.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use schema_core::Level;
 use schema_core::compatibility::{Demands, Earlier, check_one};
@@ -131,21 +131,56 @@ impl Registry {
         versions: impl IntoIterator<Item = &VersionEntry>,
     ) -> Result<Vec<String>, RegistryError> {
         let demands = current.demands();
+        let mut time = ComparisonTime::default();
         for entry in versions {
             let Some(content) = self.content_of(&current.subject.key, entry).await? else { continue };
             let old = self.parsed(&content).await?;
             let bytes = new.canonical.text.len() + old.text.len();
-            let (new, version) = (Arc::clone(&new.canonical), entry.version);
+            let (new, version) = (&new.canonical, entry.version);
+            let candidate = Arc::clone(new);
             let compare = move || {
                 let earlier = Earlier { version, schema: &*old.parsed };
-                check_one(demands, &*new.parsed, earlier).err().map(|breach| breach.messages)
+                check_one(demands, &*candidate.parsed, earlier).err().map(|breach| breach.messages)
             };
+            let begun = Instant::now();
             let messages = if bytes > INLINE_BYTES_MAX { off_worker(compare).await? } else { compare() };
+            time.spend(begun.elapsed()).await;
             if let Some(messages) = messages {
                 return Ok(messages);
             }
+            let limit = self.config.comparison;
+            if time.spent > limit {
+                let reason = format!(
+                    "comparing with the subject's versions takes longer than {} ms (setting `limits.comparison_ms`), \
+                     version {version} was the last",
+                    limit.as_millis()
+                );
+                return Err(RegistryError::InvalidSchema { schema_type: new.schema_type, reason });
+            }
         }
         Ok(Vec::new())
+    }
+}
+
+/// What the comparisons of one check have taken.
+#[derive(Default)]
+struct ComparisonTime {
+    spent: Duration,
+    /// Since other requests had their turn.
+    since_turn: Duration,
+}
+
+impl ComparisonTime {
+    /// How long a worker compares before other requests, and this one's deadline, have their turn.
+    const TURN: Duration = Duration::from_millis(5);
+
+    async fn spend(&mut self, time: Duration) {
+        self.spent += time;
+        self.since_turn += time;
+        if self.since_turn >= Self::TURN {
+            self.since_turn = Duration::ZERO;
+            tokio::task::yield_now().await;
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -239,6 +240,7 @@ fn registry_over(store: &Arc<OddStore>) -> Registry {
         references: 4,
         reference_depth: 2,
         versions_compared: 3,
+        comparison: Duration::from_secs(2),
         mode_mutability: true,
         cache_bytes: 1 << 20,
     };
@@ -377,6 +379,21 @@ async fn settings_are_changed_by_many_at_once_while_schemas_come() {
 
     assert!(changed.iter().chain(&of_context).chain(&of_all).all(Result::is_ok), "{changed:?}");
     assert!(registered.iter().all(Result::is_ok), "{registered:?}");
+}
+
+#[tokio::test]
+async fn a_check_whose_comparisons_take_too_long_is_refused() {
+    let (registry, store) = registry().await;
+    register(&registry, "s", &record("a")).await.unwrap();
+    let config = RegistryConfig { comparison: Duration::ZERO, ..registry.config.clone() };
+    let hasty = Registry::new(store, config);
+
+    let refused = register(&hasty, "s", &record("ab")).await.unwrap_err();
+
+    let RegistryError::InvalidSchema { reason, .. } = refused else { panic!("{refused:?}") };
+    assert!(reason.contains("limits.comparison_ms") && reason.contains("version 1 was the last"), "{reason}");
+    // What is known already needs no comparison.
+    assert_eq!(register(&hasty, "s", &record("a")).await.unwrap(), (1, 1));
 }
 
 #[tokio::test]
