@@ -18,6 +18,7 @@ mod registry_api;
 mod registry_crash;
 mod registry_drain;
 mod registry_hostile_wire;
+mod registry_limits;
 mod registry_log;
 mod registry_long_lists;
 mod registry_metrics;

@@ -90,6 +90,8 @@ fn media_types_are_negotiated() {
             let answer = connection.send("GET", "/config", &[("Accept", accept)], None);
             assert_eq!((answer.status, answer.header("content-type")), (200, Some(expected)), "{accept}");
         }
+        let on_two_lines = [("Accept", "text/html"), ("Accept", "application/json")];
+        assert_eq!(connection.send("GET", "/config", &on_two_lines, None).status, 200);
         assert_error(&connection.send("GET", "/config", &[("Accept", "text/html")], None), 406);
         // `curl -d` says that it sends a form.
         let form = ("Content-Type", "application/x-www-form-urlencoded");

@@ -1,5 +1,9 @@
 //! Content types: which one an answer has (`Accept`), and which ones a body may have (`Content-Type`).
 
+use std::borrow::Cow;
+
+use actix_web::http::header::{HeaderMap, HeaderName};
+
 /// The type of answers when the client does not mind.
 pub(super) const V1: &str = "application/vnd.schemaregistry.v1+json";
 
@@ -24,6 +28,13 @@ pub(super) enum BadContentType {
     Malformed,
     /// A media type of something else.
     Unsupported,
+}
+
+/// A list in a header, whose lines are one list (RFC 9110, 5.3); a line that is no text counts as nothing that we know.
+pub(super) fn list(headers: &HeaderMap, name: HeaderName) -> Option<Cow<'_, str>> {
+    let mut lines = headers.get_all(name).map(|line| line.to_str().unwrap_or("\u{fffd}"));
+    let first = lines.next()?;
+    Some(lines.fold(Cow::Borrowed(first), |list, line| list + ", " + line))
 }
 
 /// The type of the answer, or `None` when the client takes none of ours.

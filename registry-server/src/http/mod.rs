@@ -248,7 +248,8 @@ async fn answer(
             BadContentType::Unsupported => ApiError::unsupported_media_type(),
         })?;
     }
-    seen.media_type = media_type::negotiate(text(header::ACCEPT)).ok_or_else(ApiError::not_acceptable)?;
+    seen.media_type = media_type::negotiate(media_type::list(headers, header::ACCEPT).as_deref())
+        .ok_or_else(ApiError::not_acceptable)?;
     let body = if has_body {
         let length = text(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
         body::read(payload, text(header::CONTENT_ENCODING), length, state.body).await?

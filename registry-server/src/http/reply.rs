@@ -210,8 +210,8 @@ fn compressed(body: Bytes, request: &HttpRequest) -> (Bytes, bool) {
 }
 
 fn takes_gzip(request: &HttpRequest) -> bool {
-    let accepted = request.headers().get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
-    accepted.is_some_and(media_type::takes_gzip)
+    let accepted = media_type::list(request.headers(), header::ACCEPT_ENCODING);
+    accepted.as_deref().is_some_and(media_type::takes_gzip)
 }
 
 /// The client's id, so that one request can be followed through both logs, or a new one.

@@ -89,7 +89,7 @@ impl Locks {
     fn want(&mut self, parts: &[&[u8]], hold: Hold) {
         let mut hash = Sha256::new();
         for part in parts {
-            hash.update(part.len().to_be_bytes());
+            hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
         let mut key = [0; 8];
@@ -138,6 +138,23 @@ mod tests {
         assert_eq!(weak_first.wanted, strong_first.wanted);
         let exclusive = weak_first.wanted.values().filter(|hold| **hold == Hold::Exclusive).count();
         assert_eq!(exclusive, 1);
+    }
+
+    #[test]
+    fn releases_share_their_keys() {
+        let mut locks = Locks::default();
+        locks.change_subject(&subject(".team", "orders"));
+        locks.change_content(".team", &std::array::from_fn(|index| index as u8));
+
+        // By Python's hashlib: the first 8 bytes of SHA-256 over each part behind its length in 8 bytes.
+        let expected = [
+            (-6_040_447_256_841_223_566, Hold::Exclusive),
+            (6_492_616_860_267_404_257, Hold::Exclusive),
+            (5_693_662_912_695_290_300, Hold::Shared),
+            (-6_480_373_321_462_599_771, Hold::Shared),
+            (-2_476_551_565_957_834_703, Hold::Shared),
+        ];
+        assert_eq!(locks.wanted, BTreeMap::from(expected));
     }
 
     #[test]
