@@ -19,6 +19,12 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Whether the registry says anything about what was asked: it has taken the request in time (else 408, as after a
+    /// process was frozen for long) and could do it.
+    pub(crate) fn is_given(&self) -> bool {
+        self.status < 500 && self.status != 408
+    }
+
     pub(crate) fn is_ok(&self) -> bool {
         self.status == 200
     }

@@ -15,7 +15,7 @@
 //! | I5 | what is acknowledged is seen by every later read on either node; what was removed, by none after 5 s |
 //! | I6 | every answer, a refusal, too, is that of a registry of one node at one moment of the call |
 //! | I7 | a call without an answer took effect once or never |
-//! | I8 | a node answers everything, and nothing with a status from 500 on, unless nodes are killed or frozen |
+//! | I8 | a node answers everything, and nothing with 408 or a status from 500 on, unless nodes are killed or frozen |
 //! | I9 | ids are in the order of their commits: whoever comes after an id was told gets a higher one |
 //!
 //! The search ([`history`]) finds breaches of I6, of I7, of I3's numbers and of I5's lists, and reports them as I6;

@@ -170,7 +170,7 @@ impl Round<'_> {
         self.world.answered();
 
         let answer = match answer {
-            Ok(answer) if answer.status < 500 => answer,
+            Ok(answer) if answer.is_given() => answer,
             failed => {
                 if !may_fail {
                     self.violation("I8", &format!("{call:?}: {failed:?}"));
@@ -215,7 +215,7 @@ impl Round<'_> {
 
     async fn read(&self, node: &Node, path: &str, may_fail: bool) -> Option<Answer> {
         match node.call("GET", path, None).await {
-            Ok(answer) if answer.status < 500 => Some(answer),
+            Ok(answer) if answer.is_given() => Some(answer),
             failed => {
                 if !may_fail {
                     self.violation("I8", &format!("GET {path}: {failed:?}"));
