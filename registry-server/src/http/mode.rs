@@ -9,7 +9,7 @@ use super::{Answer, Call, json};
 
 /// `GET /mode`.
 pub(crate) fn get_global<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
-    Box::pin(get_of(call, ScopeName::default_context()))
+    Box::pin(get_of(call, ScopeName::unnamed()))
 }
 
 /// `GET /mode/{subject}`; with `defaultToGlobal` the mode in force there.
@@ -21,7 +21,7 @@ pub(crate) fn get<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
 pub(crate) fn put_global<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
     Box::pin(async {
         let update = call.read_mode("updateTopLevelMode")?;
-        put_of(call, &ScopeName::default_context(), update).await
+        put_of(call, &ScopeName::unnamed(), update).await
     })
 }
 
@@ -36,7 +36,7 @@ pub(crate) fn put<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
 
 /// `DELETE /mode`.
 pub(crate) fn delete_global<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
-    Box::pin(delete_of(call, ScopeName::default_context()))
+    Box::pin(delete_of(call, ScopeName::unnamed()))
 }
 
 /// `DELETE /mode/{subject}`; with `recursive` also the modes of a context's subjects.

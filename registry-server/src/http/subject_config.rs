@@ -8,7 +8,7 @@ use super::{Answer, Call, json};
 
 /// `GET /config`.
 pub(crate) fn get_global<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
-    Box::pin(get_of(call, ScopeName::default_context()))
+    Box::pin(get_of(call, ScopeName::unnamed()))
 }
 
 /// `GET /config/{subject}`; with `defaultToGlobal` what is in force there.
@@ -20,7 +20,7 @@ pub(crate) fn get<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
 pub(crate) fn put_global<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
     Box::pin(async {
         let update = call.read("updateTopLevelConfig").await?;
-        json(&call.registry.change_config(&ScopeName::default_context(), update).await?)
+        json(&call.registry.change_config(&ScopeName::unnamed(), update).await?)
     })
 }
 
@@ -35,7 +35,7 @@ pub(crate) fn put<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
 
 /// `DELETE /config`.
 pub(crate) fn delete_global<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
-    Box::pin(delete_of(call, ScopeName::default_context()))
+    Box::pin(delete_of(call, ScopeName::unnamed()))
 }
 
 /// `DELETE /config/{subject}`.

@@ -78,9 +78,9 @@ impl Registry {
 
     /// Sets a scope's mode, or clears it (`None`).
     ///
-    /// Entering IMPORT demands that nothing lives in the scope, and purges what is soft-deleted there. Leaving it
-    /// demands nothing. The scope of `/mode` is the default context, in which alone it is in force; Confluent's server
-    /// looks at every context there, and would purge what is soft-deleted in all of them.
+    /// Entering IMPORT demands that nothing lives in the scope, and purges what is soft-deleted there. `/mode` demands
+    /// and purges that in every context, as in Confluent's server, though it is in force in the default one alone; that
+    /// one by itself is `:.:`. Leaving IMPORT demands nothing.
     ///
     /// # Errors
     /// [`RegistryError::ModeIsFixed`], [`RegistryError::ForwardModeIsGlobal`],
@@ -99,6 +99,7 @@ impl Registry {
             let is_import = InForce::at(&current.settings, &of.scope).mode() == Mode::Import;
             let enters_import = mode == Some(Mode::Import) && !is_import;
             let demand = match force {
+                Force::No if enters_import && of.is_unnamed => ImportDemand::NoLiveSubjectAnywhere,
                 Force::No if enters_import => ImportDemand::NoLiveSubject,
                 Force::No | Force::Yes => ImportDemand::Nothing,
             };

@@ -17,6 +17,8 @@ pub struct ScopeName {
     /// Whose turn its writers take: the subject's, or that of a context's nameless subject.
     pub(super) turn: Subject,
     name: Arc<str>,
+    /// Whether the path named nothing (`/config`, `/mode`) and means the default context by that.
+    pub(super) is_unnamed: bool,
 }
 
 /// Whether a scope without settings of its own is answered with what it inherits.
@@ -29,11 +31,12 @@ pub enum Inherit {
 }
 
 impl ScopeName {
-    /// The default context, which a path names by not naming anything.
+    /// The default context, which a path means that names nothing.
     #[must_use]
-    pub fn default_context() -> Self {
+    pub fn unnamed() -> Self {
         let key = SubjectKey { context: default_context(), subject: Arc::from("") };
-        Self { scope: Scope::Context(default_context()), turn: Subject::from(key), name: Arc::from(":.:") }
+        let (scope, turn) = (Scope::Context(default_context()), Subject::from(key));
+        Self { scope, turn, name: Arc::from(":.:"), is_unnamed: true }
     }
 
     /// A scope to be read.
@@ -80,12 +83,12 @@ impl From<Subject> for ScopeName {
     fn from(subject: Subject) -> Self {
         let SubjectKey { context, subject: own } = &subject.key;
         let scope = match (&**context, &**own) {
-            (DEFAULT_CONTEXT, "") => return Self::default_context(),
+            (DEFAULT_CONTEXT, "") => return Self { is_unnamed: false, ..Self::unnamed() },
             (GLOBAL_CONTEXT, "") => Scope::Global,
             (_, "") => Scope::Context(Arc::clone(context)),
             _ => Scope::Subject(subject.key.clone()),
         };
-        Self { scope, name: Arc::from(subject.name()), turn: subject }
+        Self { scope, name: Arc::from(subject.name()), turn: subject, is_unnamed: false }
     }
 }
 

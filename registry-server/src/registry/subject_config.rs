@@ -153,7 +153,7 @@ impl Registry {
     /// # Cancel safety
     /// Dropping the future may leave it done or not; the call can be repeated.
     pub async fn seed_level(&self, level: Level) -> Result<(), RegistryError> {
-        let scope = ScopeName::default_context().scope;
+        let scope = ScopeName::unnamed().scope;
         let revision = self.store.scope_snapshot(&scope).await?.revision;
         // A start leaves a mark, so that the next one finds the registry used, even if nothing else was written.
         if revision == Revision::default() && self.has_no_subject().await? {

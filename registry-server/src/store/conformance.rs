@@ -89,6 +89,7 @@ macro_rules! store_conformance {
             modes: a_mode_reads_back_at_every_scope, of_what_is_narrower_than_a_scope_only_the_default_context_is_shown,
                 a_mode_that_is_removed_is_not_set, a_stale_change_of_settings_is_refused,
                 import_wants_no_live_version_in_its_scope, import_takes_soft_deleted_remains_of_its_scope_along,
+                import_takes_soft_deleted_remains_of_every_context_along,
                 import_takes_remains_along_that_refer_to_each_other,
                 import_leaves_remains_that_something_outside_refers_to,
                 modes_of_a_context_and_below_are_removed_and_no_others,

@@ -349,6 +349,8 @@ pub enum ImportDemand {
     Nothing,
     /// That no live version is in the scope; soft-deleted ones in it are removed with the change.
     NoLiveSubject,
+    /// The same of all contexts, whatever the scope is.
+    NoLiveSubjectAnywhere,
 }
 
 /// What came of a change of a mode.

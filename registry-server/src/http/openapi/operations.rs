@@ -401,7 +401,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation {
         endpoint: "PUT /mode",
         id: "putGlobalMode",
-        summary: "Set the mode of the default context, which alone IMPORT looks at and clears; `null` clears the mode.",
+        summary: "Set the mode of the default context; `null` clears it. IMPORT wants every context empty.",
         query: &[FORCE_MODE],
         body: Some(of::<Mode>),
         answer: Answer::Json(of::<Mode>),

@@ -130,6 +130,8 @@ pub async fn import_wants_no_live_version_in_its_scope(store: &Arc<dyn Store>) {
         put(store, &scope, None, ImportDemand::Nothing).await;
     }
     for scope in [Scope::Context(Arc::from(".")), Scope::Subject(subject_in(".team", "u"))] {
+        let anywhere = put(store, &scope, import, ImportDemand::NoLiveSubjectAnywhere).await;
+        assert_eq!((anywhere, mode_of(store, &scope).await), (ModePut::NotEmpty, None), "{scope:?}");
         assert_eq!(put(store, &scope, import, demand).await, ModePut::Done, "{scope:?}");
     }
 }
@@ -160,6 +162,22 @@ pub async fn import_takes_soft_deleted_remains_of_its_scope_along(store: &Arc<dy
     soft_delete(store, &s).await;
     assert_eq!(put(store, &Scope::Global, Some(Mode::Import), ImportDemand::NoLiveSubject).await, ModePut::Done);
     assert_eq!(versions(store, &other).await, []);
+}
+
+pub async fn import_takes_soft_deleted_remains_of_every_context_along(store: &Arc<dyn Store>) {
+    let (s, other) = (subject_in(".team", "s"), subject("s"));
+    for key in [&s, &other] {
+        register(store, key, "one").await;
+        soft_delete(store, key).await;
+    }
+    let scope = Scope::Context(Arc::from("."));
+
+    let done = put(store, &scope, Some(Mode::Import), ImportDemand::NoLiveSubjectAnywhere).await;
+
+    assert_eq!(done, ModePut::Done);
+    assert_eq!((versions(store, &s).await, versions(store, &other).await), (vec![], vec![]));
+    assert_eq!(mode_of(store, &scope).await, Some(Mode::Import));
+    assert_eq!(mode_of(store, &Scope::Context(Arc::from(".team"))).await, None);
 }
 
 pub async fn import_takes_remains_along_that_refer_to_each_other(store: &Arc<dyn Store>) {

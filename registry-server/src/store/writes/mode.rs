@@ -33,6 +33,15 @@ impl PutMode {
         Ok(Self { scope, mode, decided_on, demand })
     }
 
+    /// What has to be without live versions, and is emptied.
+    fn emptied(&self) -> Option<&Scope> {
+        match self.demand {
+            ImportDemand::Nothing => None,
+            ImportDemand::NoLiveSubject => Some(&self.scope),
+            ImportDemand::NoLiveSubjectAnywhere => Some(&Scope::Global),
+        }
+    }
+
     async fn put(&self, connection: &mut impl Connection, mode: Mode) -> Result<(), StoreError> {
         let (kind, context, subject) = scope_key(&self.scope);
         let values = values![kind, context, subject, names::mode_name(mode)];
@@ -53,9 +62,11 @@ impl Write for PutMode {
 
     fn lock(&self, locks: &mut Locks) {
         locks.change_scope(&self.scope);
-        // Contents of the context go with their last version.
-        if let (ImportDemand::NoLiveSubject, Scope::Subject(subject)) = (self.demand, &self.scope) {
-            locks.change_context(&subject.context);
+        match self.emptied() {
+            // Contents of the context go with their last version.
+            Some(Scope::Subject(subject)) => locks.change_context(&subject.context),
+            Some(Scope::Global) => locks.change_scope(&Scope::Global),
+            Some(Scope::Context(_)) | None => {}
         }
     }
 
@@ -63,8 +74,8 @@ impl Write for PutMode {
         if revision(OPERATION, connection, &self.scope).await? != self.decided_on {
             return Ok(ModePut::Moved);
         }
-        if self.demand == ImportDemand::NoLiveSubject {
-            let purged = purge(OPERATION, connection, changes, &self.scope).await?;
+        if let Some(emptied) = self.emptied() {
+            let purged = purge(OPERATION, connection, changes, emptied).await?;
             if purged != ModePut::Done {
                 return Ok(purged);
             }
