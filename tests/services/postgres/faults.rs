@@ -17,7 +17,7 @@ const STARTS: usize = 20;
 /// Scripts that make the tables, in `migrations/postgres`.
 const MIGRATIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations/postgres");
 
-/// How often a client tries before it gives up: more than there are nodes.
+/// How often a client tries before it gives up, which is to fail: more than there are nodes.
 const TRIES_MAX: usize = 20;
 
 /// Registers that are acknowledged between two restarts.
@@ -58,11 +58,14 @@ fn a_rolling_restart_is_not_seen_by_clients_that_retry() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let load = Load::start(&runtime, &fleet, TRIES_MAX);
 
-    for (place, registry) in registries.iter_mut().enumerate() {
-        let seen = load.acknowledged();
+    for place in 0..registries.len() {
+        let (seen, refused) = (load.acknowledged(), load.refused());
+        // Nobody tells the clients: they go on asking a node that ends, and then one that is gone.
+        registries.remove(place).stop().unwrap();
+        wait_until("a client to meet what was stopped", LOAD_PATIENCE, || load.refused() > refused).unwrap();
         let fresh = start(&database);
         fleet.lock().unwrap()[place] = Node::new(fresh.url());
-        std::mem::replace(registry, fresh).stop().unwrap();
+        registries.insert(place, fresh);
         wait_until("the writers' registers", LOAD_PATIENCE, || load.acknowledged() >= seen + ACKNOWLEDGED_MIN).unwrap();
     }
 

@@ -1,4 +1,4 @@
-//! Clients that register all the time, and remember what they were told.
+//! Clients that register and read all the time, and remember what they were told.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,8 +11,11 @@ use tokio::task::JoinHandle;
 
 use super::nodes::{Answer, Node, record};
 
-/// Clients of a load.
+/// Clients of a load that register.
 pub(super) const WRITERS: usize = 4;
+
+/// Clients of a load that read what was registered.
+const READERS: usize = 3;
 
 /// How long a client waits before it tries again, times the tries it has made, at most [`PAUSE_MAX`].
 const PAUSE: Duration = Duration::from_millis(20);
@@ -25,11 +28,11 @@ pub(super) fn schema(writer: usize, number: usize) -> Value {
     record(&format!("Fault{writer}x{number}"), &[])
 }
 
-/// The nodes behind a load balancer.
+/// The nodes behind a load balancer, which sends requests to each in turn, whether it runs or not.
 pub(super) type Fleet = Arc<Mutex<Vec<Node>>>;
 
 /// What a client was told.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Written {
     subject: String,
     version: u64,
@@ -44,14 +47,20 @@ struct Shared {
     tries_max: usize,
     is_over: AtomicBool,
     acknowledged: AtomicUsize,
+    refused: AtomicUsize,
     slowest_refusal: Mutex<Duration>,
+    /// What was acknowledged last.
+    newest: Mutex<Option<Written>>,
 }
 
-/// [`WRITERS`] clients, each registering one new content after the other, on the next node that takes it.
+/// [`WRITERS`] clients, each registering one new content after the other, and [`READERS`] that ask for what was
+/// registered last; on the next node that answers.
 #[derive(Debug)]
 pub(super) struct Load {
     shared: Arc<Shared>,
     writers: Vec<JoinHandle<Result<Vec<Written>>>>,
+    /// Each ends with the number of its answers.
+    readers: Vec<JoinHandle<Result<usize>>>,
 }
 
 impl Load {
@@ -62,10 +71,13 @@ impl Load {
             tries_max,
             is_over: AtomicBool::new(false),
             acknowledged: AtomicUsize::new(0),
+            refused: AtomicUsize::new(0),
+            newest: Mutex::new(None),
             slowest_refusal: Mutex::new(Duration::ZERO),
         });
         let writers = (0..WRITERS).map(|writer| runtime.spawn(write(Arc::clone(&shared), writer))).collect();
-        Self { shared, writers }
+        let readers = (0..READERS).map(|reader| runtime.spawn(read(Arc::clone(&shared), reader))).collect();
+        Self { shared, writers, readers }
     }
 
     /// Registers that were answered with 200 so far.
@@ -73,7 +85,13 @@ impl Load {
         self.shared.acknowledged.load(Ordering::Relaxed)
     }
 
-    /// Ends the clients, and asks the nodes for everything that was acknowledged; the slowest refusal of all.
+    /// Tries that got no answer or a 503 so far, whichever client's.
+    pub(super) fn refused(&self) -> usize {
+        self.shared.refused.load(Ordering::Relaxed)
+    }
+
+    /// Ends the clients, none of which has given up, and asks the nodes for everything that was acknowledged; the
+    /// slowest refusal of all.
     pub(super) fn end(self, runtime: &tokio::runtime::Runtime) -> Duration {
         self.shared.is_over.store(true, Ordering::Relaxed);
         let nodes = self.shared.fleet.lock().unwrap().clone();
@@ -81,6 +99,9 @@ impl Load {
             let written = written.unwrap().unwrap();
             assert!(!written.is_empty(), "a client wrote nothing");
             runtime.block_on(all_is_there(&nodes, &written));
+        }
+        for answers in runtime.block_on(join_all(self.readers)) {
+            assert!(answers.unwrap().unwrap() > 0, "a client read nothing");
         }
         *self.shared.slowest_refusal.lock().unwrap()
     }
@@ -90,16 +111,60 @@ async fn write(shared: Arc<Shared>, writer: usize) -> Result<Vec<Written>> {
     let mut written = Vec::new();
     for number in 1.. {
         let (subject, schema) = (format!("writer-{writer}-{number}"), schema(writer, number));
-        let Some(answer) = retried(&shared, writer + number, &subject, &schema).await? else { break };
+        let body = json!({ "schema": schema.to_string() });
+        let request = Request { method: "POST", path: format!("/subjects/{subject}/versions"), body: Some(body) };
+        let Some(answer) = retried(&shared, writer + number, &request).await? else { break };
         shared.acknowledged.fetch_add(1, Ordering::Relaxed);
-        let version = answer.body["version"].as_u64().unwrap_or(1);
-        written.push(Written { subject, version, id: answer.id(), schema });
+        let version = answer.body["version"].as_u64().with_context(|| format!("no version: {answer:?}"))?;
+        let new = Written { subject, version, id: answer.id(), schema };
+        *shared.newest.lock().unwrap() = Some(new.clone());
+        written.push(new);
     }
     Ok(written)
 }
 
-/// Registers until it is acknowledged; `None` when the load is over first.
-async fn retried(shared: &Shared, place: usize, subject: &str, schema: &Value) -> Result<Option<Answer>> {
+/// Reads what was registered last, in turn as the newest of its subject, by its id, and in the list of subjects; every
+/// node knows of it.
+async fn read(shared: Arc<Shared>, reader: usize) -> Result<usize> {
+    let mut answers = 0;
+    for number in 0.. {
+        let newest = shared.newest.lock().unwrap().clone();
+        let Some(Written { subject, version, id, schema }) = newest else {
+            if shared.is_over.load(Ordering::Relaxed) {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        let path = match number % 3 {
+            0 => format!("/subjects/{subject}/versions/latest"),
+            1 => format!("/schemas/ids/{id}"),
+            _ => format!("/subjects?subjectPrefix={subject}"),
+        };
+        let request = Request { method: "GET", path, body: None };
+        let Some(answer) = retried(&shared, reader + number, &request).await? else { break };
+        if let Some(subjects) = answer.body.as_array() {
+            assert!(subjects.contains(&json!(subject)), "{request:?} of `{subject}`: {answer:?}");
+        } else {
+            assert_eq!((&answer.body["subject"], &answer.body["version"]), (&json!(subject), &json!(version)));
+            let text = answer.body["schema"].as_str().with_context(|| format!("no schema: {answer:?}"))?;
+            assert_eq!(serde_json::from_str::<Value>(text)?, schema, "{request:?}");
+        }
+        answers += 1;
+    }
+    Ok(answers)
+}
+
+/// What a client asks, of whichever node.
+#[derive(Debug)]
+struct Request {
+    method: &'static str,
+    path: String,
+    body: Option<Value>,
+}
+
+/// Sends a request until it is answered with 200; `None` when the load is over first.
+async fn retried(shared: &Shared, place: usize, request: &Request) -> Result<Option<Answer>> {
     let mut last = String::new();
     for attempt in 0..shared.tries_max {
         if shared.is_over.load(Ordering::Relaxed) {
@@ -110,10 +175,10 @@ async fn retried(shared: &Shared, place: usize, subject: &str, schema: &Value) -
             nodes[(place + attempt) % nodes.len()].clone()
         };
         let began = Instant::now();
-        match node.try_register(subject, schema).await {
+        match node.call(request.method, &request.path, request.body.clone()).await {
             Ok(answer) if answer.is_ok() => return Ok(Some(answer)),
             Ok(answer) => {
-                assert_eq!(answer.status, 503, "{answer:?}");
+                assert_eq!(answer.status, 503, "{request:?}: {answer:?}");
                 assert!(answer.retry_after.is_some(), "{answer:?}");
                 let mut slowest = shared.slowest_refusal.lock().unwrap();
                 *slowest = began.elapsed().max(*slowest);
@@ -121,10 +186,11 @@ async fn retried(shared: &Shared, place: usize, subject: &str, schema: &Value) -
             }
             Err(error) => last = format!("{error:#}"),
         }
+        shared.refused.fetch_add(1, Ordering::Relaxed);
         // As clients do, before they try again.
         tokio::time::sleep(PAUSE_MAX.min(PAUSE * u32::try_from(attempt + 1).unwrap())).await;
     }
-    Err(anyhow::anyhow!(last)).with_context(|| format!("{} tries for `{subject}` failed", shared.tries_max))
+    Err(anyhow::anyhow!(last)).with_context(|| format!("{} tries of {request:?} failed", shared.tries_max))
 }
 
 /// Every node has what was confirmed, with its id, its version and its text.

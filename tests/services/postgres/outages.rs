@@ -27,7 +27,7 @@ const REFUSAL_MAX: Duration = Duration::from_secs(3);
 /// After its return the database is used again within this time.
 const RECOVERY_MAX: Duration = Duration::from_secs(5);
 
-/// Tries of a writer, which last several times as long as the database is away.
+/// Tries of a client, which last several times as long as the database is away.
 const TRIES_MAX: usize = 1_000;
 
 /// Registers that are acknowledged before anything goes wrong, and after it.
@@ -96,8 +96,8 @@ impl Outage {
         self.runtime.block_on(comes_back(&self.node));
         self.acknowledges(self.load.acknowledged() + ACKNOWLEDGED_MIN);
         let slowest = self.load.end(&self.runtime);
-        println!("no write was refused after more than {slowest:?}");
-        assert!(slowest < REFUSAL_MAX, "a write was refused after {slowest:?}");
+        println!("nothing was refused after more than {slowest:?}");
+        assert!(slowest < REFUSAL_MAX, "a client was refused after {slowest:?}");
         self.registry.stop().unwrap();
     }
 }
