@@ -1,15 +1,17 @@
-//! Walks the table of error codes: whatever the server can send is provoked, with its status and its message, and what it
-//! never sends says so.
+//! Walks the table of error codes: whatever the server can send is provoked, with its status and its message, and what
+//! it never sends says so. On either storage; so each case of an endpoint runs on PostgreSQL here.
 
 use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use registry_server::ServerConfig;
 use registry_server::config::Database;
 use schema_core::error_code::{Entry, ErrorCode, TABLE};
 
-use crate::raw_http::{Answer, Connection, JSON, with_connection, with_server};
-use crate::registry_api::{cases, with_registry};
+use crate::raw_http::{Answer, Connection, JSON, with_server};
+use crate::registry_api::{Case, cases, with_changed_registry};
 
 /// How the cause of a code ends that this server does not send.
 const NEVER_SENT: &str = "never sends it";
@@ -17,19 +19,95 @@ const NEVER_SENT: &str = "never sends it";
 /// What nothing that is foreseen leads to, so that no test can.
 const UNFORESEEN: ErrorCode = ErrorCode::Internal;
 
+/// Registries that run side by side.
+const AT_ONCE: usize = 4;
+
 const RECORD: &[u8] = br#"{"schema":"{\"type\":\"record\",\"name\":\"R\",\"fields\":[]}"}"#;
 const INT: &[u8] = br#"{"schema":"\"int\""}"#;
 
+/// Where registries keep what they store.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Gives a registry an empty database of its own.
+    empty: fn(&mut ServerConfig),
+    /// A database that outlives its registries.
+    lasting: fn() -> Lasting,
+}
+
+/// A database that can be spoiled while no registry runs.
+struct Lasting {
+    database: Database,
+    spoil: Spoil,
+}
+
+/// Replaces a text that is stored by another of the same length, as a disk would that gives back other bits.
+type Spoil = Box<dyn Fn(&str, &str)>;
+
 #[test]
 fn every_error_is_provoked_in_all_its_forms_or_said_to_be_never_sent() {
-    let mut provoked = BTreeSet::new();
-    for case in cases() {
-        for sent in with_registry(case.run) {
-            note(&mut provoked, &sent.answer);
-        }
+    provoke_all(Place { empty: |_| {}, lasting: file });
+}
+
+fn file() -> Lasting {
+    // It is there as long as what moves it in.
+    let folder = tempfile::tempdir().unwrap();
+    let name = "registry.db";
+    let database = Database::Url(format!("sqlite://{}", folder.path().join(name).display()));
+    let spoil = move |sound: &str, broken: &str| {
+        let file = folder.path().join(name);
+        let bytes = std::fs::read(&file).unwrap();
+        let at = bytes.windows(sound.len()).position(|window| window == sound.as_bytes());
+        let at = at.expect("the text lies in the file");
+        let bytes = [&bytes[..at], broken.as_bytes(), &bytes[at + sound.len()..]].concat();
+        std::fs::write(&file, bytes).unwrap();
+    };
+    Lasting { database, spoil: Box::new(spoil) }
+}
+
+/// Where PostgreSQL is.
+#[cfg(feature = "services")]
+mod postgres {
+    use end_to_end_tests::services::postgres::Postgres;
+
+    use super::*;
+
+    #[test]
+    fn every_error_is_provoked_in_all_its_forms_or_said_to_be_never_sent() {
+        provoke_all(Place { empty: |config| config.database = Database::Url(create_database()), lasting });
     }
+
+    fn create_database() -> String {
+        Postgres::shared().unwrap().create_database().unwrap()
+    }
+
+    fn lasting() -> Lasting {
+        let url = create_database();
+        let name = url.rsplit('/').next().unwrap().to_owned();
+        let spoil = move |sound: &str, broken: &str| {
+            let spoiled = format!("UPDATE schemas SET text = replace(text, '{sound}', '{broken}')");
+            Postgres::shared().unwrap().psql(&name, &spoiled).unwrap();
+        };
+        Lasting { database: Database::Url(url), spoil: Box::new(spoil) }
+    }
+}
+
+fn provoke_all(place: Place) {
+    let provoked = Mutex::new(BTreeSet::new());
+    let (cases, next) = (cases().collect::<Vec<&Case>>(), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    for sent in with_changed_registry(place.empty, case.run) {
+                        note(&mut provoked.lock().unwrap(), &sent.answer);
+                    }
+                }
+            });
+        }
+    });
+    let mut provoked = provoked.into_inner().unwrap();
     for provocation in PROVOCATIONS {
-        provocation(&mut |answer| note(&mut provoked, answer));
+        provocation(place, &mut |answer| note(&mut provoked, answer));
     }
 
     for entry in TABLE.iter().filter(|entry| entry.code != UNFORESEEN) {
@@ -75,7 +153,7 @@ fn form_of(entry: &Entry, message: &str) -> Option<usize> {
 type Show<'a> = &'a mut dyn FnMut(&Answer);
 
 /// Those that no case of an endpoint meets.
-const PROVOCATIONS: &[fn(Show<'_>)] = &[
+const PROVOCATIONS: &[fn(Place, Show<'_>)] = &[
     media_types,
     sizes,
     a_body_that_does_not_come,
@@ -85,15 +163,17 @@ const PROVOCATIONS: &[fn(Show<'_>)] = &[
     a_stored_schema_that_cannot_be_read,
 ];
 
-fn media_types(show: Show<'_>) {
-    with_connection(|connection| {
+fn media_types(place: Place, show: Show<'_>) {
+    with_server(place.empty, |address| {
+        let mut connection = Connection::open(address);
         show(&connection.send("GET", "/subjects", &[("Accept", "text/html")], None));
         show(&connection.send("POST", "/", &[("Content-Type", "text/html")], Some(b"{}")));
     });
 }
 
-fn sizes(show: Show<'_>) {
+fn sizes(place: Place, show: Show<'_>) {
     let change = |config: &mut ServerConfig| {
+        (place.empty)(config);
         config.limits.url_bytes = 100;
         config.limits.header_bytes = 400;
         config.limits.body_bytes = 100;
@@ -106,16 +186,22 @@ fn sizes(show: Show<'_>) {
     });
 }
 
-fn a_body_that_does_not_come(show: Show<'_>) {
-    let change = |config: &mut ServerConfig| config.http.body_timeout = Duration::from_millis(10);
+fn a_body_that_does_not_come(place: Place, show: Show<'_>) {
+    let change = |config: &mut ServerConfig| {
+        (place.empty)(config);
+        config.http.body_timeout = Duration::from_millis(10);
+    };
     with_server(change, |address| {
         show(&Connection::open(address).send("POST", "/subjects/s/versions", &[JSON, ("Content-Length", "9")], None));
     });
 }
 
-fn an_answer_that_takes_too_long(show: Show<'_>) {
+fn an_answer_that_takes_too_long(place: Place, show: Show<'_>) {
     // Ten thousand fields are read on a thread of their own, which takes a multiple of this.
-    let change = |config: &mut ServerConfig| config.http.request_timeout = Duration::from_millis(1);
+    let change = |config: &mut ServerConfig| {
+        (place.empty)(config);
+        config.http.request_timeout = Duration::from_millis(1);
+    };
     let fields: Vec<_> =
         (0..10_000).map(|n| serde_json::json!({"name": format!("field_{n}"), "type": "int"})).collect();
     let schema = serde_json::json!({"type": "record", "name": "R", "fields": fields}).to_string();
@@ -125,8 +211,11 @@ fn an_answer_that_takes_too_long(show: Show<'_>) {
     });
 }
 
-fn the_old_number_of_an_incompatible_schema(show: Show<'_>) {
-    let change = |config: &mut ServerConfig| config.incompatible_code = 409;
+fn the_old_number_of_an_incompatible_schema(place: Place, show: Show<'_>) {
+    let change = |config: &mut ServerConfig| {
+        (place.empty)(config);
+        config.incompatible_code = 409;
+    };
     with_server(change, |address| {
         let mut connection = Connection::open(address);
         for schema in [INT, RECORD] {
@@ -135,8 +224,11 @@ fn the_old_number_of_an_incompatible_schema(show: Show<'_>) {
     });
 }
 
-fn modes_that_are_fixed(show: Show<'_>) {
-    let change = |config: &mut ServerConfig| config.mode.mutability = false;
+fn modes_that_are_fixed(place: Place, show: Show<'_>) {
+    let change = |config: &mut ServerConfig| {
+        (place.empty)(config);
+        config.mode.mutability = false;
+    };
     with_server(change, |address| {
         let mut connection = Connection::open(address);
         for path in ["/mode", "/mode/s", "/mode/:.c:?recursive=true", "/mode/:.__GLOBAL:"] {
@@ -153,20 +245,14 @@ fn modes_that_are_fixed(show: Show<'_>) {
     });
 }
 
-fn a_stored_schema_that_cannot_be_read(show: Show<'_>) {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("registry.db");
-    let change = |config: &mut ServerConfig| config.database = Database::Url(format!("sqlite://{}", file.display()));
+fn a_stored_schema_that_cannot_be_read(place: Place, show: Show<'_>) {
+    let lasting = (place.lasting)();
+    let change = |config: &mut ServerConfig| config.database = lasting.database.clone();
     with_server(change, |address| {
         let mut connection = Connection::open(address);
         assert_eq!(connection.send("POST", "/subjects/s/versions", &[JSON], Some(RECORD)).status, 200);
     });
-    // As a disk would that gives back other bits.
-    let bytes = std::fs::read(&file).unwrap();
-    let (sound, broken) = (br#""type":"record""#, br#""type":"rexord""#);
-    let at = bytes.windows(sound.len()).position(|window| window == sound).expect("the text lies in the file");
-    let bytes = [&bytes[..at], broken, &bytes[at + sound.len()..]].concat();
-    std::fs::write(&file, bytes).unwrap();
+    (lasting.spoil)(r#""type":"record""#, r#""type":"rexord""#);
 
     with_server(change, |address| {
         let mut connection = Connection::open(address);

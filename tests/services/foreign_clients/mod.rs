@@ -3,5 +3,5 @@
 mod avro_serializer;
 mod fake_broker;
 mod npm_clients;
-mod openapi_requests;
+pub(crate) mod openapi_requests;
 mod schema_registry_client;

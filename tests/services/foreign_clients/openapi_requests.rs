@@ -3,14 +3,18 @@
 use std::time::Duration;
 
 use end_to_end_tests::services::python::Python;
-use end_to_end_tests::start_registry;
+use end_to_end_tests::{Registry, start_registry};
 
 /// Random requests per operation: here, and with `./test --long`.
 const EXAMPLES: (u32, u32) = (10, 500);
 
 #[test]
 fn every_answer_is_as_the_document_says() {
-    let registry = start_registry().unwrap();
+    judge(start_registry().unwrap());
+}
+
+/// Makes requests of an empty registry, and stops it.
+pub(crate) fn judge(registry: Registry) {
     let examples = if std::env::var_os("SR_LONG").is_some() { EXAMPLES.1 } else { EXAMPLES.0 };
     let script = "services/foreign_clients/openapi_requests.py";
     let arguments = [registry.url(), &examples.to_string()];

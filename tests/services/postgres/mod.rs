@@ -10,6 +10,7 @@ mod kills;
 mod load;
 mod locked_row;
 pub(crate) mod nodes;
+mod openapi_requests;
 mod outages;
 mod overtaking;
 mod plans;
