@@ -3,6 +3,7 @@
 //! Senders ask for a refresh after errors; `send` waits for a topic. Knows nothing of batches or requests
 //! to produce; whoever wants to act on a change passes `apply`.
 
+mod least_loaded;
 mod refresher;
 
 use std::collections::HashMap;

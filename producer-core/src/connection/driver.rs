@@ -95,6 +95,11 @@ impl InFlight {
         self.lock().muted_until
     }
 
+    /// How many they are.
+    pub(super) fn count(&self) -> usize {
+        self.lock().pending.len()
+    }
+
     fn is_empty(&self) -> bool {
         self.lock().pending.is_empty()
     }

@@ -22,7 +22,7 @@ use kafka_protocol::protocol::{Decodable, HeaderVersion, Request, VersionRange};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-pub(crate) use self::pool::{Pool, ReconnectBackoff};
+pub(crate) use self::pool::{Pool, ReconnectBackoff, Standing};
 #[allow(unused_imports, reason = "used by the optional reader and admin calls")]
 pub(crate) use self::reply_shape::{Field, NO_TAGS};
 pub(crate) use self::transport::{Connecting, Endpoint, Resolving, Stream, Tcp, Transport};
@@ -316,6 +316,11 @@ impl Connection {
     /// Whether the connection still works, as far as is known.
     pub(crate) fn is_open(&self) -> bool {
         !self.failure.has_happened() && !self.requests.is_closed()
+    }
+
+    /// Requests that are written or wait to be, and have no reply yet.
+    pub(crate) fn unanswered(&self) -> usize {
+        self.in_flight.count() + (QUEUED_REQUESTS_MAX - self.requests.capacity())
     }
 
     fn error(&self, kind: ConnectionErrorKind) -> ConnectionError {

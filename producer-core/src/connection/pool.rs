@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -29,12 +29,34 @@ pub(crate) struct Pool {
     transport: Arc<dyn Transport>,
     options: ConnectionOptions,
     backoff: ReconnectBackoff,
-    places: Mutex<HashMap<Endpoint, Arc<tokio::sync::Mutex<Place>>>>,
+    places: Mutex<HashMap<Endpoint, Arc<Place>>>,
+}
+
+/// How a broker could be asked now, the better the smaller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Standing {
+    /// Over a working connection, with so many requests that have no reply yet.
+    Connected { unanswered: usize },
+    /// Over the connection that is just being made.
+    Connecting,
+    /// Over a new connection.
+    Unconnected,
+    /// Only after the pause that follows a failure to connect.
+    Paused,
+}
+
+/// What there is for one address.
+#[derive(Default)]
+struct Place {
+    /// Held by whoever makes the connection.
+    turn: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
 }
 
 #[derive(Default)]
-struct Place {
+struct State {
     connection: Option<Connection>,
+    is_connecting: bool,
     failures: u32,
     not_before: Option<Instant>,
     /// The broker asked for a pause (KIP-219).
@@ -42,14 +64,32 @@ struct Place {
 }
 
 impl Place {
-    /// Whether it holds a connection, or failures that the next attempt has to know of.
-    fn is_needed(&self, now: Instant, backoff: ReconnectBackoff) -> bool {
-        let is_open = self.connection.as_ref().is_some_and(Connection::is_open);
-        is_open || self.is_muted(now) || self.not_before.is_some_and(|not_before| now < not_before + backoff.max)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Place {
+impl State {
+    /// The connection, if it works.
+    fn open(&self) -> Option<&Connection> {
+        self.connection.as_ref().filter(|connection| connection.is_open())
+    }
+
+    fn standing(&self, now: Instant) -> Standing {
+        match self.open() {
+            Some(connection) => Standing::Connected { unanswered: connection.unanswered() },
+            None if self.is_connecting => Standing::Connecting,
+            None if self.not_before.is_some_and(|not_before| now < not_before) => Standing::Paused,
+            None => Standing::Unconnected,
+        }
+    }
+
+    /// Whether it holds a connection, or failures that the next attempt has to know of.
+    fn is_needed(&self, now: Instant, backoff: ReconnectBackoff) -> bool {
+        let has_failed = self.not_before.is_some_and(|not_before| now < not_before + backoff.max);
+        self.open().is_some() || self.is_muted(now) || has_failed
+    }
+
     fn is_muted(&self, now: Instant) -> bool {
         self.muted_until().is_some_and(|until| now < until)
     }
@@ -57,6 +97,22 @@ impl Place {
     /// The end of the longest pause, asked for in answers to whomever.
     fn muted_until(&self) -> Option<Instant> {
         self.muted_until.max(self.connection.as_ref().and_then(Connection::muted_until))
+    }
+}
+
+/// An attempt to connect; its end, however it comes, is noted.
+struct Attempt<'a>(&'a Place);
+
+impl<'a> Attempt<'a> {
+    fn begin(place: &'a Place) -> Self {
+        place.state().is_connecting = true;
+        Self(place)
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        self.0.state().is_connecting = false;
     }
 }
 
@@ -86,64 +142,72 @@ impl Pool {
     /// Cancel safety: dropping the future abandons the attempt; the next caller starts a new one.
     pub(crate) async fn get(&self, endpoint: &Endpoint) -> Result<Connection, ConnectionError> {
         let place = self.place(endpoint);
-        let mut place = place.lock().await;
-        if let Some(connection) = place.connection.take_if(|connection| connection.is_open()) {
-            place.connection = Some(connection.clone());
-            return Ok(connection);
-        }
-        place.connection = None;
-        if let Some(not_before) = place.not_before {
+        let _turn = place.turn.lock().await;
+        let (not_before, failures) = {
+            let mut state = place.state();
+            if let Some(connection) = state.open() {
+                return Ok(connection.clone());
+            }
+            state.connection = None;
+            (state.not_before, state.failures)
+        };
+        if let Some(not_before) = not_before {
             tokio::time::sleep_until(not_before).await;
         }
         let span = tracing::debug_span!("connect", %endpoint);
         // A network that takes longer than the first timeout would else never be got through.
         let (first, max) = (self.options.setup_timeout, self.options.setup_timeout_max);
-        let setup_timeout = crate::backoff::pause(first, max, place.failures.saturating_add(1));
+        let setup_timeout = crate::backoff::pause(first, max, failures.saturating_add(1));
         let options = ConnectionOptions { setup_timeout, ..self.options.clone() };
-        match Connection::open(&*self.transport, endpoint, &options).instrument(span).await {
+        let attempt = Attempt::begin(&place);
+        let opened = Connection::open(&*self.transport, endpoint, &options).instrument(span).await;
+        drop(attempt);
+        let mut state = place.state();
+        match opened {
             Ok(connection) => {
-                let muted_until = place.muted_until;
-                *place = Place { connection: Some(connection.clone()), muted_until, ..Place::default() };
+                let muted_until = state.muted_until;
+                *state = State { connection: Some(connection.clone()), muted_until, ..State::default() };
                 Ok(connection)
             }
             Err(error) => {
-                place.failures = place.failures.saturating_add(1);
-                let pause = crate::backoff::pause(self.backoff.first, self.backoff.max, place.failures);
-                place.not_before = Some(Instant::now() + pause);
+                state.failures = failures.saturating_add(1);
+                let pause = crate::backoff::pause(self.backoff.first, self.backoff.max, state.failures);
+                state.not_before = Some(Instant::now() + pause);
                 Err(error)
             }
         }
     }
 
     /// Leaves a broker alone for so long, as its answer asked (`throttle_time_ms`); not positive: no pause.
-    pub(crate) async fn mute(&self, endpoint: &Endpoint, throttle_ms: i32) {
+    pub(crate) fn mute(&self, endpoint: &Endpoint, throttle_ms: i32) {
         let Some(pause) = u64::try_from(throttle_ms).ok().filter(|pause| *pause > 0) else { return };
         let place = self.place(endpoint);
-        let mut place = place.lock().await;
+        let mut state = place.state();
         let pause = Duration::from_millis(pause);
-        place.muted_until = place.muted_until.max(Some(Instant::now() + pause));
-        if let Some(connection) = &place.connection {
+        state.muted_until = state.muted_until.max(Some(Instant::now() + pause));
+        if let Some(connection) = &state.connection {
             connection.mute(pause);
         }
     }
 
     /// Whether a broker is to be left alone; others are asked rather.
     pub(crate) fn is_muted(&self, endpoint: &Endpoint) -> bool {
-        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(place) = places.get(endpoint) else { return false };
-        place.try_lock().is_ok_and(|place| place.is_muted(Instant::now()))
+        self.known(endpoint).is_some_and(|place| place.state().is_muted(Instant::now()))
+    }
+
+    /// How a broker could be asked now.
+    pub(crate) fn standing(&self, endpoint: &Endpoint) -> Standing {
+        self.known(endpoint).map_or(Standing::Unconnected, |place| place.state().standing(Instant::now()))
     }
 
     /// Whether there is a working connection to a broker.
     pub(crate) fn is_connected(&self, endpoint: &Endpoint) -> bool {
-        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(place) = places.get(endpoint) else { return false };
-        place.try_lock().is_ok_and(|place| place.connection.as_ref().is_some_and(Connection::is_open))
+        matches!(self.standing(endpoint), Standing::Connected { .. })
     }
 
     /// Waits until a broker may be asked again.
     pub(crate) async fn unmuted(&self, endpoint: &Endpoint) {
-        let muted_until = self.place(endpoint).lock().await.muted_until();
+        let muted_until = self.known(endpoint).and_then(|place| place.state().muted_until());
         if let Some(until) = muted_until {
             tokio::time::sleep_until(until).await;
         }
@@ -151,19 +215,24 @@ impl Pool {
 
     /// Forgets every connection; their sockets close when nobody uses them any more.
     pub(crate) fn clear(&self) {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.places().clear();
     }
 
-    fn place(&self, endpoint: &Endpoint) -> Arc<tokio::sync::Mutex<Place>> {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+    fn known(&self, endpoint: &Endpoint) -> Option<Arc<Place>> {
+        self.places().get(endpoint).cloned()
+    }
+
+    fn place(&self, endpoint: &Endpoint) -> Arc<Place> {
+        let mut places = self.places();
         if !places.contains_key(endpoint) {
             let now = Instant::now();
-            places.retain(|_, place| {
-                let is_in_use = Arc::strong_count(place) > 1;
-                is_in_use || place.try_lock().map_or(true, |place| place.is_needed(now, self.backoff))
-            });
+            places.retain(|_, place| Arc::strong_count(place) > 1 || place.state().is_needed(now, self.backoff));
         }
         places.entry(endpoint.clone()).or_default().clone()
+    }
+
+    fn places(&self) -> MutexGuard<'_, HashMap<Endpoint, Arc<Place>>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -247,6 +316,33 @@ mod tests {
         }
 
         check_growth(&times, &[1000, 2000, 4000, 5000, 5000]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_broker_stands_worse_while_it_is_connected_to_and_worst_after_a_failure() {
+        let options = ConnectionOptions { setup_timeout: Duration::from_secs(1), ..Default::default() };
+        let backoff = ReconnectBackoff { first: Duration::from_millis(50), max: Duration::from_millis(50) };
+        let pool = Pool::new(Noting::new(true), options, backoff);
+        let endpoint = Endpoint::new("broker", 1);
+        let standing = || pool.standing(&endpoint);
+        let standing_after = async |milliseconds| {
+            tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+            standing()
+        };
+        assert_eq!(standing(), Standing::Unconnected, "nobody has tried");
+
+        tokio::select! {
+            _ = pool.get(&endpoint) => panic!("it is silent"),
+            standing = standing_after(500) => assert_eq!(standing, Standing::Connecting),
+        }
+        assert_eq!(standing(), Standing::Unconnected, "the attempt was abandoned");
+        assert!(pool.get(&endpoint).await.is_err());
+        assert_eq!(standing(), Standing::Paused);
+        tokio::select! {
+            _ = pool.get(&endpoint) => panic!("there is a pause before it"),
+            standing = standing_after(30) => assert_eq!(standing, Standing::Paused),
+        }
+        assert_eq!(standing_after(30).await, Standing::Unconnected, "the pause is over");
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use kafka_protocol::protocol::StrBytes;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::Metadata;
+use super::{Metadata, least_loaded};
 use crate::config::{DnsLookup, MetadataRecovery, ProducerConfig};
 use crate::connection::{ConnectionError, Endpoint, Pool};
 use crate::error_code::REBOOTSTRAP_REQUIRED;
@@ -21,6 +21,8 @@ const SILENCE_TOLD_AFTER: Duration = Duration::from_secs(1);
 pub(crate) struct Refresher {
     metadata: Arc<Metadata>,
     pool: Pool,
+    /// The connections that batches go over.
+    traffic: Arc<Pool>,
     bootstrap: Vec<Endpoint>,
     dns_lookup: DnsLookup,
     recovery: MetadataRecovery,
@@ -33,7 +35,7 @@ pub(crate) struct Refresher {
     request_timeout: Duration,
     backoff: Duration,
     backoff_max: Duration,
-    /// Asked first, since it answered last.
+    /// Asked first among equals, since it answered last.
     preferred: Option<Endpoint>,
     /// Rounds in which nobody answered, and when the first of them began.
     unanswered: u32,
@@ -77,10 +79,11 @@ enum Round {
 }
 
 impl Refresher {
-    pub(crate) fn new(metadata: Arc<Metadata>, pool: Pool, config: &ProducerConfig) -> Self {
+    pub(crate) fn new(metadata: Arc<Metadata>, pool: Pool, traffic: Arc<Pool>, config: &ProducerConfig) -> Self {
         Self {
             metadata,
             pool,
+            traffic,
             bootstrap: config.bootstrap_endpoints(),
             dns_lookup: config.dns_lookup,
             recovery: config.metadata_recovery,
@@ -132,9 +135,7 @@ impl Refresher {
     /// been silent for too long, those of the bootstrap list (KIP-899, KIP-1102).
     async fn refresh(&mut self) -> Round {
         let since = *self.unanswered_since.get_or_insert_with(Instant::now);
-        let mut known: Vec<Endpoint> = self.preferred.iter().cloned().collect();
-        let brokers: Vec<Endpoint> = self.metadata.lock().cluster.brokers.values().cloned().collect();
-        known.extend(brokers.into_iter().filter(|endpoint| Some(endpoint) != self.preferred.as_ref()));
+        let known: Vec<Endpoint> = self.metadata.lock().cluster.brokers.values().cloned().collect();
         let may_start_again = self.recovery == MetadataRecovery::Rebootstrap || known.is_empty();
 
         let mut must_start_again = known.is_empty();
@@ -181,8 +182,7 @@ impl Refresher {
 
     /// Asks these, one after the other, until one answers.
     async fn ask_all(&mut self, endpoints: &[Endpoint], origin: Origin) -> Asked {
-        let mut endpoints: Vec<&Endpoint> = endpoints.iter().collect();
-        endpoints.sort_by_key(|endpoint| self.pool.is_muted(endpoint));
+        let endpoints = least_loaded::first(endpoints, &self.pool, &self.traffic, self.preferred.as_ref());
         let patience = crate::backoff::patience(self.unanswered, self.request_timeout);
         let mut is_anybody_there = false;
         for endpoint in endpoints {
@@ -241,7 +241,7 @@ impl Refresher {
         };
         let request = MetadataRequest::default().with_topics(Some(topics)).with_allow_auto_topic_creation(true);
         let answer = connection.call(&request).await?;
-        self.pool.mute(endpoint, answer.throttle_time_ms).await;
+        self.pool.mute(endpoint, answer.throttle_time_ms);
         Ok((answer, round))
     }
 

@@ -119,10 +119,10 @@ impl Core {
                 take_use: Box::new(move |topic| in_use.take_use(topic)),
                 forget: Box::new(move |topic| forgets.set_idle(topic)),
             }));
-            Context::new(&config, accumulator.clone(), metadata, pool(), metrics)
+            Context::new(&config, accumulator.clone(), metadata, Arc::new(pool()), metrics)
         });
         // Metadata and producer ids do not queue behind batches: they have connections of their own.
-        let refresher = Refresher::new(context.metadata.clone(), pool(), &config);
+        let refresher = Refresher::new(context.metadata.clone(), pool(), context.pool.clone(), &config);
         let identities = Registrar::new(context.identities.clone(), context.metadata.clone(), pool(), &config);
         let last_words = LastWords(context.clone());
         let callbacks = context.callbacks.clone();

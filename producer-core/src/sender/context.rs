@@ -22,7 +22,7 @@ pub(crate) struct Context {
     pub(crate) metadata: Arc<Metadata>,
     pub(crate) identities: Arc<Identities>,
     pub(crate) callbacks: Arc<CallbackQueue>,
-    pub(crate) pool: Pool,
+    pub(crate) pool: Arc<Pool>,
     pub(crate) metrics: Recorder,
     pub(super) acks: Acks,
     pub(super) is_idempotent: bool,
@@ -46,7 +46,7 @@ impl Context {
         config: &ProducerConfig,
         accumulator: Arc<Accumulator>,
         metadata: Arc<Metadata>,
-        pool: Pool,
+        pool: Arc<Pool>,
         metrics: Recorder,
     ) -> Self {
         Self {

@@ -180,7 +180,7 @@ impl Registrar {
             .with_producer_epoch(-1);
         match connection.call(&request).await {
             Ok(reply) => {
-                self.pool.mute(endpoint, reply.throttle_time_ms).await;
+                self.pool.mute(endpoint, reply.throttle_time_ms);
                 Ok(judge(&reply))
             }
             Err(lost) if matches!(lost.error.kind, ConnectionErrorKind::UnsupportedVersion { .. }) => {

@@ -67,6 +67,36 @@ async fn a_broker_that_hangs_is_waited_for_only_while_it_leads() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_broker_with_the_least_to_do_is_asked_first() {
+    let broker = cluster(2, 2);
+    let producer = producer(&broker, |_| {});
+    warm(&broker, &producer, 2).await;
+    let last_asked = || broker.requests(Api::Metadata).last().unwrap().node;
+    let send_to_new_topic = async |topic: &str, leader: i32| {
+        broker.create_topic(topic, 1).unwrap();
+        broker.move_leader(topic, 0, leader).unwrap();
+        let before = Instant::now();
+        producer.send_and_wait(ProducerRecord::to(topic).value("1".to_owned())).await.unwrap();
+        ms(before)
+    };
+    // Frozen, with a batch on its way to it.
+    let (frozen, other) = if last_asked() == 1 { (1, 2) } else { (2, 1) };
+    broker.freeze_node(frozen).unwrap();
+    let stuck = send(&producer, frozen - 1, [1]).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+
+    let took = send_to_new_topic("while-it-is-frozen", other).await;
+
+    assert_eq!((last_asked(), took), (other, 5), "the linger, and no time is lost on the one that answered last");
+    broker.thaw_node(frozen).unwrap();
+    landed(stuck).await;
+    let connections = broker.request_count(Api::ApiVersions);
+    send_to_new_topic("when-both-have-nothing-to-do", frozen).await;
+    assert_eq!(last_asked(), other, "it answered last");
+    assert_eq!(broker.request_count(Api::ApiVersions), connections);
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_recovery_the_bootstrap_list_is_asked_once() {
     for (recovery, is_found) in [(MetadataRecovery::Rebootstrap, true), (MetadataRecovery::None, false)] {
         let broker = cluster(1, 1);
