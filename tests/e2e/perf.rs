@@ -64,14 +64,20 @@ async fn the_lines_are_those_of_kafkas_own_tool() {
     let printed = text(&output.stdout);
     assert!(output.status.success(), "{printed}{}", text(&output.stderr));
     let lines: Vec<&str> = printed.lines().collect();
-    let [windows @ .., total, steady] = lines.as_slice() else { panic!("{printed}") };
+    let [announced, windows @ .., total, steady] = lines.as_slice() else { panic!("{printed}") };
+    assert_eq!(
+        *announced,
+        "Warmup first 1000 records. Steady state results will print after the complete test summary."
+    );
     let end = "records sent, N.nnnnnn records/sec (N.nn MB/sec), N.nn ms avg latency, N.nn ms max latency, \
                N ms 50th, N ms 95th, N ms 99th, N ms 99.9th.";
     assert_eq!(shape(total), format!("N {end}"));
     assert_eq!(shape(steady), format!("N steady state {end}"));
     assert!(total.starts_with("3000 ") && steady.starts_with("2000 "), "{printed}");
-    assert!(windows.len() >= 2, "a second of sending, a line each 300 ms:\n{printed}");
-    for window in windows {
+    let marks: Vec<usize> = (0..windows.len()).filter(|index| windows[*index] == "In steady state.").collect();
+    let [mark] = marks[..] else { panic!("{printed}") };
+    assert!(windows.len() > mark + 1, "two thirds of a second in the steady state, a line each 300 ms:\n{printed}");
+    for window in windows[..mark].iter().chain(&windows[mark + 1..]) {
         let expected = "N records sent, N.n records/sec (N.nn MB/sec), N.n ms avg latency, N.n ms max latency.";
         assert_eq!(shape(window), expected);
     }
@@ -159,8 +165,10 @@ async fn records_that_fail_are_told_and_end_with_a_failure() {
 
     let refused = perf(&broker, &["--num-records", "20"]).await;
     let misspelt = perf(&broker, &["--num-records", "20", "--producer-props", "linger.ms=soon"]).await;
+    let never_steady = perf(&broker, &["--num-records", "20", "--warmup", "20"]).await;
 
-    assert!(!refused.status.success() && !misspelt.status.success());
+    assert!([&refused, &misspelt, &never_steady].iter().all(|output| !output.status.success()));
+    assert!(text(&never_steady.stderr).contains("below `--num-records`, 20"), "{}", text(&never_steady.stderr));
     assert!(text(&refused.stdout).starts_with("0 records sent, "), "{}", text(&refused.stdout));
     assert!(text(&refused.stderr).contains("20 records were not delivered"), "{}", text(&refused.stderr));
     assert!(text(&misspelt.stderr).contains("linger.ms"), "{}", text(&misspelt.stderr));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use avro_serde::{AvroSerializer, JsonCodec, SchemaRegistry, SerializerConfig};
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
@@ -13,7 +13,7 @@ use schema_core::format::avro::AvroSchema;
 use schema_core::format::{Limits, Strictness};
 
 use super::pace::Pace;
-use super::report::{Report, metric_lines, window_line};
+use super::report::{Report, metric_lines, warmup_line, window_lines};
 use super::stats::Stats;
 use super::{avro_values, payloads, usage};
 use crate::advice::Asked;
@@ -50,7 +50,7 @@ pub(crate) struct PerfProduceArgs {
     /// Settings of the producer by Java's names.
     #[arg(long, visible_alias = "command-property", value_name = "KEY=VALUE", num_args = 1.., value_parser = property)]
     producer_props: Vec<(String, String)>,
-    /// The first records, which the figures of the steady state leave out.
+    /// The first records, fewer than all, which the figures of the steady state leave out.
     #[arg(long, visible_alias = "warmup-records", value_name = "N", default_value_t = 0)]
     warmup: u64,
     /// How often to print how it goes.
@@ -92,6 +92,9 @@ fn rate(text: &str) -> Result<f64, String> {
 
 /// Sends and measures; fails, after printing what was measured, if a record was not delivered.
 pub(crate) async fn run(args: PerfProduceArgs) -> anyhow::Result<()> {
+    if args.warmup > 0 && args.warmup >= args.num_records {
+        bail!("`--warmup` is {}, and has to be below `--num-records`, {}", args.warmup, args.num_records);
+    }
     let config = config(&args)?;
     let Some(value_schema) = &args.value_schema else {
         let values = match &args.payload_file {
@@ -119,6 +122,9 @@ async fn measure<V: Clone + Send + Sync + 'static>(
     producer: Producer<Bytes, V>,
     values: &[V],
 ) -> anyhow::Result<()> {
+    if args.output == Output::Text && args.warmup > 0 {
+        print!("{}", warmup_line(args.warmup));
+    }
     let (started, cpu_before) = (Instant::now(), usage::cpu_s());
     let stats = Arc::new(Stats::new(args.warmup, started));
     let progress = (args.output == Output::Text).then(|| tokio::spawn(report_progress(args.interval(), stats.clone())));
@@ -178,12 +184,14 @@ impl PerfProduceArgs {
 }
 
 async fn report_progress(interval: Duration, stats: Arc<Stats>) {
-    let mut ticks = tokio::time::interval(interval);
-    ticks.tick().await;
     loop {
-        ticks.tick().await;
-        let now = Instant::now();
-        println!("{}", window_line(&stats.take_window(now), now));
+        let (now, ends) = (Instant::now(), stats.window_started() + interval);
+        // The window may be another by then, which ends later.
+        if now < ends {
+            tokio::time::sleep_until(ends.into()).await;
+            continue;
+        }
+        print!("{}", window_lines(&stats.take_window(now), now));
     }
 }
 

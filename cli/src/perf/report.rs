@@ -7,7 +7,7 @@ use producer_core::ProducerMetrics;
 use producer_core::metrics::Metric;
 use serde::Serialize;
 
-use super::stats::{Outcome, Tally};
+use super::stats::{Outcome, Tally, Window};
 
 /// Kafka's tool counts in these.
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
@@ -133,12 +133,18 @@ pub(super) fn metric_lines(metrics: &ProducerMetrics) -> String {
     lines
 }
 
-/// The line that is printed every few seconds.
-pub(super) fn window_line(window: &Tally, now: Instant) -> String {
-    let Figures { records, records_per_s, mb_per_s, latency_ms, .. } = Figures::of(window, now);
+/// The line in front of all others when there is a warm-up.
+pub(super) fn warmup_line(warmup: u64) -> String {
+    format!("Warmup first {warmup} records. Steady state results will print after the complete test summary.\n")
+}
+
+/// The line that is printed every few seconds, with one before it when the steady state begins.
+pub(super) fn window_lines(window: &Window, now: Instant) -> String {
+    let Figures { records, records_per_s, mb_per_s, latency_ms, .. } = Figures::of(&window.tally, now);
     let (avg, max) = (latency_ms.avg, latency_ms.max);
+    let mark = if window.opens_steady_state { "In steady state.\n" } else { "" };
     format!(
-        "{records} records sent, {records_per_s:.1} records/sec ({mb_per_s:.2} MB/sec), \
-         {avg:.1} ms avg latency, {max:.1} ms max latency."
+        "{mark}{records} records sent, {records_per_s:.1} records/sec ({mb_per_s:.2} MB/sec), \
+         {avg:.1} ms avg latency, {max:.1} ms max latency.\n"
     )
 }

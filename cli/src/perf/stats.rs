@@ -26,12 +26,22 @@ pub(super) struct Stats {
 struct Inner {
     total: Tally,
     window: Tally,
+    /// The window is the first of the steady state.
+    opens_steady_state: bool,
     steady: Option<Tally>,
     /// Records that are not yet steady.
     warmup_left: u64,
     has_warmup: bool,
     failed: u64,
     first_failure: Option<ProduceError>,
+}
+
+/// What came in some seconds, all of it before or all of it in the steady state.
+#[derive(Debug)]
+pub(super) struct Window {
+    pub(super) tally: Tally,
+    /// It is the first of the steady state.
+    pub(super) opens_steady_state: bool,
 }
 
 /// What is left at the end.
@@ -61,6 +71,7 @@ impl Stats {
         let inner = Inner {
             total: Tally::new(now),
             window: Tally::new(now),
+            opens_steady_state: false,
             steady: None,
             warmup_left: warmup,
             has_warmup: warmup > 0,
@@ -82,9 +93,19 @@ impl Stats {
         }
     }
 
-    /// Delivered records since the last call.
-    pub(super) fn take_window(&self, now: Instant) -> Tally {
-        std::mem::replace(&mut self.lock().window, Tally::new(now))
+    /// When the current window began: with the last call of [`take_window`](Self::take_window), or later with the steady
+    /// state, which as in Kafka's tool begins one and drops what was in the one before.
+    pub(super) fn window_started(&self) -> Instant {
+        self.lock().window.started
+    }
+
+    /// Ends the window.
+    pub(super) fn take_window(&self, now: Instant) -> Window {
+        let mut inner = self.lock();
+        Window {
+            tally: std::mem::replace(&mut inner.window, Tally::new(now)),
+            opens_steady_state: std::mem::take(&mut inner.opens_steady_state),
+        }
     }
 
     /// Everything.
@@ -106,12 +127,15 @@ impl Stats {
 impl Inner {
     fn delivered(&mut self, bytes: u64, latency: Duration, now: Instant) {
         self.total.add(bytes, latency);
-        self.window.add(bytes, latency);
         if self.warmup_left > 0 {
             self.warmup_left -= 1;
         } else if self.has_warmup {
+            if self.steady.is_none() {
+                (self.window, self.opens_steady_state) = (Tally::new(now), true);
+            }
             self.steady.get_or_insert_with(|| Tally::new(now)).add(bytes, latency);
         }
+        self.window.add(bytes, latency);
     }
 }
 
@@ -128,14 +152,28 @@ mod tests {
         }
         stats.answered(Err(ProduceError::Closed), start, start);
 
-        let window = stats.take_window(start);
+        let (window, next) = (stats.take_window(start), stats.take_window(start));
         let outcome = stats.outcome();
         let steady = outcome.steady.unwrap();
 
         assert_eq!((outcome.total.latency.count(), outcome.total.bytes), (10, 1000));
         assert_eq!((steady.latency.count(), steady.started), (7, start + Duration::from_millis(4)));
-        assert_eq!((window.latency.count(), stats.take_window(start).latency.count()), (10, 0));
+        assert_eq!((window.tally.latency.count(), window.tally.started), (7, steady.started));
+        assert_eq!((next.tally.latency.count(), next.tally.started), (0, start));
+        assert_eq!([&window, &next].map(|window| window.opens_steady_state), [true, false]);
         assert_eq!(outcome.failed, 1);
         assert!(outcome.first_failure.is_some());
+    }
+
+    #[test]
+    fn without_a_warm_up_there_is_no_steady_state() {
+        let start = Instant::now();
+        let stats = Stats::new(0, start);
+        stats.answered(Ok(100), start, start + Duration::from_millis(1));
+
+        let window = stats.take_window(start);
+
+        assert_eq!((window.tally.latency.count(), window.tally.started), (1, start));
+        assert!(!window.opens_steady_state && stats.outcome().steady.is_none());
     }
 }

@@ -32,18 +32,30 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// How the lines of a run look.
 #[derive(Debug, PartialEq, Eq)]
 struct Shapes {
+    announced: String,
     windows: BTreeSet<String>,
+    /// What marks the steady state, and the line after it.
+    mark: [String; 2],
     total: String,
     steady: String,
 }
 
 impl Shapes {
     fn of(printed: &str) -> Self {
-        let lines: Vec<&str> = printed.lines().filter(|line| line.contains(" records sent, ")).collect();
-        let [windows @ .., total, steady] = lines.as_slice() else { panic!("{printed}") };
+        let is_ours = |line: &&str| [" records sent, ", "Warmup", "In steady"].iter().any(|part| line.contains(part));
+        let lines: Vec<&str> = printed.lines().filter(is_ours).collect();
+        let [announced, windows @ .., total, steady] = lines.as_slice() else { panic!("{printed}") };
         assert!(total.starts_with("3000 ") && steady.starts_with("2000 "), "{printed}");
-        let windows = windows.iter().map(|line| shape(line)).collect();
-        Self { windows, total: shape(total), steady: shape(steady) }
+        // How many windows come before it is a matter of how long a client takes to connect.
+        let mark = windows.iter().position(|line| !line.contains(" records sent, ")).expect(printed);
+        let after = windows.get(mark + 1).expect(printed);
+        Self {
+            announced: (*announced).to_owned(),
+            windows: windows.iter().filter(|line| **line != windows[mark]).map(|line| shape(line)).collect(),
+            mark: [windows[mark].to_owned(), shape(after)],
+            total: shape(total),
+            steady: shape(steady),
+        }
     }
 }
 
