@@ -25,7 +25,7 @@ PARTITIONS = 12
 BATCH_SIZES = [16_384, 65_536, 262_144]
 LINGERS_MS = [0, 5, 50]
 CODECS = ["none", "lz4", "zstd"]
-ACKS = ["1", "all"]
+ACKS = ["0", "1", "all"]
 
 # At full speed, and at a rate that leaves the producer idle most of the time.
 FULL_SPEED = -1
@@ -106,8 +106,9 @@ def main():
     records, rounds = (10_000, 1) if given.quick else (given.records, 3)
     settings = list(itertools.product(BATCH_SIZES, LINGERS_MS, CODECS, ACKS))
     if given.quick:
-        settings = settings[::9]
-    steady_settings = [setting for setting in settings if setting[3] == "all" and setting[2] != "zstd"]
+        settings = settings[::10]
+    # With one replica there is nothing for acks=all to wait for that acks=1 does not.
+    steady_settings = [setting for setting in settings if setting[3] != "1" and setting[2] != "zstd"]
 
     load = os.getloadavg()
     with kafka.Kafka() as broker:
