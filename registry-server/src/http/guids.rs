@@ -15,7 +15,7 @@ pub(crate) fn get<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
         let schema = call.registry.schema_by_guid(guid).await?;
         let schema = schema.ok_or_else(|| RegistryError::GuidNotFound { guid: guid.to_owned() })?;
         let shown = View::of(call)?.show(call, &schema.content).await?;
-        let used = &schema.uses[schema.index_for(None)].entry;
+        let used = &schema.first_use().entry;
         json(&SchemaByGuidResponse {
             guid: shown.guid,
             schema_type: shown.schema_type,

@@ -6,7 +6,7 @@ use schema_core::SchemaId;
 use schema_core::error_code::ApiError;
 use schema_core::wire::{SchemaByIdResponse, SubjectVersion};
 
-use crate::registry::{self, Deleted, RegistryError, SchemaUse, Subject, qualified};
+use crate::registry::{self, Deleted, Found, RegistryError, Subject, qualified};
 
 use super::error::HttpError;
 use super::view::{Shown, View};
@@ -23,24 +23,28 @@ pub(crate) fn get<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
     Box::pin(async {
         let id = params::id(call.argument(0))?;
         let subject = subject(call)?;
-        let found = call.registry.schema_by_id(id, subject.as_ref()).await?;
-        let (schema, index) = found.ok_or(RegistryError::IdNotFound { id })?;
+        let subject = subject.as_ref();
+        let not_found = || RegistryError::IdNotFound { id };
         let view = View::of(call)?;
-        let fetches_max_id = call.query.flag("fetchMaxId")?;
-        if view == View::PLAIN && !fetches_max_id {
-            let shown = || view.show_schema(&schema.content.schema);
-            return schema.answer(index, |used| json(&response(used, shown(), None)));
+        if call.query.flag("fetchMaxId")? {
+            let found = call.registry.schema_by_id_and_max_id(id, subject).await?;
+            let (found, max_id) = found.ok_or_else(not_found)?;
+            return json(&response(&found, view.show(call, &found.content).await?, max_id));
         }
-        let used = &schema.uses[index];
-        let max_id = if fetches_max_id { call.registry.max_id(&used.subject).await? } else { None };
-        json(&response(used, view.show(call, &schema.content).await?, max_id))
+        if view == View::PLAIN {
+            let make = |found: &Found| json(&response(found, view.show_schema(&found.content.schema), None));
+            let answer = call.registry.schema_by_id_answer(id, subject, make).await?;
+            return Ok(answer.ok_or_else(not_found)?);
+        }
+        let found = call.registry.schema_by_id(id, subject).await?.ok_or_else(not_found)?;
+        json(&response(&found, view.show(call, &found.content).await?, None))
     })
 }
 
-fn response(used: &SchemaUse, shown: Shown, max_id: Option<SchemaId>) -> SchemaByIdResponse {
+fn response(found: &Found, shown: Shown, max_id: Option<SchemaId>) -> SchemaByIdResponse {
     SchemaByIdResponse {
-        subject: Some(qualified(&used.subject).to_string()),
-        version: Some(used.entry.version.0),
+        subject: Some(found.subject.name().to_owned()),
+        version: Some(found.entry.version.0),
         guid: shown.guid,
         schema_type: shown.schema_type,
         schema: shown.text,
@@ -49,8 +53,8 @@ fn response(used: &SchemaUse, shown: Shown, max_id: Option<SchemaId>) -> SchemaB
         rule_set: shown.rule_set,
         schema_tags: shown.tags,
         max_id: max_id.map(|id| id.0),
-        ts: Some(used.entry.timestamp_ms),
-        deleted: Some(used.entry.deleted),
+        ts: Some(found.entry.timestamp_ms),
+        deleted: Some(found.entry.deleted),
     }
 }
 
@@ -59,8 +63,8 @@ pub(crate) fn get_schema<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
     Box::pin(async {
         let id = params::id(call.argument(0))?;
         let found = call.registry.schema_by_id(id, subject(call)?.as_ref()).await?;
-        let (schema, _) = found.ok_or(RegistryError::IdNotFound { id })?;
-        let text = View::of_text(call)?.text(call, &schema.content).await?;
+        let found = found.ok_or(RegistryError::IdNotFound { id })?;
+        let text = View::of_text(call)?.text(call, &found.content).await?;
         Ok(Bytes::copy_from_slice(text.as_bytes()))
     })
 }

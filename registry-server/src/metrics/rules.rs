@@ -20,6 +20,8 @@ named! {
         Settings = "settings",
         /// Ids with what uses them.
         Uses = "uses",
+        /// Ids as named subjects use them.
+        NamedUses = "named_uses",
         /// Finished answers about versions.
         Versions = "versions",
     }

@@ -8,12 +8,16 @@
 //! | subjects | subject and revision | a revision stands for one state; the store is asked first |
 //! | settings | context and revision | as subjects; all that is known of a subject that is not there |
 //! | uses | context, id and its generation | the store raises it with each commit that changes the id's uses |
+//! | named uses | subject as it is named, and id | used only while the subject's revision, kept with it, stands |
 //! | properties | subject and revision | as subjects |
 //! | versions | subject, revision and version | as subjects; while a version is there, its content stays |
 //!
 //! A key that carries its revision needs no eviction: when the state moves on, nobody asks for the old key any
 //! more and it ages out. Many who miss one subject or one id's uses at once wait for one load; contents and texts are
 //! read by each of them, and all keep the first.
+//!
+//! A generation is raised at once on the node that commits, and on another when it is told, after five seconds at most:
+//! so long "uses" may be behind there, in which version they show and whether it is deleted. The text stays right.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -22,25 +26,21 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use moka::future::Cache;
 use schema_core::format::Strictness;
-use schema_core::json::compare_utf16;
 use schema_core::{SchemaId, Version};
 use tokio::sync::OnceCell;
 
 use crate::metrics::CacheName;
 use crate::store::{
-    DedupKey, Revision, SchemaUse, Scope, ScopeSnapshot, Scopes, Settings, StoredSchema, SubjectKey, SubjectSnapshot,
-    VersionEntry,
+    DedupKey, Revision, Scope, ScopeSnapshot, Scopes, Settings, StoredSchema, SubjectKey, SubjectSnapshot, VersionEntry,
 };
 
+use super::by_id::{NamedUse, SchemaInUse};
 use super::canonical::{Candidate, Canonical, Form, Schema, TextKey};
 use super::inherit::Layers;
 use super::properties::PropertyIndex;
 use super::references::References;
 use super::same::{AlikeIndex, Likeness, LikenessKey};
 use super::{Found, Registry, RegistryError, Subject};
-
-/// Finished answers kept per id: one per use, for the first uses. Beyond them an answer is made anew each time.
-const ANSWERS_PER_ID: usize = 64;
 
 /// A parsed schema takes about this many times the bytes of its text.
 const PARSED_FACTOR: usize = 12;
@@ -57,7 +57,8 @@ pub(super) struct Caches {
     texts: Cache<TextKey, Arc<Canonical>>,
     subjects: Cache<(SubjectKey, Revision), Arc<CachedSubject>>,
     settings: Cache<(Arc<str>, Revision), Arc<ScopeSnapshot>>,
-    uses: Cache<(Arc<str>, SchemaId, u64), Arc<SchemaInUse>>,
+    pub(super) uses: Cache<(Arc<str>, SchemaId, u64), Arc<SchemaInUse>>,
+    pub(super) named_uses: Cache<(SubjectKey, SchemaId), Arc<NamedUse>>,
     likenesses: Cache<LikenessKey, Likeness>,
     versions: Cache<VersionKey, Bytes>,
     pub(super) properties: Cache<(SubjectKey, Revision), Arc<PropertyIndex>>,
@@ -79,17 +80,6 @@ pub struct Content {
     generation: u64,
     canonical: OnceLock<Arc<Canonical>>,
     normal_key: OnceLock<DedupKey>,
-}
-
-/// An id's content and where it is used.
-#[derive(Debug)]
-pub struct SchemaInUse {
-    /// The content.
-    pub content: Arc<Content>,
-    /// Every use, by subject (in UTF-16 code units) then version, soft-deleted ones included; at least one, all of one
-    /// context.
-    pub uses: Vec<SchemaUse>,
-    answers: Vec<OnceLock<Bytes>>,
 }
 
 /// A subject at one revision.
@@ -134,11 +124,12 @@ impl Caches {
                 .weigher(|_, scope: &Arc<ScopeSnapshot>| weight(settings_bytes(&scope.settings)))
                 .build(),
             uses: Cache::builder()
-                .max_capacity(share(25))
-                .weigher(|_, schema: &Arc<SchemaInUse>| {
-                    let answer_bytes = schema.content.bytes() / PARSED_FACTOR + ENTRY_BYTES;
-                    weight(schema.uses.len() * 128 + schema.answers.len() * answer_bytes)
-                })
+                .max_capacity(share(15))
+                .weigher(|_, schema: &Arc<SchemaInUse>| weight(schema.bytes()))
+                .build(),
+            named_uses: Cache::builder()
+                .max_capacity(share(10))
+                .weigher(|_, named: &Arc<NamedUse>| weight(named.bytes()))
                 .build(),
             likenesses: Cache::builder().max_capacity(share(5)).weigher(|_, _| LIKENESS_BYTES).build(),
             versions: Cache::builder().max_capacity(share(8)).weigher(|_, answer: &Bytes| weight(answer.len())).build(),
@@ -155,6 +146,10 @@ impl Caches {
         self.contents.run_pending_tasks().await;
         self.texts.run_pending_tasks().await;
         Weights { contents: self.contents.weighted_size(), texts: self.texts.weighted_size() }
+    }
+
+    pub(super) async fn content(&self, context: &Arc<str>, id: SchemaId) -> Option<Arc<Content>> {
+        self.contents.get(&(Arc::clone(context), id)).await
     }
 
     pub(super) async fn text(&self, key: &TextKey) -> Option<Arc<Canonical>> {
@@ -204,6 +199,7 @@ impl fmt::Debug for Caches {
             .field("subjects", &self.subjects.entry_count())
             .field("settings", &self.settings.entry_count())
             .field("uses", &self.uses.entry_count())
+            .field("named_uses", &self.named_uses.entry_count())
             .field("likenesses", &self.likenesses.entry_count())
             .field("versions", &self.versions.entry_count())
             .field("properties", &self.properties.entry_count())
@@ -284,34 +280,6 @@ impl Registry {
         if is_there { Err(RegistryError::Corrupt { id: id.0, reason: reason() }) } else { Ok(None) }
     }
 
-    /// An id's content and uses; `None` when nothing has the id.
-    pub(super) async fn schema_in_use(
-        &self,
-        context: &Arc<str>,
-        id: SchemaId,
-    ) -> Result<Option<Arc<SchemaInUse>>, RegistryError> {
-        // Read before the store is: a commit in between makes the entry unreachable, not wrong.
-        let generation = self.store.uses_generation(context, id);
-        let key = (Arc::clone(context), id, generation);
-        if let Some(known) = self.metrics.looked_up(CacheName::Uses, self.caches.uses.get(&key).await) {
-            return Ok(Some(known));
-        }
-        let load = async {
-            let uses = self.store.schema_uses(context, id).await?;
-            let Some(used) = uses.first() else { return Err(RegistryError::SchemaNotFound) };
-            let content = self.content_of(&used.subject, &used.entry).await?;
-            let content = content.ok_or(RegistryError::SchemaNotFound)?;
-            Ok(Arc::new(SchemaInUse::new(content, uses)))
-        };
-        match self.caches.uses.try_get_with(key, load).await {
-            Ok(schema) => Ok(Some(schema)),
-            Err(error) => match RegistryError::from(error) {
-                RegistryError::SchemaNotFound => Ok(None),
-                error => Err(error),
-            },
-        }
-    }
-
     /// The subject that a name means, as it is now: its own, or the one that its config names as alias. That one's
     /// alias is not followed.
     pub(super) async fn subject(&self, named: &Subject) -> Result<Arc<CachedSubject>, RegistryError> {
@@ -325,6 +293,15 @@ impl Registry {
     /// The subject of this name, as it is now, also where an alias sends clients to another.
     pub(super) async fn subject_itself(&self, subject: &Subject) -> Result<Arc<CachedSubject>, RegistryError> {
         let revision = self.store.revision(&subject.key).await?;
+        self.subject_at(subject, revision).await
+    }
+
+    /// The subject of this name, as it is at a revision that was read just now, or later.
+    pub(super) async fn subject_at(
+        &self,
+        subject: &Subject,
+        revision: Revision,
+    ) -> Result<Arc<CachedSubject>, RegistryError> {
         if revision.subject == 0 {
             return self.absent_subject(subject, revision).await;
         }
@@ -453,43 +430,6 @@ impl Content {
         let beside = [&self.stored.metadata, &self.stored.rule_set].into_iter().flatten().map(|json| 4 * json.len());
         let text = self.canonical.get().map_or(self.stored.text.len(), |canonical| canonical.expanded_bytes);
         text * PARSED_FACTOR + beside.sum::<usize>() + self.stored.references.len() * ENTRY_BYTES
-    }
-}
-
-impl SchemaInUse {
-    fn new(content: Arc<Content>, uses: Vec<SchemaUse>) -> Self {
-        let answers = uses.iter().take(ANSWERS_PER_ID).map(|_| OnceLock::new()).collect();
-        Self { content, uses, answers }
-    }
-
-    /// The use that answers for a subject: its newest, or the first subject's where it has none.
-    #[must_use]
-    pub fn index_for(&self, subject: Option<&Subject>) -> usize {
-        self.own_use(subject).unwrap_or_else(|| {
-            let first = &self.uses[0].subject;
-            self.uses.iter().take_while(|used| used.subject == *first).count() - 1
-        })
-    }
-
-    /// The newest use of a subject.
-    pub(super) fn own_use(&self, subject: Option<&Subject>) -> Option<usize> {
-        let key = &subject?.key;
-        let behind = self.uses.partition_point(|used| compare_utf16(&used.subject.subject, &key.subject).is_le());
-        let newest = behind.checked_sub(1)?;
-        (self.uses[newest].subject == *key).then_some(newest)
-    }
-
-    /// The finished answer for a use, made at most once.
-    ///
-    /// # Errors
-    /// Those of `make`; nothing is kept then.
-    pub fn answer<E>(&self, index: usize, make: impl FnOnce(&SchemaUse) -> Result<Bytes, E>) -> Result<Bytes, E> {
-        let Some(kept) = self.answers.get(index) else { return make(&self.uses[index]) };
-        if let Some(answer) = kept.get() {
-            return Ok(answer.clone());
-        }
-        let answer = make(&self.uses[index])?;
-        Ok(kept.get_or_init(|| answer).clone())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Reads: by text, by version, by id, and the lists.
+//! Reads: by text, by version, by GUID, and the lists. Those by id stand in `by_id`.
 
 use std::sync::Arc;
 
@@ -9,7 +9,8 @@ use schema_core::{Guid, SchemaId, Version};
 
 use crate::store::{DEFAULT_CONTEXT, SchemaUse, SubjectKey, VersionEntry};
 
-use super::cache::{CachedSubject, Content, SchemaInUse};
+use super::by_id::SchemaInUse;
+use super::cache::{CachedSubject, Content};
 use super::canonical::{Form, SchemaInput};
 use super::same::is_visible;
 use super::{Deleted, Found, Registry, RegistryError, Selector, Subject, default_context, schema_id};
@@ -156,79 +157,6 @@ impl Registry {
         let current = self.subject(subject).await?;
         current.must_have_versions(deleted)?;
         Ok(current.visible(deleted).cloned().collect())
-    }
-
-    /// The content of an id with everything that uses it, and the place of the use that answers for a subject; `None`
-    /// when there is none.
-    ///
-    /// A qualified subject must use the id. A bare one is looked for in the default context, then in the others; where
-    /// nobody of that name uses the id, the default context answers, since deserializers always send a subject.
-    ///
-    /// # Errors
-    /// The store's.
-    ///
-    /// # Cancel safety
-    /// Dropping the future loses nothing.
-    pub async fn schema_by_id(
-        &self,
-        id: i32,
-        subject: Option<&Subject>,
-    ) -> Result<Option<(Arc<SchemaInUse>, usize)>, RegistryError> {
-        let Some(id) = schema_id(id) else { return Ok(None) };
-        let found = self.schema_used_by(id, subject).await?;
-        let Some(named) = subject.filter(|subject| !subject.key.subject.is_empty()) else { return Ok(found) };
-        // Who uses the id needs no alias; so what every deserializer asks costs no look at settings.
-        if found.as_ref().is_some_and(|(schema, index)| schema.uses[*index].subject == named.key) {
-            return Ok(found);
-        }
-        match self.subject_itself(named).await {
-            Ok(current) => match &current.alias {
-                Some(meant) => self.schema_used_by(id, Some(meant)).await,
-                None => Ok(found),
-            },
-            // What is known is answered also while the store is away.
-            Err(_) if found.is_some() => Ok(found),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// As [`Self::schema_by_id`], for a subject that no alias stands for.
-    async fn schema_used_by(
-        &self,
-        id: SchemaId,
-        subject: Option<&Subject>,
-    ) -> Result<Option<(Arc<SchemaInUse>, usize)>, RegistryError> {
-        let context = subject.map_or_else(default_context, |subject| Arc::clone(&subject.key.context));
-        let first = self.schema_in_use(&context, id).await?;
-        let of_nobody = |schema: Arc<SchemaInUse>| {
-            let index = schema.index_for(None);
-            (schema, index)
-        };
-        let named = subject.filter(|subject| !subject.key.subject.is_empty());
-        let Some(subject) = named else { return Ok(first.map(of_nobody)) };
-        if let Some(schema) = &first
-            && let Some(own) = schema.own_use(Some(subject))
-        {
-            return Ok(Some((Arc::clone(schema), own)));
-        }
-        if *context != *DEFAULT_CONTEXT {
-            return Ok(None);
-        }
-        let contexts = match (self.store.contexts_of_id(id).await, &first) {
-            (Ok(contexts), _) => contexts,
-            // What is known is answered also while the store is away.
-            (Err(_), Some(_)) => Vec::new(),
-            (Err(error), None) => return Err(error.into()),
-        };
-        for context in contexts {
-            let other = Subject::from(SubjectKey { context: Arc::clone(&context), ..subject.key.clone() });
-            if let Some(schema) = self.schema_in_use(&context, id).await?
-                && let Some(own) = schema.own_use(Some(&other))
-            {
-                return Ok(Some((schema, own)));
-            }
-        }
-        Ok(first.map(of_nobody))
     }
 
     /// Everything that uses an id in one context, by subject then version, soft-deleted versions included; none when

@@ -14,6 +14,7 @@ use crate::metrics::RuleMetrics;
 use crate::store::Store;
 
 mod aliases;
+mod by_id;
 mod cache;
 mod canonical;
 mod change_version;
@@ -41,7 +42,8 @@ mod subject_config;
 #[cfg(test)]
 mod tests;
 
-pub use cache::{Content, SchemaInUse};
+pub use by_id::SchemaInUse;
+pub use cache::Content;
 pub use canonical::{Schema, SchemaInput};
 pub use change_version::VersionChange;
 pub use context::SubjectPrefix;

@@ -17,7 +17,7 @@ const EVICTED_MAX: Duration = Duration::from_secs(5);
 const LISTENERS: &str = "SELECT pid FROM pg_stat_activity WHERE application_name = 'schema-registry' \
                          AND (query ILIKE 'LISTEN %' OR query = 'SELECT 1')";
 
-fn listeners(postgres: &Postgres) -> BTreeSet<i32> {
+pub(super) fn listeners(postgres: &Postgres) -> BTreeSet<i32> {
     let pids = postgres.psql("postgres", LISTENERS).unwrap();
     pids.lines().map(|pid| pid.parse().unwrap()).collect()
 }

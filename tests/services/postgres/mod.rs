@@ -1,6 +1,7 @@
 //! Tests against PostgreSQL: the store, and several registries on one database.
 
 mod blocked;
+mod by_id;
 mod cluster;
 mod disk;
 mod evictions;

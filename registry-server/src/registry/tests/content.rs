@@ -282,8 +282,8 @@ async fn an_id_that_is_imported_again_after_a_purge_has_its_new_content() {
 
     let again = register_on(&registry, "s", &record("b"), import).await.unwrap();
 
-    let (schema, _) = registry.schema_by_id(10, None).await.unwrap().unwrap();
-    assert_eq!(schema.content.schema.text, again.schema.text);
+    let found = registry.schema_by_id(10, None).await.unwrap().unwrap();
+    assert_eq!(found.content.schema.text, again.schema.text);
     let found = registry.lookup(&subject("s"), &record("b"), Deleted::Hide).await.unwrap();
     assert_eq!(found.content.schema.text, again.schema.text);
 }
@@ -361,8 +361,8 @@ async fn a_content_that_is_imported_again_is_read_with_its_new_references() {
         register(&registry, "base", &base(symbol)).await.unwrap();
         register_on(&registry, "use", &user, import.clone()).await.unwrap();
 
-        let (schema, _) = registry.schema_by_id(10, None).await.unwrap().unwrap();
-        let resolved = registry.resolved_text(&schema.content).await.unwrap();
+        let found = registry.schema_by_id(10, None).await.unwrap().unwrap();
+        let resolved = registry.resolved_text(&found.content).await.unwrap();
         assert!(resolved.contains(symbol), "{resolved}");
         let inlined = registry.lookup(&subject("use"), &input(&resolved), Deleted::Hide).await.unwrap();
         assert_eq!(inlined.entry.id, SchemaId(10));

@@ -1,0 +1,369 @@
+//! Reads by id: the content, and the use of it that an answer shows.
+//!
+//! The content behind an id never changes, so it is answered from memory, also while the store is away. Which version
+//! uses the id does change:
+//!
+//! - Where the caller names a subject, as every deserializer does, the answer is right as of its request: it holds while
+//!   the subject's [`Revision`] stands, which is asked of the store. Only while the store cannot be asked is it what was
+//!   known last.
+//! - Without a subject, or for one that does not use the id, the answer shows the first subject that does, by
+//!   [`Store::uses_generation`](crate::store::Store::uses_generation): without a question to the store, so what another
+//!   node has changed is shown once the message about it is here, after five seconds at most.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use schema_core::SchemaId;
+use schema_core::json::compare_utf16;
+
+use crate::metrics::CacheName;
+use crate::store::{DEFAULT_CONTEXT, Revision, SchemaUse, SubjectKey};
+
+use super::cache::{CachedSubject, Content};
+use super::{Found, Registry, RegistryError, Subject, default_context, schema_id};
+
+/// What a use costs, about.
+const USE_BYTES: usize = 128;
+
+/// An id's content and where it is used.
+#[derive(Debug)]
+pub struct SchemaInUse {
+    /// The content.
+    pub content: Arc<Content>,
+    /// Every use, by subject (in UTF-16 code units) then version, soft-deleted ones included; at least one, all of one
+    /// context.
+    uses: Vec<SchemaUse>,
+    /// That shows the first use.
+    answer: OnceLock<Bytes>,
+}
+
+/// The use of an id that answers where a subject is named.
+#[derive(Debug)]
+pub(super) struct NamedUse {
+    used: SchemaUse,
+    /// Of the named subject, if the use is its own: then this is the answer for as long as the revision stands.
+    revision: Option<Revision>,
+    /// Of the id's uses before they were read: while it stands, the use is as far as anybody has told this node.
+    generation: u64,
+    answer: OnceLock<Bytes>,
+}
+
+/// The use of an id that answers.
+enum Use {
+    Named(Arc<NamedUse>),
+    /// The first of all.
+    First(Arc<SchemaInUse>),
+}
+
+impl Registry {
+    /// The content of an id, with the use that answers for a subject; `None` when there is none. While the store is away
+    /// it is what was known last, if anything was.
+    ///
+    /// A qualified subject must use the id. A bare one is looked for in the default context, then in the others; where
+    /// nobody of that name uses the id, the default context answers, since deserializers always send a subject.
+    ///
+    /// # Errors
+    /// The store's.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    pub async fn schema_by_id(&self, id: i32, subject: Option<&Subject>) -> Result<Option<Found>, RegistryError> {
+        let Some(id) = schema_id(id) else { return Ok(None) };
+        match self.found_by_id(id, subject).await {
+            Err(error) if is_away(&error) => match self.known_by_id(id, subject).await {
+                Some(known) => Ok(Some(known)),
+                None => Err(error),
+            },
+            found => found,
+        }
+    }
+
+    /// As [`Self::schema_by_id`], as an answer: `make` is asked only where the answer is not known from before, so it has
+    /// to give the same for the same use each time.
+    ///
+    /// # Errors
+    /// As [`Self::schema_by_id`], and those of `make`.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    pub async fn schema_by_id_answer<E: From<RegistryError>>(
+        &self,
+        id: i32,
+        subject: Option<&Subject>,
+        make: impl FnOnce(&Found) -> Result<Bytes, E>,
+    ) -> Result<Option<Bytes>, E> {
+        let Some(id) = schema_id(id) else { return Ok(None) };
+        match self.use_by_id(id, subject).await {
+            Ok(None) => Ok(None),
+            Ok(Some(Use::First(schema))) => schema.answer(make).map(Some),
+            Ok(Some(Use::Named(named))) => self.named_answer(id, subject, &named, make).await,
+            Err(error) if is_away(&error) => {
+                if let Some(answer) = self.known_answer(id, subject).await {
+                    return Ok(Some(answer));
+                }
+                match self.known_by_id(id, subject).await {
+                    Some(known) => make(&known).map(Some),
+                    None => Err(error.into()),
+                }
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// As [`Self::schema_by_id`], with the highest id given in the context of the answer. Both are asked of the store.
+    ///
+    /// # Errors
+    /// The store's.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    pub async fn schema_by_id_and_max_id(
+        &self,
+        id: i32,
+        subject: Option<&Subject>,
+    ) -> Result<Option<(Found, Option<SchemaId>)>, RegistryError> {
+        let Some(id) = schema_id(id) else { return Ok(None) };
+        let Some(found) = self.found_by_id(id, subject).await? else { return Ok(None) };
+        let max_id = self.max_id(&found.subject.key).await?;
+        Ok(Some((found, max_id)))
+    }
+
+    async fn found_by_id(&self, id: SchemaId, subject: Option<&Subject>) -> Result<Option<Found>, RegistryError> {
+        match self.use_by_id(id, subject).await? {
+            None => Ok(None),
+            Some(Use::First(schema)) => Ok(Some(Found::new(schema.first_use(), Arc::clone(&schema.content)))),
+            Some(Use::Named(named)) => self.found_use(&named.used).await,
+        }
+    }
+
+    /// A use with its content; `None` when nothing has the content any more.
+    async fn found_use(&self, used: &SchemaUse) -> Result<Option<Found>, RegistryError> {
+        let content = self.content_of(&used.subject, &used.entry).await?;
+        Ok(content.map(|content| Found::new(used, content)))
+    }
+
+    async fn named_answer<E: From<RegistryError>>(
+        &self,
+        id: SchemaId,
+        subject: Option<&Subject>,
+        used: &Arc<NamedUse>,
+        make: impl FnOnce(&Found) -> Result<Bytes, E>,
+    ) -> Result<Option<Bytes>, E> {
+        if let Some(answer) = used.answer.get() {
+            return Ok(Some(answer.clone()));
+        }
+        let Some(found) = self.found_use(&used.used).await? else { return Ok(None) };
+        let answer = make(&found)?;
+        let answer = used.answer.get_or_init(|| answer).clone();
+        if let Some(named) = named(subject) {
+            // Weighed again, with the answer.
+            self.caches.named_uses.insert((named.key.clone(), id), Arc::clone(used)).await;
+        }
+        Ok(Some(answer))
+    }
+
+    async fn use_by_id(&self, id: SchemaId, subject: Option<&Subject>) -> Result<Option<Use>, RegistryError> {
+        if let Some(named) = named(subject) {
+            return Ok(self.named_use(id, named).await?.map(Use::Named));
+        }
+        let context = subject.map_or_else(default_context, |subject| Arc::clone(&subject.key.context));
+        Ok(self.schema_in_use(&context, id).await?.map(Use::First))
+    }
+
+    async fn named_use(&self, id: SchemaId, named: &Subject) -> Result<Option<Arc<NamedUse>>, RegistryError> {
+        let generation = self.store.uses_generation(&named.key.context, id);
+        let revision = self.store.revision(&named.key).await?;
+        let key = (named.key.clone(), id);
+        let known = self.caches.named_uses.get(&key).await;
+        let valid = known.as_ref().filter(|known| known.revision == Some(revision) && known.generation == generation);
+        if let Some(valid) = self.metrics.looked_up(CacheName::NamedUses, valid) {
+            return Ok(Some(Arc::clone(valid)));
+        }
+
+        let current = self.subject_at(named, revision).await?;
+        let found = match (current.use_of(id), &current.alias) {
+            (Some(used), _) => Some(NamedUse::new(used, Some(current.snapshot.revision), generation)),
+            (None, Some(meant)) => self.use_for_other(id, meant).await?,
+            (None, None) => self.use_beyond(id, named).await?,
+        };
+        let Some(mut found) = found else { return Ok(None) };
+        if let Some(known) = known.filter(|known| known.used == found.used) {
+            if (known.revision, known.generation) == (found.revision, found.generation) {
+                return Ok(Some(known));
+            }
+            found.answer = known.answer.clone();
+        }
+        let found = Arc::new(found);
+        self.caches.named_uses.insert(key, Arc::clone(&found)).await;
+        Ok(Some(found))
+    }
+
+    /// The use that answers for the subject that an alias names. That one's own alias is not followed.
+    async fn use_for_other(&self, id: SchemaId, meant: &Subject) -> Result<Option<NamedUse>, RegistryError> {
+        match self.own_use(id, meant).await? {
+            Some(own) => Ok(Some(own)),
+            None => self.use_beyond(id, meant).await,
+        }
+    }
+
+    /// The newest use of a subject that is not the named one: nothing tells by the named one's revision that it stands.
+    async fn own_use(&self, id: SchemaId, subject: &Subject) -> Result<Option<NamedUse>, RegistryError> {
+        let generation = self.store.uses_generation(&subject.key.context, id);
+        let current = self.subject_itself(subject).await?;
+        Ok(current.use_of(id).map(|used| NamedUse::new(used, None, generation)))
+    }
+
+    /// The use that answers for a subject that does not use the id: that of the same name in another context, else the
+    /// first of the default context.
+    async fn use_beyond(&self, id: SchemaId, subject: &Subject) -> Result<Option<NamedUse>, RegistryError> {
+        let SubjectKey { context, subject: name } = &subject.key;
+        if **context != *DEFAULT_CONTEXT {
+            return Ok(None);
+        }
+        for other in self.store.contexts_of_id(id).await? {
+            if *other == *DEFAULT_CONTEXT {
+                continue;
+            }
+            let other = Subject::from(SubjectKey { context: other, subject: Arc::clone(name) });
+            if let Some(own) = self.own_use(id, &other).await? {
+                return Ok(Some(own));
+            }
+        }
+        let generation = self.store.uses_generation(context, id);
+        let first = self.schema_in_use(context, id).await?;
+        Ok(first.map(|schema| NamedUse::new(schema.first_use().clone(), None, generation)))
+    }
+
+    /// An id's content and uses; `None` when nothing has the id.
+    pub(super) async fn schema_in_use(
+        &self,
+        context: &Arc<str>,
+        id: SchemaId,
+    ) -> Result<Option<Arc<SchemaInUse>>, RegistryError> {
+        // Read before the store is: a commit in between makes the entry unreachable, not wrong.
+        let generation = self.store.uses_generation(context, id);
+        let key = (Arc::clone(context), id, generation);
+        if let Some(known) = self.metrics.looked_up(CacheName::Uses, self.caches.uses.get(&key).await) {
+            return Ok(Some(known));
+        }
+        // Somebody else's load may have begun before this call and the commit that gave the id; the one after it has not.
+        for _ in 0..2 {
+            let is_own = AtomicBool::new(false);
+            let load = async {
+                is_own.store(true, Ordering::Relaxed);
+                let uses = self.store.schema_uses(context, id).await?;
+                let Some(used) = uses.first() else { return Err(RegistryError::SchemaNotFound) };
+                let content = self.content_of(&used.subject, &used.entry).await?;
+                let content = content.ok_or(RegistryError::SchemaNotFound)?;
+                Ok(Arc::new(SchemaInUse::new(content, uses)))
+            };
+            match self.caches.uses.try_get_with(key.clone(), load).await.map_err(RegistryError::from) {
+                Ok(schema) => return Ok(Some(schema)),
+                Err(RegistryError::SchemaNotFound) if is_own.load(Ordering::Relaxed) => break,
+                Err(RegistryError::SchemaNotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    /// What was last answered for a named subject, as long as nobody has told this node of a change.
+    async fn known_use(&self, id: SchemaId, named: &Subject) -> Option<Arc<NamedUse>> {
+        let known = self.caches.named_uses.get(&(named.key.clone(), id)).await?;
+        let generation = self.store.uses_generation(&known.used.subject.context, id);
+        (known.generation == generation).then_some(known)
+    }
+
+    /// The finished one.
+    async fn known_answer(&self, id: SchemaId, subject: Option<&Subject>) -> Option<Bytes> {
+        self.known_use(id, named(subject)?).await?.answer.get().cloned()
+    }
+
+    /// What is known of a use that answers for a named subject: what answered last, or what an answer to others has shown
+    /// to be its own. An alias and another context are not guessed at: there the id may be another schema's.
+    async fn known_by_id(&self, id: SchemaId, subject: Option<&Subject>) -> Option<Found> {
+        let named = named(subject)?;
+        if let Some(known) = self.known_use(id, named).await {
+            let content = self.caches.content(&known.used.subject.context, id).await;
+            let content = content.filter(|content| content.stored.dedup_key == known.used.entry.dedup_key);
+            if let Some(content) = content {
+                return Some(Found::new(&known.used, content));
+            }
+        }
+        let context = &named.key.context;
+        let key = (Arc::clone(context), id, self.store.uses_generation(context, id));
+        let schema = self.caches.uses.get(&key).await?;
+        let own = schema.own_use(&named.key)?;
+        Some(Found::new(own, Arc::clone(&schema.content)))
+    }
+}
+
+/// The subject, if the caller names one and not only a context.
+fn named(subject: Option<&Subject>) -> Option<&Subject> {
+    subject.filter(|subject| !subject.key.subject.is_empty())
+}
+
+/// Whether the store could not be asked.
+fn is_away(error: &RegistryError) -> bool {
+    matches!(error, RegistryError::Unavailable(_) | RegistryError::Store(_))
+}
+
+impl Found {
+    fn new(used: &SchemaUse, content: Arc<Content>) -> Self {
+        Self { subject: Subject::from(used.subject.clone()), entry: used.entry.clone(), content }
+    }
+}
+
+impl SchemaInUse {
+    fn new(content: Arc<Content>, uses: Vec<SchemaUse>) -> Self {
+        Self { content, uses, answer: OnceLock::new() }
+    }
+
+    /// The use that answers where no subject is named: the newest of the first subject.
+    #[must_use]
+    pub fn first_use(&self) -> &SchemaUse {
+        let first = &self.uses[0].subject;
+        let count = self.uses.iter().take_while(|used| used.subject == *first).count();
+        &self.uses[count - 1]
+    }
+
+    /// The newest use of a subject.
+    fn own_use(&self, key: &SubjectKey) -> Option<&SchemaUse> {
+        let behind = self.uses.partition_point(|used| compare_utf16(&used.subject.subject, &key.subject).is_le());
+        self.uses[..behind].last().filter(|newest| newest.subject == *key)
+    }
+
+    /// The finished answer, made at most once. Nothing is kept of an error of `make`.
+    fn answer<E>(&self, make: impl FnOnce(&Found) -> Result<Bytes, E>) -> Result<Bytes, E> {
+        if let Some(answer) = self.answer.get() {
+            return Ok(answer.clone());
+        }
+        let answer = make(&Found::new(self.first_use(), Arc::clone(&self.content)))?;
+        Ok(self.answer.get_or_init(|| answer).clone())
+    }
+
+    /// What it takes with its answer, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.uses.len() * USE_BYTES + self.content.stored.text.len()
+    }
+}
+
+impl NamedUse {
+    fn new(used: SchemaUse, revision: Option<Revision>, generation: u64) -> Self {
+        Self { used, revision, generation, answer: OnceLock::new() }
+    }
+
+    /// What it takes, about; without its answer until that is made.
+    pub(super) fn bytes(&self) -> usize {
+        USE_BYTES + self.answer.get().map_or(0, Bytes::len)
+    }
+}
+
+impl CachedSubject {
+    /// Its newest version that has the id.
+    fn use_of(&self, id: SchemaId) -> Option<SchemaUse> {
+        let newest = self.snapshot.versions.iter().rev().find(|entry| entry.id == id)?;
+        Some(SchemaUse { subject: self.subject.key.clone(), entry: newest.clone() })
+    }
+}

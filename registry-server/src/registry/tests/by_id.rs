@@ -1,0 +1,154 @@
+//! What an id is answered with: while other nodes change who uses it, and while the store is away.
+
+use schema_core::wire::Change;
+
+use super::*;
+
+/// The subject, version and state that an answer shows where a subject is named.
+async fn named(registry: &Registry, id: i32, name: &str) -> Result<(String, u32, bool), RegistryError> {
+    let found = registry.schema_by_id(id, Some(&subject(name))).await?.ok_or(RegistryError::SchemaNotFound)?;
+    Ok((found.subject.name().to_owned(), found.entry.version.0, found.entry.deleted))
+}
+
+/// The same as a finished answer.
+async fn answer(registry: &Registry, id: i32, subject: Option<&Subject>) -> Result<Bytes, RegistryError> {
+    let make = |found: &Found| {
+        Ok::<_, RegistryError>(Bytes::from(format!("{} {}", found.subject.name(), found.entry.version.0)))
+    };
+    registry.schema_by_id_answer(id, subject, make).await?.ok_or(RegistryError::SchemaNotFound)
+}
+
+async fn set_alias(registry: &Registry, name: &str, target: &str) {
+    let alias = ConfigUpdate { alias: Change::Set(target.to_owned()), ..ConfigUpdate::default() };
+    registry.change_config(&ScopeName::parse(name), alias).await.unwrap();
+}
+
+/// Two nodes: one that writes, and one that hears nothing of it.
+async fn writing_and_deaf() -> (Registry, Registry, Arc<OddStore>) {
+    let (writing, store) = registry().await;
+    let deaf = OddStore::over(Arc::clone(&store.inner));
+    deaf.is_deaf.store(true, Ordering::SeqCst);
+    (writing, registry_over(&deaf), deaf)
+}
+
+#[tokio::test]
+async fn what_another_node_has_changed_is_seen_at_once_where_the_subject_is_named() {
+    let (writing, reading, _store) = writing_and_deaf().await;
+    let schema = record("a");
+    register(&writing, "m", &schema).await.unwrap();
+    let shows = async |name: &str, subject: &str, version, deleted| {
+        for _ in 0..2 {
+            assert_eq!(named(&reading, 1, name).await.unwrap(), (subject.to_owned(), version, deleted), "{name}");
+            let text = answer(&reading, 1, Some(&super::subject(name))).await.unwrap();
+            assert_eq!(text, format!("{subject} {version}"), "{name}");
+        }
+    };
+    for name in ["b", "m", "z", "old", "only"] {
+        shows(name, "m", 1, false).await;
+    }
+
+    register(&writing, "b", &schema).await.unwrap();
+    shows("b", "b", 1, false).await;
+
+    writing.delete_version(&subject("m"), Selector::Latest, DeleteMode::Soft).await.unwrap();
+    shows("m", "m", 1, true).await;
+    register(&writing, "m", &schema).await.unwrap();
+    shows("m", "m", 2, false).await;
+
+    set_alias(&writing, "old", "b").await;
+    shows("old", "b", 1, false).await;
+    set_alias(&writing, "old", "m").await;
+    shows("old", "m", 2, false).await;
+
+    register(&writing, ":.c:only", &record("ab")).await.unwrap();
+    shows("only", ":.c:only", 1, false).await;
+    writing.delete_subject(&subject(":.c:only"), DeleteMode::Soft).await.unwrap();
+    shows("only", ":.c:only", 1, true).await;
+    writing.delete_subject(&subject(":.c:only"), DeleteMode::Permanent).await.unwrap();
+    assert_eq!(named(&reading, 1, "only").await.unwrap().1, 1);
+    assert!(named(&reading, 1, "only").await.unwrap().0 != ":.c:only");
+}
+
+#[tokio::test]
+async fn a_named_subject_costs_one_question_once_its_answer_is_known() {
+    let (registry, store) = registry().await;
+    register(&registry, "s", &record("a")).await.unwrap();
+    let subject = subject("s");
+    let first = answer(&registry, 1, Some(&subject)).await.unwrap();
+    let reads = || {
+        [&store.revisions, &store.snapshot_reads, &store.content_reads, &store.schema_reads]
+            .map(|reads| reads.load(Ordering::SeqCst))
+    };
+    let [revisions, others @ ..] = reads();
+
+    assert_eq!(answer(&registry, 1, Some(&subject)).await.unwrap(), first);
+
+    assert_eq!(reads()[0], revisions + 1);
+    assert_eq!(reads()[1..], others);
+}
+
+#[tokio::test]
+async fn an_id_that_is_given_while_somebody_misses_it_is_found_by_who_asks_then() {
+    let (writing, reading, store) = writing_and_deaf().await;
+    let (go_on, late) = oneshot::channel();
+    *store.late_uses.lock().unwrap() = Some(late);
+
+    let early = reading.schema_by_id(1, None);
+    let write = async {
+        while store.late_uses.lock().unwrap().is_some() {
+            tokio::task::yield_now().await;
+        }
+        register(&writing, "s", &record("a")).await.unwrap();
+        let (found, ()) = tokio::join!(reading.schema_by_id(1, None), async { go_on.send(()).unwrap() });
+        found
+    };
+    let (early, found) = tokio::join!(early, write);
+
+    assert!(early.unwrap().is_none());
+    assert!(found.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn what_a_named_subject_was_answered_is_answered_while_the_store_is_down() {
+    let (registry, store) = registry().await;
+    register(&registry, "s", &record("a")).await.unwrap();
+    register(&registry, ":.c:only", &record("ab")).await.unwrap();
+    set_alias(&registry, "old", "s").await;
+    let names = ["s", "z", "old", "only"];
+    let before = join_all(names.map(|name| named(&registry, 1, name))).await;
+    let answers = join_all([subject("s"), subject("only")].map(async |s| answer(&registry, 1, Some(&s)).await)).await;
+
+    store.is_down.store(true, Ordering::SeqCst);
+
+    let asked = store.revisions.load(Ordering::SeqCst);
+    for (name, before) in names.into_iter().zip(before) {
+        assert_eq!(named(&registry, 1, name).await.unwrap(), before.unwrap(), "{name}");
+    }
+    assert_eq!(store.revisions.load(Ordering::SeqCst) - asked, names.len(), "nobody is kept waiting twice");
+    for (name, before) in ["s", "only"].into_iter().zip(answers) {
+        assert_eq!(answer(&registry, 1, Some(&subject(name))).await.unwrap(), before.unwrap(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_guessed_for_a_named_subject_while_the_store_is_down() {
+    let (registry, store) = registry().await;
+    register(&registry, "s", &record("a")).await.unwrap();
+    register(&registry, "told", &record("a")).await.unwrap();
+    register(&registry, ":.c:only", &record("ab")).await.unwrap();
+    set_alias(&registry, "old", ":.c:only").await;
+    named(&registry, 1, "told").await.unwrap();
+    registry.delete_version(&subject("told"), Selector::Latest, DeleteMode::Soft).await.unwrap();
+    registry.schema_by_id(1, None).await.unwrap().unwrap();
+
+    store.is_down.store(true, Ordering::SeqCst);
+
+    assert_eq!(named(&registry, 1, "s").await.unwrap(), ("s".to_owned(), 1, false), "an answer to others has shown it");
+    assert_eq!(named(&registry, 1, "told").await.unwrap(), ("told".to_owned(), 1, true));
+    for name in ["old", "only", ":.c:only"] {
+        let unknown = named(&registry, 1, name).await;
+        assert!(matches!(unknown, Err(RegistryError::Unavailable(_))), "{name}: {unknown:?}");
+    }
+    let max_id = registry.schema_by_id_and_max_id(1, Some(&subject("s"))).await;
+    assert!(matches!(max_id, Err(RegistryError::Unavailable(_))), "{max_id:?}");
+}
