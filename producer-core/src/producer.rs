@@ -49,7 +49,8 @@ thread_local! {
 /// With the defaults (`acks=all`, idempotence): a delivery that succeeds is in the log while one in-sync
 /// replica lives, once, and the records of a partition keep the order in which `send` took them. A delivery
 /// that fails says by [`ProduceError::outcome`] whether the record may still be there. Without idempotence a
-/// retry may write a record twice, and may reorder unless one request is in flight.
+/// retry may write a record twice, and may reorder unless one request is in flight; only a record that its leader says
+/// is in the log is not sent again by itself: it fails, as [`Outcome::Written`](crate::Outcome::Written).
 ///
 /// A topic that is deleted and made again gets what was taken for it before, once: records that were not acknowledged
 /// by the old one, with sequences of their own in the new one.

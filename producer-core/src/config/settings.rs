@@ -103,7 +103,9 @@ settings! {
     "acks" acks: Acks = Acks::All, Values::words::<Acks>();
 
     /// No duplicates and no reordering by retries. Needs `acks=all`, `retries` above 0 and at most 5 requests in
-    /// flight. In a file that does not set it, other `acks` or `retries=0` turn it off.
+    /// flight. In a file that does not set it, other `acks` or `retries=0` turn it off. Other than in Java, what a
+    /// leader without enough replicas says it has written is not sent again without idempotence, which would write it
+    /// twice: it fails, as written.
     "enable.idempotence" enable_idempotence: bool = true, Values::FLAG;
 
     /// How long a batch that is not full waits for more records. 0 sends at once.

@@ -16,7 +16,7 @@ pub(super) enum Treatment {
     Moved,
     /// To be sent again, once the metadata has been asked for.
     Refresh(Outcome),
-    /// To be sent again.
+    /// To be sent again; what is written already, only with idempotence.
     Retry(Outcome),
     /// To be sent again; if it is the oldest, with a new epoch, since the broker expects another sequence.
     /// Without idempotence it fails.
@@ -62,7 +62,7 @@ const TABLE: &[(i16, Treatment)] = &[
     // Larger than a segment of the log, as Java does not split that.
     (RECORD_LIST_TOO_LARGE, Refuse(NotWritten)),
     (NOT_ENOUGH_REPLICAS, Retry(NotWritten)),
-    // In the leader's log; with idempotence the retry finds it there.
+    // In the leader's log; with idempotence the retry finds it there, without it fails.
     (NOT_ENOUGH_REPLICAS_AFTER_APPEND, Retry(Written)),
     (INVALID_REQUIRED_ACKS, Refuse(NotWritten)),
     // This topic only, and until somebody grants it.

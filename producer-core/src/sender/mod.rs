@@ -32,7 +32,7 @@ pub(crate) use self::retry::Policy;
 use self::link::{Link, connected};
 use self::pace::Pace;
 use self::request::{Addressed, BATCH_OVERHEAD_BYTES};
-use self::response::{Action, MetadataUse, Replies, judge, judge_lost};
+use self::response::{Action, MetadataUse, Replies, Retry, judge, judge_lost};
 use self::retry::{Attempt, decide};
 use self::silence::Silence;
 use crate::accumulator::partition::{Partition, Readiness, Route, Take, Verdict};
@@ -512,9 +512,8 @@ fn unacknowledged(action: Action, batch: &InFlight, route: Route) -> Action {
             batch.partition.queue().confirm(route);
             Action::Done { base_offset: None, append_time }
         }
-        Action::Retry(retry) if retry.outcome != Outcome::NotWritten => {
-            Action::Done { base_offset: None, append_time: None }
-        }
+        Action::Retry(Retry { outcome: Outcome::Unknown | Outcome::Written, .. })
+        | Action::Fail { outcome: Outcome::Written, .. } => Action::Done { base_offset: None, append_time: None },
         action => action,
     }
 }

@@ -118,8 +118,8 @@ pub(crate) enum Action {
     Retry(Retry),
     /// Cut the batch in two and try both; a single record fails.
     Split(Failure),
-    /// Give the batch up.
-    Fail { failure: Failure, outcome: Outcome },
+    /// Give the batch up. The outcome is that of this attempt; `retriable` is told to the user.
+    Fail { failure: Failure, outcome: Outcome, retriable: bool },
     /// Give the producer up. The outcome is that of this attempt.
     Fatal { reason: Arc<str>, outcome: Outcome },
 }
@@ -222,7 +222,7 @@ pub(crate) fn judge(reply: &Reply, is_idempotent: bool) -> Action {
         let is_move = treatment == Treatment::Moved;
         Action::Retry(Retry { failure: Failure::of(reply), pause, metadata, outcome, needs_new_epoch, is_move })
     };
-    let fail = |outcome| Action::Fail { failure: Failure::of(reply), outcome };
+    let fail = |outcome| Action::Fail { failure: Failure::of(reply), outcome, retriable: false };
     let base_offset = (reply.base_offset >= 0).then_some(reply.base_offset);
     match treatment {
         // Only an answer without an error says where.
@@ -233,11 +233,19 @@ pub(crate) fn judge(reply: &Reply, is_idempotent: bool) -> Action {
         Treatment::Moved if reply.names_leader => retry(MetadataUse::Keep, Outcome::NotWritten, false),
         Treatment::Moved => retry(MetadataUse::Refresh, Outcome::NotWritten, false),
         Treatment::Refresh(outcome) => retry(MetadataUse::Refresh, outcome, false),
-        // A broker that timed out on its replicas names the offset in its own log.
-        Treatment::Retry(Outcome::Unknown) if base_offset.is_some() => {
-            retry(MetadataUse::Keep, Outcome::Written, false)
+        Treatment::Retry(outcome) => {
+            // A broker that timed out on its replicas names the offset in its own log.
+            let is_written = outcome == Outcome::Written || outcome == Outcome::Unknown && base_offset.is_some();
+            match (is_written, is_idempotent) {
+                (false, _) => retry(MetadataUse::Keep, outcome, false),
+                (true, true) => retry(MetadataUse::Keep, Outcome::Written, false),
+                // The broker would not know it again, and each retry writes it once more, as with Java's client. Whether
+                // that is better than a record on too few replicas is for the user to say.
+                (true, false) => {
+                    Action::Fail { failure: Failure::of(reply), outcome: Outcome::Written, retriable: true }
+                }
+            }
         }
-        Treatment::Retry(outcome) => retry(MetadataUse::Keep, outcome, false),
         // The partition left the broker before it could say where its log starts, so its word about us means nothing
         // yet. As in Java; versions without the field do not have the code.
         Treatment::NewEpoch if is_idempotent && reply.code == UNKNOWN_PRODUCER_ID && reply.log_start_offset < 0 => {
@@ -297,6 +305,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_in_the_leaders_log_is_sent_again_only_with_idempotence() {
+        for (code, base_offset) in [(20, -1), (20, 7), (7, 7)] {
+            let reply = Reply { base_offset, ..reply(code) };
+
+            let again = judge(&reply, true);
+            assert!(matches!(again, Action::Retry(Retry { outcome: Outcome::Written, .. })), "{code}: {again:?}");
+            let given_up = judge(&reply, false);
+            let Action::Fail { outcome: Outcome::Written, retriable: true, .. } = given_up else {
+                panic!("{code}: {given_up:?}")
+            };
+        }
+        assert!(matches!(judge(&reply(7), false), Action::Retry(Retry { outcome: Outcome::Unknown, .. })));
+    }
+
+    #[test]
     fn a_sequence_that_the_broker_does_not_expect_is_a_failure_without_idempotence() {
         for code in [45, 47, 49, 59] {
             assert!(matches!(judge(&reply(code), true), Action::Retry(Retry { needs_new_epoch: true, .. })));
@@ -333,7 +356,7 @@ mod tests {
     #[test]
     fn only_named_records_get_their_reason() {
         let reply = Reply { record_errors: vec![(2, Some("no key".into()))], ..reply(87) };
-        let Action::Fail { failure, outcome } = judge(&reply, true) else { panic!("87 fails") };
+        let Action::Fail { failure, outcome, .. } = judge(&reply, true) else { panic!("87 fails") };
         assert_eq!(outcome, Outcome::NotWritten);
 
         for known in [Outcome::NotWritten, Outcome::Unknown] {

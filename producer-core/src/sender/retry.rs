@@ -40,8 +40,9 @@ pub(crate) fn decide(action: Action, attempt: &Attempt<'_>, policy: &Policy, now
         Action::Fatal { reason, outcome } => {
             Verdict::Fail(BatchResult::Failed(ProduceError::Fatal { reason, outcome: attempt.outcome.or(outcome) }))
         }
-        Action::Fail { failure, outcome } => {
-            Verdict::Fail(failure.into_result(attempt.topic, attempt.partition, attempt.outcome.or(outcome), false))
+        Action::Fail { failure, outcome, retriable } => {
+            let outcome = attempt.outcome.or(outcome);
+            Verdict::Fail(failure.into_result(attempt.topic, attempt.partition, outcome, retriable))
         }
         Action::Split(failure) => {
             let refused = failure.into_result(attempt.topic, attempt.partition, attempt.outcome, false);

@@ -154,8 +154,8 @@ proptest! {
             let _ = replies.throttle();
             for partition in 0..4 {
                 let Some((reply, _)) = replies.of(&topic, TOPIC_ID.into_bytes(), partition, 5) else { continue };
-                if let Action::Fail { failure, outcome } = judge(&reply, true) {
-                    let _ = failure.into_result(&topic, partition, outcome, false);
+                if let Action::Fail { failure, outcome, retriable } = judge(&reply, true) {
+                    let _ = failure.into_result(&topic, partition, outcome, retriable);
                 }
             }
         });

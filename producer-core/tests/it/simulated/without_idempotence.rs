@@ -1,10 +1,12 @@
-//! Idempotence off: the order is kept as long as one request is in flight, whatever happens to it.
+//! Idempotence off: the order is kept as long as one request is in flight, whatever happens to it, and nothing is
+//! doubled without need.
 
 use std::time::Duration;
 
 use producer_core::testing::{FakeBroker, FaultAction};
+use producer_core::{Outcome, ProduceError};
 
-use super::support::{Records, TOPIC, cluster, landed, numbers, produce, producer, send, warm};
+use super::support::{Records, TOPIC, answered, cluster, landed, numbers, produce, producer, send, warm};
 
 fn one_in_flight(broker: &FakeBroker) -> Records {
     producer(broker, |config| {
@@ -54,4 +56,22 @@ async fn one_in_flight_keeps_the_order_while_leaders_move() {
     landed(deliveries).await;
 
     assert_eq!(numbers(&broker, 0), (0..401).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_leader_without_enough_replicas_has_written_is_not_sent_again() {
+    let broker = cluster(1, 1);
+    let producer = one_in_flight(&broker);
+    warm(&broker, &producer, 1).await;
+    broker.inject(produce(FaultAction::ErrorAfterApplying(20)).times(3));
+
+    let answers = answered(send(&producer, 0, 1..100).await).await;
+
+    assert_eq!(numbers(&broker, 0), (0..100).collect::<Vec<_>>(), "each once");
+    let errors: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
+    assert!((3..100).contains(&errors.len()), "three batches: {}", errors.len());
+    for error in errors {
+        assert!(matches!(error, ProduceError::Broker { code: 20, outcome: Outcome::Written, .. }), "{error}");
+        assert!(error.is_retriable(), "whoever cares more for replicas than for doubles may: {error}");
+    }
 }
