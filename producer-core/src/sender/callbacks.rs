@@ -69,32 +69,25 @@ impl CallbackQueue {
     }
 
     fn run_next(&self) -> bool {
-        // Taken out only after it ran, so that `drained` sees a callback that is still running.
-        let completion = {
-            let mut jobs = self.lock();
-            if jobs.is_running {
-                return false;
-            }
-            let completion = match jobs.row.front() {
-                None => return false,
-                Some(Job::Batch { completion, .. }) => Some(completion.clone()),
-                Some(Job::Barrier(_)) => None,
-            };
-            jobs.is_running = true;
-            completion
-        };
-        if let Some(completion) = completion {
+        let Some(turn) = self.begin() else { return false };
+        if let Some(completion) = &turn.completion {
             completion.run_callbacks();
         }
-        let done = {
-            let mut jobs = self.lock();
-            jobs.is_running = false;
-            jobs.row.pop_front()
-        };
-        if let Some(Job::Barrier(waiting)) = done {
-            let _ = waiting.send(());
-        }
         true
+    }
+
+    /// Begins with the first job, unless somebody is at it.
+    fn begin(&self) -> Option<Turn<'_>> {
+        let mut jobs = self.lock();
+        if jobs.is_running {
+            return None;
+        }
+        let completion = match jobs.row.front()? {
+            Job::Batch { completion, .. } => Some(completion.clone()),
+            Job::Barrier(_) => None,
+        };
+        jobs.is_running = true;
+        Some(Turn { queue: self, completion })
     }
 
     fn add(&self, job: Job) {
@@ -107,8 +100,30 @@ impl CallbackQueue {
     }
 }
 
+/// The first job while it runs.
+struct Turn<'a> {
+    queue: &'a CallbackQueue,
+    completion: Option<Arc<Completion>>,
+}
+
+impl Drop for Turn<'_> {
+    /// Takes the job out, only now, so that `drained` sees a callback that is still running; and in any case, so that
+    /// the others have their turn even after a panic.
+    fn drop(&mut self) {
+        let done = {
+            let mut jobs = self.queue.lock();
+            jobs.is_running = false;
+            jobs.row.pop_front()
+        };
+        if let Some(Job::Barrier(waiting)) = done {
+            let _ = waiting.send(());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::mpsc;
     use std::time::Duration;
 
@@ -125,6 +140,25 @@ mod tests {
         completion.call_back(CallbackRow::of(place, move |_| callback()));
         let result = BatchResult::Acknowledged { base_offset: None, append_time: None };
         completion.complete(Share::whole(1), result, |_| queue.push(completion.clone(), None));
+    }
+
+    #[test]
+    fn a_turn_that_ends_in_a_panic_leaves_the_next_to_others() {
+        let queue = CallbackQueue::default();
+        let (ran, order) = mpsc::sync_channel(10);
+        for number in 0..2 {
+            let ran = ran.clone();
+            add(&queue, move || ran.send(number).unwrap());
+        }
+
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            let _turn = queue.begin();
+            panic!("this panic belongs to the test");
+        }));
+        queue.run_all();
+
+        assert!(panicked.is_err());
+        assert_eq!(order.try_iter().collect::<Vec<_>>(), [1], "the first was lost, and nothing else");
     }
 
     /// Two `close` at once, the first of which waits for a slow callback.

@@ -460,6 +460,9 @@ impl Sender {
         let partition = &batch.partition;
         let known_epoch = partition.queue().leader_epoch;
         match replies.of(&partition.topic, batch.topic_id, partition.index, known_epoch) {
+            Some((reply, _)) if !reply.has_offsets_for(batch.records) => {
+                judge_lost(&connection.broken("a Produce reply with a base offset that leaves none for the records"))
+            }
             Some((reply, hint)) => {
                 hints.extend(hint);
                 judge(&reply, self.context.is_idempotent)

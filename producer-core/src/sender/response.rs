@@ -91,6 +91,11 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
+    /// Whether so many records have an offset each, and the log an end behind them: who adds an index relies on it.
+    pub(super) fn has_offsets_for(&self, records: u32) -> bool {
+        self.base_offset.checked_add(i64::from(records)).is_some()
+    }
+
     fn of(own: &PartitionProduceResponse, names_leader: bool) -> Self {
         let text = |text: &Option<StrBytes>| text.as_ref().map(|text| Arc::from(text.as_str()));
         Self {
@@ -239,8 +244,8 @@ pub(crate) fn judge(reply: &Reply, is_idempotent: bool) -> Action {
             match (is_written, is_idempotent) {
                 (false, _) => retry(MetadataUse::Keep, outcome, false),
                 (true, true) => retry(MetadataUse::Keep, Outcome::Written, false),
-                // The broker would not know it again, and each retry writes it once more, as with Java's client. Whether
-                // that is better than a record on too few replicas is for the user to say.
+                // The broker would not know it again, and each retry writes it once more, as with Java's client.
+                // Whether that is better than a record on too few replicas is for the user to say.
                 (true, false) => {
                     Action::Fail { failure: Failure::of(reply), outcome: Outcome::Written, retriable: true }
                 }
@@ -293,6 +298,20 @@ mod tests {
 
         assert!(matches!(judge(&written, true), Action::Done { base_offset: Some(7), append_time: Some(1000) }));
         assert!(matches!(judge(&duplicate, true), Action::Done { base_offset: None, append_time: None }));
+    }
+
+    #[test]
+    fn the_last_offsets_there_are_have_room_for_so_many_records() {
+        for (base_offset, records, has_room) in [
+            (-1, u32::MAX, true),
+            (0, 1, true),
+            (i64::MAX - 3, 3, true),
+            (i64::MAX - 2, 3, false),
+            (i64::MAX, 1, false),
+        ] {
+            let reply = Reply { base_offset, ..reply(0) };
+            assert_eq!(reply.has_offsets_for(records), has_room, "{base_offset}");
+        }
     }
 
     #[test]

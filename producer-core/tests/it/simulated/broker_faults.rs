@@ -3,8 +3,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use bytes::{BufMut as _, Bytes, BytesMut};
 use producer_core::testing::{Api, FakeBrokerConfig, Fault, FaultAction};
-use producer_core::{Outcome, ProduceError, ProducerRecord};
+use producer_core::{Outcome, ProduceError, ProducerRecord, RecordMetadata};
 use tokio::time::Instant;
 
 use super::support::{TOPIC, cluster, cluster_with, landed, ms, numbers, produce, producer, send, to, warm};
@@ -22,6 +23,52 @@ async fn an_answer_torn_at_any_byte_neither_loses_nor_doubles() {
 
         assert_eq!(numbers(&broker, 0), (0..100).collect::<Vec<_>>(), "torn after {bytes} bytes");
         assert_eq!(producer.buffered_bytes(), 0);
+    }
+}
+
+/// A Produce reply of version 3 about the first partition, to the request of this number on its connection.
+fn produce_reply(correlation_id: i32, base_offset: i64) -> Bytes {
+    let mut body = BytesMut::new();
+    body.put_i32(correlation_id);
+    body.put_i32(1);
+    body.put_i16(TOPIC.len() as i16);
+    body.put_slice(TOPIC.as_bytes());
+    body.put_i32(1);
+    // Index, error code, offset, time, and the throttle of all.
+    body.put_i32(0);
+    body.put_i16(0);
+    body.put_i64(base_offset);
+    body.put_i64(-1);
+    body.put_i32(0);
+    let mut frame = BytesMut::new();
+    frame.put_i32(body.len() as i32);
+    frame.put_slice(&body);
+    frame.freeze()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_offset_behind_which_there_is_no_room_for_the_records_is_no_answer() {
+    // The third request: versions and the warming batch came before.
+    for (base_offset, expected) in [(i64::MAX - 3, i64::MAX - 3), (i64::MAX - 2, 1), (i64::MAX, 1)] {
+        let mut config = FakeBrokerConfig::default();
+        config.max_versions = vec![(Api::Produce, 3)];
+        let broker = cluster_with(config, 1);
+        let producer = producer(&broker, |_| {});
+        warm(&broker, &producer, 1).await;
+        broker.inject(produce(FaultAction::AnswerWith(produce_reply(3, base_offset))));
+
+        let (sender, told) = std::sync::mpsc::sync_channel(10);
+        for number in 1..4 {
+            let sender = sender.clone();
+            let callback = move |result: Result<RecordMetadata, ProduceError>| {
+                sender.send(result.unwrap().offset.unwrap()).unwrap();
+            };
+            producer.send_with_callback(to(0, number), callback).await.unwrap();
+        }
+        tokio::time::timeout(Duration::from_secs(60), producer.flush()).await.unwrap();
+
+        assert_eq!(told.try_iter().collect::<Vec<_>>(), [expected, expected + 1, expected + 2], "{base_offset}");
+        assert_eq!(numbers(&broker, 0), [0, 1, 2, 3]);
     }
 }
 
