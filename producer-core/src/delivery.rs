@@ -29,7 +29,7 @@ pub(crate) enum BatchResult {
     Failed(ProduceError),
     /// Refused for some records (KIP-467); the named ones have errors of their own.
     Refused {
-        /// The records at fault.
+        /// The records at fault, in the order of their indexes.
         records: Arc<[(u32, ProduceError)]>,
         /// For all the others.
         others: ProduceError,
@@ -237,7 +237,8 @@ impl Completion {
             }),
             BatchResult::Failed(error) => Err(error.clone()),
             BatchResult::Refused { records, others } => {
-                let own = records.iter().find(|(refused, _)| *refused == index);
+                let at = records.partition_point(|(refused, _)| *refused < index);
+                let own = records.get(at).filter(|(refused, _)| *refused == index);
                 Err(own.map_or(others, |(_, error)| error).clone())
             }
             BatchResult::Split(parts) => match part_of(parts, index) {

@@ -1,5 +1,6 @@
 //! What an answer means for a batch: a pure function of the answer.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +27,20 @@ impl Replies {
     /// Decodes a reply.
     pub(crate) fn read(connection: &Connection, frame: Bytes, version: i16) -> Result<Self, CallError> {
         let decoded = connection.decode::<ProduceRequest>(frame, version);
-        decoded.map(|decoded| Self { decoded, version }).map_err(|error| CallError { error, sent: Sent::Maybe })
+        decoded.map(|decoded| Self::new(decoded, version)).map_err(|error| CallError { error, sent: Sent::Maybe })
+    }
+
+    /// In an order in which each batch finds its own in a few steps: a broker answers in any, and as much as it likes.
+    fn new(mut decoded: ProduceResponse, version: i16) -> Self {
+        match version {
+            13.. => decoded.responses.sort_by_key(|topic| *topic.topic_id.as_bytes()),
+            _ => decoded.responses.sort_by(|one, other| one.name.0.as_str().cmp(other.name.0.as_str())),
+        }
+        for topic in &mut decoded.responses {
+            topic.partition_responses.sort_by_key(|partition| partition.index);
+        }
+        decoded.node_endpoints.sort_by_key(|endpoint| endpoint.node_id.0);
+        Self { decoded, version }
     }
 
     /// The reply for one partition, and the leader that it names if that is a newer one than in `known_epoch`.
@@ -37,11 +51,11 @@ impl Replies {
         partition: i32,
         known_epoch: i32,
     ) -> Option<(Reply, Option<LeaderHint>)> {
-        let of_topic = self.decoded.responses.iter().find(|candidate| match self.version {
-            13.. => *candidate.topic_id.as_bytes() == topic_id,
-            _ => *candidate.name.0 == **topic,
+        let of_topic = find(&self.decoded.responses, |candidate| match self.version {
+            13.. => candidate.topic_id.as_bytes().cmp(&topic_id),
+            _ => candidate.name.0.as_str().cmp(topic),
         })?;
-        let own = of_topic.partition_responses.iter().find(|candidate| candidate.index == partition)?;
+        let own = find(&of_topic.partition_responses, |candidate| candidate.index.cmp(&partition))?;
         let hint = self.leader_hint(topic, topic_id, own, known_epoch);
         let names_leader = hint.as_ref().is_some_and(|hint| hint.endpoint.is_some());
         Some((Reply::of(own, names_leader), hint))
@@ -65,7 +79,7 @@ impl Replies {
         if own.error_code == 0 || leader < 0 || leader_epoch <= known_epoch {
             return None;
         }
-        let endpoint = self.decoded.node_endpoints.iter().find(|endpoint| endpoint.node_id.0 == leader);
+        let endpoint = find(&self.decoded.node_endpoints, |endpoint| endpoint.node_id.0.cmp(&leader));
         Some(LeaderHint {
             topic: topic.clone(),
             topic_id,
@@ -73,6 +87,12 @@ impl Replies {
             endpoint: endpoint.and_then(|found| Some(Endpoint::new(&found.host, u16::try_from(found.port).ok()?))),
         })
     }
+}
+
+/// The first that is equal, of a row in the order that `compare` knows.
+fn find<T>(row: &[T], compare: impl Fn(&T) -> Ordering) -> Option<&T> {
+    let at = row.partition_point(|candidate| compare(candidate).is_lt());
+    row.get(at).filter(|candidate| compare(candidate).is_eq())
 }
 
 /// The part of a produce reply that one batch is concerned with.
@@ -213,7 +233,9 @@ impl Failure {
                 }
                 let named = |(index, own): (u32, Option<Arc<str>>)| (index, refused(own.or_else(|| message.clone())));
                 let others = ProduceError::BatchMateRefused { topic: topic.clone(), partition, code, name, outcome };
-                BatchResult::Refused { records: records.into_iter().map(named).collect(), others }
+                let mut records: Vec<_> = records.into_iter().map(named).collect();
+                records.sort_by_key(|(index, _)| *index);
+                BatchResult::Refused { records: records.into(), others }
             }
         }
     }
@@ -285,7 +307,100 @@ pub(crate) fn judge_lost(lost: &CallError) -> Action {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
+    use kafka_protocol::messages::TopicName;
+    use kafka_protocol::messages::produce_response::TopicProduceResponse;
+    use uuid::Uuid;
+
     use super::*;
+    use crate::delivery::{Completion, Delivery, RecordPlace, Share};
+
+    /// What a broker may name in one reply. Compared with each other they take minutes.
+    const MANY: i32 = 100_000;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// 0 to `count` in another order.
+    fn shuffled(count: i32) -> Vec<i32> {
+        let mut numbers: Vec<i32> = (0..count).collect();
+        fastrand::Rng::with_seed(7).shuffle(&mut numbers);
+        numbers
+    }
+
+    fn topic_id(number: i32) -> [u8; 16] {
+        let mut id = [7; 16];
+        id[..4].copy_from_slice(&number.to_be_bytes());
+        id
+    }
+
+    /// Topics of `partitions` each, whose offsets tell which they are.
+    fn reply_of(topics: &[i32], partitions: &[i32], version: i16) -> Replies {
+        let of_topic = |topic: &i32| {
+            let own = |index: &i32| {
+                let base_offset = i64::from(*topic) << 32 | i64::from(*index);
+                PartitionProduceResponse::default().with_index(*index).with_base_offset(base_offset)
+            };
+            TopicProduceResponse::default()
+                .with_name(TopicName(StrBytes::from_string(topic.to_string())))
+                .with_topic_id(Uuid::from_bytes(topic_id(*topic)))
+                .with_partition_responses(partitions.iter().map(own).collect())
+        };
+        Replies::new(ProduceResponse::default().with_responses(topics.iter().map(of_topic).collect()), version)
+    }
+
+    #[test]
+    fn a_batch_finds_its_own_part_of_a_reply_in_whatever_order_that_is() {
+        for version in [12, 13] {
+            let replies = reply_of(&shuffled(30), &shuffled(30), version);
+            let offset = |topic: i32, partition| {
+                let name: Arc<str> = topic.to_string().into();
+                // What the other versions go by does not count.
+                let (name, id) = if version < 13 { (name, [0; 16]) } else { ("other".into(), topic_id(topic)) };
+                Some(replies.of(&name, id, partition, -1)?.0.base_offset)
+            };
+
+            for (topic, partition) in (0..30).flat_map(|topic| (0..30).map(move |partition| (topic, partition))) {
+                assert_eq!(offset(topic, partition), Some(i64::from(topic) << 32 | i64::from(partition)), "v{version}");
+            }
+            for (topic, partition) in [(-1, 0), (30, 0), (7, -1), (7, 30)] {
+                assert_eq!(offset(topic, partition), None, "v{version}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_what_a_reply_names_twice_the_first_counts() {
+        let mut decoded = reply_of(&[1, 2], &[1, 2], 13).decoded;
+        let mut again = decoded.responses[0].partition_responses[1].clone();
+        again.base_offset = 7;
+        decoded.responses[0].partition_responses.push(again);
+        let replies = Replies::new(decoded, 13);
+
+        assert_eq!(replies.of(&"t".into(), topic_id(1), 2, -1).unwrap().0.base_offset, 1 << 32 | 2);
+    }
+
+    #[test]
+    fn as_many_partitions_and_records_as_a_broker_may_name_are_found_in_no_time() {
+        let started = Instant::now();
+        let replies = reply_of(&[1], &shuffled(MANY), 13);
+        let topic: Arc<str> = "t".into();
+        assert!((0..MANY).all(|partition| replies.of(&topic, topic_id(1), partition, -1).is_some()));
+
+        let record_errors = shuffled(MANY).into_iter().map(|index| (index.cast_unsigned(), None)).collect();
+        let refused = Failure::of(&Reply { record_errors, ..reply(87) });
+        let result = refused.into_result(&topic, 0, Outcome::NotWritten, false);
+        let completion = Arc::new(Completion::new(topic, 0));
+        completion.complete(Share::whole(MANY.cast_unsigned() + 1), result, drop);
+        for index in 0..=MANY.cast_unsigned() {
+            let place = RecordPlace { index, timestamp: 0, key_bytes: None, value_bytes: None };
+            let error = Delivery::new(completion.clone(), place).try_result().unwrap().unwrap_err();
+            let is_mate = matches!(error, ProduceError::BatchMateRefused { .. });
+            assert_eq!(is_mate, index == MANY.cast_unsigned(), "{index}");
+        }
+
+        assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
+    }
 
     fn reply(code: i16) -> Reply {
         Reply { code, base_offset: -1, log_append_time_ms: -1, ..Reply::default() }
