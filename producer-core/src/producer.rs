@@ -103,8 +103,9 @@ struct Inner<K, V> {
 
 impl<K, V> Drop for Inner<K, V> {
     fn drop(&mut self) {
-        // Nobody can wait any more, but deliveries may still be held.
-        if self.core.refuse() {
+        self.core.refuse();
+        // Nobody can wait any more, but deliveries may still be held, and a cancelled `close` has left its tasks.
+        if !self.core.is_finished() {
             self.core.clone().finish_in_background();
         }
     }

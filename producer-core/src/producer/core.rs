@@ -53,6 +53,8 @@ pub(super) struct Core {
     pub(super) context: Arc<Context>,
     runtime: tokio::runtime::Handle,
     is_closed: AtomicBool,
+    /// A `close` has come to its end.
+    is_finished: AtomicBool,
     tasks: Arc<Mutex<Tasks>>,
     /// Held while the tasks end: a second `close` returns no earlier than the first one's end of them.
     ending: tokio::sync::Mutex<()>,
@@ -138,13 +140,19 @@ impl Core {
                 &runtime,
             );
         }
-        let (is_closed, ending) = (AtomicBool::new(false), tokio::sync::Mutex::default());
-        Ok(Arc::new(Self { config, context, runtime, is_closed, tasks, ending }))
+        let (is_closed, is_finished) = (AtomicBool::new(false), AtomicBool::new(false));
+        let ending = tokio::sync::Mutex::default();
+        Ok(Arc::new(Self { config, context, runtime, is_closed, is_finished, tasks, ending }))
     }
 
-    /// Refuses records from now on; answers whether that is news.
-    pub(super) fn refuse(&self) -> bool {
-        !self.is_closed.swap(true, Ordering::AcqRel)
+    /// Refuses records from now on.
+    pub(super) fn refuse(&self) {
+        self.is_closed.store(true, Ordering::Release);
+    }
+
+    /// Whether everything has its answer and the tasks are gone.
+    pub(super) fn is_finished(&self) -> bool {
+        self.is_finished.load(Ordering::Acquire)
     }
 
     /// A deadline for one send, which starts with its first wait, if it may wait.
@@ -372,6 +380,7 @@ impl Core {
         // A sender may have answered a batch after the runner of callbacks had gone.
         self.context.callbacks.run_all();
         self.context.pool.clear();
+        self.is_finished.store(true, Ordering::Release);
         if in_time || batches == 0 { Ok(()) } else { Err(CloseError { batches, timeout }) }
     }
 }

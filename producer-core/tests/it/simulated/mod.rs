@@ -2,6 +2,7 @@
 
 mod broker_faults;
 mod chaos;
+mod closing;
 mod error_codes;
 mod fairness;
 mod fatal;
