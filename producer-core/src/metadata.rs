@@ -94,6 +94,8 @@ pub(crate) struct LeaderHint {
 pub(crate) enum Unknown {
     /// The name is none.
     Invalid,
+    /// Nobody asks any more.
+    Closed,
     /// What was tried and what to do.
     Because(Arc<str>),
 }
@@ -242,7 +244,7 @@ impl Metadata {
                     true
                 }
                 changed = changes.changed() => changed.is_ok(),
-                _ = closing.wait_for(|is_closed| *is_closed) => false,
+                _ = closing.wait_for(|is_closed| *is_closed) => return Err(Unknown::Closed),
                 () = tokio::time::sleep_until(deadline) => false,
             };
             if !is_changed {

@@ -304,6 +304,7 @@ impl Core {
         let why = match known {
             Ok(()) => "it went away again".into(),
             Err(Unknown::Invalid) => return Err(ProduceError::InvalidTopic { topic: name.into() }),
+            Err(Unknown::Closed) => return Err(ProduceError::Closed),
             Err(Unknown::Because(why)) => why,
         };
         let topic = self.context.accumulator.topic(name);
@@ -361,8 +362,7 @@ impl Core {
 
     /// Sends what is there, waits for it, fails the rest, ends the tasks.
     pub(super) async fn finish(&self, timeout: Duration) -> Result<(), CloseError> {
-        self.context.accumulator.close();
-        self.context.metadata.close();
+        self.context.refuse_all();
         let in_time = tokio::time::timeout(timeout, self.flush()).await.is_ok();
         let batches = self.context.abort(|topic, partition, outcome| ProduceError::Aborted {
             topic: topic.clone(),

@@ -100,8 +100,14 @@ impl Context {
             return;
         }
         tracing::error!(reason = &**reason, "the producer cannot go on: {reason}");
-        self.accumulator.close();
+        self.refuse_all();
         self.abort(|_, _, outcome| ProduceError::Fatal { reason: reason.clone(), outcome });
+    }
+
+    /// Takes nothing more, and sends everybody away who waits for room or for a topic.
+    pub(crate) fn refuse_all(&self) {
+        self.accumulator.close();
+        self.metadata.close();
     }
 
     /// Fails everything on its way; answers how many batches that were.
@@ -130,7 +136,7 @@ pub(crate) struct LastWords(pub(crate) Arc<Context>);
 
 impl Drop for LastWords {
     fn drop(&mut self) {
-        self.0.accumulator.close();
+        self.0.refuse_all();
         self.0.abort(|topic, partition, outcome| ProduceError::Aborted { topic: topic.clone(), partition, outcome });
         self.0.callbacks.run_all();
     }

@@ -157,3 +157,35 @@ fn when_the_runtime_ends_every_delivery_has_its_answer() {
     let other = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     assert!(other.block_on(producer.send(numbered(3))).is_err());
 }
+
+#[test]
+fn when_the_runtime_ends_nobody_waits_for_a_topic() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (broker, producer) = runtime.block_on(async {
+        let broker = cluster(1, 1).await;
+        let producer = producer(settings(&broker));
+        within("the first", producer.send_and_wait(numbered(0))).await.unwrap();
+        (broker, producer)
+    });
+    let asked = broker.request_count(Api::Metadata);
+    let waiting = std::thread::spawn({
+        let producer = producer.clone();
+        move || {
+            let other = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            other.block_on(producer.send(producer_core::ProducerRecord::to("missing"))).unwrap_err().error
+        }
+    });
+    runtime.block_on(until("the topic is asked for", || broker.request_count(Api::Metadata) > asked));
+
+    let before = std::time::Instant::now();
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    let waited = waiting.join().unwrap();
+    let other = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let later = other.block_on(producer.send(producer_core::ProducerRecord::to("another"))).unwrap_err().error;
+
+    for error in [waited, later] {
+        assert!(matches!(error, ProduceError::Closed), "{error}");
+    }
+    // `max.block.ms` is a minute.
+    assert!(before.elapsed() < PATIENCE, "{:?}", before.elapsed());
+}

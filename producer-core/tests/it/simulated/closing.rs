@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use producer_core::Outcome;
+use producer_core::testing::{Api, FaultAction};
+use producer_core::{Outcome, ProduceError, ProducerRecord};
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
-use super::support::{cluster, producer, send, warm};
+use super::support::{cluster, ms, produce, producer, send, to, warm};
 
 #[tokio::test(start_paused = true)]
 async fn a_producer_dropped_after_a_close_that_was_cancelled_leaves_no_task_behind() {
@@ -28,4 +30,27 @@ async fn a_producer_dropped_after_a_close_that_was_cancelled_leaves_no_task_behi
     let error = stuck.pop().unwrap().await.unwrap_err();
     assert_eq!(error.outcome(), Outcome::Unknown, "{error}");
     assert_eq!(tasks(), before, "with their sockets");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_a_topic_hears_at_once_that_the_producer_cannot_go_on() {
+    let broker = cluster(1, 1);
+    let producer = producer(&broker, |_| {});
+    warm(&broker, &producer, 1).await;
+    let asked = broker.request_count(Api::Metadata);
+    let waiting = tokio::spawn({
+        let producer = producer.clone();
+        async move { producer.send(ProducerRecord::to("missing").value("x".to_owned())).await.map(drop) }
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(broker.request_count(Api::Metadata) > asked && !waiting.is_finished());
+    // CLUSTER_AUTHORIZATION_FAILED.
+    broker.inject(produce(FaultAction::Error(31)));
+    let before = Instant::now();
+
+    producer.send_and_wait(to(0, 1)).await.unwrap_err();
+    let error = waiting.await.unwrap().unwrap_err().error;
+
+    assert!(matches!(error, ProduceError::Fatal { .. }), "{error}");
+    assert!(ms(before) < 100, "{} ms", ms(before));
 }
