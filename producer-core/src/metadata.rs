@@ -118,6 +118,21 @@ struct Wanted {
     last_used: Instant,
     /// It was said that the cluster does not have it.
     is_absence_told: bool,
+    /// What somebody who cannot wait wants to know.
+    question: Option<Question>,
+}
+
+impl Wanted {
+    fn new(now: Instant) -> Self {
+        Self { waiters: 0, last_used: now, is_absence_told: false, question: None }
+    }
+}
+
+/// Whether a topic has more partitions than so many, by an answer from after this round.
+#[derive(Debug, Clone, Copy)]
+struct Question {
+    partitions: usize,
+    round: u64,
 }
 
 #[derive(Default)]
@@ -167,10 +182,32 @@ impl Metadata {
     /// Asks for a topic from now on, if that is not done already, and for what is new about it.
     pub(crate) fn want(&self, topic: &str) {
         if let Entry::Vacant(place) = self.lock().wanted.entry(topic.into()) {
-            place.insert(Wanted { waiters: 0, last_used: Instant::now(), is_absence_told: false });
+            place.insert(Wanted::new(Instant::now()));
             self.new_topic.notify_one();
         }
         self.request_refresh();
+    }
+
+    /// Asks whether a topic has grown. True once the cluster was asked since the first such call and says that it has
+    /// not; the next call begins anew, and so does one that finds the topic grown.
+    pub(crate) fn has_not_grown(&self, topic: &str) -> bool {
+        self.want(topic);
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let Some(wanted) = state.wanted.get_mut(topic) else { return false };
+        let (partitions, answered) =
+            state.cluster.topics.get(topic).map_or((0, 0), |known| (known.partitions.len(), known.round));
+        match wanted.question.filter(|question| question.partitions == partitions) {
+            Some(question) if answered > question.round => {
+                wanted.question = None;
+                true
+            }
+            Some(_) => false,
+            None => {
+                wanted.question = Some(Question { partitions, round: state.round });
+                false
+            }
+        }
     }
 
     /// Stops asking for topics that were not used for so long.
@@ -191,7 +228,7 @@ impl Metadata {
             (self.hooks.forget)(topic);
             // A record may have come between the first look and `forget`, and nobody else asks for its topic.
             if (self.hooks.take_use)(topic) {
-                state.wanted.insert(topic.clone(), Wanted { waiters: 0, last_used: now, is_absence_told: false });
+                state.wanted.insert(topic.clone(), Wanted::new(now));
                 continue;
             }
             tracing::debug!(topic = &**topic, "the topic is not used any more");
@@ -379,7 +416,7 @@ impl<'a> Waiter<'a> {
         if !state.wanted.contains_key(&topic) {
             metadata.new_topic.notify_one();
         }
-        let new = Wanted { waiters: 0, last_used: Instant::now(), is_absence_told: false };
+        let new = Wanted::new(Instant::now());
         state.wanted.entry(topic.clone()).or_insert(new).waiters += 1;
         drop(state);
         metadata.request_refresh();

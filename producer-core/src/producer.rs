@@ -202,7 +202,8 @@ impl<K: 'static, V: 'static> Producer<K, V> {
     /// As [`send`](Self::send), but never waits, and needs no async: from a callback, for instance.
     ///
     /// A topic that is not known yet is asked for, so that a later call finds it, and so is a partition that the topic
-    /// had not when it was last asked for. A serializer that has something to fetch does so only in `send`.
+    /// had not when it was last asked for: the record has to wait until there is an answer. A serializer that has
+    /// something to fetch does so only in `send`.
     ///
     /// # Errors
     /// As `send`, or [`ProduceError::WouldWait`]; the record is given back.

@@ -285,10 +285,10 @@ impl Core {
         if index < 0 || deadline.has_learnt_partitions {
             return Err(refused(topic));
         }
-        if !deadline.may_wait {
-            self.context.metadata.want(&topic.name);
+        if !deadline.may_wait && self.context.metadata.has_not_grown(&topic.name) {
             return Err(refused(topic));
         }
+        deadline.check_wait(&topic.name)?;
         deadline.has_learnt_partitions = true;
         let known = self.context.metadata.wait_for_news(&topic.name, deadline.at()).await;
         self.topic_or_why(&topic.name, known, deadline)

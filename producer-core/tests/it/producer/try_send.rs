@@ -1,7 +1,7 @@
 //! `try_send` takes a record or gives it back, and never waits.
 
 use producer_core::testing::{Api, Fault, FaultAction};
-use producer_core::{ProduceError, ProducerRecord};
+use producer_core::{Delivery, ProduceError, ProducerRecord};
 
 use super::interceptors::intercepted;
 use super::support::{Records, TOPIC, cluster, numbered, numbers, producer, settings, within};
@@ -43,7 +43,7 @@ async fn a_partition_that_was_added_is_asked_for_and_known_later() {
     let delivery = loop {
         match producer.try_send(ProducerRecord::to(TOPIC).partition(1).value("x".to_owned())) {
             Ok(delivery) => break delivery,
-            Err(refused) => assert!(matches!(refused.error, ProduceError::InvalidPartition { .. }), "{refused}"),
+            Err(refused) => assert!(matches!(refused.error, ProduceError::WouldWait { .. }), "{refused}"),
         }
         refusals += 1;
         tokio::task::yield_now().await;
@@ -51,6 +51,36 @@ async fn a_partition_that_was_added_is_asked_for_and_known_later() {
 
     assert!(refusals > 0);
     assert_eq!(within("the delivery", delivery).await.unwrap().partition, 1);
+}
+
+/// Tries to send to a partition until that is no matter of waiting; how often it was, and what came then.
+async fn decided(producer: &Records, partition: i32) -> (usize, Result<Delivery, ProduceError>) {
+    let mut waits = 0;
+    loop {
+        match producer.try_send(ProducerRecord::to(TOPIC).partition(partition).value("x".to_owned())) {
+            Err(refused) if matches!(refused.error, ProduceError::WouldWait { .. }) => waits += 1,
+            decided => return (waits, decided.map_err(|refused| refused.error)),
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_partition_that_is_not_there_is_asked_for_once_each_time() {
+    let broker = cluster(1, 1).await;
+    let producer = producer(settings(&broker));
+    within("the first", producer.send_and_wait(numbered(0))).await.unwrap();
+
+    for _ in 0..2 {
+        let (waits, decided) = within("an answer", decided(&producer, 1)).await;
+        assert!(waits > 0, "asked for first");
+        assert!(matches!(decided, Err(ProduceError::InvalidPartition { partition: 1, last: 0, .. })), "{decided:?}");
+    }
+    broker.add_partitions(TOPIC, 2).unwrap();
+    let (waits, decided) = within("an answer", decided(&producer, 1)).await;
+
+    assert!(waits > 0);
+    assert_eq!(within("the delivery", decided.unwrap()).await.unwrap().partition, 1);
 }
 
 #[tokio::test]
@@ -85,12 +115,15 @@ async fn what_is_wrong_with_a_record_is_said_as_by_send() {
     let producer = producer(settings(&broker));
     within("the first", producer.send_and_wait(numbered(0))).await.unwrap();
 
-    let no_partition = producer.try_send(ProducerRecord::to(TOPIC).partition(7).value("x".to_owned())).unwrap_err();
+    let (_, no_partition) = within("metadata", decided(&producer, 7)).await;
+    let negative = producer.try_send(ProducerRecord::to(TOPIC).partition(-1).value("x".to_owned())).unwrap_err();
     let no_topic = producer.try_send(ProducerRecord::to("no topic").value("x".to_owned())).unwrap_err();
     within("the end", producer.close(std::time::Duration::ZERO)).await.unwrap();
     let late = producer.try_send(numbered(1)).unwrap_err();
 
-    assert!(matches!(no_partition.error, ProduceError::InvalidPartition { last: 0, .. }), "{}", no_partition.error);
+    for error in [no_partition.unwrap_err(), negative.error] {
+        assert!(matches!(error, ProduceError::InvalidPartition { last: 0, .. }), "{error}");
+    }
     assert!(matches!(no_topic.error, ProduceError::InvalidTopic { .. }), "{}", no_topic.error);
     assert!(matches!(late.error, ProduceError::Closed), "{}", late.error);
 }
