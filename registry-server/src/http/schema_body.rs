@@ -11,16 +11,21 @@ use crate::registry::{Check, RegistryError, SchemaInput, Terms, WantedVersion};
 /// Schema types that Confluent knows and this server does not read yet.
 const TYPES_TO_COME: [&str; 2] = ["JSON", "PROTOBUF"];
 
-/// What the request has to say to the rules.
+/// What the request has to say to the rules. Where it has no text its type says nothing, known or not: a register takes
+/// text and type of the version before, and all else needs a text.
 pub(super) fn input(request: RegisterRequest, normalize: bool) -> Result<SchemaInput, RegistryError> {
-    Ok(SchemaInput {
-        schema_type: schema_type(request.schema_type.as_deref())?,
+    let mut input = SchemaInput {
+        schema_type: SchemaType::Avro,
         text: request.schema,
         references: request.references,
         metadata: request.metadata,
         rule_set: request.rule_set,
         normalize,
-    })
+    };
+    if let (Some(name), true) = (request.schema_type, input.has_text()) {
+        input.schema_type = schema_type(&name)?;
+    }
+    Ok(input)
 }
 
 /// What a register asks for beside the schema.
@@ -61,8 +66,7 @@ pub(super) fn tag_changes(to_add: &[SchemaTags], to_remove: &[SchemaTags]) -> Re
     Ok(changes.into_values().collect())
 }
 
-fn schema_type(name: Option<&str>) -> Result<SchemaType, RegistryError> {
-    let name = name.unwrap_or(SchemaType::Avro.as_str());
+fn schema_type(name: &str) -> Result<SchemaType, RegistryError> {
     SchemaType::try_from(name).map_err(|_| {
         if TYPES_TO_COME.contains(&name) {
             return RegistryError::NotSupported { what: format!("the schema type {name}") };

@@ -17,7 +17,7 @@ use super::{INLINE_BYTES_MAX, Registry, RegistryError, rule_set, stored_json};
 /// A schema as a client sends it.
 #[derive(Debug, Clone)]
 pub struct SchemaInput {
-    /// Its type.
+    /// Its type; it says nothing without a text.
     pub schema_type: SchemaType,
     /// Its text; blank or absent where a register means "as before".
     pub text: Option<String>,
@@ -32,6 +32,12 @@ pub struct SchemaInput {
 }
 
 impl SchemaInput {
+    /// Whether there is a text that is not blank.
+    #[must_use]
+    pub fn has_text(&self) -> bool {
+        self.given_text().is_some()
+    }
+
     /// The text, unless it is absent or blank.
     pub(super) fn given_text(&self) -> Option<&str> {
         self.text.as_deref().filter(|text| !text.trim().is_empty())

@@ -203,7 +203,7 @@ fn registered(entry: &VersionEntry, candidate: &Candidate) -> Registered {
 
 /// The input, or what the latest version has where it gives no text.
 fn whole<'i>(input: &'i SchemaInput, latest: Option<&Content>) -> Result<Cow<'i, SchemaInput>, RegistryError> {
-    if input.given_text().is_some() {
+    if input.has_text() {
         return Ok(Cow::Borrowed(input));
     }
     let Some(latest) = latest else { return Err(RegistryError::EmptySchema) };

@@ -10,6 +10,7 @@ pub(crate) const CONTENT_CASES: &[Case] = &[
     Case { endpoint: "GET /subjects/{subject}/versions/{version}/referencedby", run: referrers_are_listed },
     Case { endpoint: "POST /subjects/{subject}/versions/{version}/tags", run: tags_make_a_new_version },
     Case { endpoint: "GET /schemas", run: versions_of_all_subjects_are_listed },
+    Case { endpoint: "POST /subjects/{subject}/versions", run: without_a_text_the_version_before_gives_text_and_type },
     Case { endpoint: "POST /subjects/{subject}/versions", run: an_import_brings_ids_and_versions },
     Case { endpoint: "POST /subjects/{subject}/versions", run: who_finds_no_id_left_is_told_what_to_try },
     Case { endpoint: "POST /subjects/{subject}/versions", run: who_finds_no_version_left_is_told_what_to_try },
@@ -248,6 +249,52 @@ fn versions_of_all_subjects_are_listed(api: &mut Api) {
     assert_eq!(rows, json!([row]));
     api.expect_error("GET", "/schemas?offset=-1", None, 400, "offset");
     api.expect_error("GET", "/schemas?lifecycle=x", None, 404, "");
+}
+
+fn without_a_text_the_version_before_gives_text_and_type(api: &mut Api) {
+    let path = "/subjects/s/versions";
+    let of_no_text = [json!({}), json!({"schema": null}), json!({"schema": ""}), json!({"schema": " \n"})];
+    // The type says nothing where there is no text, whether it is known or not.
+    let types = [Value::Null, json!("AVRO"), json!("JSON"), json!("PROTOBUF"), json!("THRIFT"), json!("")];
+    let bodies = of_no_text.iter().flat_map(|body| {
+        types.iter().map(|name| {
+            let mut body = body.clone();
+            body["schemaType"] = name.clone();
+            body
+        })
+    });
+    let bodies: Vec<Value> = bodies.collect();
+
+    for body in &bodies {
+        refused(api, path, body, 42201, "Empty schema");
+        refused(api, "/subjects/s", body, 40401, "Subject 's' not found.");
+    }
+    api.register("base", BASE);
+    let first = post(api, path, &user(1));
+    for (body, number) in bodies.iter().zip(0..) {
+        assert_eq!(post(api, path, body), first, "{body}");
+        let metadata = json!({"properties": {"n": number.to_string()}});
+        let mut changed = body.clone();
+        changed["metadata"] = metadata.clone();
+        let registered = post(api, path, &changed);
+        assert_eq!((&registered["version"], &registered["metadata"]), (&json!(number + 2), &metadata), "{changed}");
+        for field in ["schema", "schemaType", "references"] {
+            assert_eq!(registered[field], first[field], "{changed}");
+        }
+        api.expect("DELETE", &format!("{path}/{}", number + 2), None, json!(number + 2));
+
+        // All else needs a text.
+        refused(api, "/subjects/s", body, 40403, "Schema not found");
+        for check in ["/compatibility/subjects/s/versions", "/compatibility/subjects/s/versions/1"] {
+            refused(api, check, body, 42201, "Empty schema");
+            let told = post(api, &format!("{check}?verbose=true"), body);
+            assert_eq!(
+                (&told["is_compatible"], &told["messages"][0]),
+                (&json!(false), &json!("Empty schema")),
+                "{body}"
+            );
+        }
+    }
 }
 
 fn an_import_brings_ids_and_versions(api: &mut Api) {
