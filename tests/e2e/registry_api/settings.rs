@@ -184,6 +184,7 @@ pub(super) fn a_subjects_mode_is_put(api: &mut Api) {
     api.expect_error("POST", "/subjects/s/versions?force=true", Some(&request(RECORD_2)), 42205, READ_ONLY);
     for (method, path) in [
         ("PUT", "/config/s"),
+        // Told whether there is a config or not: what may not be changed is not looked at.
         ("DELETE", "/config/s"),
         ("DELETE", "/subjects/s"),
         ("DELETE", "/subjects/s?permanent=true"),
@@ -204,6 +205,10 @@ pub(super) fn a_subjects_mode_is_put(api: &mut Api) {
     api.expect_error("PUT", "/config", config, 42205, "Subject :.: in context  is in read-only mode");
     api.expect_error("PUT", "/config/t", config, 42205, "Subject t in context  is in read-only mode");
     api.expect_error("DELETE", "/config", None, 42205, "is in read-only mode");
+    api.expect_error("DELETE", "/config/t", None, 42205, "Subject t in context  is in read-only mode");
+    api.expect_error("DELETE", "/config/:.:t", None, 42205, "is in read-only mode");
+    // No mode forbids changes of modes.
+    api.expect_error("DELETE", "/mode/t", None, 40401, "Subject 't' not found.");
     api.register(":.c:t", RECORD_1);
     api.send("PUT", "/mode/:.c:", Some(r#"{"mode":"READONLY"}"#));
     let refused = "Subject :.c:t in context :.c: is in read-only mode";
