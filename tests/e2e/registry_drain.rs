@@ -69,6 +69,33 @@ fn a_request_that_is_under_way_is_answered_and_the_connection_closed() {
 }
 
 #[test]
+fn a_server_that_is_told_to_stop_is_not_ready_while_it_still_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut registry, address) = start(folder.path());
+    let mut connection = Connection::open(address);
+    let ready = |connection: &mut Connection| connection.try_send("GET", "/health/ready", &[], None);
+    assert_eq!(ready(&mut connection).unwrap().status, 200);
+
+    registry.process().signal(Signal::SIGTERM).unwrap();
+
+    // Asked without a pause, so that one question falls into the time in which the server still answers.
+    let refused = loop {
+        let answer = ready(&mut connection).expect("it goes away without having told so");
+        if answer.status != 200 {
+            break answer;
+        }
+        if answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")) {
+            connection = Connection::open(address);
+        }
+    };
+    let body = refused.json();
+    assert_eq!((refused.status, &body["error_code"]), (503, &503.into()), "{body}");
+    assert!(body["message"].as_str().unwrap().contains("shutting down"), "{body}");
+    assert!(refused.header("retry-after").is_some());
+    registry.stop().unwrap();
+}
+
+#[test]
 fn nothing_that_was_acknowledged_is_lost_and_nothing_is_cut_off() {
     let folder = tempfile::tempdir().unwrap();
     let (mut registry, address) = start(folder.path());

@@ -103,7 +103,7 @@ pub(crate) struct State {
     pub(crate) request_timeout: Duration,
     /// The number of a register that breaks a promise: 40901 or 409.
     pub(crate) incompatible_code: ErrorCode,
-    /// Set when the server is to end: then each answer is the last of its connection.
+    /// Set when the server is to end: then it is not ready, and each answer is the last of its connection.
     pub(crate) is_draining: Arc<AtomicBool>,
 }
 
@@ -126,6 +126,8 @@ pub(crate) struct Call<'a> {
     rest: Cell<Option<Rest>>,
     /// How long each further piece may take.
     piece_timeout: Duration,
+    /// Whether the server is to end.
+    is_draining: &'a AtomicBool,
 }
 
 impl std::fmt::Debug for Call<'_> {
@@ -269,6 +271,7 @@ async fn answer(
         only_read: Cell::new(false),
         rest: Cell::new(None),
         piece_timeout: state.request_timeout,
+        is_draining: &state.is_draining,
     };
     let Some(answer) = deadline::within(state.request_timeout, handler(&call)).await else {
         return Err(HttpError::request_timeout());
