@@ -32,6 +32,8 @@ NULL_BROKER = ROOT / "target/release/null-broker"
 PARTITIONS = 12
 KEYS = 10_000
 RATE = 50_000
+RATE_RUN_S = 4
+WARM_UP_S = 1  # as in the clients: latencies count from then on
 RUN_S = 120  # a run that takes longer hangs
 BASELINE = "franz-go"  # the others' CPU time is shown as a share of this one's
 
@@ -50,15 +52,18 @@ def java_command(load):
     """org.apache.kafka.tools.ProducerPerformance, which has no keys."""
     if load["keys"]:
         return None
+    warm_up = ["--warmup-records", load["rate"] * WARM_UP_S] if load["rate"] else []
     properties = [f"bootstrap.servers={load['servers']}", f"batch.size={load['batch']}",
                   f"compression.type={load['codec']}", "linger.ms=5"]
     return kafka.java("org.apache.kafka.tools.ProducerPerformance", "--topic", load["topic"], "--num-records",
-                      load["records"], "--record-size", load["bytes"], "--throughput", load["rate"] or -1,
+                      load["records"], "--record-size", load["bytes"], "--throughput", load["rate"] or -1, *warm_up,
                       "--command-property", *properties)
 
 
 def java_result(printed, load):
-    count, per_s, _, p50, p99 = JAVA_END.findall(printed)[-1]
+    ends = JAVA_END.findall(printed)
+    # At a fixed rate the line of all records comes first, then that of those after the warm-up.
+    (count, per_s, *_), (*_, p50, p99) = ends[-2 if load["rate"] else -1], ends[-1]
     latency = {"p50_ms": float(p50), "p99_ms": float(p99)} if load["rate"] else {}
     return {"records": int(count), "elapsed_s": int(count) / float(per_s), **latency}
 
@@ -144,7 +149,7 @@ def cells(scale):
     """The loads: value size, codec, keys and batch size at full speed, then all of them at a fixed rate."""
     for rate, size, codec, keys in itertools.product([0, RATE], [100, 1_000], ["none", "lz4"], [0, KEYS]):
         at_full_speed = 3_000_000 if size == 100 else 600_000
-        records = int((RATE * 10 if rate else at_full_speed) * scale)
+        records = RATE * RATE_RUN_S if rate else int(at_full_speed * scale)
         batch = 16_384 if size == 100 else 262_144
         yield {"bytes": size, "codec": codec, "keys": keys, "batch": batch, "records": records, "rate": rate}
 
@@ -234,7 +239,7 @@ def section(given, load_before, tables):
 
 {datetime.date.today().isoformat()}, commit {commit()}, load {load_before:.1f} before the run, medians of {given.rounds}
 rounds, {PARTITIONS} partitions, {int(3_000_000 * given.scale):,} records of 100 B and {int(600_000 * given.scale):,} of
-1,000 B a run at full speed, {int(RATE * 10 * given.scale):,} at {RATE:,} a second.
+1,000 B a run at full speed, {RATE * RATE_RUN_S:,} at {RATE:,} a second.
 
 ```text
 benches-peers/producers/compare.py {arguments}
@@ -279,7 +284,7 @@ def main():
     arguments.add_argument("--broker", choices=["null", "kafka"], default="null")
     arguments.add_argument("--clients", default=",".join(CLIENTS), help="separated by commas")
     arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--scale", type=float, default=1.0, help="times as many records")
+    arguments.add_argument("--scale", type=float, default=1.0, help="times as many records at full speed")
     arguments.add_argument("--page", type=pathlib.Path, help="a Markdown file for the tables")
     arguments.add_argument("--allocations", type=pathlib.Path,
                            help="put what the bench of that name printed into the page, and run nothing")

@@ -110,6 +110,10 @@ pub fn rdkafka_settings(load: &Load) -> [(String, String); 9] {
     .map(|(name, value)| (name.to_owned(), value))
 }
 
+/// Records of the first second of a run at a fixed rate have no latency: connections, metadata and the client's memory
+/// are new.
+const WARM_UP_MICROS: usize = 1_000_000;
+
 /// The run that begins now: its pace, and what was delivered.
 #[derive(Debug)]
 pub struct Run {
@@ -156,10 +160,10 @@ impl Run {
         SentAt(if self.rate == 0 { 0 } else { self.started.elapsed().as_micros() as usize })
     }
 
-    /// Counts a record that was acknowledged.
+    /// Counts a record that was acknowledged, and its latency, unless it was one of those that warm up.
     pub fn acknowledged(&self, sent_at: SentAt) {
         self.delivered.fetch_add(1, Ordering::Relaxed);
-        if self.rate > 0 {
+        if self.rate > 0 && sent_at.0 >= WARM_UP_MICROS {
             let took = self.now().0.saturating_sub(sent_at.0) as u64;
             self.micros.lock().unwrap_or_else(PoisonError::into_inner).push(took);
         }

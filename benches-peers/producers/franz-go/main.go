@@ -19,6 +19,7 @@ import (
 const (
 	bufferBytes = 32 << 20 // Java's buffer.memory
 	linger      = 5 * time.Millisecond
+	warmUp      = time.Second // latencies of a run at a fixed rate count from then on
 )
 
 func main() {
@@ -79,9 +80,11 @@ func main() {
 		client.Produce(context.Background(), record, func(_ *kgo.Record, err error) {
 			if err == nil {
 				delivered.Add(1)
-				lock.Lock()
-				latencies = append(latencies, time.Since(sent))
-				lock.Unlock()
+				if sent.Sub(started) >= warmUp {
+					lock.Lock()
+					latencies = append(latencies, time.Since(sent))
+					lock.Unlock()
+				}
 			}
 		})
 	}
