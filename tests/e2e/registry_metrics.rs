@@ -66,6 +66,45 @@ fn caches_comparisons_and_the_store_are_counted() {
 }
 
 #[test]
+fn every_cache_is_counted() {
+    const CACHES: [&str; 9] =
+        ["contents", "texts", "subjects", "settings", "uses", "named_uses", "likenesses", "versions", "properties"];
+    let body = |text: &str| serde_json::json!({ "schema": text }).to_string();
+    with_connection(|connection| {
+        let mut ask = |method: &str, path: &str, body: Option<&str>| {
+            let headers: &[(&str, &str)] = if body.is_some() { &[JSON] } else { &[] };
+            let answer = connection.send(method, path, headers, body.map(str::as_bytes));
+            assert_eq!(answer.status, 200, "{method} {path}: {}", answer.text());
+        };
+        ask("POST", "/subjects/s/versions", Some(&body(r#"{"type":"int","x":1,"y":1}"#)));
+        for level in ["NONE", "FULL"] {
+            // The same with its properties in another order is found by what makes schemas alike; a change of the config
+            // makes that be looked for again.
+            ask("POST", "/subjects/s", Some(&body(r#"{"type":"int","y":1,"x":1}"#)));
+            ask("PUT", "/config/s", Some(&format!(r#"{{"compatibility":"{level}"}}"#)));
+        }
+        for _ in 0..2 {
+            ask("GET", "/schemas/ids/1", None);
+            ask("GET", "/schemas/ids/1?subject=s", None);
+            ask("GET", "/subjects/s/versions/latest", None);
+            ask("GET", "/subjects/s/metadata", None);
+            ask("POST", "/compatibility/subjects/absent/versions/latest", Some(&body(r#""int""#)));
+        }
+
+        let text = scrape(connection);
+
+        for cache in CACHES {
+            for result in ["hit", "miss"] {
+                let name = format!(r#"schema_registry_cache_requests_total{{cache="{cache}",result="{result}"}}"#);
+                assert!(value(&text, &name) > 0.0, "{name}");
+            }
+        }
+        let counted = text.matches("schema_registry_cache_requests_total{").count();
+        assert_eq!(counted, 2 * CACHES.len(), "a cache that this test does not know");
+    });
+}
+
+#[test]
 fn versions_that_are_not_asked_for_are_not_read_again() {
     const GROUPS: usize = 30;
     /// A register reads the version before it and the one that it is compared with, a search the one that it finds.

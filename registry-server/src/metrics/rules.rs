@@ -22,8 +22,12 @@ named! {
         Uses = "uses",
         /// Ids as named subjects use them.
         NamedUses = "named_uses",
+        /// What makes versions alike.
+        Likenesses = "likenesses",
         /// Finished answers about versions.
         Versions = "versions",
+        /// Subjects with their versions' metadata properties.
+        Properties = "properties",
     }
 }
 

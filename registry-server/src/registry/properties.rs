@@ -9,6 +9,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use schema_core::Version;
 use schema_core::wire::Metadata;
 
+use crate::metrics::CacheName;
+
 use super::cache::CachedSubject;
 use super::{Registry, RegistryError};
 
@@ -73,6 +75,10 @@ impl Registry {
     /// not a register.
     pub(super) async fn properties(&self, current: &CachedSubject) -> Result<Arc<PropertyIndex>, RegistryError> {
         let key = (current.subject.key.clone(), current.snapshot.revision);
+        let known = self.caches.properties.get(&key).await;
+        if let Some(known) = self.metrics.looked_up(CacheName::Properties, known) {
+            return Ok(known);
+        }
         let load = async {
             let versions = stream::iter(&current.snapshot.versions);
             let contents = versions.map(async |entry| {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use schema_core::SchemaId;
 
+use crate::metrics::CacheName;
 use crate::store::{DedupKey, Deleted, StoredReference, SubjectKey, VersionEntry};
 
 use super::cache::{CachedSubject, Content};
@@ -183,7 +184,7 @@ impl Registry {
         form: Form,
     ) -> Result<Likeness, RegistryError> {
         let key = (Arc::clone(current.context()), entry.id, entry.dedup_key, form);
-        if let Some(known) = self.caches.likeness(&key).await {
+        if let Some(known) = self.metrics.looked_up(CacheName::Likenesses, self.caches.likeness(&key).await) {
             return Ok(known);
         }
         let content = match content {
