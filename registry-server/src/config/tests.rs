@@ -139,8 +139,8 @@ fn a_file_writes_numbers_without_quotes_and_texts_with() {
         ),
         (
             "[log]\nlevel = 1",
-            "`log.level` is of the type integer: expected `error`, `warn`, `info`, `debug`, `trace`, or a \
-          list such as `info,sqlx=warn`, in quotes",
+            "`log.level` is of the type integer: expected `error`, `warn`, `info`, `debug`, `trace`, `off`, \
+          or a list such as `info,sqlx=warn`, in quotes",
         ),
         (
             "database = [\"postgres://sr:secret@host/registry\"]",
@@ -158,6 +158,17 @@ fn a_file_writes_numbers_without_quotes_and_texts_with() {
     // Variables are texts: there a number has no quotes to lose.
     let loaded = load(&["--ephemeral"], &[("SCHEMA_REGISTRY_LIMITS_BODY_BYTES", "1")]).unwrap();
     assert_eq!(loaded.config.limits.body_bytes, 1);
+}
+
+#[test]
+fn a_word_that_would_switch_logging_off_is_refused_with_the_levels() {
+    for level in ["loud", "warning", "", "info,loud", "info,", "info, sqlx=warn", "registry", "sqlx=loud"] {
+        let expected = "expected `error`, `warn`, `info`, `debug`, `trace`, `off`, or a list such as `info,sqlx=warn`";
+        assert_eq!(problems(&["--log-level", level], &[]), [format!("`--log-level` is `{level}`: {expected}")]);
+    }
+    for level in ["warn", "DEBUG", "off", "info,sqlx=off", "warn,registry_server::store", "hyper=trace,error"] {
+        assert_eq!(load(&["--log-level", level], &[]).unwrap().config.log.level, level);
+    }
 }
 
 #[test]

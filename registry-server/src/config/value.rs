@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use schema_core::Level;
 use toml::Value;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::{Database, LogFormat};
 
@@ -153,13 +154,26 @@ impl Setting for Level {
     }
 }
 
+/// Who logs. The filter's parser takes any word, as a mistyped level is, for the name of a program that alone is to be
+/// logged, and then nothing is.
+const LOGGING: [&str; 5] = ["registry_server", "sqlx", "actix_server", "actix_http", "actix_web"];
+
 /// The one text that is free in part: a filter of log lines.
 impl Setting for String {
-    const EXPECTED: &'static str = "`error`, `warn`, `info`, `debug`, `trace`, or a list such as `info,sqlx=warn`";
+    const EXPECTED: &'static str =
+        "`error`, `warn`, `info`, `debug`, `trace`, `off`, or a list such as `info,sqlx=warn`";
     const KIND: Kind = Kind::Text;
 
     fn parse(text: &str) -> Option<Self> {
-        text.parse::<tracing_subscriber::filter::Targets>().ok().map(|_| text.to_owned())
+        let is_known = |word: &str| {
+            let program = word.split("::").next().unwrap_or_default();
+            let is_level = !word.is_empty() && word.parse::<LevelFilter>().is_ok();
+            let is_program = word.contains('=') || LOGGING.contains(&program);
+            // The filter's parser takes a blank for a part of the name.
+            (is_level || is_program) && !word.contains(char::is_whitespace)
+        };
+        let is_filter = text.parse::<Targets>().is_ok() && text.split(',').all(is_known);
+        is_filter.then(|| text.to_owned())
     }
 
     fn print(&self) -> String {

@@ -29,6 +29,7 @@ mod connection;
 mod counters;
 mod failure;
 mod literals;
+mod parameters;
 mod pool;
 mod room;
 mod watch;

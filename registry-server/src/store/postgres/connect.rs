@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::super::migrations::{self, Steps};
 use super::super::{StoreError, StoreErrorKind};
 use super::failure::{failed, failure};
+use super::parameters;
 
 const OPERATION: &str = "open the database";
 
@@ -66,6 +67,9 @@ type Sign = Pin<Box<dyn Future<Output = bool> + Send>>;
 impl Target {
     /// Reads `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=...`.
     pub(super) fn parse(url: &str) -> Result<Self, StoreError> {
+        if let Some(problem) = parameters::problem(url) {
+            return Err(StoreError::new(OPERATION, StoreErrorKind::Setup, problem));
+        }
         let options = PgConnectOptions::from_str(url)
             .map_err(|error| {
                 let said = failure(OPERATION, error).source;
