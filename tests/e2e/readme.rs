@@ -1,7 +1,7 @@
 //! Every command of README.md and CONTRIBUTING.md works as it stands there.
 //!
-//! In the README `cargo run [--release] --bin X --` is replaced by the built binary and `./test` by a check that it is
-//! there. Of CONTRIBUTING.md, whose commands build everything in several ways, the names are checked. With
+//! In the README `cargo run [--release] --bin X --` and `cargo build` are replaced by the built binaries and `./test` by
+//! a check that it is there. Of CONTRIBUTING.md, whose commands build everything in several ways, the names are checked. With
 //! `./test --long` nothing is replaced and the commands of both run in a fresh clone. Those that need Apache Kafka are
 //! run by `tests/services/kafka/readme_commands.rs`.
 
@@ -12,7 +12,7 @@ mod shell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use end_to_end_tests::binaries::workspace;
-use end_to_end_tests::markdown::{commands, commands_with, services};
+use end_to_end_tests::markdown::{PROGRAMS_AS_COMMANDS, commands, commands_with, commands_with_programs, services};
 
 use self::names::Names;
 use self::shell::Shell;
@@ -21,7 +21,8 @@ use self::shell::Shell;
 fn every_command_works() {
     let readme = std::fs::read_to_string(workspace().join("README.md")).expect("README.md is there");
     let commands = commands(&readme);
-    for must in ["cargo run --release --bin sr -- demo", "./test", "cargo run --release --bin registry-server"] {
+    let programs = ["cargo run --release --bin sr -- demo", "./test", "cargo run --release --bin registry-server"];
+    for must in programs.into_iter().chain(PROGRAMS_AS_COMMANDS) {
         assert!(commands.iter().any(|command| command == must), "the README does not show `{must}`");
     }
     assert_eq!(services(&readme), ["kafka"], "nobody runs what needs another service");
@@ -35,6 +36,9 @@ fn every_command_works() {
         if command.starts_with("curl ") {
             answers.push(printed);
         }
+    }
+    for program in ["registry-server --version", "sr --help"] {
+        shell.run(program).unwrap_or_else(|error| panic!("`{program}` is no command then: {error:#}"));
     }
     let told: &[&[&str]] = &[
         &["\"id\":1,", "\"version\":1,"],
@@ -53,6 +57,14 @@ fn every_command_works() {
 fn own_port() -> MutexGuard<'static, ()> {
     static PORT: Mutex<()> = Mutex::new(());
     PORT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[test]
+fn pages_that_name_the_programs_tell_how_to_have_them() {
+    for page in ["running-on-sqlite.md", "running-on-postgres.md", "tuning.md"] {
+        let text = std::fs::read_to_string(workspace().join("docs").join(page)).unwrap();
+        let _ = commands_with_programs(&text);
+    }
 }
 
 #[test]

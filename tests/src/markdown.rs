@@ -3,6 +3,22 @@
 
 use std::process::Command;
 
+/// What the README tells to type, so that `sr` and `registry-server` are commands; pages that name them begin with it.
+pub const PROGRAMS_AS_COMMANDS: [&str; 2] =
+    ["cargo build --release --bin sr --bin registry-server", "export PATH=\"$PWD/target/release:$PATH\""];
+
+/// The commands of a page behind [`PROGRAMS_AS_COMMANDS`].
+///
+/// # Panics
+/// It does not begin with these, or there is no `bash`.
+#[must_use]
+pub fn commands_with_programs(markdown: &str) -> Vec<String> {
+    let mut found = commands(markdown);
+    let first: Vec<String> = found.drain(..PROGRAMS_AS_COMMANDS.len().min(found.len())).collect();
+    assert_eq!(first, PROGRAMS_AS_COMMANDS, "how the programs become commands");
+    found
+}
+
 /// All commands that need no service, in their order. A command that spans lines is one.
 ///
 /// # Panics

@@ -18,21 +18,32 @@ const DEADLINE: Duration = Duration::from_secs(300);
 const FRESH_CLONE_DEADLINE: Duration = Duration::from_secs(2 * 3600);
 
 /// Commands that stay until they are interrupted, by what they contain, with what they print when they are ready.
-const SERVERS: &[(&[&str], &str)] = &[(&["--bin registry-server"], "listening on "), (&[" demo ", "--keep"], "Ctrl-C")];
+const SERVERS: &[(&[&str], &str)] =
+    &[(&["cargo run ", "--bin registry-server"], "listening on "), (&[" demo ", "--keep"], "Ctrl-C")];
 
-/// Stands in for `cargo run`: the built binary, with the arguments unchanged.
+/// Stands in for `cargo run`: the built binary, with the arguments unchanged. And for `cargo build`, which leaves
+/// binaries where cargo would.
 const CARGO: &str = r#"#!/usr/bin/env bash
-[ "$1" = run ] || { echo "no command of cargo but \`run\` is known here" >&2; exit 64; }
-shift
+set -e
+command=$1 names=()
+case $command in
+run | build) shift ;;
+*) echo "no command of cargo but \`run\` and \`build\` is known here" >&2 && exit 64 ;;
+esac
 while [ $# -gt 0 ]; do
     case $1 in
     --release | --quiet | -q) shift ;;
-    --bin) name=$2 && shift 2 ;;
+    --bin) names+=("$2") && shift 2 ;;
     --) shift && break ;;
     *) echo "\`$1\` is not known here" >&2 && exit 64 ;;
     esac
 done
-exec "$README_BINARIES/${name:?}" "$@"
+[ "$command" = build ] || exec "$README_BINARIES/${names[0]:?}" "$@"
+mkdir -p target/release
+for name in "${names[@]:?}"; do
+    test -x "$README_BINARIES/$name"
+    ln -s "$README_BINARIES/$name" target/release
+done
 "#;
 
 /// Stands in for curl: asks the server of this test where the README says port 8081, which may be taken.
@@ -50,7 +61,7 @@ pub(super) struct Shell {
     // Before the folder, so that the servers are stopped first.
     servers: Vec<Process>,
     work: PathBuf,
-    variables: Vec<(&'static str, String)>,
+    variables: Vec<(String, String)>,
     deadline: Duration,
     folder: TempDir,
 }
@@ -71,13 +82,14 @@ impl Shell {
         let path = std::env::var("PATH").context("no `PATH`")?;
         let port = free_port()?;
         let built = binaries::path("registry-server")?.with_file_name("");
-        let variables = vec![
+        let variables = [
             ("PATH", format!("{}:{path}", programs.display())),
             ("README_PATH", path),
             ("README_PORT", port.to_string()),
             ("README_BINARIES", built.display().to_string()),
             ("SCHEMA_REGISTRY_LISTEN", format!("127.0.0.1:{port}")),
         ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value)).to_vec();
         Ok(Self { servers: Vec::new(), work, variables, deadline: DEADLINE, folder })
     }
 
@@ -90,16 +102,17 @@ impl Shell {
         Ok(Self { servers: Vec::new(), work, variables: Vec::new(), deadline: FRESH_CLONE_DEADLINE, folder })
     }
 
-    /// Runs a command to its end, or starts a server and waits until it is ready; what it has printed by then.
+    /// Runs a command to its end, or starts a server and waits until it is ready; what it has printed by then. What it
+    /// exports stays for those after it.
     pub(super) fn run(&mut self, command: &str) -> Result<String> {
         let server = SERVERS.iter().find(|(parts, _)| parts.iter().all(|part| command.contains(part)));
         let command = command.trim_end().trim_end_matches('&');
+        let exported = command.strip_prefix("export ").and_then(|rest| rest.split('=').next());
+        let line = exported.map_or_else(|| command.to_owned(), |name| format!("{command}\nprintenv {name}"));
         let log = self.folder.path().join(format!("log-{}", self.servers.len()));
         std::fs::write(&log, "")?;
         let mut bash = Command::new("bash");
-        bash.args(["-c", command])
-            .current_dir(&self.work)
-            .envs(self.variables.iter().map(|(name, value)| (name, value)));
+        bash.args(["-c", &line]).current_dir(&self.work).envs(self.variables.iter().map(|(name, value)| (name, value)));
         // What cargo and `./test` tell their tests is not for a command that a person types.
         for inherited in ["SR_LONG", "SR_BINARIES_BUILT", "SR_REQUIRE_ALL", "CARGO_TARGET_DIR", "CARGO_MANIFEST_DIR"] {
             bash.env_remove(inherited);
@@ -107,7 +120,9 @@ impl Shell {
         let mut process = Process::start(command, &mut bash, &log, None)?;
         let Some((_, ready)) = server else {
             process.succeed(self.deadline)?;
-            return Ok(process.log());
+            let printed = process.log();
+            self.variables.extend(exported.map(|name| (name.to_owned(), printed.trim_end().to_owned())));
+            return Ok(printed);
         };
 
         wait_for("the server to be ready", self.deadline, || {

@@ -1,6 +1,6 @@
 //! The commands of `docs/running-on-postgres.md`, as they stand there.
 //!
-//! But for three: nothing is installed, only asked whether it could be; who is `postgres` there is the owner of this
+//! But for the build, which the README's test runs, and three more: nothing is installed, only asked whether it could be; who is `postgres` there is the owner of this
 //! test's server; and the port is that server's.
 
 use std::collections::HashMap;
@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use end_to_end_tests::Registry;
 use end_to_end_tests::binaries::workspace;
-use end_to_end_tests::markdown::{commands, services};
+use end_to_end_tests::markdown::{commands_with_programs, services};
 use end_to_end_tests::services::postgres::Postgres;
 use tempfile::TempDir;
 
@@ -93,7 +93,7 @@ fn every_command_of_the_guide_works() {
     let mut reader = Reader::start();
     let mut answers = Vec::new();
 
-    for line in commands(&guide) {
+    for line in commands_with_programs(&guide) {
         let printed = reader.run(&line);
         answers.extend(printed.filter(|_| line.starts_with("curl ")));
     }

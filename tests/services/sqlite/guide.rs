@@ -5,7 +5,7 @@ use std::process::Command;
 use end_to_end_tests::Registry;
 use end_to_end_tests::binaries::workspace;
 use end_to_end_tests::ledger::Ledger;
-use end_to_end_tests::markdown::commands;
+use end_to_end_tests::markdown::commands_with_programs;
 
 /// Clients that write while the guide's commands run.
 const WRITERS: usize = 4;
@@ -22,7 +22,7 @@ fn every_command_of_the_guide_works_while_clients_write() {
     let mut registries: Vec<(String, Registry)> = Vec::new();
     let (mut answered, mut answers) = (Vec::new(), Vec::new());
 
-    for line in commands(&guide) {
+    for line in commands_with_programs(&guide) {
         let words: Vec<&str> = line.split_whitespace().collect();
         if let ["registry-server", "--listen", address, database @ ..] = words.as_slice() {
             // All of them in the folder of the first.
