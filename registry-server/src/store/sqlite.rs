@@ -83,7 +83,7 @@ impl SqliteStore {
 
         let revisions = Arc::new(Revisions::load(&mut connection).await?);
         let reader = Reader::open(&location, Arc::clone(&revisions)).await?;
-        let writer = Writer::start(location, ownership, connection, Arc::clone(&revisions));
+        let writer = Writer::start(location, ownership.map(Ownership::keep), connection, Arc::clone(&revisions));
         Ok(Self { reader, writer, revisions })
     }
 }

@@ -1,8 +1,9 @@
 //! Where a database lies, who owns it, and how connections to it are set up.
 
 use std::fmt;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -28,6 +29,9 @@ const LOG_BYTES_KEPT: &str = "67108864";
 /// The log is moved into the file when it has so many pages of 4 KiB: a page that many writes change is moved once for
 /// all of them, and a start after a crash reads at most 16 MiB of log.
 const CHECKPOINT_PAGES: &str = "4096";
+
+/// How often the lock's file is opened anew when another start removes it: each time is one more start that fails.
+const LOCK_ATTEMPTS: usize = 8;
 
 const MAKE_ROOM: &str = "make room on its disk";
 
@@ -158,11 +162,15 @@ fn version_numbers(text: &str) -> Option<(u32, u32, u32)> {
 
 /// The right to use a database file: a lock on `<file>.lock` that ends with the process, however it ends.
 ///
-/// The lock's file stays behind; removing it would let two processes lock two files of one name.
+/// The lock's file stays behind a server. One that was made for a start that failed is removed by that start, while it
+/// has the lock; whoever has opened it meanwhile finds that it is gone, so that no two processes lock two files of one
+/// name.
 #[derive(Debug)]
 pub(super) struct Ownership {
     database: PathBuf,
-    _lock: File,
+    lock: File,
+    /// The lock's file, if it was made for this start.
+    made: Option<PathBuf>,
 }
 
 impl Ownership {
@@ -176,36 +184,78 @@ impl Ownership {
             );
             return Err(StoreError::new(OPERATION, StoreErrorKind::Setup, advice));
         }
-        let lock_path = beside(&database, ".lock");
-
-        // Not truncated before the lock is ours: the text belongs to the owner.
-        let mut lock = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&lock_path)
-            .map_err(|error| cannot(&lock_path, &error))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(owned(&database, &mut lock)),
-            Err(TryLockError::Error(error)) => return Err(cannot(&lock_path, &error)),
-        }
+        let mut ownership = Self::lock(database)?;
 
         // SQLite would open what it cannot write to, and leave files there that stay so.
         for suffix in ["", "-wal", "-shm"] {
-            must_be_writable(&beside(&database, suffix))?;
+            must_be_writable(&beside(&ownership.database, suffix))?;
         }
 
         // Only for the message that a second process prints; the lock works without it.
+        let lock = &mut ownership.lock;
         let _ = lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id()));
-        Ok(Self { database, _lock: lock })
+        Ok(ownership)
+    }
+
+    fn lock(database: PathBuf) -> Result<Self, StoreError> {
+        let path = beside(&database, ".lock");
+        for _ in 0..LOCK_ATTEMPTS {
+            let Some((mut lock, is_new)) = open_lock(&path).map_err(|error| cannot(&path, &error))? else { continue };
+            match lock.try_lock() {
+                Ok(()) if is_at(&lock, &path) => {
+                    return Ok(Self { database, lock, made: is_new.then_some(path) });
+                }
+                // Removed by a start that has failed.
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(owned(&database, &mut lock)),
+                Err(TryLockError::Error(error)) => return Err(cannot(&path, &error)),
+            }
+        }
+        let advice = format!("`{}` comes and goes: another server tries to start on this database", path.display());
+        Err(StoreError::new(OPERATION, StoreErrorKind::Setup, advice))
+    }
+
+    /// The lock's file stays from now on.
+    pub(super) fn keep(mut self) -> Self {
+        self.made = None;
+        self
     }
 
     /// The file that is owned, by its real name.
     pub(super) fn database(&self) -> &Path {
         &self.database
     }
+}
+
+impl Drop for Ownership {
+    /// The lock itself ends after this.
+    fn drop(&mut self) {
+        if let Some(path) = self.made.take() {
+            // It may stay: the next start takes it as it is.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// The lock's file, and whether it was made here; `None` if it was there and has just been removed.
+fn open_lock(path: &Path) -> std::io::Result<Option<(File, bool)>> {
+    // Not truncated before the lock is ours: the text belongs to the owner.
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    match options.clone().create_new(true).open(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => match options.open(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            outcome => outcome.map(|lock| Some((lock, false))),
+        },
+        outcome => outcome.map(|lock| Some((lock, true))),
+    }
+}
+
+/// Whether the file that is open is the one of this name.
+fn is_at(open: &File, path: &Path) -> bool {
+    let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
+    let (open, named) = (open.metadata().map(identity), std::fs::metadata(path).map(identity));
+    matches!((open, named), (Ok(open), Ok(named)) if open == named)
 }
 
 /// A file that belongs to the database.

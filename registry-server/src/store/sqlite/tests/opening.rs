@@ -9,6 +9,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::super::super::conformance::{pair, register, subject};
 use super::super::super::{IN_MEMORY, StoreError, StoreErrorKind, open};
+use super::super::connect::Ownership;
 use super::*;
 
 async fn refused(path: &Path) -> (StoreErrorKind, String) {
@@ -50,8 +51,28 @@ async fn a_second_owner_is_refused_until_the_first_is_closed() {
 
     assert_eq!(kind, StoreErrorKind::Setup);
     assert!(text.contains("registry.db") && text.contains(&format!("process {}", std::process::id())), "{text}");
+    assert!(folder.path().join("registry.db.lock").is_file(), "the lock of a living server was removed");
     first.close().await;
     SqliteStore::open_file(&path).await.unwrap().close().await;
+}
+
+#[test]
+fn a_lock_that_a_failed_start_removes_is_not_taken_by_its_old_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, lock) = (folder.path().join("registry.db"), folder.path().join("registry.db.lock"));
+    let failing = Ownership::take(&path).unwrap();
+    let opened_meanwhile = fs::File::open(&lock).unwrap();
+
+    drop(failing);
+
+    assert!(!lock.exists());
+    opened_meanwhile.try_lock().unwrap();
+    // That old file is locked, and the one of this name is another.
+    let kept = Ownership::take(&path).unwrap().keep();
+    drop(kept);
+    assert!(lock.is_file());
+    drop(Ownership::take(&path).unwrap());
+    assert!(lock.is_file(), "it was there before");
 }
 
 #[cfg(unix)]
@@ -119,6 +140,8 @@ async fn a_file_of_something_else_is_refused_and_left_alone() {
     assert_eq!(kind, StoreErrorKind::Corrupt);
     assert!(told.contains("notes.txt` is no SQLite database") && told.contains("name another file"), "{told}");
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["notes.txt"], "something was left behind");
 }
 
 #[tokio::test]
