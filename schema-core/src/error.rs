@@ -4,7 +4,12 @@ use crate::json::Position;
 
 /// A schema text that cannot be taken: the reason and the place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason} (line {line}, column {column}, at `{pointer}`)", line = position.line, column = position.column)]
+#[error(
+    "{reason} (line {line}, column {column}, at {place})",
+    line = position.line,
+    column = position.column,
+    place = if pointer.is_empty() { "the root".to_owned() } else { format!("`{pointer}`") }
+)]
 pub struct ParseError {
     /// What is wrong, in Avro's own words where Avro has some (`Undefined schema: D`).
     pub reason: String,

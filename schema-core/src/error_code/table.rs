@@ -266,7 +266,8 @@ pub static TABLE: &[Entry] = &[
             "Invalid schema: %s is not supported yet",
         ],
         cause: "The schema, or something that came with it, cannot be taken.",
-        cure: "Repair what the details name; they carry line, column and pointer.",
+        cure: "Repair what the details name; they carry line, column and pointer. A schema type is written in capitals: \
+               `AVRO`, or left out.",
         source: CONFLUENT,
     },
     Entry {

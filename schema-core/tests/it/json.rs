@@ -35,7 +35,7 @@ fn of_equal_keys_the_last_value_stands_in_the_first_place() {
 fn text_after_the_value_is_refused() {
     let error = Json::parse("{} x").unwrap_err();
 
-    assert_eq!(error.to_string(), "unexpected text after the value: x (line 1, column 4, at ``)");
+    assert_eq!(error.to_string(), "unexpected text after the value: x (line 1, column 4, at the root)");
 }
 
 #[test]
