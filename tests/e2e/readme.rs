@@ -1,14 +1,15 @@
 //! Every command of README.md and CONTRIBUTING.md works as it stands there.
 //!
-//! In the README `cargo run [--release] --bin X --` and `cargo build` are replaced by the built binaries and `./test` by
-//! a check that it is there. Of CONTRIBUTING.md, whose commands build everything in several ways, the names are checked. With
-//! `./test --long` nothing is replaced and the commands of both run in a fresh clone. Those that need Apache Kafka are
-//! run by `tests/services/kafka/readme_commands.rs`.
+//! In the README `cargo run [--release] --bin X --` and `cargo build` are replaced by the built binaries, and `./test`
+//! by a check that it is there. Of CONTRIBUTING.md, whose commands build everything in several ways, the names are
+//! checked. With `./test --long` nothing is replaced and the commands of both run in a fresh clone. Those that need
+//! Apache Kafka are run by `tests/services/kafka/readme_commands.rs`.
 
 mod dependencies;
 mod names;
 mod shell;
 
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use end_to_end_tests::binaries::workspace;
@@ -51,6 +52,17 @@ fn every_command_works() {
     for (answer, told) in answers.iter().zip(told) {
         assert!(told.iter().all(|part| answer.contains(part)), "{answer} does not tell {told:?}");
     }
+}
+
+#[test]
+fn help_of_the_test_script_is_no_failure() {
+    let run = |argument| Command::new(workspace().join("test")).arg(argument).output().unwrap();
+
+    let (help, wrong) = (run("--help"), run("--lnog"));
+
+    let told = "./test --long";
+    assert!(help.status.success() && String::from_utf8_lossy(&help.stdout).contains(told), "{help:?}");
+    assert!(wrong.status.code() == Some(2) && String::from_utf8_lossy(&wrong.stderr).contains(told), "{wrong:?}");
 }
 
 /// Commands that are run literally want port 8081: one test after the other.
