@@ -46,6 +46,8 @@ pub struct Loaded {
     /// What names the database, as a person calls it: a flag, a variable, or a key and its file. `None` when nothing
     /// does.
     pub database_origin: Option<String>,
+    /// The same of the compatibility level.
+    pub compatibility_origin: Option<String>,
 }
 
 /// Everything that is wrong with the settings, found in one go.
@@ -82,7 +84,8 @@ impl ServerConfig {
         if !problems.is_empty() {
             return Err(ConfigError { problems });
         }
-        Ok(Loaded { config, warnings, database_origin: origins.remove("database") })
+        let [database_origin, compatibility_origin] = ["database", "compatibility"].map(|key| origins.remove(key));
+        Ok(Loaded { config, warnings, database_origin, compatibility_origin })
     }
 
     /// Checks values against each other and against their ranges.

@@ -12,13 +12,14 @@ fn main() -> ExitCode {
     let flags = Flags::parse();
     let environment =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let Loaded { config, warnings, database_origin } = match ServerConfig::load(&flags, environment) {
-        Ok(loaded) => loaded,
-        Err(error) => {
-            eprintln!("registry-server cannot start:\n{error}");
-            return ExitCode::from(2);
-        }
-    };
+    let Loaded { config, warnings, database_origin, compatibility_origin } =
+        match ServerConfig::load(&flags, environment) {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                eprintln!("registry-server cannot start:\n{error}");
+                return ExitCode::from(2);
+            }
+        };
     logging::start(&config.log);
     for warning in warnings {
         tracing::warn!("{warning}");
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&anyhow::Error::new(error).context("no threads to run on"), None),
     };
-    match runtime.block_on(run(config)) {
+    match runtime.block_on(run(config, compatibility_origin.as_deref())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, database_origin.as_deref()),
     }
@@ -60,15 +61,20 @@ fn in_full(error: &anyhow::Error) -> String {
     told
 }
 
-async fn run(config: ServerConfig) -> anyhow::Result<()> {
+/// `compatibility_origin` is what names the compatibility level, if anything does.
+async fn run(config: ServerConfig, compatibility_origin: Option<&str>) -> anyhow::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let (storage, data) = location(&config.database);
-    let grace = config.shutdown.grace;
+    let (grace, wanted) = (config.shutdown.grace, config.compatibility);
     if config.insecure_public && !config.listen.ip().is_loopback() {
         tracing::warn!("anybody who reaches {} can read and write: there is no authentication", config.listen);
     }
 
     let server = Server::start(config).await?;
+    if let Some(origin) = compatibility_origin.filter(|_| server.level != wanted) {
+        let (wanted, level) = (wanted.as_str(), server.level.as_str());
+        tracing::warn!("{origin} ({wanted}) is for a new database, and this one has {level}: PUT /config changes it");
+    }
     tracing::info!(version = env!("CARGO_PKG_VERSION"), address = %server.address, storage, data, "registry-server is up");
     // On a line of its own, for whoever starts the server on port 0.
     println!("listening on {}", server.url());

@@ -3,6 +3,7 @@
 //! The pools and the store's writer live on the runtime that calls [`Server::start`]; actix's
 //! workers have runtimes of their own.
 
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +18,7 @@ use actix_web::dev::AppConfig;
 use actix_web::rt::net::TcpStream;
 use actix_web::web::{self, Data};
 use futures_util::future::ready;
+use schema_core::Level;
 use schema_core::error_code::ErrorCode;
 use tokio::task::JoinHandle;
 
@@ -44,6 +46,8 @@ const LAST_ANSWERS: Duration = Duration::from_millis(500);
 pub struct Server {
     /// Where it listens; the real port also where the config said 0.
     pub address: SocketAddr,
+    /// The global compatibility level in force at the start: that of the config if the database was new.
+    pub level: Level,
     handle: ServerHandle,
     task: JoinHandle<std::io::Result<()>>,
     registry: Arc<Registry>,
@@ -91,7 +95,10 @@ impl Server {
     pub async fn start(config: ServerConfig) -> Result<Self, StartError> {
         config.validate().map_err(StartError::Config)?;
         // Listening comes first: of two servers started alike the second must not even open the database.
-        let listener = listen(config.listen).map_err(|source| StartError::Listen { address: config.listen, source })?;
+        let listener = listen(config.listen).map_err(|error| StartError::Listen {
+            address: config.listen,
+            source: with_advice(config.listen, error),
+        })?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
         let store = store::open(address_of(&config.database))
             .await
@@ -99,10 +106,13 @@ impl Server {
         let store_metrics = Arc::new(StoreMetrics::new());
         let store = Arc::new(Metered::new(store, Arc::clone(&store_metrics)));
         let registry = Arc::new(Registry::new(store, registry_config(&config)));
-        if let Err(error) = registry.seed_level(config.compatibility).await {
-            registry.close().await;
-            return Err(StartError::Registry(error));
-        }
+        let level = match registry.seed_level(config.compatibility).await {
+            Ok(level) => level,
+            Err(error) => {
+                registry.close().await;
+                return Err(StartError::Registry(error));
+            }
+        };
         let metrics = Metrics::new(
             routes::templates().collect(),
             registry.metrics(),
@@ -114,7 +124,7 @@ impl Server {
         match serve(&config, listener, state) {
             Ok(server) => {
                 let handle = server.handle();
-                Ok(Self { address, handle, task: tokio::spawn(server), registry, is_draining })
+                Ok(Self { address, level, handle, task: tokio::spawn(server), registry, is_draining })
             }
             Err(source) => {
                 registry.close().await;
@@ -165,6 +175,26 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
     Ok(listener)
+}
+
+/// The error with what to try behind it, if its reason is one of the usual ones.
+fn with_advice(address: SocketAddr, error: std::io::Error) -> std::io::Error {
+    let (ip, port) = (address.ip(), address.port());
+    let advice = match error.kind() {
+        ErrorKind::AddrInUse => format!(
+            "another program, perhaps another registry, has this port; `--listen {}` takes another",
+            SocketAddr::new(ip, port.checked_add(1).unwrap_or(0))
+        ),
+        ErrorKind::AddrNotAvailable => format!(
+            "{ip} is no address of this machine; `--listen 127.0.0.1:{port}` takes one that only this machine reaches, \
+             `--listen 0.0.0.0:{port} --insecure-public` all that it has"
+        ),
+        ErrorKind::PermissionDenied => {
+            "ports below 1024 are the system's; `--listen 127.0.0.1:8081` takes another".to_owned()
+        }
+        _ => return error,
+    };
+    std::io::Error::new(error.kind(), format!("{error}; {advice}"))
 }
 
 fn address_of(database: &Database) -> &str {
@@ -247,4 +277,30 @@ fn serve(config: &ServerConfig, listener: TcpListener, state: State) -> std::io:
         .disable_signals()
         .listen("registry", listener, connections)?;
     Ok(server.run())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn refused(listen: SocketAddr) -> String {
+        let config = ServerConfig { listen, insecure_public: true, ..ServerConfig::ephemeral() };
+        match Server::start(config).await.unwrap_err() {
+            StartError::Listen { source, .. } => source.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_that_cannot_be_had_is_told_with_another() {
+        let owner = TcpListener::bind("127.0.0.1:0").unwrap();
+        let taken = owner.local_addr().unwrap();
+
+        let told = refused(taken).await;
+        let next = taken.port().checked_add(1).unwrap_or(0);
+        assert!(told.contains("has this port") && told.contains(&format!("`--listen 127.0.0.1:{next}`")), "{told}");
+        // Of a network that is for documentation alone, RFC 5737.
+        let told = refused(SocketAddr::from(([192, 0, 2, 1], 8081))).await;
+        assert!(told.contains("192.0.2.1 is no address of this machine; `--listen 127.0.0.1:8081`"), "{told}");
+    }
 }

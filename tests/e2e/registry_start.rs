@@ -42,6 +42,25 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
 }
 
 #[test]
+fn a_level_for_a_new_database_is_told_to_be_without_effect_on_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = format!("sqlite://{}", folder.path().join("registry.db").display());
+    let log = |level: &[&str]| {
+        let mut registry = Registry::start(&[&["--database", &database], level].concat()).unwrap();
+        let log = registry.process().log();
+        registry.stop().unwrap();
+        log
+    };
+
+    for (level, is_told) in [("FULL", false), ("NONE", true), ("FULL", false)] {
+        let log = log(&["--compatibility", level]);
+        assert_eq!(log.contains("is for a new database, and this one has FULL"), is_told, "{level}: {log}");
+    }
+    let log = log(&[]);
+    assert!(!log.contains("is for a new database"), "nobody has asked for a level: {log}");
+}
+
+#[test]
 fn a_file_that_is_named_is_read_in_place_of_the_one_in_the_folder() {
     let named = ("SCHEMA_REGISTRY_CONFIG", "named.toml");
 

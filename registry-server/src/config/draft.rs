@@ -37,14 +37,15 @@ impl Draft {
     /// Takes a value of the file at `path`.
     pub(super) fn set_value(&mut self, path: &str, key: &str, value: &Value) {
         let Some(row) = SETTINGS.iter().find(|row| row.key == key) else {
-            self.unknown(key, key, SETTINGS.iter().map(|row| (row.key.to_owned(), row.key.to_owned())));
+            let name = format!("{key}` in `{path}");
+            self.unknown(&name, key, SETTINGS.iter().map(|row| (row.key.to_owned(), row.key.to_owned())));
             return;
         };
         match row.kind.text_of(value) {
-            Some(text) => self.take(row, key, &text),
+            Some(text) => self.take(row, &format!("{key}` in `{path}"), &text),
             // The value itself may be a password in the wrong place.
             None => self.problems.push(format!(
-                "`{key}` is of the type {}: expected {}, {}",
+                "`{key}` in `{path}` is of the type {}: expected {}, {}",
                 value.type_str(),
                 row.expected,
                 row.kind.writing()

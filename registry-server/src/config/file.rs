@@ -17,7 +17,14 @@ pub(super) fn apply(flag: Option<&Path>, environment: Option<&str>, draft: &mut 
     match std::fs::read_to_string(path) {
         Ok(text) => apply_text(&path.display().to_string(), &text, draft),
         Err(error) if named.is_none() && error.kind() == ErrorKind::NotFound => {}
-        Err(error) => draft.problems.push(format!("`{}` cannot be read: {error}", path.display())),
+        Err(error) => {
+            let path = path.display();
+            draft.problems.push(match (flag, environment) {
+                (Some(_), _) => format!("`{path}`, which `--config` names, cannot be read: {error}"),
+                (None, Some(_)) => format!("`{path}`, which `SCHEMA_REGISTRY_CONFIG` names, cannot be read: {error}"),
+                (None, None) => format!("`{path}` cannot be read: {error}"),
+            });
+        }
     }
 }
 
@@ -25,7 +32,17 @@ pub(super) fn apply(flag: Option<&Path>, environment: Option<&str>, draft: &mut 
 pub(super) fn apply_text(path: &str, text: &str, draft: &mut Draft) {
     match text.parse::<Table>() {
         Ok(table) => apply_table(path, "", &table, draft),
-        Err(error) => draft.problems.push(format!("`{path}` is not TOML: {}", error.to_string().trim_end())),
+        // Without the line itself: it may hold a password.
+        Err(error) => {
+            let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
+            let (line, start) = (before.matches('\n').count() + 1, before.rfind('\n').map_or(0, |end| end + 1));
+            draft.problems.push(format!(
+                "`{path}` is not TOML, line {line}, column {}: {}; a text stands in quotes, as in \
+                 `listen = \"127.0.0.1:8081\"`",
+                before[start..].chars().count() + 1,
+                error.message()
+            ));
+        }
     }
 }
 

@@ -50,11 +50,34 @@ fn an_unknown_key_names_the_nearest_known_one() {
 
     file::apply_text("x.toml", "[limits]\nbody_byte = 10\n", &mut draft);
 
-    assert_eq!(draft.problems, ["`limits.body_byte` is no setting; did you mean `limits.body_bytes`?"]);
+    assert_eq!(draft.problems, ["`limits.body_byte` in `x.toml` is no setting; did you mean `limits.body_bytes`?"]);
     assert_eq!(
         problems(&[], &[("SCHEMA_REGISTRY_DATABSE", "x")]),
         ["`SCHEMA_REGISTRY_DATABSE` is no setting; did you mean `SCHEMA_REGISTRY_DATABASE`?"]
     );
+}
+
+#[test]
+fn a_text_without_quotes_is_told_by_its_place_and_not_shown() {
+    let mut draft = Draft::default();
+
+    file::apply_text("x.toml", "# A comment.\ndatabase = postgres://sr:secret@host/registry\n", &mut draft);
+
+    let [problem] = &draft.problems[..] else { panic!("{:#?}", draft.problems) };
+    assert!(problem.starts_with("`x.toml` is not TOML, line 2, column 12: "), "{problem}");
+    assert!(problem.contains("a text stands in quotes, as in `listen = ") && !problem.contains("secret"), "{problem}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_told_with_what_names_it() {
+    let variable = ("SCHEMA_REGISTRY_CONFIG", "/nowhere/of-variable.toml");
+
+    let by_variable = problems(&[], &[variable]).remove(0);
+    let by_flag = problems(&["--config", "/nowhere/of-flag.toml"], &[variable]).remove(0);
+
+    let told = "`/nowhere/of-variable.toml`, which `SCHEMA_REGISTRY_CONFIG` names, cannot be read: ";
+    assert!(by_variable.starts_with(told), "{by_variable}");
+    assert!(by_flag.starts_with("`/nowhere/of-flag.toml`, which `--config` names, cannot be read: "), "{by_flag}");
 }
 
 #[test]
@@ -125,29 +148,29 @@ fn a_file_writes_numbers_without_quotes_and_texts_with() {
     for (text, problem) in [
         (
             "[limits]\nbody_bytes = \"1\"",
-            "`limits.body_bytes` is of the type string: expected a whole number, 0 or more, \
+            "`limits.body_bytes` in `x.toml` is of the type string: expected a whole number, 0 or more, \
           without quotes",
         ),
         (
             "[http]\nbody_timeout_ms = 1.5",
-            "`http.body_timeout_ms` is of the type float: expected a whole number of \
+            "`http.body_timeout_ms` in `x.toml` is of the type float: expected a whole number of \
           milliseconds, without quotes",
         ),
         (
             "insecure_public = \"true\"",
-            "`insecure_public` is of the type string: expected `true` or `false`, without quotes",
+            "`insecure_public` in `x.toml` is of the type string: expected `true` or `false`, without quotes",
         ),
         (
             "[log]\nlevel = 1",
-            "`log.level` is of the type integer: expected `error`, `warn`, `info`, `debug`, `trace`, `off`, \
+            "`log.level` in `x.toml` is of the type integer: expected `error`, `warn`, `info`, `debug`, `trace`, `off`, \
           or a list such as `info,sqlx=warn`, in quotes",
         ),
         (
             "database = [\"postgres://sr:secret@host/registry\"]",
-            "`database` is of the type array: expected `sqlite://PATH` \
+            "`database` in `x.toml` is of the type array: expected `sqlite://PATH` \
           or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, in quotes",
         ),
-        ("[limits]\nbody_bytes = -1", "`limits.body_bytes` is `-1`: expected a whole number, 0 or more"),
+        ("[limits]\nbody_bytes = -1", "`limits.body_bytes` in `x.toml` is `-1`: expected a whole number, 0 or more"),
     ] {
         let mut draft = Draft::default();
 

@@ -9,7 +9,7 @@ use schema_core::Level;
 use schema_core::wire::{Change, Config, ConfigUpdate, Metadata, RuleSet};
 use serde::Serialize;
 
-use crate::store::{ConfigRecord, Put, Revision, Scope, Scopes, Settings};
+use crate::store::{ConfigRecord, Put, Revision, Scope, ScopeSnapshot, Scopes, Settings};
 
 use super::cache::CachedSubject;
 use super::mode::is_read_only;
@@ -146,24 +146,29 @@ impl Registry {
     }
 
     /// Gives a new registry the level of its default context. One that has settings or subjects keeps what it has.
+    /// Answers the level that is in force then.
     ///
     /// # Errors
     /// The store's.
     ///
     /// # Cancel safety
     /// Dropping the future may leave it done or not; the call can be repeated.
-    pub async fn seed_level(&self, level: Level) -> Result<(), RegistryError> {
+    pub async fn seed_level(&self, level: Level) -> Result<Level, RegistryError> {
         let scope = ScopeName::unnamed().scope;
-        let revision = self.store.scope_snapshot(&scope).await?.revision;
+        let ScopeSnapshot { revision, settings } = self.store.scope_snapshot(&scope).await?;
         // A start leaves a mark, so that the next one finds the registry used, even if nothing else was written.
         if revision == Revision::default() && self.has_no_subject().await? {
             // The default level needs no record: without one it is in force.
             let record = ConfigRecord { compatibility: Some(level), ..ConfigRecord::default() };
             let record = (level != Level::default()).then_some(record);
             // Who was faster has left the mark.
-            self.store.put_config(&scope, record, revision).await?;
+            if self.store.put_config(&scope, record, revision).await? == Put::Done {
+                return Ok(level);
+            }
+            let settings = self.store.scope_snapshot(&scope).await?.settings;
+            return Ok(InForce::at(&settings, &scope).level());
         }
-        Ok(())
+        Ok(InForce::at(&settings, &scope).level())
     }
 }
 

@@ -1,7 +1,7 @@
 //! The commands of `docs/running-on-postgres.md`, as they stand there.
 //!
-//! But for the build, which the README's test runs, and three more: nothing is installed, only asked whether it could be; who is `postgres` there is the owner of this
-//! test's server; and the port is that server's.
+//! But for the build, which the README's test runs, and three more: nothing is installed, only asked whether it could
+//! be; who is `postgres` there is the owner of this test's server; and the port is that server's.
 
 use std::collections::HashMap;
 use std::process::{Command, Output};

@@ -46,7 +46,11 @@ fn what_the_server_refuses_is_told_with_the_command_that_repairs_it() {
         &url("nobody", "private"),
         &["role \"nobody\" does not exist", &format!("createuser {reach} --pwprompt nobody`")],
     );
-    check(&url("guest", "private"), &["permission denied", "ALTER DATABASE private OWNER TO guest"]);
+    check(
+        &url("guest", "private"),
+        &["permission denied", &format!("createdb {reach} --owner guest"), "ALTER DATABASE private OWNER TO guest"],
+    );
+    check(&url("sr", "private?sslmod=open-sesame"), &["`sslmod` is no parameter", "did you mean `sslmode`?"]);
     check(&url("crowded", "private"), &["too many connections for role", "or the limit of the role"]);
     check(&url("sr", "private?sslmode=require"), &["server does not support TLS", "sslmode=disable"]);
 }

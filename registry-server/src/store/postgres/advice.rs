@@ -57,7 +57,11 @@ fn by_code(target: &Target, code: &str, routine: Option<&str>) -> Option<String>
              written as `%40`, `%2F`, `%3A` and `%25`, or in the variable `PGPASSWORD`; a role that is not there is \
              answered in the same way"
         ),
-        "42501" => format!("the registry makes its tables itself: `ALTER DATABASE {database} OWNER TO {role}` lets it"),
+        "42501" => format!(
+            "the registry makes its tables itself, best in a database of its own: make one with `createdb {reach} \
+             --owner {role} --encoding UTF8 --template template0 NAME` and name it in the URL; if `{database}` is to \
+             be the registry's alone, `ALTER DATABASE {database} OWNER TO {role}` lets it"
+        ),
         "53300" => "each registry takes up to twelve connections: raise `max_connections` of the server, or the limit \
                     of the role"
             .to_owned(),
