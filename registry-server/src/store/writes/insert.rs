@@ -39,7 +39,7 @@ struct Plan {
     change: i64,
     /// `None`: the next one of the context.
     id: Option<SchemaId>,
-    content: Content,
+    content: ContentChange,
     version: Version,
     /// The version that had the number, by its id.
     replaces: Option<SchemaId>,
@@ -47,7 +47,7 @@ struct Plan {
 
 /// What becomes of the content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Content {
+enum ContentChange {
     /// The id holds it and is preferred for it.
     Known,
     /// The id holds it; from now on it is preferred for it.
@@ -158,17 +158,17 @@ impl Insert {
         state: &State,
     ) -> Result<Result<Plan, Inserted>, StoreError> {
         let (id, content) = match (self.new.id, state.preferred_id) {
-            (NewId::Next, Some(id)) => (Some(id), Content::Known),
-            (NewId::Next, None) => (None, Content::New),
+            (NewId::Next, Some(id)) => (Some(id), ContentChange::Known),
+            (NewId::Next, None) => (None, ContentChange::New),
             (NewId::Given(id), preferred) => match self.given_id(connection, id).await? {
-                Holds::Nothing => (Some(id), Content::New),
+                Holds::Nothing => (Some(id), ContentChange::New),
                 Holds::Another => return Ok(Err(Inserted::IdTaken)),
-                Holds::This if preferred == Some(id) => (Some(id), Content::Known),
-                Holds::This => (Some(id), Content::Preferred),
+                Holds::This if preferred == Some(id) => (Some(id), ContentChange::Known),
+                Holds::This => (Some(id), ContentChange::Preferred),
             },
         };
         // What the context has already keeps its targets in place, soft-deleted or not.
-        let is_known = content != Content::New || state.preferred_id.is_some();
+        let is_known = content != ContentChange::New || state.preferred_id.is_some();
         if !is_known && !self.targets_stand(connection).await? {
             return Ok(Err(Inserted::Moved));
         }
@@ -223,9 +223,9 @@ impl Insert {
             return Ok(None);
         }
         let statement = match (plan.replaces, plan.content) {
-            (Some(_), Content::New) => C::STATEMENTS.insert_content_and_replace_version,
+            (Some(_), ContentChange::New) => C::STATEMENTS.insert_content_and_replace_version,
             (Some(_), _) => C::STATEMENTS.replace_version,
-            (None, Content::New) => C::STATEMENTS.insert_content_and_version,
+            (None, ContentChange::New) => C::STATEMENTS.insert_content_and_version,
             (None, _) => C::STATEMENTS.insert_version,
         };
         let values = values![
@@ -242,14 +242,14 @@ impl Insert {
             new.metadata.as_deref(),
             new.rule_set.as_deref(),
         ];
-        let values = if plan.content == Content::New { values } else { &values[..VERSION_VALUES] };
+        let values = if plan.content == ContentChange::New { values } else { &values[..VERSION_VALUES] };
         let written = connection.optional_row(OPERATION, statement, values).await?;
         let Some(written) = written else { return Ok(None) };
         let id = rows::id(OPERATION, &written, 0)?;
         match plan.content {
-            Content::Known => {}
-            Content::Preferred => self.prefer(connection, id).await?,
-            Content::New => self.write_references(connection, id).await?,
+            ContentChange::Known => {}
+            ContentChange::Preferred => self.prefer(connection, id).await?,
+            ContentChange::New => self.write_references(connection, id).await?,
         }
         Ok(Some(id))
     }
@@ -288,7 +288,7 @@ impl Insert {
     ) -> Result<bool, StoreError> {
         let key = &self.new.subject;
         let mut must_count = plan.replaces.is_some();
-        if plan.content != Content::New {
+        if plan.content != ContentChange::New {
             let statement = include_str!("../sql/remove_older_versions.sql");
             let place = values![&*key.context, &*key.subject, id.0, plan.version.0];
             must_count |= connection.execute(OPERATION, statement, place).await? > 0;
