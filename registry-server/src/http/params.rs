@@ -85,13 +85,13 @@ impl<'a> Query<'a> {
     }
 
     /// `offset` and `limit`.
-    pub(super) fn page(self) -> Result<Page, HttpError> {
+    pub(super) fn page(self) -> Result<Pagination, HttpError> {
         let offset = self.number("offset")?.unwrap_or(0);
         let limit = self.number("limit")?.unwrap_or(-1);
         let Ok(skip) = usize::try_from(offset) else {
             return Err(ApiError::bad_request("`offset` is negative: expected 0 or more").into());
         };
-        Ok(Page { skip, take: usize::try_from(limit).ok().filter(|&take| take > 0) })
+        Ok(Pagination { skip, take: usize::try_from(limit).ok().filter(|&take| take > 0) })
     }
 }
 
@@ -108,13 +108,13 @@ pub(super) fn decoded(raw: &str) -> Result<Cow<'_, str>, HttpError> {
 
 /// A part of a list.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Page {
+pub(super) struct Pagination {
     skip: usize,
     /// `None` is everything.
     take: Option<usize>,
 }
 
-impl Page {
+impl Pagination {
     /// How many items come before it.
     pub(super) fn skip(self) -> usize {
         self.skip

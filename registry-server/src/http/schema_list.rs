@@ -50,7 +50,8 @@ pub(crate) fn list<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
             let last = on_page.back().map(|last| (last.subject.clone(), last.entry.version));
             call.next_page.set(last);
         }
-        long_list::answer(call, Page { registry: Arc::clone(call.registry), versions: on_page, aliases }).await
+        long_list::answer(call, VersionsOnPage { registry: Arc::clone(call.registry), versions: on_page, aliases })
+            .await
     })
 }
 
@@ -85,13 +86,13 @@ async fn contents(
 }
 
 /// The versions of an answer.
-struct Page {
+struct VersionsOnPage {
     registry: Arc<Registry>,
     versions: VecDeque<SchemaUse>,
     aliases: HashMap<SubjectKey, Vec<Arc<str>>>,
 }
 
-impl Items for Page {
+impl Items for VersionsOnPage {
     async fn add_to(&mut self, array: &mut Array) -> Result<More, HttpError> {
         let some: Vec<SchemaUse> = self.versions.drain(..AT_ONCE.min(self.versions.len())).collect();
         for (used, content) in some.iter().zip(contents(&self.registry, &some).await?) {
