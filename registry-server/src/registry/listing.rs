@@ -102,11 +102,11 @@ pub struct Listing<L: Listed> {
     sections: VecDeque<Section>,
     group: Group<L::Item>,
     /// Where the list begins.
-    behind: Option<Place>,
+    behind: Option<Cursor>,
 }
 
 /// A subject and a version, at which a list was left.
-type Place = (SubjectKey, Version);
+type Cursor = (SubjectKey, Version);
 
 /// Subjects that stand together in the list.
 struct Section {
@@ -250,7 +250,7 @@ impl Registry {
 }
 
 /// Leaves out sections before a place, and of its own section what is before it for certain.
-fn skip(sections: &mut VecDeque<Section>, (key, version): &Place) {
+fn skip(sections: &mut VecDeque<Section>, (key, version): &Cursor) {
     let is_default = |context: &str| context == DEFAULT_CONTEXT;
     let is_before = |section: &Section| match (is_default(&section.context), is_default(&key.context)) {
         (true, true) => section.end.is_some_and(|end| *key.subject >= *end),
@@ -274,7 +274,7 @@ fn skip(sections: &mut VecDeque<Section>, (key, version): &Place) {
 }
 
 /// Whether an item stands behind a place. Of another context all do: those before it are left out.
-fn is_behind((item, version): (&SubjectKey, Version), (key, left_at): &Place) -> bool {
+fn is_behind((item, version): (&SubjectKey, Version), (key, left_at): &Cursor) -> bool {
     item.context != key.context || compare_utf16(&item.subject, &key.subject).then(version.cmp(left_at)).is_gt()
 }
 
