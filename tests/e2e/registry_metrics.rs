@@ -77,6 +77,8 @@ fn every_cache_is_counted() {
             assert_eq!(answer.status, 200, "{method} {path}: {}", answer.text());
         };
         ask("POST", "/subjects/s/versions", Some(&body(r#"{"type":"int","x":1,"y":1}"#)));
+        let with_properties = r#"{"schema":"\"long\"","metadata":{"properties":{"owner":"me"}}}"#;
+        ask("POST", "/subjects/owned/versions", Some(with_properties));
         for level in ["NONE", "FULL"] {
             // The same with its properties in another order is found by what makes schemas alike; a change of the config
             // makes that be looked for again.
@@ -87,7 +89,7 @@ fn every_cache_is_counted() {
             ask("GET", "/schemas/ids/1", None);
             ask("GET", "/schemas/ids/1?subject=s", None);
             ask("GET", "/subjects/s/versions/latest", None);
-            ask("GET", "/subjects/s/metadata", None);
+            ask("GET", "/subjects/owned/metadata?key=owner&value=me", None);
             ask("POST", "/compatibility/subjects/absent/versions/latest", Some(&body(r#""int""#)));
         }
 
