@@ -10,6 +10,10 @@ use serde_json::{Value, json};
 /// An answer that takes longer is none.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long a connection is kept that nothing is sent over: less than the servers keep it (`http.keep_alive_ms`), so
+/// that none is closed just as something is sent.
+const IDLE_MAX: Duration = Duration::from_secs(5);
+
 /// What a registry answered.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
@@ -61,7 +65,7 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn new(url: &str) -> Self {
-        let client = reqwest::Client::builder().timeout(ANSWER_TIMEOUT).build().unwrap();
+        let client = reqwest::Client::builder().timeout(ANSWER_TIMEOUT).pool_idle_timeout(IDLE_MAX).build().unwrap();
         Self { url: url.to_owned(), client }
     }
 
