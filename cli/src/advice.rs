@@ -56,8 +56,8 @@ impl Asked {
                 advice
             }
             (_, Some(ErrorCode::SchemaNotFound)) => vec![format!(
-                "`{registry}` has never given out this id: name the registry that the records were written with, \
-                 `sr {command} {topic} --registry URL`"
+                "`{registry}` does not have this id: it is another registry's (name that one, \
+                 `sr {command} {topic} --registry URL`), or the schema was deleted permanently here"
             )],
             (_, Some(ErrorCode::SubjectNotFound)) => vec![format!(
                 "`--value-schema FILE.avsc` registers the schema in a file as `{topic}-value`; \

@@ -1,6 +1,5 @@
 //! `sr consume`: a topic's records as JSON lines, decoded through the registry.
 
-use std::io::Write;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -12,6 +11,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::advice::Asked;
+use crate::interrupt::Interrupt;
+use crate::output;
 
 /// How often a follower asks for what is new.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(200);
@@ -70,10 +71,12 @@ pub(crate) async fn run(args: ConsumeArgs) -> anyhow::Result<()> {
     for partition in list_partitions(&config, &args.topic).await? {
         readers.push((partition, PartitionReader::open(&config, &args.topic, partition, start).await?));
     }
+    let follows = args.follow || args.from == From::End;
+    let mut interrupt = Interrupt::listen()?;
     let consume = async {
         print_all(&mut readers, &mut printer).await?;
         let mut ticks = tokio::time::interval(FOLLOW_INTERVAL);
-        while (args.follow || args.from == From::End) && printer.left > 0 {
+        while follows && printer.left > 0 {
             ticks.tick().await;
             for (_, reader) in &mut readers {
                 reader.extend().await?;
@@ -84,7 +87,8 @@ pub(crate) async fn run(args: ConsumeArgs) -> anyhow::Result<()> {
     };
     tokio::select! {
         done = consume => done,
-        interrupt = tokio::signal::ctrl_c() => Ok(interrupt?),
+        // A follower has no other end.
+        interrupted = interrupt.wait() => if follows { Ok(()) } else { Err(interrupted.into()) },
     }
 }
 
@@ -127,15 +131,7 @@ impl Printer {
             lines.push(b'\n');
         }
         self.left -= wanted as u64;
-        let mut stdout = std::io::stdout().lock();
-        match stdout.write_all(&lines).and_then(|()| stdout.flush()) {
-            // Whoever reads has enough, as `head` has.
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
-                self.left = 0;
-                Ok(())
-            }
-            written => written.context("standard output cannot be written"),
-        }
+        output::write(&lines)
     }
 
     async fn line(&self, partition: i32, record: &StoredRecord) -> anyhow::Result<Line> {

@@ -24,6 +24,9 @@ use flights::{Flight, FlightWithCause, Flights, SCHEMA_V1, SCHEMA_V2};
 use read_back::ReadBack;
 use stream::Streamed;
 
+use crate::interrupt::Interrupt;
+use crate::output::say;
+
 /// Ports tried after the wished one; ten neighbours taken means that something is odd.
 const PORTS_TRIED: u16 = 10;
 const FAKE_BROKER_NODES: u16 = 3;
@@ -53,40 +56,56 @@ pub(crate) struct DemoArgs {
 
 /// Runs the demo and prints what happens.
 pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
+    // Before anything is made, so that whatever ends the demo leaves nothing behind.
+    let mut interrupt = Interrupt::listen()?;
     let folder = tempfile::tempdir().context("no temporary folder can be made")?;
     let server = start_registry(args.port, folder.path()).await?;
-    println!("registry   {}  (SQLite in {}, compatibility BACKWARD)", server.url(), folder.path().display());
     let broker = match args.bootstrap_servers {
         Some(_) => None,
         None => Some(start_fake_broker().await?),
     };
-    let bootstrap_servers = match (&args.bootstrap_servers, &broker) {
-        (Some(servers), _) => {
-            println!("brokers    {servers}");
-            servers.clone()
-        }
-        (None, Some(broker)) => {
-            println!(
-                "broker     {}  (built-in fake, {FAKE_BROKER_NODES} nodes, not for production)",
-                broker.bootstrap_servers()
-            );
-            broker.bootstrap_servers()
-        }
-        (None, None) => anyhow::bail!("there is no broker to send to"),
-    };
-    let stage = Stage { registry_url: server.url(), bootstrap_servers, topic: args.topic, repeat: args.repeat };
-    stage.create_topic(args.partitions).await?;
-    stage.play().await?;
 
-    if args.keep {
-        println!("\nup until Ctrl-C");
-        tokio::signal::ctrl_c().await?;
+    let shown = tokio::select! {
+        shown = show(&args, &server, folder.path(), broker.as_ref()) => shown,
+        interrupted = interrupt.wait() => Err(interrupted.into()),
+    };
+    if shown.is_ok() && args.keep {
+        // Nothing else ends it.
+        interrupt.wait().await;
     }
     server.stop().await;
     if let Some(broker) = broker {
         broker.stop().await;
     }
-    Ok(())
+    folder.close().context("the temporary folder cannot be removed")?;
+    shown
+}
+
+/// Everything between the start and the end of the servers.
+async fn show(
+    args: &DemoArgs,
+    server: &Server,
+    folder: &std::path::Path,
+    broker: Option<&FakeBroker>,
+) -> anyhow::Result<()> {
+    say!("registry   {}  (SQLite in {}, compatibility BACKWARD)", server.url(), folder.display())?;
+    let bootstrap_servers = match (&args.bootstrap_servers, broker) {
+        (Some(servers), _) => {
+            say!("brokers    {servers}")?;
+            servers.clone()
+        }
+        (None, Some(broker)) => {
+            let servers = broker.bootstrap_servers();
+            say!("broker     {servers}  (built-in fake, {FAKE_BROKER_NODES} nodes, not for production)")?;
+            servers
+        }
+        (None, None) => anyhow::bail!("there is no broker to send to"),
+    };
+    let (topic, repeat) = (args.topic.clone(), args.repeat);
+    let stage = Stage { registry_url: server.url(), bootstrap_servers, topic, repeat };
+    stage.create_topic(args.partitions).await?;
+    stage.play().await?;
+    if args.keep { say!("\nup until Ctrl-C") } else { Ok(()) }
 }
 
 async fn start_registry(port: u16, folder: &std::path::Path) -> anyhow::Result<Server> {
@@ -138,22 +157,21 @@ impl Stage {
         let Flights { before, after } = flights::load()?;
         let subject = format!("{}-value", self.topic);
 
-        println!("\n1. Flights of 2013, keyed by carrier, with version 1 of their schema");
+        say!("\n1. Flights of 2013, keyed by carrier, with version 1 of their schema")?;
         let first = stream::send::<Flight>(self, self.serializer(&registry, SCHEMA_V1)?, &before).await?;
         evolution::print_newest(&registry, &subject).await?;
 
-        println!("\n2. A new release of the producer adds `delay_cause`, with a default: version 2");
+        say!("\n2. A new release of the producer adds `delay_cause`, with a default: version 2")?;
         let second = stream::send::<FlightWithCause>(self, self.serializer(&registry, SCHEMA_V2)?, &after).await?;
         evolution::print_newest(&registry, &subject).await?;
 
-        println!("\n3. Version 3 would rename `carrier` to `airline`, without an alias");
+        say!("\n3. Version 3 would rename `carrier` to `airline`, without an alias")?;
         evolution::print_refusal(&registry, &subject).await?;
 
-        println!("\n4. A reader that knows only version 1 reads everything back");
+        say!("\n4. A reader that knows only version 1 reads everything back")?;
         let sent = first + second;
         let read = read_back::run(self, &registry, sent.records).await?;
-        self.print_summary(&sent, &read);
-        Ok(())
+        self.print_summary(&sent, &read)
     }
 
     fn serializer<T: serde::Serialize>(
@@ -165,25 +183,25 @@ impl Stage {
         Ok(AvroSerializer::new(registry.clone(), SerializerConfig::new(selection)))
     }
 
-    fn print_summary(&self, sent: &Streamed, read: &ReadBack) {
-        println!("   {} records read", read.records());
+    fn print_summary(&self, sent: &Streamed, read: &ReadBack) -> anyhow::Result<()> {
+        say!("   {} records read", read.records())?;
         for (schema, records) in &read.by_schema {
-            println!("   {records} of them written with schema {schema}");
+            say!("   {records} of them written with schema {schema}")?;
         }
-        println!("\nsent       {} records, {} bytes of keys and values", sent.records, sent.bytes);
-        println!("speed      {:.0} records/s, each acknowledged by all replicas", sent.records_per_second());
+        say!("\nsent       {} records, {} bytes of keys and values", sent.records, sent.bytes)?;
+        say!("speed      {:.0} records/s, each acknowledged by all replicas", sent.records_per_second())?;
         for (partition, records) in &sent.by_partition {
-            println!("partition  {partition}: {records} records");
+            say!("partition  {partition}: {records} records")?;
         }
-        println!("\nto try, while the demo stays up with `--keep`:");
+        say!("\nto try, while the demo stays up with `--keep`:")?;
         let url = &self.registry_url;
-        println!("  curl {url}/subjects");
-        println!("  curl {url}/subjects/{}-value/versions/latest", self.topic);
+        say!("  curl {url}/subjects")?;
+        say!("  curl {url}/subjects/{}-value/versions/latest", self.topic)?;
         for SchemaId(id) in read.by_schema.keys().filter_map(|schema| schema_id(*schema)) {
-            println!("  curl {url}/schemas/ids/{id}/schema");
+            say!("  curl {url}/schemas/ids/{id}/schema")?;
         }
-        println!("  curl -X PUT {url}/config/{}-value --json '{{\"compatibility\": \"FULL\"}}'", self.topic);
-        println!("  sr consume {} --bootstrap-servers {} --registry {url}", self.topic, self.bootstrap_servers);
+        say!("  curl -X PUT {url}/config/{}-value --json '{{\"compatibility\": \"FULL\"}}'", self.topic)?;
+        say!("  sr consume {} --bootstrap-servers {} --registry {url}", self.topic, self.bootstrap_servers)
     }
 }
 

@@ -2,6 +2,9 @@
 //!
 //! Parses the command line and hands over to one file per command.
 
+// Both panic where nobody reads: `output` has what does not.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
@@ -10,11 +13,15 @@ use clap::{Parser, Subcommand};
 mod advice;
 mod consume;
 mod demo;
+mod interrupt;
+mod output;
 mod perf;
 mod produce;
 mod value_schema;
 
 use advice::Advised;
+use interrupt::Interrupted;
+use output::ReaderGone;
 
 /// Schemas and records from the shell.
 #[derive(Debug, Parser)]
@@ -41,7 +48,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: no threads to run on: {error}");
+            output::tell(&format!("error: no threads to run on: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -50,17 +57,21 @@ fn main() -> ExitCode {
     runtime.shutdown_background();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<ReaderGone>() => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
-            for cause in error.chain().skip(1) {
-                eprintln!("  because: {cause}");
-            }
-            for advice in error.downcast_ref().map_or(&[][..], |advised: &Advised| &advised.advice) {
-                eprintln!("  try: {advice}");
-            }
-            ExitCode::FAILURE
+            output::tell(&report(&error));
+            error.downcast_ref().map_or(ExitCode::FAILURE, Interrupted::exit_code)
         }
     }
+}
+
+/// The error, its causes and what to try, a line each.
+fn report(error: &anyhow::Error) -> String {
+    let causes = error.chain().skip(1).map(|cause| format!("  because: {cause}"));
+    let advice = error.downcast_ref().map_or(&[][..], |advised: &Advised| &advised.advice);
+    let advice = advice.iter().map(|advice| format!("  try: {advice}"));
+    let lines: Vec<String> = std::iter::once(format!("error: {error}")).chain(causes).chain(advice).collect();
+    lines.join("\n")
 }
 
 async fn run(command: Command) -> anyhow::Result<()> {

@@ -14,6 +14,8 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::advice::Asked;
+use crate::interrupt::Interrupt;
+use crate::output;
 use crate::value_schema::ValueSchema;
 
 /// Longer than `delivery.timeout.ms`, so that every record has its answer before.
@@ -55,22 +57,22 @@ pub(crate) async fn run(args: ProduceArgs) -> anyhow::Result<()> {
         Producer::new(ProducerConfig::new(&args.bootstrap_servers), StringSerializer, serializer)?;
     let tally = Arc::new(Tally::default());
 
+    let mut interrupt = Interrupt::listen()?;
     let sent = tokio::select! {
         sent = send_lines(&args, &producer, &tally) => sent,
-        interrupt = tokio::signal::ctrl_c() => {
-            interrupt?;
-            Err(anyhow!("interrupted after line {}", tally.lines.load(Ordering::Relaxed)))
+        interrupted = interrupt.wait() => {
+            Err(interrupted.after(format!("after line {}", tally.lines.load(Ordering::Relaxed))).into())
         }
     };
     let closed = tokio::select! {
         closed = producer.close(CLOSE_TIMEOUT) => closed,
-        interrupt = tokio::signal::ctrl_c() => {
-            interrupt?;
-            bail!("interrupted again, before every record had its answer");
+        interrupted = interrupt.wait() => {
+            return Err(interrupted.after("again, before every record had its answer".to_owned()).into());
         }
     };
     let delivered = tally.delivered.load(Ordering::Relaxed);
-    eprintln!("{delivered} records delivered to `{}`", args.topic);
+    let records = if delivered == 1 { "record" } else { "records" };
+    output::tell(&format!("{delivered} {records} delivered to `{}`", args.topic));
     sent?;
     if let Some((number, error)) = tally.first_failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
         let failed = tally.failed.load(Ordering::Relaxed);

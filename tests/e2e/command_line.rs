@@ -250,7 +250,7 @@ async fn a_refused_schema_and_a_wrong_registry_end_with_what_to_try() {
     let other = tokio::task::spawn_blocking(start_registry).await.unwrap().unwrap();
     let consumed = services.sr_on(other.url(), "consume", &[], "").await;
     let said = text(&consumed.stderr);
-    let advice = format!("  try: `{}` has never given out this id: name the registry", other.url());
+    let advice = format!("  try: `{}` does not have this id: it is another registry's (name that one", other.url());
     assert!(said.contains("40403") && said.contains(&advice), "{said}");
     assert!(!refused.status.success() && !consumed.status.success());
 }
@@ -336,7 +336,7 @@ async fn an_interrupted_producer_delivers_what_it_has_read_and_says_where_it_sto
     let status = wait_for("its end", WARNING_DEADLINE, || producing.child.try_wait()?.context("it runs")).unwrap();
 
     let said = std::fs::read_to_string(&producing.log).unwrap();
-    assert_eq!(status.code(), Some(1), "{said}");
+    assert_eq!(status.code(), Some(130), "{said}");
     assert!(said.contains("3 records delivered") && said.contains("interrupted after line 3"), "{said}");
 }
 

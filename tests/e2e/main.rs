@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod command_line;
+mod command_line_ends;
 mod confluent_replies;
 mod dependencies;
 mod docs;

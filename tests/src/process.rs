@@ -85,12 +85,20 @@ impl Process {
     /// # Errors
     /// It ended with a failure or not within `deadline`; the message has the end of its log.
     pub fn succeed(&mut self, deadline: Duration) -> Result<()> {
+        let status = self.ended(deadline)?;
+        ensure!(status.success(), "it ended with {status}; the end of its log:\n{}", self.log_tail());
+        Ok(())
+    }
+
+    /// Waits until the process has ended in any way.
+    ///
+    /// # Errors
+    /// It did not within `deadline`; the message has the end of its log.
+    pub fn ended(&mut self, deadline: Duration) -> Result<ExitStatus> {
         let status = wait_for(&format!("`{}` to end", self.name), deadline, || {
             self.child.try_wait()?.context("it is still running")
         });
-        let status = status.with_context(|| format!("the end of its log:\n{}", self.log_tail()))?;
-        ensure!(status.success(), "it ended with {status}; the end of its log:\n{}", self.log_tail());
-        Ok(())
+        status.with_context(|| format!("the end of its log:\n{}", self.log_tail()))
     }
 
     /// Everything the process has printed so far.

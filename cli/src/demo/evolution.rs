@@ -6,13 +6,13 @@ use avro_serde::{RegistryError, SchemaRegistry};
 use schema_core::{SchemaType, Source};
 
 use super::flights::SCHEMA_V3;
+use crate::output::say;
 
 /// The version that the producer has just registered.
 pub(super) async fn print_newest(registry: &SchemaRegistry, subject: &str) -> anyhow::Result<()> {
     let newest = registry.api().version(subject, VersionSelector::Latest).await?;
     let version = newest.version.map_or_else(|| "?".to_owned(), |version| version.to_string());
-    println!("   registered as {subject} version {version}, schema id {}", newest.id);
-    Ok(())
+    say!("   registered as {subject} version {version}, schema id {}", newest.id)
 }
 
 /// Tries to register version 3 and prints why the registry does not take it.
@@ -24,15 +24,15 @@ pub(super) async fn print_refusal(registry: &SchemaRegistry, subject: &str) -> a
     };
     match registry.api().register(subject, &source, Normalize::No).await {
         Ok(registered) => anyhow::bail!("the registry took an incompatible schema as id {}", registered.id),
-        Err(RegistryError::Incompatible { error_code, .. }) => println!("   refused, error code {error_code}"),
+        Err(RegistryError::Incompatible { error_code, .. }) => say!("   refused, error code {error_code}")?,
         Err(error) => return Err(error.into()),
     }
     let check = registry.api().check_compatibility(subject, None, &source, Normalize::No).await?;
     for message in &check.messages {
         if let Some((kind, reason)) = reason(message) {
-            println!("   reason   {kind}: {reason}");
+            say!("   reason   {kind}: {reason}")?;
         } else if let Some(hint) = quoted_after(message, "{hint: '") {
-            println!("   repair   {hint}");
+            say!("   repair   {hint}")?;
         }
     }
     Ok(())

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::Stage;
 use super::flights::{Flight, FlightWithCause};
+use crate::output::say;
 
 /// How long a producer may take to end; the demo sends for a second or two.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -92,7 +93,7 @@ pub(super) async fn send<T: Keyed>(
     streamed.elapsed = started.elapsed();
     bar.finish_and_clear();
     producer.close(CLOSE_TIMEOUT).await?;
-    println!("   {} records sent, {:.0} records/s", streamed.records, streamed.records_per_second());
+    say!("   {} records sent, {:.0} records/s", streamed.records, streamed.records_per_second())?;
     Ok(streamed)
 }
 

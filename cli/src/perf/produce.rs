@@ -1,5 +1,6 @@
 //! `sr perf produce`: sends records at a rate and measures each from `send` to its acknowledgement.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,8 @@ use super::report::{Report, metric_lines, warmup_line, window_lines};
 use super::stats::Stats;
 use super::{avro_values, payloads, usage};
 use crate::advice::Asked;
+use crate::interrupt::Interrupt;
+use crate::output;
 use crate::value_schema::ValueSchema;
 
 /// Flags of `sr perf produce`; the names are those of kafka-producer-perf-test.
@@ -123,37 +126,54 @@ async fn measure<V: Clone + Send + Sync + 'static>(
     values: &[V],
 ) -> anyhow::Result<()> {
     if args.output == Output::Text && args.warmup > 0 {
-        print!("{}", warmup_line(args.warmup));
+        output::write(warmup_line(args.warmup).as_bytes())?;
     }
+    let mut interrupt = Interrupt::listen()?;
     let (started, cpu_before) = (Instant::now(), usage::cpu_s());
     let stats = Arc::new(Stats::new(args.warmup, started));
-    let progress = (args.output == Output::Text).then(|| tokio::spawn(report_progress(args.interval(), stats.clone())));
 
-    let sent = send(args, &producer, values, &stats).await;
-    producer.flush().await;
+    let sent = tokio::select! {
+        sent = send(args, &producer, values, &stats) => sent,
+        Err(ended) = report_progress(args, &stats) => Err(ended),
+        interrupted = interrupt.wait() => Err(interrupted.into()),
+    };
 
     let ended = Instant::now();
     let cpu_s = usage::cpu_s().zip(cpu_before).map(|(after, before)| after - before);
-    if let Some(progress) = progress {
-        progress.abort();
-    }
     let metrics = producer.metrics();
-    producer.close(Duration::ZERO).await?;
+    // What has no answer when the run is cut short is neither delivered nor failed.
     let outcome = stats.outcome();
+    let closed = producer.close(Duration::ZERO).await;
     let report = Report::new(&args.topic, &outcome, ended, cpu_s, &metrics);
-    match args.output {
-        Output::Text if args.print_metrics => print!("{}{}", report.lines(), metric_lines(&metrics)),
-        Output::Text => print!("{}", report.lines()),
-        Output::Json => println!("{}", serde_json::to_string(&report)?),
-    }
+    output::write(
+        match args.output {
+            Output::Text if args.print_metrics => report.lines() + &metric_lines(&metrics),
+            Output::Text => report.lines(),
+            Output::Json => serde_json::to_string(&report)? + "\n",
+        }
+        .as_bytes(),
+    )?;
     sent?;
+    closed?;
     match outcome.first_failure {
         Some(error) => Err(anyhow!(error).context(format!("{} records were not delivered; the first", outcome.failed))),
         None => Ok(()),
     }
 }
 
+/// Sends what was asked for, and waits for the answers.
 async fn send<V: Clone + Send + Sync + 'static>(
+    args: &PerfProduceArgs,
+    producer: &Producer<Bytes, V>,
+    values: &[V],
+    stats: &Arc<Stats>,
+) -> anyhow::Result<()> {
+    let taken = send_all(args, producer, values, stats).await;
+    producer.flush().await;
+    taken
+}
+
+async fn send_all<V: Clone + Send + Sync + 'static>(
     args: &PerfProduceArgs,
     producer: &Producer<Bytes, V>,
     values: &[V],
@@ -183,15 +203,23 @@ impl PerfProduceArgs {
     }
 }
 
-async fn report_progress(interval: Duration, stats: Arc<Stats>) {
+/// Prints a line now and then, for ever, from the first answer on: until then, what the producer has to say of its
+/// broker is not to be covered by zeros.
+async fn report_progress(args: &PerfProduceArgs, stats: &Stats) -> anyhow::Result<Infallible> {
+    if args.output == Output::Json {
+        return std::future::pending().await;
+    }
     loop {
-        let (now, ends) = (Instant::now(), stats.window_started() + interval);
+        let (now, ends) = (Instant::now(), stats.window_started() + args.interval());
         // The window may be another by then, which ends later.
         if now < ends {
             tokio::time::sleep_until(ends.into()).await;
             continue;
         }
-        print!("{}", window_lines(&stats.take_window(now), now));
+        let window = stats.take_window(now);
+        if stats.has_answers() {
+            output::write(window_lines(&window, now).as_bytes())?;
+        }
     }
 }
 

@@ -99,6 +99,12 @@ impl Stats {
         self.lock().window.started
     }
 
+    /// Whether any record is delivered or has failed.
+    pub(super) fn has_answers(&self) -> bool {
+        let inner = self.lock();
+        inner.total.latency.count() + inner.failed > 0
+    }
+
     /// Ends the window.
     pub(super) fn take_window(&self, now: Instant) -> Window {
         let mut inner = self.lock();
