@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::OwnedMutexGuard;
+use tokio::time::Instant;
 
 use super::{RegistryError, Subject};
+use crate::store::StoreErrorKind;
 
 /// Writers that may wait for one subject. A fleet of producers that starts at once registers one schema from
 /// thousands of processes; beyond this the answer is to come back later.
@@ -15,6 +18,10 @@ const WAITING_MAX: usize = 4096;
 /// of one subject apart, so only changes in other scopes and other processes get in between.
 const TRIES_MAX: usize = 8;
 
+/// Who has waited for longer than this when the one before it found the store away is told so, in place of a try of its
+/// own: a store that hangs costs each try a second and a half, and everyone is promised an answer within two seconds.
+const WAIT_BEFORE_A_TRY_MAX: Duration = Duration::from_millis(400);
+
 /// The queues of all subjects that are being written.
 #[derive(Debug, Default)]
 pub(super) struct Queues {
@@ -22,9 +29,12 @@ pub(super) struct Queues {
     by_subject: Arc<Mutex<HashMap<Subject, Queue>>>,
 }
 
+/// Why the last attempt failed, if the store was away.
+type Outage = Option<RegistryError>;
+
 #[derive(Debug, Default)]
 struct Queue {
-    turn: Arc<tokio::sync::Mutex<()>>,
+    turn: Arc<tokio::sync::Mutex<Outage>>,
     /// Who has the turn and who waits for it.
     members: usize,
 }
@@ -33,10 +43,10 @@ struct Queue {
 #[derive(Debug)]
 pub(super) struct Turn {
     /// Dropped before `_membership`, so that the queue outlives its turn.
-    _guard: OwnedMutexGuard<()>,
+    outage: OwnedMutexGuard<Outage>,
     _membership: Membership,
-    /// Somebody else had it first.
-    has_waited: bool,
+    /// How long somebody else had it first.
+    waited: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -55,18 +65,22 @@ impl Queues {
     /// Dropping the future leaves the queue.
     async fn enter(&self, subject: &Subject) -> Result<Turn, RegistryError> {
         let (turn, membership) = self.join(subject)?;
-        let (guard, has_waited) = match Arc::clone(&turn).try_lock_owned() {
-            Ok(guard) => (guard, false),
-            Err(_) => (turn.lock_owned().await, true),
+        let (outage, waited) = match Arc::clone(&turn).try_lock_owned() {
+            Ok(outage) => (outage, None),
+            Err(_) => {
+                let began = Instant::now();
+                (turn.lock_owned().await, Some(began.elapsed()))
+            }
         };
-        Ok(Turn { _guard: guard, _membership: membership, has_waited })
+        Ok(Turn { outage, _membership: membership, waited })
     }
 
     /// Looks, decides and writes in the turn of `of`, and all of it again when what was looked at has moved before it
     /// was written: `attempt` answers `None` then. The answer is about `name`.
     ///
     /// # Errors
-    /// [`RegistryError::Crowded`] when too many wait already, or it moved [`TRIES_MAX`] times; else the attempt's.
+    /// [`RegistryError::Crowded`] when too many wait already, or it moved [`TRIES_MAX`] times; else the attempt's, or
+    /// [`RegistryError::Unavailable`] from the attempt before it after a long wait.
     ///
     /// # Cancel safety
     /// Dropping the future leaves the queue; an attempt's write may be done or not.
@@ -94,17 +108,24 @@ impl Queues {
         name: &str,
         mut attempt: impl AsyncFnMut(Option<S>) -> Result<Option<T>, RegistryError>,
     ) -> Result<T, RegistryError> {
-        let turn = self.enter(of).await?;
-        let mut seen = Some(seen).filter(|_| !turn.has_waited);
+        let mut turn = self.enter(of).await?;
+        if let Some(outage) = &*turn.outage
+            && turn.waited > Some(WAIT_BEFORE_A_TRY_MAX)
+        {
+            return Err(outage.clone());
+        }
+        let mut seen = Some(seen).filter(|_| turn.waited.is_none());
         for _ in 0..TRIES_MAX {
-            if let Some(done) = attempt(seen.take()).await? {
+            let attempted = attempt(seen.take()).await;
+            *turn.outage = attempted.as_ref().err().filter(|error| is_outage(error)).cloned();
+            if let Some(done) = attempted? {
                 return Ok(done);
             }
         }
         Err(RegistryError::Crowded { subject: name.to_owned() })
     }
 
-    fn join(&self, subject: &Subject) -> Result<(Arc<tokio::sync::Mutex<()>>, Membership), RegistryError> {
+    fn join(&self, subject: &Subject) -> Result<(Arc<tokio::sync::Mutex<Outage>>, Membership), RegistryError> {
         let mut queues = self.by_subject.lock().unwrap_or_else(PoisonError::into_inner);
         let queue = queues.entry(subject.clone()).or_default();
         if queue.members >= WAITING_MAX {
@@ -114,6 +135,11 @@ impl Queues {
         let membership = Membership { subject: subject.clone(), by_subject: Arc::clone(&self.by_subject) };
         Ok((Arc::clone(&queue.turn), membership))
     }
+}
+
+/// Whether others will find the same; room and the right to write may do for one and not for another.
+fn is_outage(error: &RegistryError) -> bool {
+    matches!(error, RegistryError::Unavailable(cause) if cause.kind == StoreErrorKind::Unavailable)
 }
 
 impl Drop for Membership {
@@ -130,9 +156,12 @@ impl Drop for Membership {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
     use futures_util::FutureExt;
 
     use super::*;
+    use crate::store::StoreError;
 
     #[tokio::test]
     async fn turns_of_one_subject_come_one_after_the_other() {
@@ -172,6 +201,41 @@ mod tests {
         drop(turn);
         waiting.await.unwrap();
         assert_eq!(by_a_later_one, [None, None]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waited_for_long_is_told_that_the_store_is_away() {
+        let queues = Queues::default();
+        let (a, away) = (Subject::parse("a"), AtomicBool::new(true));
+        let tries = AtomicUsize::new(0);
+        let write = async || {
+            let attempt = async || {
+                tries.fetch_add(1, Ordering::Relaxed);
+                if !away.load(Ordering::Relaxed) {
+                    return Ok(Some(()));
+                }
+                tokio::time::sleep(Duration::from_millis(1_500)).await;
+                Err(StoreError::new("write", StoreErrorKind::Unavailable, "it hangs").into())
+            };
+            let began = Instant::now();
+            (queues.until_it_stands(&a, "a", attempt).await, began.elapsed())
+        };
+        let late = async || {
+            tokio::time::sleep(Duration::from_millis(1_200)).await;
+            write().await
+        };
+
+        let (first, second, late) = tokio::join!(write(), write(), late());
+
+        for (outcome, waited) in [&first, &second, &late] {
+            assert!(matches!(outcome, Err(RegistryError::Unavailable(_))), "{outcome:?}");
+            assert!(*waited < Duration::from_secs(2), "{waited:?}");
+        }
+        assert_eq!(tries.load(Ordering::Relaxed), 2, "the second has waited for its answer, the late one tries itself");
+
+        away.store(false, Ordering::Relaxed);
+        write().await.0.unwrap();
+        assert!(queues.by_subject.lock().unwrap().is_empty());
     }
 
     #[tokio::test]
