@@ -13,11 +13,8 @@ use serde_json::json;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::nodes::{Answer, Node, record, start};
+use super::nodes::{Answer, Node, REFUSAL_MAX, record, start};
 use super::store::database_of;
-
-/// A request is told within two seconds that it cannot be served; the rest is for the machine.
-const REFUSAL_MAX: Duration = Duration::from_secs(4);
 
 /// A write whose connection hangs while the database lives is given up after ten seconds; its caller is told after six.
 const GIVEN_UP_MAX: Duration = Duration::from_secs(15);

@@ -14,6 +14,15 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// that none is closed just as something is sent.
 const IDLE_MAX: Duration = Duration::from_secs(5);
 
+/// A request is told within this time that the database is away.
+const PROMISED: Duration = Duration::from_secs(2);
+
+/// What a machine that runs many tests at once may add.
+const BUSY: Duration = Duration::from_millis(500);
+
+/// A refusal, or an answer from memory in its place, that takes longer is a failure.
+pub(crate) const REFUSAL_MAX: Duration = PROMISED.saturating_add(BUSY);
+
 /// What a registry answered.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {

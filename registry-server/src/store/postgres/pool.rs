@@ -21,7 +21,9 @@ use super::failure::{failed, is_lost};
 /// A read that finds no free connection for this long fails, so that the caller can answer 503 in time.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(1_500);
 
-/// The server ends a statement after five seconds; if it does not even say so, it is away.
+/// How long a read may take, its wait for a connection included: the server ends a statement after five seconds. A
+/// database that shows no sign of life meanwhile is not waited for, however much of the wait was for a connection that
+/// others kept busy.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// Connections to one database.
@@ -45,6 +47,22 @@ impl Pool {
     ///
     /// A call that is dropped closes its connection.
     pub(super) async fn query(
+        &self,
+        operation: &'static str,
+        statement: &'static str,
+        arguments: PgArguments,
+    ) -> Result<Vec<PgRow>, StoreError> {
+        // On the heap, for the sake of the futures that it is a part of: it holds two ways to ask.
+        let query = Box::pin(self.query_patiently(operation, statement, arguments));
+        let Some(answer) = self.target.answer(ANSWER_TIMEOUT, query).await else {
+            // Nor will the idle ones be of use.
+            self.forget_idle();
+            return Err(StoreError::unavailable(operation, "the database did not answer in time"));
+        };
+        answer
+    }
+
+    async fn query_patiently(
         &self,
         operation: &'static str,
         statement: &'static str,
@@ -83,12 +101,7 @@ impl Pool {
         statement: &'static str,
         arguments: PgArguments,
     ) -> Result<Vec<PgRow>, StoreError> {
-        let query = sqlx::query_with(statement, arguments).fetch_all(&mut connection);
-        let Some(answer) = self.target.answer(ANSWER_TIMEOUT, query).await else {
-            // Nor will the others be of use.
-            self.forget_idle();
-            return Err(StoreError::unavailable(operation, "the database did not answer in time"));
-        };
+        let answer = sqlx::query_with(statement, arguments).fetch_all(&mut connection).await;
         let answer = answer.map_err(failed(operation))?;
         // After any error the connection is dropped: errors are rare, and its state is in doubt.
         if !self.permits.is_closed() {
