@@ -206,6 +206,11 @@ impl Round<'_> {
         if self.keeps == Keeps::Contents {
             return;
         }
+        let path = format!("/schemas/ids/{id}?subject={}", stored.subject);
+        let Some(Answer { body: named, .. }) = self.read(&node, &path, may_fail).await else { return };
+        if named["subject"] != *stored.subject || named["version"] != stored.version || named["deleted"] == true {
+            self.violation("I5", &format!("{stored:?} has id {id}, and to its subject that is {named:?}"));
+        }
         let Some(uses) = self.read(&node, &format!("/schemas/ids/{id}/versions"), may_fail).await else { return };
         let is_used = |one: &Value| one["subject"] == *stored.subject && one["version"] == stored.version;
         if !uses.body.as_array().is_some_and(|uses| uses.iter().any(is_used)) {
