@@ -343,7 +343,9 @@ impl Write for Insert {
         changes: &mut Changes,
     ) -> Result<Option<Inserted>, StoreError> {
         let mut locks = Locks::default();
-        self.lock(&mut locks);
+        if !mutants::has(Mutant::AloneWithoutTheLock) {
+            self.lock(&mut locks);
+        }
         self.insert_at_once(connection, changes, Some(&locks)).await
     }
 
