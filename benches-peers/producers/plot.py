@@ -2,7 +2,7 @@
 
 WIDTH, HEIGHT = 760, 340
 LEFT, TOP, BOTTOM, GAP = 60, 50, 60, 24
-COLOURS = {"none": "#4878a8", "lz4": "#e08a3c", "zstd": "#5a9e6f"}
+COLOURS = {"none": "#4878a8", "gzip": "#8c6bb1", "snappy": "#c8b13a", "lz4": "#e08a3c", "zstd": "#5a9e6f"}
 
 
 def throughput(found):
