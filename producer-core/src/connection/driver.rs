@@ -91,10 +91,6 @@ impl InFlight {
         self.given_up.notify_one();
     }
 
-    pub(super) fn muted_until(&self) -> Option<Instant> {
-        self.lock().muted_until
-    }
-
     /// How many they are.
     pub(super) fn count(&self) -> usize {
         self.lock().pending.len()

@@ -20,7 +20,6 @@ use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 use kafka_protocol::protocol::{Decodable, HeaderVersion, Request, VersionRange};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
 
 pub(crate) use self::pool::{Pool, ReconnectBackoff, Standing};
 #[allow(unused_imports, reason = "used by the optional reader and admin calls")]
@@ -306,11 +305,6 @@ impl Connection {
     /// Closes the connection, to whoever waits for an answer a failure.
     pub(crate) fn give_up(&self) {
         self.in_flight.give_up();
-    }
-
-    /// Until when the broker reads nothing, as far as it has said.
-    pub(crate) fn muted_until(&self) -> Option<Instant> {
-        self.in_flight.muted_until()
     }
 
     /// Whether the connection still works, as far as is known.

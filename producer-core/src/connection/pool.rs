@@ -91,12 +91,7 @@ impl State {
     }
 
     fn is_muted(&self, now: Instant) -> bool {
-        self.muted_until().is_some_and(|until| now < until)
-    }
-
-    /// The end of the longest pause, asked for in answers to whomever.
-    fn muted_until(&self) -> Option<Instant> {
-        self.muted_until.max(self.connection.as_ref().and_then(Connection::muted_until))
+        self.muted_until.is_some_and(|until| now < until)
     }
 }
 
@@ -207,7 +202,7 @@ impl Pool {
 
     /// Waits until a broker may be asked again.
     pub(crate) async fn unmuted(&self, endpoint: &Endpoint) {
-        let muted_until = self.known(endpoint).and_then(|place| place.state().muted_until());
+        let muted_until = self.known(endpoint).and_then(|place| place.state().muted_until);
         if let Some(until) = muted_until {
             tokio::time::sleep_until(until).await;
         }
