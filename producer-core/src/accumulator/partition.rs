@@ -219,6 +219,19 @@ pub(crate) enum Take {
     Nothing,
 }
 
+/// What came of a batch so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct History {
+    /// How often it was sent, the attempt that is answered now included.
+    pub(crate) attempts: u32,
+    /// How many of those before found that the leader had moved.
+    pub(crate) moves: u32,
+    /// What is known of the attempts before.
+    pub(crate) outcome: Outcome,
+    /// Its records still wait for their answer: it has not expired in flight.
+    pub(crate) is_awaited: bool,
+}
+
 /// What became of an attempt.
 #[derive(Debug)]
 pub(crate) enum Verdict {

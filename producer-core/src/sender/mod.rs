@@ -135,12 +135,13 @@ impl Sender {
                 all.iter().for_each(|partition| self.look(partition));
                 self.pace.press(Due::Now.into());
             }
-            self.fire_timers();
-            if self.silence.take_look(Instant::now()) {
+            let now = Instant::now();
+            self.fire_timers(now);
+            if self.silence.take_look(now) {
                 self.look_for_other_leaders();
             }
-            if !self.pace.holds_back(Instant::now()) {
-                self.send_ready();
+            if !self.pace.holds_back(now) {
+                self.send_ready(now);
             }
 
             if self.has_lost_its_broker() && self.context.accumulator.forget(&ready) {
@@ -148,7 +149,7 @@ impl Sender {
             }
             let timer = self.timers.keys().next().map(|(at, _)| *at);
             let next = timer.into_iter().chain(self.muted_until).chain(self.silence.next_look()).min();
-            let sleep = self.pace.sleep(Instant::now(), next);
+            let sleep = self.pace.sleep(now, next);
             tokio::select! {
                 () = ready.changed(sleep) => {}
                 () = sleep_until(sleep.until) => {}
@@ -210,8 +211,7 @@ impl Sender {
         }
     }
 
-    fn fire_timers(&mut self) {
-        let now = Instant::now();
+    fn fire_timers(&mut self, now: Instant) {
         self.muted_until = self.muted_until.filter(|until| *until > now);
         while let Some(((at, key), partition)) = self.timers.pop_first() {
             if at > now {
@@ -225,10 +225,10 @@ impl Sender {
     }
 
     /// Sends requests while there are batches, room in flight and a connection.
-    fn send_ready(&mut self) {
+    fn send_ready(&mut self, now: Instant) {
         let before = self.outstanding.len();
         self.send_while_possible();
-        self.pace.sent(Instant::now(), self.outstanding.len() > before, !self.candidates.is_empty());
+        self.pace.sent(now, self.outstanding.len() > before, !self.candidates.is_empty());
     }
 
     fn send_while_possible(&mut self) {
@@ -479,13 +479,8 @@ impl Sender {
         }
         let partition = &batch.partition;
         let mut queue = partition.queue();
-        let attempt = Attempt {
-            topic: &partition.topic,
-            partition: partition.index,
-            attempts: queue.attempts(batch.entry),
-            moves: queue.moves(batch.entry),
-            outcome: queue.outcome(batch.entry),
-        };
+        let Some(history) = queue.history(batch.entry) else { return };
+        let attempt = Attempt { topic: &partition.topic, partition: partition.index, history };
         let now = Instant::now();
         let mut verdict = decide(action, &attempt, &self.context.policy, now, fastrand::f64());
         if let Verdict::Split { halves, .. } = &mut verdict {
@@ -494,7 +489,7 @@ impl Sender {
             *halves = whole.and_then(|whole| whole.halve());
             queue = partition.queue();
         }
-        if matches!(verdict, Verdict::Retry { .. }) && queue.is_awaited(batch.entry) {
+        if matches!(verdict, Verdict::Retry { .. }) && history.is_awaited {
             self.context.metrics.records_retried(now, &partition.topic, batch.records);
         }
         let settled = queue.settle(batch.entry, verdict, &self.context.accumulator.rules(), now);

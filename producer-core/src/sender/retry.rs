@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::response::{Action, Pause, Retry};
-use crate::accumulator::partition::Verdict;
+use crate::accumulator::partition::{History, Verdict};
 use crate::backoff;
 use crate::delivery::BatchResult;
 use crate::error::{Outcome, ProduceError};
@@ -24,12 +24,7 @@ pub(crate) struct Policy {
 pub(crate) struct Attempt<'a> {
     pub(crate) topic: &'a Arc<str>,
     pub(crate) partition: i32,
-    /// How often it was sent, this time included.
-    pub(crate) attempts: u32,
-    /// How many of those before found that the leader had moved.
-    pub(crate) moves: u32,
-    /// What is known of the attempts before.
-    pub(crate) outcome: Outcome,
+    pub(crate) history: History,
 }
 
 /// Turns an action into what the queue does. `delivery.timeout.ms` is the queue's own affair. `random`, in 0..1,
@@ -37,18 +32,19 @@ pub(crate) struct Attempt<'a> {
 pub(crate) fn decide(action: Action, attempt: &Attempt<'_>, policy: &Policy, now: Instant, random: f64) -> Verdict {
     match action {
         Action::Done { base_offset, append_time } => Verdict::Done { base_offset, append_time },
-        Action::Fatal { reason, outcome } => {
-            Verdict::Fail(BatchResult::Failed(ProduceError::Fatal { reason, outcome: attempt.outcome.or(outcome) }))
-        }
+        Action::Fatal { reason, outcome } => Verdict::Fail(BatchResult::Failed(ProduceError::Fatal {
+            reason,
+            outcome: attempt.history.outcome.or(outcome),
+        })),
         Action::Fail { failure, outcome, retriable } => {
-            let outcome = attempt.outcome.or(outcome);
+            let outcome = attempt.history.outcome.or(outcome);
             Verdict::Fail(failure.into_result(attempt.topic, attempt.partition, outcome, retriable))
         }
         Action::Split(failure) => {
-            let refused = failure.into_result(attempt.topic, attempt.partition, attempt.outcome, false);
+            let refused = failure.into_result(attempt.topic, attempt.partition, attempt.history.outcome, false);
             // The size is judged before the sequence, so the batch may lie in the log from an earlier attempt, and
             // halves of it would not be known as such.
-            match attempt.outcome {
+            match attempt.history.outcome {
                 Outcome::NotWritten => Verdict::Split { halves: None, refused },
                 Outcome::Unknown | Outcome::Written => Verdict::Fail(refused),
             }
@@ -59,12 +55,12 @@ pub(crate) fn decide(action: Action, attempt: &Attempt<'_>, policy: &Policy, now
 
 fn retry_or_fail(retry: Retry, attempt: &Attempt<'_>, policy: &Policy, now: Instant, random: f64) -> Verdict {
     if is_used_up(&retry, attempt, policy) {
-        let outcome = attempt.outcome.or(retry.outcome);
+        let outcome = attempt.history.outcome.or(retry.outcome);
         return Verdict::Fail(retry.failure.into_result(attempt.topic, attempt.partition, outcome, true));
     }
     let pause = match retry.pause {
         Pause::None => None,
-        Pause::Backoff => Some(backoff::pause_at(policy.backoff, policy.backoff_max, attempt.attempts, random)),
+        Pause::Backoff => Some(backoff::pause_at(policy.backoff, policy.backoff_max, attempt.history.attempts, random)),
     };
     Verdict::Retry {
         not_before: pause.map(|pause| now + pause),
@@ -81,7 +77,7 @@ fn is_used_up(retry: &Retry, attempt: &Attempt<'_>, policy: &Policy) -> bool {
     if retry.is_move {
         return policy.retries == 0;
     }
-    attempt.attempts.saturating_sub(attempt.moves) > policy.retries
+    attempt.history.attempts.saturating_sub(attempt.history.moves) > policy.retries
 }
 
 #[cfg(test)]
@@ -99,7 +95,8 @@ mod tests {
 
     fn decide_by_chance(code: i16, attempts: u32, outcome: Outcome, random: f64) -> (Instant, Verdict) {
         let (topic, now) = ("t".into(), Instant::now());
-        let attempt = Attempt { topic: &topic, partition: 1, attempts, moves: 0, outcome };
+        let history = History { attempts, moves: 0, outcome, is_awaited: true };
+        let attempt = Attempt { topic: &topic, partition: 1, history };
         (now, decide(judged(code), &attempt, &POLICY, now, random))
     }
 
@@ -110,7 +107,8 @@ mod tests {
     /// Whether so many attempts, of which so many found the leader moved, are followed by another.
     fn is_tried_again(action: Action, attempts: u32, moves: u32, retries: u32) -> bool {
         let topic = "t".into();
-        let attempt = Attempt { topic: &topic, partition: 1, attempts, moves, outcome: Outcome::NotWritten };
+        let history = History { attempts, moves, outcome: Outcome::NotWritten, is_awaited: true };
+        let attempt = Attempt { topic: &topic, partition: 1, history };
         match decide(action, &attempt, &Policy { retries, ..POLICY }, Instant::now(), 0.5) {
             Verdict::Retry { .. } => true,
             Verdict::Fail(_) => false,

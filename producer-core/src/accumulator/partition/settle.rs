@@ -5,26 +5,21 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{Entry, Queue, Rules, Settled, Stage, State, Verdict, sequence_after};
+use super::{Entry, History, Queue, Rules, Settled, Stage, State, Verdict, sequence_after};
 use crate::accumulator::batch::{Halves, SealedBatch, Stamp, Whole};
 use crate::config::Compression;
 use crate::delivery::BatchResult;
 use crate::error::{Outcome, ProduceError};
 
 impl Queue {
-    /// How often the batch was sent.
-    pub(crate) fn attempts(&self, id: u64) -> u32 {
-        self.entries.iter().find(|entry| entry.id == id).map_or(0, |entry| entry.attempts)
-    }
-
-    /// How many of these attempts found that the leader had moved.
-    pub(crate) fn moves(&self, id: u64) -> u32 {
-        self.entries.iter().find(|entry| entry.id == id).map_or(0, |entry| entry.moves)
-    }
-
-    /// Whether the batch's records still wait for their answer: it has not expired in flight.
-    pub(crate) fn is_awaited(&self, id: u64) -> bool {
-        self.entries.iter().any(|entry| entry.id == id && !entry.is_settled)
+    /// What is known of a batch that is in flight; `None` if it was given up meanwhile.
+    pub(crate) fn history(&self, id: u64) -> Option<History> {
+        self.entries.iter().find(|entry| entry.id == id).map(|entry| History {
+            attempts: entry.attempts,
+            moves: entry.moves,
+            outcome: entry.outcome,
+            is_awaited: !entry.is_settled,
+        })
     }
 
     /// Acts on what became of an attempt.
@@ -130,11 +125,6 @@ impl Queue {
         self.entries.insert(index + 1, right);
         self.splits += 1;
         true
-    }
-
-    /// What is known of the batch's earlier attempts.
-    pub(crate) fn outcome(&self, id: u64) -> Outcome {
-        self.entries.iter().find(|entry| entry.id == id).map_or(Outcome::NotWritten, |entry| entry.outcome)
     }
 
     /// A batch left without having been acknowledged: what that means for the sequences behind it.

@@ -53,10 +53,10 @@ fn a_batch_that_expired_in_flight_is_not_sent_again() {
     let mut case = Case::new().past_the_first();
     case.seal(1);
     let (entry, _, _) = case.take(FIRST, 0).unwrap();
-    assert!(case.queue.is_awaited(entry));
+    assert!(case.queue.history(entry).unwrap().is_awaited);
 
     assert_eq!(case.expire(2001).len(), 1);
-    assert!(!case.queue.is_awaited(entry));
+    assert!(!case.queue.history(entry).unwrap().is_awaited);
     case.retry(entry, false);
 
     assert!(case.queue.is_empty());

@@ -38,13 +38,15 @@ fn halves_of_a_batch_have_its_attempts_but_for_the_refusal_and_its_moves() {
         assert!(case.queue.settle(entry, verdict, &RULES, Instant::now()).is_none());
     }
     let (whole, ..) = case.take(FIRST, 0).unwrap();
-    assert_eq!((case.queue.attempts(whole), case.queue.moves(whole)), (3, 1));
+    let history = case.queue.history(whole).unwrap();
+    assert_eq!((history.attempts, history.moves), (3, 1));
 
     assert!(case.refuse_size(whole).is_none());
 
     for _ in 0..2 {
         let (half, ..) = case.take(FIRST, 0).unwrap();
-        assert_eq!((case.queue.attempts(half), case.queue.moves(half)), (3, 1), "it is on its way itself now");
+        let history = case.queue.history(half).unwrap();
+        assert_eq!((history.attempts, history.moves), (3, 1), "it is on its way itself now");
         case.acknowledge(half);
     }
 }
