@@ -338,11 +338,11 @@ impl Metadata {
             let known = topic.partitions.get(hint.leadership.partition as usize);
             if known.is_some_and(|known| known.leader_epoch < hint.leadership.leader_epoch) {
                 Arc::make_mut(topic).partitions[hint.leadership.partition as usize] = hint.leadership;
-                if !changed.contains(&hint.topic) {
-                    changed.push(hint.topic.clone());
-                }
+                changed.push(hint.topic.clone());
             }
         }
+        changed.sort_unstable();
+        changed.dedup();
         if is_news || !changed.is_empty() {
             self.publish(&state, &changed);
         }

@@ -69,6 +69,8 @@ async fn a_change_applies_the_topics_that_changed_and_a_repeated_hint_applies_no
     assert_eq!(applied.lock().unwrap().len(), count);
     assert!(!seen.has_changed().unwrap());
     assert_eq!(metadata.subscribe().borrow().topics["three"].partitions[0].leader, 2);
+    metadata.apply_hints(&[hint("three", 1, 7), hint("one", 2, 6), hint("three", 2, 8)]);
+    assert_eq!(last(&applied), ["one".into(), "three".into()], "each once");
 }
 
 #[tokio::test(start_paused = true)]

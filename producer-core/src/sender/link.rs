@@ -20,7 +20,7 @@ impl Sender {
         let node = self.ready.node();
         if let Link::Up(connection) = &self.link
             && self.context.is_idempotent
-            && self.context.accumulator.partitions().iter().any(|partition| partition.queue().has_left(node))
+            && self.asked.iter().flat_map(|asked| &**asked).any(|batch| batch.partition.queue().has_left(node))
         {
             tracing::warn!(node, "a broker does not answer, and another leads what it was asked for");
             connection.give_up();

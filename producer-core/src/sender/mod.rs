@@ -61,7 +61,7 @@ struct Filled {
 
 /// What came of one request.
 struct Answered {
-    batches: Vec<InFlight>,
+    batches: Arc<Vec<InFlight>>,
     sent_at: Instant,
     connection: Connection,
     version: i16,
@@ -89,6 +89,8 @@ pub(crate) struct Sender {
     timers: BTreeMap<(Instant, usize), Arc<Partition>>,
     scheduled: HashMap<usize, Instant>,
     outstanding: FuturesUnordered<Pending<Answered>>,
+    /// What those asked for, the oldest first.
+    asked: VecDeque<Arc<Vec<InFlight>>>,
     /// The broker asked for a pause (KIP-219).
     muted_until: Option<Instant>,
     silence: Silence,
@@ -117,6 +119,7 @@ impl Sender {
             timers: BTreeMap::new(),
             scheduled: HashMap::new(),
             outstanding: FuturesUnordered::new(),
+            asked: VecDeque::new(),
             muted_until: None,
             silence: Silence::default(),
             pace,
@@ -259,6 +262,8 @@ impl Sender {
             self.context.metrics.request_sent(sent_at, self.ready.node(), bytes, &counted);
             self.silence.asked(sent_at);
             let span = tracing::debug_span!("produce", node = self.ready.node(), batches = batches.len(), version);
+            let batches = Arc::new(batches);
+            self.asked.push_back(batches.clone());
             let sending = async move {
                 let reply = request::send(&connection, version, body, answer).await;
                 Answered { batches, sent_at, connection, version, acks, route, reply }
@@ -401,6 +406,9 @@ impl Sender {
 
     fn take_answer(&mut self, answered: Answered) {
         let Answered { batches, sent_at, connection, version, acks, route, reply } = answered;
+        // The first, but for answers that are read at the same time.
+        let asked = self.asked.iter().position(|asked| Arc::ptr_eq(asked, &batches));
+        asked.and_then(|index| self.asked.remove(index));
         let bytes = reply.as_ref().map_or(0, Bytes::len);
         let replies = match reply {
             Ok(_) if acks == Acks::None => Ok(None),
@@ -418,7 +426,7 @@ impl Sender {
         }
         self.silence.ended(now, !self.outstanding.is_empty());
         let (mut hints, mut fatal) = (Vec::new(), None);
-        for batch in &batches {
+        for batch in &*batches {
             let action = match &replies {
                 Ok(None) => Action::Done { base_offset: None, append_time: None },
                 Ok(Some(replies)) => self.judge_reply(replies, batch, &connection, &mut hints),
