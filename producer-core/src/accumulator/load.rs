@@ -9,11 +9,7 @@ use tokio::time::Instant;
 
 use super::partition::Partition;
 use crate::node::NO_NODE;
-use crate::partitioner::LoadTable;
-
-/// How long a look at the queues serves. Looking costs a lock for each partition, and a topic may have thousands;
-/// Java looks once in a turn of its sender, which takes as long.
-const AGE_MAX: Duration = Duration::from_millis(1);
+use crate::partitioner::{LOOK_AGE_MAX, LoadTable};
 
 /// The settings that say whether and how load counts.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +43,7 @@ impl Load {
         let now = Instant::now();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, table)) = &*last
-            && now < *at + AGE_MAX
+            && now < *at + LOOK_AGE_MAX
         {
             return table.clone();
         }
@@ -148,7 +144,7 @@ mod tests {
         for _ in 0..20 {
             assert!(matches!(append(&accumulator, &topic, 0, Choice::Fixed, 900), Append::Done { .. }));
         }
-        tokio::time::advance(AGE_MAX).await;
+        tokio::time::advance(LOOK_AGE_MAX).await;
 
         let [a, b, c] = drawn(&topic);
         assert!((100..400).contains(&a) && b > 4000 && c > 4000, "{a} {b} {c}");
@@ -160,7 +156,7 @@ mod tests {
         for _ in 0..20 {
             append(&accumulator, &topic, 0, Choice::Fixed, 900);
         }
-        tokio::time::advance(AGE_MAX).await;
+        tokio::time::advance(LOOK_AGE_MAX).await;
 
         assert!(drawn::<3>(&topic).iter().all(|count| (3000..3700).contains(count)));
     }
@@ -174,11 +170,11 @@ mod tests {
 
         tokio::time::advance(linger + timeout).await;
         assert!(drawn::<3>(&topic).iter().all(|count| *count > 1000), "not longer than the timeout");
-        tokio::time::advance(AGE_MAX).await;
+        tokio::time::advance(LOOK_AGE_MAX).await;
         assert_eq!(drawn(&topic), [0, 0, 10_000], "what waits on partition 0 speaks for its broker");
 
         accumulator.ready_set(1).drained(Instant::now());
-        tokio::time::advance(AGE_MAX).await;
+        tokio::time::advance(LOOK_AGE_MAX).await;
         assert!(drawn::<3>(&topic).iter().all(|count| *count > 1000));
     }
 

@@ -1,5 +1,11 @@
 //! Weights for partitions by how many batches wait for them: the shorter the queue, the likelier (KIP-794).
 
+use std::time::Duration;
+
+/// How long a look at the queues of a topic serves. Looking costs a lock for each partition, and a topic may have
+/// thousands; Java looks once in a turn of its sender, which takes as long.
+pub(crate) const LOOK_AGE_MAX: Duration = Duration::from_millis(1);
+
 /// Partitions and their weights, summed up so that a random number finds one by binary search.
 ///
 /// As Java does it: a partition's weight is the longest queue plus one, less its own.

@@ -19,7 +19,7 @@ pub use self::least_backup::LeastBackupPartitioner;
 pub use self::murmur2::{murmur2, murmur2_partition};
 pub use self::round_robin::RoundRobinPartitioner;
 
-pub(crate) use self::load::LoadTable;
+pub(crate) use self::load::{LOOK_AGE_MAX, LoadTable};
 pub(crate) use self::sticky::Sticky;
 
 /// Chooses partitions in place of the default rules.

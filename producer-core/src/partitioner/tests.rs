@@ -1,3 +1,5 @@
+use std::cell::{Cell, RefCell};
+
 use super::hashed::{crc32, fnv1a};
 use super::*;
 
@@ -102,24 +104,58 @@ fn round_robin_meets_each_partition_in_turn_by_topic() {
     assert_eq!([(); 3].map(|()| next("d", &[])), [0, 1, 2], "none has one");
 }
 
-#[test]
-fn records_without_a_key_go_where_the_fewest_batches_wait() {
+#[tokio::test(start_paused = true)]
+async fn records_without_a_key_go_where_the_fewest_batches_wait() {
     let partitioner = LeastBackupPartitioner::default();
-    let go = |with_leader: &[i32], waiting: [usize; 4]| {
+    let go = async |with_leader: &[i32], waiting: [usize; 4]| {
+        tokio::time::advance(LOOK_AGE_MAX).await;
         let batches = |partition: i32| waiting[usize::try_from(partition).unwrap()];
         let topic = TopicPartitions::new("t", 4, with_leader).waiting(&batches);
         partitioner.partition(&topic, None, Some(b"value"))
     };
     let all = [0, 1, 2, 3];
 
-    assert_eq!(go(&all, [0, 0, 0, 0]), 0);
-    assert_eq!(go(&all, [1, 0, 0, 0]), 0, "while its batch fills");
-    assert_eq!(go(&all, [2, 0, 0, 0]), 1, "a second begins to wait");
-    assert_eq!(go(&all, [2, 2, 1, 3]), 2);
-    assert_eq!(go(&all, [2, 2, 2, 2]), 3, "the next of equals");
-    assert_eq!(go(&all, [1, 2, 2, 2]), 0);
-    assert_eq!(go(&[1, 3], [0, 5, 0, 4]), 3, "only those with a leader");
+    assert_eq!(go(&all, [0, 0, 0, 0]).await, 0);
+    assert_eq!(go(&all, [1, 0, 0, 0]).await, 0, "while its batch fills");
+    assert_eq!(go(&all, [2, 0, 0, 0]).await, 1, "a second begins to wait");
+    assert_eq!(go(&all, [2, 1, 0, 0]).await, 1, "while that one's fills");
+    assert_eq!(go(&all, [2, 2, 1, 3]).await, 2);
+    assert_eq!(go(&all, [2, 2, 2, 2]).await, 3, "the next of equals");
+    assert_eq!(go(&all, [1, 2, 2, 2]).await, 3, "while its batch fills");
+    assert_eq!(go(&all, [1, 2, 2, 3]).await, 0, "one more begins to wait");
+    assert_eq!(go(&[1, 3], [0, 5, 0, 4]).await, 3, "only those with a leader");
     assert_eq!(partitioner.partition(&TopicPartitions::new("u", 4, &all), None, None), 0, "each topic for itself");
     assert!((0..4).contains(&partitioner.partition(&TopicPartitions::new("u", 4, &[]), None, None)), "no leaders");
     assert_eq!(partitions(&partitioner, Some(b"kafka")), [1, 4, 80], "keys as in Java");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_looks_at_one_partition_however_many_batches_wait() {
+    const PARTITIONS: i32 = 1000;
+    const RECORDS_IN_BATCH: usize = 10;
+    let partitioner = LeastBackupPartitioner::default();
+    let with_leader: Vec<i32> = (0..PARTITIONS).collect();
+    // Under pressure: nothing is sent, and two batches wait for each partition from the start.
+    let records = RefCell::new(vec![2 * RECORDS_IN_BATCH; with_leader.len()]);
+    let looks = Cell::new(0);
+    let waiting = |partition: i32| {
+        looks.set(looks.get() + 1);
+        records.borrow()[usize::try_from(partition).unwrap()].div_ceil(RECORDS_IN_BATCH)
+    };
+    let topic = TopicPartitions::new("t", PARTITIONS, &with_leader).waiting(&waiting);
+    let send = || {
+        let chosen = partitioner.partition(&topic, None, None);
+        records.borrow_mut()[usize::try_from(chosen).unwrap()] += 1;
+    };
+
+    (0..5000).for_each(|_| send());
+
+    let (first, sent) = (looks.take(), 5000);
+    assert!(first < PARTITIONS as usize + 3 * sent, "{first} looks for {sent} records within a millisecond");
+    tokio::time::advance(LOOK_AGE_MAX).await;
+    (0..5000).for_each(|_| send());
+    let later = looks.take();
+    assert!(later < PARTITIONS as usize + 3 * sent, "{later} looks for {sent} records a millisecond later");
+    let waiting: Vec<usize> = (0..PARTITIONS).map(|partition| waiting(partition)).collect();
+    assert!(waiting.iter().all(|waiting| (3..=4).contains(waiting)), "none gets more than its share: {waiting:?}");
 }
