@@ -1,20 +1,25 @@
 //! Long lists over many subjects (`GET /subjects`, `GET /schemas`): a page of the store at a time, in the order that
 //! clients expect.
 //!
-//! A [`Listing`] holds the page that it is at, however long the list is. It is no snapshot: what comes or goes meanwhile
+//! A [`Listing`] holds two pages at most, however long the list is. It is no snapshot: what comes or goes meanwhile
 //! may be in it or not.
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use schema_core::Version;
 use schema_core::json::compare_utf16;
 
-use crate::store::{DEFAULT_CONTEXT, Deleted, SchemaUse, Shown, Store, StoreError, SubjectKey};
+use crate::store::{DEFAULT_CONTEXT, Deleted, SchemaUse, Shown, Store, StoreError, SubjectKey, prefix_end};
 
 use super::subject::default_context;
 use super::{Registry, RegistryError, SubjectPrefix};
+
+use group::Group;
+
+mod group;
 
 /// Items read from the store at once: some hundred kilobytes as a rule, and few round trips for a list of everything.
 const PAGE: usize = 2000;
@@ -24,6 +29,15 @@ const QUALIFIED: &str = ":.";
 
 /// The first byte of U+E000, and no character before it has a higher one.
 const HIGH_LEAD_BYTE: u8 = 0xee;
+
+/// The first of the characters that UTF-16 puts behind those from U+10000 on.
+const HIGH_BEGIN: char = '\u{e000}';
+
+/// The first of the characters that UTF-16 writes as surrogates.
+const SURROGATES_BEGIN: char = '\u{10000}';
+
+/// Of a subject, what stands behind this is all of it: there is no version 0.
+const BEFORE: Version = Version(0);
 
 /// What a list is of.
 pub trait Listed: 'static {
@@ -59,13 +73,18 @@ impl Listed for Subjects {
         after: Option<(&str, Version)>,
         limit: usize,
     ) -> Result<Vec<SubjectKey>, StoreError> {
-        let after = after.map(|(subject, _)| subject);
-        let names = store.subjects_page(context, prefix, self.0, after, limit).await?;
+        let from = match after {
+            None => Bound::Unbounded,
+            Some((subject, BEFORE)) => Bound::Included(subject),
+            Some((subject, _)) => Bound::Excluded(subject),
+        };
+        let names = store.subjects_page(context, prefix, self.0, from, limit).await?;
         Ok(names.into_iter().map(|subject| SubjectKey { context: Arc::clone(context), subject }).collect())
     }
 
+    /// As if each subject had one version.
     fn place(item: &SubjectKey) -> (&SubjectKey, Version) {
-        (item, Version(0))
+        (item, Version(1))
     }
 }
 
@@ -114,7 +133,33 @@ struct Section {
     /// They stand behind this.
     after: Option<(Arc<str>, Version)>,
     /// They end before this name.
-    end: Option<&'static str>,
+    end: Option<Arc<str>>,
+    /// So many bytes of the names need no more be looked at: behind them the order of bytes is the list's.
+    ordered_bytes: usize,
+}
+
+impl Section {
+    /// From a name on, itself included.
+    fn begin(&self, first: impl Into<Arc<str>>, end: Option<Arc<str>>, ordered_bytes: usize) -> Self {
+        Self { context: Arc::clone(&self.context), after: Some((first.into(), BEFORE)), end, ordered_bytes }
+    }
+
+    /// The names of the section from the first with `shared` on, in pieces in the list's order: of those that share it,
+    /// the ones that go on with a surrogate, then the ones that go on with a character behind them; then the others.
+    fn split(&self, shared: &str) -> Vec<Self> {
+        let end = prefix_end(shared).map(Arc::from);
+        let surrogates = format!("{shared}{SURROGATES_BEGIN}");
+        let high = format!("{shared}{HIGH_BEGIN}");
+        let high_end = Some(Arc::from(&*surrogates));
+        let rest = end.clone().map(|end: Arc<str>| self.begin(end, self.end.clone(), self.ordered_bytes));
+        [
+            self.begin(surrogates, end.or_else(|| self.end.clone()), shared.len()),
+            self.begin(high, high_end, shared.len() + HIGH_BEGIN.len_utf8()),
+        ]
+        .into_iter()
+        .chain(rest)
+        .collect()
+    }
 }
 
 impl<L: Listed> Listing<L> {
@@ -130,8 +175,8 @@ impl<L: Listed> Listing<L> {
             let after = section.after.as_ref().map(|(subject, version)| (&**subject, *version));
             let mut page = self.listed.page(&*self.store, &section.context, &self.prefix, after, PAGE).await?;
             let mut is_last = page.len() < PAGE;
-            if let Some(end) = section.end {
-                let within = page.iter().take_while(|item| *L::place(item).0.subject < *end).count();
+            if let Some(end) = &section.end {
+                let within = page.iter().take_while(|item| L::place(item).0.subject < *end).count();
                 is_last |= within < page.len();
                 page.truncate(within);
             }
@@ -139,10 +184,14 @@ impl<L: Listed> Listing<L> {
                 let (key, version) = L::place(last);
                 (Arc::clone(&key.subject), version)
             });
-            if is_last {
+            let (mut items, too_many) = self.group.in_order(page, is_last, section.ordered_bytes, name_of::<L>);
+            if let Some(shared) = too_many {
+                let parts = section.split(&shared);
+                self.sections.pop_front();
+                parts.into_iter().rev().for_each(|part| self.sections.push_front(part));
+            } else if is_last {
                 self.sections.pop_front();
             }
-            let mut items = self.group.in_order(page, is_last, |item| &L::place(item).0.subject);
             if let Some(behind) = &self.behind {
                 items.retain(|item| is_behind(L::place(item), behind));
             }
@@ -163,54 +212,6 @@ impl<L: Listed> Listing<L> {
 impl<L: Listed> fmt::Debug for Listing<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Listing").field("prefix", &self.prefix).field("sections", &self.sections.len()).finish()
-    }
-}
-
-/// Brings the order of bytes into that of UTF-16 code units.
-///
-/// The two differ only among names that share their beginning up to a character from U+E000 to U+FFFF. Such names are
-/// held back from the first on, until another name shows that the group is whole.
-struct Group<T> {
-    items: Vec<T>,
-    /// How many bytes the names share.
-    shared_bytes: usize,
-}
-
-impl<T> Default for Group<T> {
-    fn default() -> Self {
-        Self { items: Vec::new(), shared_bytes: 0 }
-    }
-}
-
-impl<T> Group<T> {
-    /// The items of a page that can be shown, with those held back before.
-    fn in_order(&mut self, page: Vec<T>, is_last: bool, name: fn(&T) -> &str) -> Vec<T> {
-        let mut shown = Vec::with_capacity(page.len());
-        for item in page {
-            let own = name(&item);
-            if let Some(first) = self.items.first()
-                && !own.as_bytes().starts_with(&name(first).as_bytes()[..self.shared_bytes])
-            {
-                self.end(&mut shown, name);
-            }
-            let is_held = !self.items.is_empty() || {
-                // The lead bytes of U+E000 to U+FFFF.
-                let at = own.bytes().position(|byte| byte == 0xee || byte == 0xef);
-                self.shared_bytes = at.unwrap_or(0);
-                at.is_some()
-            };
-            if is_held { self.items.push(item) } else { shown.push(item) }
-        }
-        if is_last {
-            self.end(&mut shown, name);
-        }
-        shown
-    }
-
-    fn end(&mut self, shown: &mut Vec<T>, name: fn(&T) -> &str) {
-        // Versions of one subject stay in their order.
-        self.items.sort_by(|a, b| compare_utf16(name(a), name(b)));
-        shown.append(&mut self.items);
     }
 }
 
@@ -249,11 +250,15 @@ impl Registry {
     }
 }
 
+fn name_of<L: Listed>(item: &L::Item) -> &str {
+    &L::place(item).0.subject
+}
+
 /// Leaves out sections before a place, and of its own section what is before it for certain.
 fn skip(sections: &mut VecDeque<Section>, (key, version): &Cursor) {
     let is_default = |context: &str| context == DEFAULT_CONTEXT;
     let is_before = |section: &Section| match (is_default(&section.context), is_default(&key.context)) {
-        (true, true) => section.end.is_some_and(|end| *key.subject >= *end),
+        (true, true) => section.end.as_ref().is_some_and(|end| key.subject >= *end),
         (true, false) => section.end.is_some(),
         (false, true) => *key.subject >= *QUALIFIED,
         (false, false) => compare_utf16(&ended(&section.context), &ended(&key.context)).is_lt(),
@@ -266,8 +271,8 @@ fn skip(sections: &mut VecDeque<Section>, (key, version): &Cursor) {
     let shared_bytes = key.subject.bytes().position(|byte| byte >= HIGH_LEAD_BYTE);
     let after = match (section.context == key.context, shared_bytes) {
         (true, None) => (Arc::clone(&key.subject), *version),
-        (true, Some(shared_bytes)) => (Arc::from(&key.subject[..shared_bytes]), Version(0)),
-        (false, _) if is_default(&section.context) => (Arc::from(QUALIFIED), Version(0)),
+        (true, Some(shared_bytes)) => (Arc::from(&key.subject[..shared_bytes]), BEFORE),
+        (false, _) if is_default(&section.context) => (Arc::from(QUALIFIED), BEFORE),
         (false, _) => return,
     };
     section.after = section.after.take().max(Some(after));
@@ -284,15 +289,16 @@ fn sections(contexts: Vec<Arc<str>>) -> VecDeque<Section> {
     let mut others: Vec<_> = contexts.into_iter().filter(|context| **context != *DEFAULT_CONTEXT).collect();
     let has_default = others.len() < count;
     others.sort_by(|a, b| compare_utf16(&ended(a), &ended(b)));
-    let default = |after: Option<&str>, end| Section {
+    let default = |after: Option<&str>, end: Option<&str>| Section {
         context: default_context(),
-        after: after.map(|name| (Arc::from(name), Version(0))),
-        end,
+        after: after.map(|name| (Arc::from(name), BEFORE)),
+        end: end.map(Arc::from),
+        ordered_bytes: 0,
     };
     if others.is_empty() {
         return has_default.then(|| default(None, None)).into_iter().collect();
     }
-    let others = others.into_iter().map(|context| Section { context, after: None, end: None });
+    let others = others.into_iter().map(|context| Section { context, after: None, end: None, ordered_bytes: 0 });
     let before = has_default.then(|| default(None, Some(QUALIFIED)));
     let behind = has_default.then(|| default(Some(QUALIFIED), None));
     before.into_iter().chain(others).chain(behind).collect()
@@ -305,42 +311,71 @@ fn ended(context: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
-    #[test]
-    fn names_leave_in_the_order_of_their_code_units_whatever_the_pages_are() {
-        let parts = ["", "a", "z", "\u{d7ff}", "\u{e000}", "\u{ffff}", "\u{10000}", "\u{10ffff}"];
-        let mut names = Vec::new();
-        for first in parts {
-            for second in parts {
-                for third in parts {
-                    names.push(format!("{first}{second}{third}"));
-                }
-            }
-        }
-        names.sort();
-        names.dedup();
-        let mut expected = names.clone();
-        expected.sort_by(|a, b| a.encode_utf16().cmp(b.encode_utf16()));
-        assert_ne!(names, expected);
+    /// Names that are no store's.
+    struct Names(BTreeSet<Arc<str>>);
 
-        for page in [1, 2, 7, names.len()] {
-            let mut group = Group::default();
-            let mut shown = Vec::new();
-            for part in names.chunks(page) {
-                shown.extend(group.in_order(part.to_vec(), false, |name| name));
-            }
-            shown.extend(group.in_order(Vec::new(), true, |name| name));
-            assert_eq!(shown, expected, "{page}");
+    impl Listed for Names {
+        type Item = SubjectKey;
+
+        async fn page(
+            &self,
+            _store: &dyn Store,
+            context: &Arc<str>,
+            _prefix: &str,
+            after: Option<(&str, Version)>,
+            limit: usize,
+        ) -> Result<Vec<SubjectKey>, StoreError> {
+            let behind =
+                |name: &&Arc<str>| after.is_none_or(|(after, version)| (&***name, Version(1)) > (after, version));
+            let key = |subject: &Arc<str>| SubjectKey { context: Arc::clone(context), subject: Arc::clone(subject) };
+            Ok(self.0.iter().filter(behind).take(limit).map(key).collect())
+        }
+
+        fn place(item: &SubjectKey) -> (&SubjectKey, Version) {
+            Subjects::place(item)
         }
     }
 
-    #[test]
-    fn only_names_whose_order_is_open_are_held_back() {
-        let mut group = Group::default();
-        let page = ["a", "b\u{e000}", "b\u{e000}c", "c", "\u{e000}"].map(str::to_owned).to_vec();
+    /// All texts of so many parts, each one of these.
+    fn texts(parts: &[&str], count: usize) -> Vec<String> {
+        (0..count).fold(vec![String::new()], |texts, _| {
+            texts.iter().flat_map(|text| parts.iter().map(move |part| format!("{text}{part}"))).collect()
+        })
+    }
 
-        assert_eq!(group.in_order(page, false, |name| name), ["a", "b\u{e000}", "b\u{e000}c", "c"]);
-        assert_eq!(group.in_order(Vec::new(), true, |name| name), ["\u{e000}"]);
+    #[tokio::test]
+    async fn a_list_holds_two_pages_however_many_names_share_their_beginning() {
+        let parts = ["", "a", "\u{d7ff}", "\u{e000}", "\u{ffff}", "\u{10000}", "\u{10ffff}"];
+        let texts = texts(&parts, 5);
+        for beginning in ["", "s", "s\u{e000}", "\u{10ffff}"] {
+            let names: BTreeSet<Arc<str>> = texts.iter().map(|text| Arc::from(format!("{beginning}{text}"))).collect();
+            let mut expected: Vec<_> = names.iter().cloned().collect();
+            assert!(expected.len() > 3 * PAGE, "{}", expected.len());
+            expected.sort_by(|a, b| compare_utf16(a, b));
+            let mut list = Listing {
+                store: Arc::from(crate::store::open(crate::store::IN_MEMORY).await.unwrap()),
+                listed: Names(names),
+                prefix: Arc::from(""),
+                sections: sections(vec![default_context(), Arc::from(".c")]),
+                group: Group::default(),
+                behind: None,
+            };
+
+            let mut listed: Vec<(bool, Arc<str>)> = Vec::new();
+            while !list.is_done() {
+                let page = list.next().await.unwrap();
+                assert!(page.len() <= 2 * PAGE && list.group.len() <= PAGE, "{}, {}", page.len(), list.group.len());
+                listed.extend(page.into_iter().map(|key| (*key.context == *DEFAULT_CONTEXT, key.subject)));
+            }
+
+            let (own, other): (Vec<_>, Vec<_>) = listed.into_iter().partition(|(is_default, _)| *is_default);
+            for part in [own, other] {
+                assert!(part.iter().map(|(_, name)| name).eq(&expected), "{beginning:?}");
+            }
+        }
     }
 }

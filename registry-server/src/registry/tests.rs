@@ -1,6 +1,6 @@
 //! The rules over a store that can be taken down, made to move, and counted.
 
-use std::ops::RangeInclusive;
+use std::ops::{Bound, RangeInclusive};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -191,10 +191,10 @@ impl Store for OddStore {
         context: &str,
         prefix: &str,
         deleted: Deleted,
-        after: Option<&str>,
+        from: Bound<&str>,
         limit: usize,
     ) -> Result<Vec<Arc<str>>, StoreError> {
-        self.up()?.subjects_page(context, prefix, deleted, after, limit).await
+        self.up()?.subjects_page(context, prefix, deleted, from, limit).await
     }
 
     async fn versions_in(

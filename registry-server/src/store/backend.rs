@@ -4,7 +4,7 @@
 //! validate what was read.
 
 use std::fmt::Debug;
-use std::ops::RangeInclusive;
+use std::ops::{Bound, RangeInclusive};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -157,10 +157,10 @@ impl<B: Backend> Store for B {
         context: &str,
         prefix: &str,
         deleted: Deleted,
-        after: Option<&str>,
+        from: Bound<&str>,
         limit: usize,
     ) -> Result<Vec<Arc<str>>, StoreError> {
-        lists::subjects_page(self.reads(), context, prefix, deleted, after, limit).await
+        lists::subjects_page(self.reads(), context, prefix, deleted, from, limit).await
     }
 
     async fn versions_in(

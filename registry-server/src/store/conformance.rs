@@ -13,6 +13,7 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -228,7 +229,8 @@ pub async fn subjects(store: &Arc<dyn Store>, context: &str, prefix: &str, delet
     const PAGE: usize = 100;
     let mut names: Vec<Arc<str>> = Vec::new();
     loop {
-        let page = store.subjects_page(context, prefix, deleted, names.last().map(|name| &**name), PAGE).await.unwrap();
+        let from = names.last().map_or(Bound::Unbounded, |name| Bound::Excluded(&**name));
+        let page = store.subjects_page(context, prefix, deleted, from, PAGE).await.unwrap();
         let is_last = page.len() < PAGE;
         names.extend(page);
         if is_last {

@@ -1,6 +1,6 @@
 //! `Metered`: a store that counts what another store does.
 
-use std::ops::RangeInclusive;
+use std::ops::{Bound, RangeInclusive};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -150,10 +150,10 @@ impl Store for Metered {
         context: &str,
         prefix: &str,
         deleted: Deleted,
-        after: Option<&str>,
+        from: Bound<&str>,
         limit: usize,
     ) -> Result<Vec<Arc<str>>, StoreError> {
-        self.timed(Operation::Subjects, self.inner.subjects_page(context, prefix, deleted, after, limit)).await
+        self.timed(Operation::Subjects, self.inner.subjects_page(context, prefix, deleted, from, limit)).await
     }
 
     async fn versions_in(

@@ -5,7 +5,7 @@
 //! [`Revision`] still stands, under the lock, and else answers [`Inserted::Moved`].
 
 use std::fmt::Debug;
-use std::ops::RangeInclusive;
+use std::ops::{Bound, RangeInclusive};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -41,6 +41,7 @@ pub use error::{StoreError, StoreErrorKind};
 pub use postgres::PostgresStore;
 pub use records::*;
 pub use sqlite::SqliteStore;
+pub(crate) use text_order::prefix_end;
 
 /// A place that keeps schemas. Every write is durable when the call returns.
 ///
@@ -145,13 +146,13 @@ pub trait Store: Debug + Send + Sync + 'static {
     async fn contexts_of_id(&self, id: SchemaId) -> Result<Vec<Arc<str>>, StoreError>;
 
     /// At most `limit` names of the context's subjects that begin with `prefix`, in the order of their bytes, those
-    /// behind `after` alone.
+    /// from `from` on.
     async fn subjects_page(
         &self,
         context: &str,
         prefix: &str,
         deleted: Deleted,
-        after: Option<&str>,
+        from: Bound<&str>,
         limit: usize,
     ) -> Result<Vec<Arc<str>>, StoreError>;
 

@@ -3,7 +3,7 @@
 /// The first text, by code points, behind all that begin with `prefix`; `None` when nothing is behind them.
 ///
 /// So `prefix <= name AND name < end` is what an index can answer.
-pub(super) fn prefix_end(prefix: &str) -> Option<String> {
+pub(crate) fn prefix_end(prefix: &str) -> Option<String> {
     let mut end = prefix.to_owned();
     while let Some(last) = end.pop() {
         // Stepping from a char to a char leaves the surrogates out.

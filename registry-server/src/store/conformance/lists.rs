@@ -1,5 +1,7 @@
 //! Lists over many subjects: prefixes, pages, states, aliases.
 
+use std::ops::Bound;
+
 use tokio::task::JoinSet;
 
 use super::super::{DeleteMode, Deleted, Latest, SchemaUse, Shown};
@@ -55,8 +57,11 @@ pub async fn subjects_are_listed_by_page(store: &Arc<dyn Store>) {
     for name in ["", "a", "a ", "ab", "b", "\u{e000}", "\u{10000}"] {
         register(store, &subject(name), "one").await;
     }
+    let page_from = async |prefix: &str, from: Bound<&str>, limit| {
+        store.subjects_page(".", prefix, Deleted::Hide, from, limit).await.unwrap().join("|")
+    };
     let page = async |prefix: &str, after: Option<&str>, limit| {
-        store.subjects_page(".", prefix, Deleted::Hide, after, limit).await.unwrap().join("|")
+        page_from(prefix, after.map_or(Bound::Unbounded, Bound::Excluded), limit).await
     };
 
     assert_eq!(page("", None, 3).await, "|a|a ");
@@ -69,6 +74,11 @@ pub async fn subjects_are_listed_by_page(store: &Arc<dyn Store>) {
     assert_eq!(page("a", Some(""), 9).await, "a|a |ab");
     assert_eq!(page("a", Some("a"), 9).await, "a |ab");
     assert_eq!(page("a", Some("b"), 9).await, "");
+    // A name itself, or the first behind one that is not there.
+    assert_eq!(page_from("", Bound::Included("a "), 2).await, "a |ab");
+    assert_eq!(page_from("", Bound::Included("aa"), 1).await, "ab");
+    assert_eq!(page_from("a", Bound::Included(""), 1).await, "a");
+    assert_eq!(page_from("a", Bound::Included("b"), 1).await, "");
 }
 
 pub async fn versions_are_listed_by_their_state(store: &Arc<dyn Store>) {

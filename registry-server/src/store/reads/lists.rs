@@ -1,5 +1,6 @@
 //! Reads that list: subjects, contexts, versions of many subjects, aliases.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use schema_core::json::compare_utf16;
@@ -16,12 +17,16 @@ pub(in super::super) async fn subjects_page(
     context: &str,
     prefix: &str,
     deleted: Deleted,
-    after: Option<&str>,
+    from: Bound<&str>,
     limit: usize,
 ) -> Result<Vec<Arc<str>>, StoreError> {
     const OPERATION: &str = "list the subjects";
-    // The page begins where the prefix does, or behind the one before.
-    let (first, is_shown) = after.filter(|after| *after >= prefix).map_or((prefix, true), |after| (after, false));
+    // The page begins where the prefix does at the earliest.
+    let (first, is_shown) = match from {
+        Bound::Included(first) if first >= prefix => (first, true),
+        Bound::Excluded(last) if last >= prefix => (last, false),
+        _ => (prefix, true),
+    };
     let end = prefix_end(prefix);
     let shown = values![
         context,
