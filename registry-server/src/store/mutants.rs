@@ -11,8 +11,8 @@ pub(super) enum Mutant {
     CheckOutsideTheLock,
     /// `number-without-the-lock`: the next version is the highest plus one, and nothing is locked.
     NumberWithoutTheLock,
-    /// `alone-without-the-lock`: a write that shares its transaction with no other locks nothing.
-    AloneWithoutTheLock,
+    /// `lone-write-unlocked`: a write that shares its transaction with no other locks nothing.
+    LoneWriteUnlocked,
 }
 
 /// Whether a fault is there.
@@ -74,7 +74,7 @@ mod planted {
             let mutant = match in_steps.unwrap_or(&name) {
                 "check-outside-the-lock" => Some(Mutant::CheckOutsideTheLock),
                 "number-without-the-lock" => Some(Mutant::NumberWithoutTheLock),
-                "alone-without-the-lock" => Some(Mutant::AloneWithoutTheLock),
+                "lone-write-unlocked" => Some(Mutant::LoneWriteUnlocked),
                 _ => None,
             };
             Picked { mutant, has_steps_alone: in_steps.is_some() }

@@ -343,7 +343,7 @@ impl Write for Insert {
         changes: &mut Changes,
     ) -> Result<Option<Inserted>, StoreError> {
         let mut locks = Locks::default();
-        if !mutants::has(Mutant::AloneWithoutTheLock) {
+        if !mutants::has(Mutant::LoneWriteUnlocked) {
             self.lock(&mut locks);
         }
         self.insert_at_once(connection, changes, Some(&locks)).await

@@ -266,8 +266,7 @@ fn a_number_taken_without_the_lock_is_found() {
 fn a_write_without_the_lock_is_found_that_shares_its_transaction_with_no_other() {
     // A number that another has sends it the way of those that share. What is deleted meanwhile does not.
     let kinds = &[Kind::Deletes, Kind::Removals];
-    let plan =
-        Plan { rounds: REMOVAL_ROUNDS, at_once: 1, kinds, mutant: Some("alone-without-the-lock"), ..INCOMPATIBLE };
+    let plan = Plan { rounds: REMOVAL_ROUNDS, at_once: 1, kinds, mutant: Some("lone-write-unlocked"), ..INCOMPATIBLE };
 
     assert!(!run(&plan).violations.is_empty());
 }
