@@ -237,7 +237,7 @@ pub(crate) struct History {
 pub(crate) enum Verdict {
     /// Written.
     Done { base_offset: Option<i64>, append_time: Option<i64> },
-    /// Send it again, the same bytes; with a new epoch if it is the oldest.
+    /// Send it again, the same bytes; with a new epoch if it is the oldest, which no attempt may have written then.
     Retry { not_before: Option<Instant>, outcome: Outcome, needs_new_epoch: bool, is_move: bool, reason: Arc<str> },
     /// Send these halves of it; without halves, a single record, it is given up with `refused`.
     Split { halves: Option<Halves>, refused: BatchResult },
@@ -539,12 +539,15 @@ impl Queue {
         self.next_sequence = sequence;
     }
 
-    /// Starts a new epoch: what was stamped and not acknowledged gets sequences from 0, in its order.
+    /// Starts a new epoch: what was stamped and is not written gets sequences from 0, in its order.
+    ///
+    /// What may be written keeps its stamp: the broker knows it by that, or refuses it as of an epoch that is over.
     pub(crate) fn begin_epoch(&mut self, identity: Identity) {
         self.adopt(Some(identity));
         self.needs_new_epoch = false;
         for index in 0..self.entries.len() {
-            if self.entries[index].stamp.is_some() {
+            let entry = &self.entries[index];
+            if entry.stamp.is_some() && entry.outcome == Outcome::NotWritten {
                 self.stamp(index);
             }
         }

@@ -19,7 +19,7 @@ pub(super) enum Treatment {
     /// To be sent again; what is written already, only with idempotence.
     Retry(Outcome),
     /// To be sent again; if it is the oldest, with a new epoch, since the broker expects another sequence.
-    /// Without idempotence it fails.
+    /// It fails if an attempt before may have written it, and without idempotence.
     NewEpoch,
     /// To be cut in two.
     Split,

@@ -190,6 +190,14 @@ impl Failure {
         Self::Refused { code: reply.code, message: reply.message.clone(), records: reply.record_errors.clone() }
     }
 
+    /// The same with our own words behind the broker's.
+    pub(crate) fn explained(mut self, why: &str) -> Self {
+        if let Self::Refused { message, .. } = &mut self {
+            *message = Some(message.take().map_or_else(|| why.into(), |own| format!("{own}; {why}").into()));
+        }
+        self
+    }
+
     /// In words, for the error of a batch that expires later.
     pub(crate) fn reason(&self) -> Arc<str> {
         match self {

@@ -49,6 +49,15 @@ pub(crate) fn decide(action: Action, attempt: &Attempt<'_>, policy: &Policy, now
                 Outcome::Unknown | Outcome::Written => Verdict::Fail(refused),
             }
         }
+        // In a new epoch it would be written whether or not an attempt before has done so. No such refusal says which:
+        // the broker may have forgotten us after it wrote the batch, and learnt of us again by a later one. Neither does
+        // the start of the log, since a broker forgets producers whose batches it still has.
+        Action::Retry(Retry { failure, needs_new_epoch: true, .. })
+            if attempt.history.outcome != Outcome::NotWritten =>
+        {
+            let failure = failure.explained("an attempt before may have written it: look before it is sent again");
+            Verdict::Fail(failure.into_result(attempt.topic, attempt.partition, attempt.history.outcome, true))
+        }
         Action::Retry(retry) => retry_or_fail(retry, attempt, policy, now, random),
     }
 }
@@ -169,6 +178,28 @@ mod tests {
             let Verdict::Fail(BatchResult::Failed(error)) = verdict else { panic!("{verdict:?}") };
             assert_eq!(error.outcome(), outcome, "{error}");
             assert!(error.is_retriable());
+        }
+    }
+
+    #[test]
+    fn a_batch_that_may_be_written_gets_no_new_epoch() {
+        for code in [45, 47, 49, 59] {
+            let reply = Reply { code, base_offset: -1, log_start_offset: 7, ..Reply::default() };
+            for before in [Outcome::NotWritten, Outcome::Unknown, Outcome::Written] {
+                let (topic, now) = ("t".into(), Instant::now());
+                let history = History { attempts: 2, moves: 0, outcome: before, is_awaited: true };
+                let attempt = Attempt { topic: &topic, partition: 1, history };
+
+                match decide(judge(&reply, true), &attempt, &POLICY, now, 0.5) {
+                    Verdict::Retry { needs_new_epoch: true, .. } => assert_eq!(before, Outcome::NotWritten, "{code}"),
+                    Verdict::Fail(BatchResult::Failed(error)) => {
+                        assert_ne!(before, Outcome::NotWritten, "{code}: {error}");
+                        assert_eq!((error.outcome(), error.is_retriable()), (before, true), "{error}");
+                        assert!(error.to_string().contains("look before it is sent again"), "{error}");
+                    }
+                    other => panic!("{code} after {before:?}: {other:?}"),
+                }
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{Entry, History, Queue, Rules, Settled, Stage, State, Verdict, sequence_after};
+use super::{Entry, History, Identity, Queue, Rules, Settled, Stage, State, Verdict, sequence_after};
 use crate::accumulator::batch::{Halves, SealedBatch, Stamp, Whole};
 use crate::config::Compression;
 use crate::delivery::BatchResult;
@@ -70,15 +70,20 @@ impl Queue {
     }
 
     fn acknowledged(&mut self, entry: &Entry, now: Instant) {
-        let Some((stamp, writer)) = entry.stamp.zip(self.writer) else { return };
-        if (stamp.producer_id, stamp.epoch) != (writer.producer_id, writer.epoch) {
-            return;
-        }
+        let Some(stamp) = self.current_stamp(entry) else { return };
         self.acknowledged_at = Some(now);
         // A broker takes sequences without a gap, so all before this one are there.
         if self.unresolved.is_some_and(|gap| is_after(stamp.sequence, gap)) {
             self.unresolved = None;
         }
+    }
+
+    /// The stamp of a batch, if it is of the epoch that the sequences are of now.
+    fn current_stamp(&self, entry: &Entry) -> Option<Stamp> {
+        let is_current = |(stamp, writer): &(Stamp, Identity)| {
+            (stamp.producer_id, stamp.epoch) == (writer.producer_id, writer.epoch)
+        };
+        entry.stamp.zip(self.writer).filter(is_current).map(|(stamp, _)| stamp)
     }
 
     /// The records of a batch, to be halved without holding the queue; then [`Verdict::Split`] or
@@ -129,7 +134,7 @@ impl Queue {
 
     /// A batch left without having been acknowledged: what that means for the sequences behind it.
     fn leave_gap(&mut self, entry: &Entry, outcome: Outcome) {
-        let Some(stamp) = entry.stamp else { return };
+        let Some(stamp) = self.current_stamp(entry) else { return };
         let next = sequence_after(stamp.sequence, entry.batch.count);
         if outcome != Outcome::NotWritten {
             let last = sequence_after(next, -1);

@@ -240,6 +240,65 @@ async fn a_batch_refused_for_a_record_may_be_written_by_an_attempt_before() {
     assert_eq!(epochs(&broker, 0), [0, 0, 1]);
 }
 
+/// The broker has lost what it knew of the first attempt, and refuses the second for its sequence, epoch or id.
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_may_be_written_does_not_go_into_a_new_epoch() {
+    for code in [45, 47, 49, 59] {
+        for (lost, outcome) in [
+            (FaultAction::DropAfterApplying, Outcome::Unknown),
+            (FaultAction::ErrorAfterApplying(7), Outcome::Unknown),
+            (FaultAction::ErrorAfterApplying(20), Outcome::Written),
+        ] {
+            let broker = cluster(1, 1);
+            let producer = producer(&broker, |_| {});
+            warm(&broker, &producer, 1).await;
+            broker.inject(produce(lost.clone()));
+            broker.inject(produce(FaultAction::Error(code)).skip(1));
+
+            let answers = answered(send(&producer, 0, 1..4).await).await;
+            landed(send(&producer, 0, 4..7).await).await;
+
+            for answer in answers {
+                let error = answer.unwrap_err();
+                assert_eq!(error.outcome(), outcome, "{code} after {lost:?}: {error}");
+                assert!(error.to_string().contains(&format!("({code})")), "{error}");
+            }
+            assert_eq!(numbers(&broker, 0), (0..7).collect::<Vec<_>>(), "{code} after {lost:?}: each once");
+            assert_eq!(epochs(&broker, 0), [0, 0, 1], "{code} after {lost:?}");
+        }
+    }
+}
+
+/// A broker forgets its producers, and knows this one again by a later batch: the one before it, whose answer is lost,
+/// is out of order.
+#[tokio::test(start_paused = true)]
+async fn a_batch_before_what_a_forgetful_broker_knows_is_not_written_again() {
+    let broker = cluster(1, 1);
+    let producer = small_batches(&broker);
+    warm(&broker, &producer, 1).await;
+    landed(send(&producer, 0, 1..4).await).await;
+    broker.inject(produce(FaultAction::ErrorAfterApplying(7)));
+    // The second arrives a while after the first.
+    broker.inject(produce(FaultAction::Delay(Duration::from_millis(50))).skip(1));
+    broker.freeze_node(1).unwrap();
+    let mut deliveries = send(&producer, 0, [4]).await;
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    deliveries.extend(send(&producer, 0, [5]).await);
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert_eq!(producer.metrics().requests_in_flight, 2);
+    broker.thaw_node(1).unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(numbers(&broker, 0), (0..5).collect::<Vec<_>>(), "the first is written, the second on its way");
+    broker.forget_producers(TOPIC, 0).unwrap();
+
+    let answers = answered(deliveries).await;
+    landed(send(&producer, 0, 6..9).await).await;
+
+    assert_eq!(answers[0].as_ref().unwrap_err().outcome(), Outcome::Unknown);
+    assert!(answers[1].is_ok());
+    assert_eq!(numbers(&broker, 0), (0..9).collect::<Vec<_>>(), "each once");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_frozen_broker_does_not_hold_up_the_first_producer_id() {
     // Which broker is asked first is a matter of chance.

@@ -32,19 +32,51 @@ fn after_an_unknown_end_what_was_sent_goes_again_unchanged_and_alone() {
 }
 
 #[test]
-fn after_an_unknown_end_a_gap_shows_that_nothing_was_written() {
+fn after_an_unknown_end_a_gap_ends_what_may_be_written_and_a_new_epoch_begins_behind_it() {
     for first in first_sequences() {
         let (mut case, sent) = one_of_three_expired(first);
+        case.seal(7);
 
-        assert_eq!(case.take(FIRST, 0), Some(sent[1]));
-        case.retry(sent[1].0, true);
+        for batch in &sent[1..] {
+            assert_eq!(case.take(FIRST, 0), Some(*batch), "after {first}");
+            let refused = Verdict::Fail(BatchResult::Failed(error(Outcome::Unknown)));
+            assert!(case.queue.settle(batch.0, refused, &RULES, Instant::now()).is_some());
+        }
         assert!(matches!(case.queue.take(case.start, &RULES, Some(FIRST), ROOM), Take::NewEpoch(Some(FIRST))));
         let second = Identity { epoch: 1, ..FIRST };
         case.queue.begin_epoch(second);
 
-        assert_eq!(case.take(second, 0), Some((sent[1].0, 1, 0)), "after {first}");
-        case.acknowledge(sent[1].0);
-        assert_eq!(case.take(second, 0), Some((sent[2].0, 1, 3)), "after {first}");
+        let (_, epoch, sequence) = case.take(second, 0).unwrap();
+        assert_eq!((epoch, sequence), (1, 0), "after {first}");
+    }
+}
+
+#[test]
+fn a_new_epoch_leaves_what_may_be_written_as_it_was() {
+    let second = Identity { epoch: 1, ..FIRST };
+    for is_acknowledged in [true, false] {
+        for first in first_sequences() {
+            let mut case = Case::new().with_next_sequence(first);
+            [5, 3, 1].into_iter().for_each(|records| case.seal(records));
+            let sent: Vec<_> = (0..3).map(|_| case.take(FIRST, 0).unwrap()).collect();
+            case.retry(sent[0].0, true);
+            case.retry_after(sent[1].0, false, Outcome::Unknown);
+            case.retry(sent[2].0, true);
+            assert!(matches!(case.queue.take(case.start, &RULES, Some(FIRST), ROOM), Take::NewEpoch(Some(FIRST))));
+            case.queue.begin_epoch(second);
+
+            assert_eq!(case.take(second, 0), Some((sent[0].0, 1, 0)), "after {first}");
+            case.acknowledge(sent[0].0);
+            assert_eq!(case.take(second, 0), Some(sent[1]), "another stamp would write it twice");
+            if is_acknowledged {
+                case.acknowledge(sent[1].0);
+            } else {
+                let refused = Verdict::Fail(BatchResult::Failed(error(Outcome::Unknown)));
+                assert!(case.queue.settle(sent[1].0, refused, &RULES, Instant::now()).is_some());
+            }
+
+            assert_eq!(case.take(second, 0), Some((sent[2].0, 1, 5)), "its end says nothing of the new epoch");
+        }
     }
 }
 
