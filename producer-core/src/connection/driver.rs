@@ -2,6 +2,7 @@
 //! poisons the connection.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::{Answer, CallError, ConnectionError, ConnectionErrorKind, ConnectionOptions, Sent, Stream};
+use super::{Answer, CallError, ConnectionError, ConnectionErrorKind, ConnectionOptions, Patience, Sent, Stream};
 
 /// Read at once; also the step in which the buffer of a long reply grows, so that a length on the wire
 /// alone reserves no more than this.
@@ -60,6 +61,7 @@ pub(super) struct InFlight {
     requests: Mutex<Requests>,
     places: Semaphore,
     changed: Notify,
+    muted: Notify,
     given_up: Notify,
 }
 
@@ -74,7 +76,13 @@ struct Requests {
 impl InFlight {
     fn new(max: usize) -> Self {
         let places = Semaphore::new(max.max(1));
-        Self { requests: Mutex::default(), places, changed: Notify::new(), given_up: Notify::new() }
+        Self {
+            requests: Mutex::default(),
+            places,
+            changed: Notify::new(),
+            muted: Notify::new(),
+            given_up: Notify::new(),
+        }
     }
 
     /// The broker reads nothing for this long (KIP-219): what is on its way to it is given so much more time.
@@ -84,6 +92,13 @@ impl InFlight {
         for pending in &mut requests.pending {
             pending.deadline += pause;
         }
+        drop(requests);
+        self.muted.notify_one();
+    }
+
+    /// How much longer the broker reads nothing.
+    fn muted_for(&self) -> Duration {
+        self.lock().muted_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
     }
 
     /// No answer is worth waiting for any more.
@@ -156,6 +171,7 @@ impl Driver {
         // Also answers everyone if the runtime drops this task.
         let poison =
             Poison { address: self.address.clone(), in_flight: self.in_flight.clone(), failure: self.failure.clone() };
+        let patience = stream.patience();
         let (reader, writer) = tokio::io::split(stream);
         let in_flight = self.in_flight.clone();
         let (timeout, reply_bytes_max) = (self.options.request_timeout, self.options.reply_bytes_max);
@@ -164,6 +180,7 @@ impl Driver {
             kind = read_replies(reader, &in_flight, reply_bytes_max) => kind,
             kind = self.write_requests(writer) => kind,
             kind = watch_deadlines(&in_flight, timeout) => kind,
+            never = be_patient(&in_flight, patience) => match never {},
             () = in_flight.given_up.notified() => ConnectionErrorKind::Deposed,
         };
         poison.because(kind);
@@ -372,6 +389,16 @@ async fn watch_deadlines(in_flight: &InFlight, timeout: Duration) -> ConnectionE
             Some(deadline) if deadline <= Instant::now() => return ConnectionErrorKind::TimedOut(timeout),
             Some(deadline) => tokio::time::sleep_until(deadline).await,
         }
+    }
+}
+
+/// What is on its way to a broker that reads nothing fills the buffers between the two, and the system counts that
+/// against it.
+async fn be_patient(in_flight: &InFlight, patience: Option<Patience>) -> Infallible {
+    let Some(patience) = patience else { return std::future::pending().await };
+    loop {
+        in_flight.muted.notified().await;
+        patience(in_flight.muted_for());
     }
 }
 

@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 pub(crate) use self::pool::{Pool, ReconnectBackoff, Standing};
 #[allow(unused_imports, reason = "used by the optional reader and admin calls")]
 pub(crate) use self::reply_shape::{Field, NO_TAGS};
-pub(crate) use self::transport::{Connecting, Endpoint, Resolving, Stream, Tcp, Transport};
+pub(crate) use self::transport::{Connecting, Endpoint, Patience, Resolving, Stream, Tcp, Transport};
 pub(crate) use self::versions::Api;
 
 use self::driver::{Driver, Outgoing, ReplyTo};

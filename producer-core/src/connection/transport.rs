@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::{TcpSocket, TcpStream};
 
 /// A name's next address is tried when one has not answered for so long, beside it (RFC 8305, section 8).
@@ -22,9 +22,31 @@ const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
 const ADDRESSES_MAX: usize = 16;
 
 /// A byte stream to a broker.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
+    /// How to tell the system that the peer has reason to take nothing for a while; `None` if it would wait anyway.
+    fn patience(&self) -> Option<Patience> {
+        None
+    }
+}
 
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+/// Has the system not give up a peer because of what it does not take for so long from now on. Keeps the stream open as
+/// long as it lives.
+pub(crate) type Patience = Box<dyn Fn(Duration) + Send>;
+
+impl Stream for DuplexStream {}
+
+impl Stream for TcpStream {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn patience(&self) -> Option<Patience> {
+        let socket = socket2::SockRef::from(self).try_clone().ok()?;
+        let user_timeout = socket.tcp_user_timeout().ok()??;
+        Some(Box::new(move |pause| {
+            if let Err(error) = socket.set_tcp_user_timeout(Some(user_timeout.saturating_add(pause))) {
+                tracing::debug!(%error, "the system keeps its limit for a peer that takes nothing");
+            }
+        }))
+    }
+}
 
 /// What [`Transport::connect`] answers.
 pub(crate) type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Send + 'a>>;
@@ -51,7 +73,7 @@ pub(crate) struct Tcp {
     /// `receive.buffer.bytes`; `None` leaves the system's.
     pub(crate) receive_buffer_bytes: Option<u32>,
     /// How long bytes may be on their way without the peer's system confirming them, where the system can be told
-    /// (`TCP_USER_TIMEOUT`, RFC 5482); `None` leaves the system's.
+    /// (`TCP_USER_TIMEOUT`, RFC 5482), pauses that the peer has asked for not counted; `None` leaves the system's.
     pub(crate) user_timeout: Option<Duration>,
 }
 

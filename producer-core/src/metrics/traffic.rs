@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::window::{Rated, Windows};
-use crate::connection::{Connecting, Endpoint, Resolving, Stream, Transport};
+use crate::connection::{Connecting, Endpoint, Patience, Resolving, Stream, Transport};
 
 /// What all connections of a producer do.
 #[derive(Debug)]
@@ -95,6 +95,12 @@ impl MeteredStream {
 impl Drop for MeteredStream {
     fn drop(&mut self) {
         self.traffic.counts().closed.add(Instant::now(), 1);
+    }
+}
+
+impl Stream for MeteredStream {
+    fn patience(&self) -> Option<Patience> {
+        self.inner.patience()
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use producer_core::ProducerConfig;
+use producer_core::testing::{Api, Fault, FaultAction};
+use producer_core::{ProducerConfig, ProducerRecord};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
-use super::support::{numbered, producer, within};
+use super::support::{TOPIC, cluster, numbered, producer, settings, until, within};
 
 /// A producer's first record, and the listener in place of a broker that it sends to.
 async fn sending(set: impl FnOnce(&mut ProducerConfig)) -> (TcpListener, tokio::task::JoinHandle<()>) {
@@ -65,4 +66,30 @@ async fn a_broker_that_hangs_up_is_left_alone_for_longer_each_time() {
         assert!(*pause >= Duration::from_millis(least), "{pauses:?}");
     }
     sending.abort();
+}
+
+/// What is on its way to a broker that asks for a pause fills the buffers between the two, and the system that is told
+/// to give up who takes nothing for `request.timeout.ms` does not know of the pause.
+#[tokio::test]
+async fn a_broker_that_asks_for_a_pause_is_not_given_up_though_it_takes_nothing_for_long() {
+    let broker = cluster(1, 1).await;
+    let mut config = settings(&broker);
+    config.request_timeout = Duration::from_millis(500);
+    config.enable_idempotence = false;
+    config.retries = 0;
+    let producer = producer(config);
+    within("the first", producer.send_and_wait(numbered(0))).await.unwrap();
+    broker.inject(Fault::new(Api::Produce, FaultAction::Throttle(Duration::from_secs(2))));
+    broker.freeze_node(1).unwrap();
+    let large = ProducerRecord::to(TOPIC).partition(0).value("x".repeat(900_000));
+    let mut deliveries = Vec::new();
+    for _ in 0..5 {
+        deliveries.push(within("a send", producer.send(large.clone())).await.unwrap());
+    }
+    until("five requests are on their way", || producer.metrics().requests_in_flight == 5).await;
+    broker.thaw_node(1).unwrap();
+
+    for delivery in deliveries {
+        within("a delivery", delivery).await.unwrap();
+    }
 }
