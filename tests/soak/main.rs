@@ -20,8 +20,8 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 /// Records of a round. A quick run that is counted has one round.
 const RECORDS: u64 = 1_000_000;
 
-/// With `SR_LONG`: how long the rounds of each size of batches go on.
-const LONG: Duration = Duration::from_secs(15 * 60);
+/// With `SR_LONG`: how long the rounds of each size go on.
+const LONG: Duration = Duration::from_secs(10 * 60);
 
 /// After so long a run has met all that it will ever hold at once.
 const SETTLED_AFTER: Duration = Duration::from_secs(90);
@@ -29,7 +29,6 @@ const SETTLED_AFTER: Duration = Duration::from_secs(90);
 /// Records before it, that fill what is kept for reuse.
 const WARM_UP: u64 = 300_000;
 
-const VALUE_BYTES: usize = 100;
 const PARTITIONS: u16 = 12;
 
 /// What may be held at the end beyond what was held after the warm-up: 4 MiB of buffers are kept for reuse at most, and
@@ -73,35 +72,40 @@ impl Resident {
 async fn a_long_run_allocates_by_batch_and_holds_on_to_nothing() {
     let is_long = std::env::var_os("SR_LONG").is_some();
     let broker = NullBroker::start(PARTITIONS, 0).unwrap();
-    // A batch has some 150 records at the default size, and four times as many at the larger.
-    for (batch_bytes, allocations_max) in [(16_384, 0.1), (65_536, 0.05)] {
+    // A batch has some 150 records at the default size, four times as many at the larger, and still more of small ones.
+    for (batch_bytes, value_bytes, allocations_max) in [(16_384, 100, 0.1), (65_536, 100, 0.05), (16_384, 10, 0.03)] {
+        let value = Bytes::from(vec![b'x'; value_bytes]);
         let mut config = ProducerConfig::new(broker.address());
         config.batch_bytes = batch_bytes;
         let producer: Producer<Bytes, Bytes> = Producer::new(config, BytesSerializer, BytesSerializer).unwrap();
 
-        send(&producer, WARM_UP).await;
+        send(&producer, &value, WARM_UP).await;
         let region = Region::new(ALLOCATOR);
-        let (records, mark) = if is_long { long_rounds(&producer).await } else { quick_round(&producer).await };
+        let (records, mark) =
+            if is_long { long_rounds(&producer, &value).await } else { quick_round(&producer, &value).await };
         let change = region.change();
 
         let allocations = (change.allocations + change.reallocations) as f64 / records as f64;
         let growth = change.bytes_allocated as i64 - change.bytes_deallocated as i64;
         let resident = Resident::read();
         println!(
-            "batch.size {batch_bytes}: {records} records, {allocations:.4} allocations a record, {growth} bytes more, \
+            "batch.size {batch_bytes}, {value_bytes} B: {records} records, {allocations:.4} allocations a record, {growth} bytes more, \
              {mark:?}, then {resident:?}"
         );
-        assert!(allocations < allocations_max, "batch.size {batch_bytes}: {allocations} allocations a record");
-        assert!(growth < GROWTH_BYTES_MAX, "batch.size {batch_bytes}: {growth} bytes more are held");
+        assert!(
+            allocations < allocations_max,
+            "batch.size {batch_bytes}, {value_bytes} B: {allocations} allocations a record"
+        );
+        assert!(growth < GROWTH_BYTES_MAX, "batch.size {batch_bytes}, {value_bytes} B: {growth} bytes more are held");
         assert_eq!(producer.buffered_bytes(), 0);
         producer.close(Duration::from_secs(30)).await.unwrap();
     }
 }
 
 /// So many records, and the mark before them.
-async fn quick_round(producer: &Producer<Bytes, Bytes>) -> (u64, Option<Resident>) {
+async fn quick_round(producer: &Producer<Bytes, Bytes>, value: &Bytes) -> (u64, Option<Resident>) {
     let mark = Resident::read();
-    send(producer, RECORDS).await;
+    send(producer, value, RECORDS).await;
     if let Some((mark, resident)) = mark.zip(Resident::read()) {
         resident.check(mark, RESIDENT_GROWTH_MAX.quick);
     }
@@ -109,11 +113,11 @@ async fn quick_round(producer: &Producer<Bytes, Bytes>) -> (u64, Option<Resident
 }
 
 /// Rounds of records for as long as a run lasts, each of which leaves memory as it was.
-async fn long_rounds(producer: &Producer<Bytes, Bytes>) -> (u64, Option<Resident>) {
+async fn long_rounds(producer: &Producer<Bytes, Bytes>, value: &Bytes) -> (u64, Option<Resident>) {
     let started = Instant::now();
     let (mut records, mut mark) = (0, None);
     while started.elapsed() < LONG {
-        send(producer, RECORDS).await;
+        send(producer, value, RECORDS).await;
         records += RECORDS;
         let Some(resident) = Resident::read() else { continue };
         if started.elapsed() >= SETTLED_AFTER {
@@ -123,8 +127,8 @@ async fn long_rounds(producer: &Producer<Bytes, Bytes>) -> (u64, Option<Resident
     (records, mark)
 }
 
-async fn send(producer: &Producer<Bytes, Bytes>, records: u64) {
-    let (topic, value) = (Arc::from("soak"), Bytes::from(vec![b'x'; VALUE_BYTES]));
+async fn send(producer: &Producer<Bytes, Bytes>, value: &Bytes, records: u64) {
+    let topic = Arc::from("soak");
     for _ in 0..records {
         drop(producer.send(ProducerRecord::to(Arc::clone(&topic)).value(value.clone())).await.unwrap());
     }
