@@ -122,13 +122,22 @@ impl ServerConfig {
             format!("`incompatible_code` is {}: expected 40901 or 409", self.incompatible_code),
         );
         for row in settings::SETTINGS {
+            let number = (row.number)(self);
+            let (least, greatest) = (*row.range.start(), *row.range.end());
             check(
-                (row.number)(self).is_none_or(|number| number >= row.least),
+                number.is_none_or(|number| number >= least),
                 format!(
-                    "`{}` is {}, which would refuse everything: expected at least {}",
+                    "`{}` is {}, which would refuse everything: expected at least {least}",
                     row.key,
-                    (row.print)(self),
-                    row.least
+                    (row.print)(self)
+                ),
+            );
+            check(
+                number.is_none_or(|number| number <= greatest),
+                format!(
+                    "`{}` is {}, more than the libraries can read: expected at most {greatest}",
+                    row.key,
+                    (row.print)(self)
                 ),
             );
         }

@@ -230,8 +230,16 @@ fn state(config: &ServerConfig, registry: Arc<Registry>, metrics: Metrics, is_dr
         pages: PAGES,
         metrics,
         registry,
-        head: HeadLimits { url_bytes: config.limits.url_bytes, header_bytes: config.limits.header_bytes },
-        body: BodyLimits { bytes: config.limits.body_bytes, timeout: config.http.body_timeout },
+        head: HeadLimits {
+            url_bytes: config.limits.url_bytes,
+            header_bytes: config.limits.header_bytes,
+            header_count: config.limits.header_count,
+        },
+        body: BodyLimits {
+            bytes: config.limits.body_bytes,
+            nesting: config.limits.json_nesting,
+            timeout: config.http.body_timeout,
+        },
         page_items: config.limits.page_items,
         request_timeout: config.http.request_timeout,
         incompatible_code: ErrorCode::from_number(config.incompatible_code).unwrap_or(ErrorCode::IncompatibleSchema),

@@ -202,6 +202,12 @@ impl ApiError {
         Self::render(ErrorCode::HeadersTooLarge, 0, &[&limit_bytes])
     }
 
+    /// 431: there are more headers than `limit`.
+    #[must_use]
+    pub fn too_many_headers(limit: usize) -> Self {
+        Self::render(ErrorCode::HeadersTooLarge, 1, &[&limit])
+    }
+
     /// 500: a fault of ours; the cause stands in the log alone.
     #[must_use]
     pub fn internal() -> Self {

@@ -176,12 +176,14 @@ fn sizes(place: Place, show: Show<'_>) {
         (place.empty)(config);
         config.limits.url_bytes = 100;
         config.limits.header_bytes = 400;
+        config.limits.header_count = 20;
         config.limits.body_bytes = 100;
     };
     with_server(change, |address| {
         let mut connection = Connection::open(address);
         show(&connection.send("GET", &format!("/{}", "x".repeat(100)), &[], None));
         show(&connection.send("GET", "/", &[("Authorization", &"x".repeat(400))], None));
+        show(&connection.send("GET", "/", &[("X-Hop", "x"); 20], None));
         show(&connection.send("POST", "/subjects/s/versions", &[JSON], Some(&[b' '; 101])));
     });
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use end_to_end_tests::wait::wait_until;
 
-use crate::raw_http::{Connection, with_server};
+use crate::raw_http::{Connection, JSON, with_server};
 
 /// A deadline of the server in these tests.
 const SHORT: Duration = Duration::from_millis(300);
@@ -183,6 +183,7 @@ fn heads_are_bounded() {
         |config| {
             config.limits.url_bytes = 100;
             config.limits.header_bytes = 400;
+            config.limits.header_count = 20;
         },
         |address| {
             let mut connection = Connection::open(address);
@@ -196,12 +197,64 @@ fn heads_are_bounded() {
             assert_eq!((refused.status, refused.json()["error_code"].as_u64()), (431, Some(431)));
             assert_eq!(refused.json()["message"], "The headers are larger than the limit of 400 bytes");
 
+            // One that a client sends thrice counts thrice.
+            assert!(with_headers(address, 20).starts_with("HTTP/1.1 200"));
+            let refused = with_headers(address, 21);
+            assert!(refused.starts_with("HTTP/1.1 431"), "{refused}");
+            let told = r#"{"error_code":431,"message":"There are more headers than the limit of 20"}"#;
+            assert!(refused.ends_with(told), "{refused}");
             // Beyond what is read at all there is no JSON any more, but an end.
-            let mut stream = open(address);
-            let many: String = (0..200).map(|index| format!("X-{index}: x\r\n")).collect();
-            stream.write_all(format!("GET / HTTP/1.1\r\nHost: x\r\n{many}\r\n").as_bytes()).unwrap();
-            assert!(until_closed(&mut stream).starts_with("HTTP/1.1 431"));
+            let refused = with_headers(address, 97);
+            assert!(refused.starts_with("HTTP/1.1 431") && refused.ends_with("\r\n\r\n"), "{refused}");
             assert_eq!(Connection::open(address).send("GET", "/", &[], None).status, 200);
+        },
+    );
+    // The most that can be set is what is read.
+    with_server(|_| {}, |address| assert!(with_headers(address, 96).starts_with("HTTP/1.1 200")));
+}
+
+/// What a request with so many headers is answered.
+fn with_headers(address: SocketAddr, count: usize) -> String {
+    let mut stream = open(address);
+    let many: String = (2..count).map(|index| format!("X-{}: x\r\n", index / 3)).collect();
+    let head = format!("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{many}\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    until_closed(&mut stream)
+}
+
+/// A register whose body has so many levels.
+fn nested(levels: usize) -> String {
+    format!(r#"{{"schema":"\"int\"","x":{}1{}}}"#, "[".repeat(levels - 1), "]".repeat(levels - 1))
+}
+
+#[test]
+fn the_nesting_of_bodies_is_bounded() {
+    with_server(
+        |config| config.limits.json_nesting = 3,
+        |address| {
+            let mut connection = Connection::open(address);
+            for path in ["/subjects/s/versions", "/compatibility/subjects/s/versions/latest"] {
+                let refused = connection.send("POST", path, &[JSON], Some(nested(4).as_bytes()));
+                assert_eq!((refused.status, refused.json()["error_code"].as_u64()), (400, Some(400)), "{path}");
+                let told =
+                    "the body of the request: its JSON is nested deeper than 3 levels (setting `limits.json_nesting`)";
+                assert_eq!(refused.json()["message"], told);
+            }
+            let refused = connection.send("PUT", "/mode", &[JSON], Some(b"[[[[1]]]]"));
+            assert_eq!(refused.status, 400, "{}", refused.text());
+            assert!(refused.text().contains("limits.json_nesting"), "{}", refused.text());
+            let taken = connection.send("POST", "/subjects/s/versions", &[JSON], Some(nested(3).as_bytes()));
+            assert_eq!(taken.status, 200, "{}", taken.text());
+        },
+    );
+    with_server(
+        |_| {},
+        |address| {
+            let mut connection = Connection::open(address);
+            let taken = connection.send("POST", "/subjects/s/versions", &[JSON], Some(nested(127).as_bytes()));
+            assert_eq!(taken.status, 200, "{}", taken.text());
+            let refused = connection.send("POST", "/subjects/s/versions", &[JSON], Some(nested(128).as_bytes()));
+            assert!(refused.text().contains("limits.json_nesting"), "{}", refused.text());
         },
     );
 }

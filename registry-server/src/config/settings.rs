@@ -1,10 +1,11 @@
-//! The table of settings: key, field, type, default, least value and meaning of each stand here and nowhere else.
+//! The table of settings: key, field, type, default, range and meaning of each stand here and nowhere else.
 //!
 //! From it come the structs, their defaults and documentation, the reading of every source, the checks of ranges and
 //! `docs/config.md`. The name in the environment follows from the key: `limits.body_bytes` is
 //! `SCHEMA_REGISTRY_LIMITS_BODY_BYTES`.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use schema_core::Level;
@@ -23,8 +24,8 @@ pub(super) struct Row {
     pub(super) kind: Kind,
     /// What is expected of it, in words.
     pub(super) expected: &'static str,
-    /// The least number that is allowed.
-    pub(super) least: u64,
+    /// The numbers that are allowed.
+    pub(super) range: RangeInclusive<u64>,
     pub(super) number: fn(&ServerConfig) -> Option<u64>,
     pub(super) print: fn(&ServerConfig) -> String,
     /// `None` if the text cannot be read.
@@ -32,13 +33,13 @@ pub(super) struct Row {
 }
 
 macro_rules! row {
-    ($key:literal, $meaning:expr, $type:ty, $least:expr, $($field:ident).+) => {
+    ($key:literal, $meaning:expr, $type:ty, $range:expr, $($field:ident).+) => {
         Row {
             key: $key,
             meaning: $meaning,
             kind: <$type>::KIND,
             expected: <$type>::EXPECTED,
-            least: $least,
+            range: $range,
             number: |config| config.$($field).+.number(),
             print: |config| config.$($field).+.print(),
             set: |config, text| {
@@ -49,18 +50,32 @@ macro_rules! row {
     };
 }
 
+macro_rules! range {
+    () => {
+        0..=u64::MAX
+    };
+    (least $least:literal) => {
+        $least..=u64::MAX
+    };
+    (least $least:literal greatest $greatest:literal) => {
+        $least..=$greatest
+    };
+}
+
 macro_rules! settings {
     (
         $(#[$about:meta])*
         struct ServerConfig;
         $(
             $(#[doc = $meaning:literal])+
-            $key:literal $field:ident: $type:ty = $default:expr $(, least $least:literal)?;
+            $key:literal $field:ident: $type:ty = $default:expr
+                $(, least $least:literal)? $(, greatest $greatest:literal)?;
         )+
         $($group:ident: struct $Group:ident $group_about:literal {
             $(
                 $(#[doc = $inner_meaning:literal])+
-                $inner_key:literal $inner:ident: $inner_type:ty = $inner_default:expr $(, least $inner_least:literal)?;
+                $inner_key:literal $inner:ident: $inner_type:ty = $inner_default:expr
+                    $(, least $inner_least:literal)? $(, greatest $inner_greatest:literal)?;
             )+
             $(no setting $beside_about:literal $beside:ident: $beside_type:ty = $beside_default:expr;)?
         })+
@@ -110,10 +125,11 @@ macro_rules! settings {
 
         /// Every setting there is.
         pub(super) const SETTINGS: &[Row] = &[
-            $(row!($key, concat!($($meaning),+), $type, 0 $(+ $least)?, $field),)+
+            $(row!($key, concat!($($meaning),+), $type, range!($(least $least)? $(greatest $greatest)?), $field),)+
             $($(
                 row!(
-                    $inner_key, concat!($($inner_meaning),+), $inner_type, 0 $(+ $inner_least)?, $group.$inner
+                    $inner_key, concat!($($inner_meaning),+), $inner_type,
+                    range!($(least $inner_least)? $(greatest $inner_greatest)?), $group.$inner
                 ),
             )+)+
         ];
@@ -154,8 +170,16 @@ settings! {
         /// Bytes of path and query together; more is 414.
         "limits.url_bytes" url_bytes: usize = 8 << 10, least 1;
 
-        /// Bytes of the names and values of all headers together; more is 431, and so are more than 96 headers.
+        /// Bytes of the names and values of all headers together; more is 431.
         "limits.header_bytes" header_bytes: usize = 8 << 10, least 1;
+
+        /// Headers of a request; more is 431. 96 is also the most that can be set: it is what the HTTP library reads,
+        /// and it answers 431 without a body, as to a head of more than 128 KiB.
+        "limits.header_count" header_count: usize = 96, least 1, greatest 96;
+
+        /// Objects and arrays in each other in the JSON of a request body; deeper is 400. 127 is also the most that
+        /// can be set: it is what the JSON library reads. A schema in a string has `limits.schema_nesting`.
+        "limits.json_nesting" json_nesting: usize = 127, least 1, greatest 127;
 
         /// How deep types may nest in a schema; deeper is 42201.
         "limits.schema_nesting" schema_nesting: usize = SchemaLimits::default().schema_nesting, least 1;

@@ -131,6 +131,25 @@ fn the_defaults_are_fine() {
 }
 
 #[test]
+fn numbers_out_of_their_range_are_refused_with_its_ends() {
+    let limit = |name: &str, value: &str| problems(&["--ephemeral"], &[(name, value)]);
+
+    for (name, key, greatest) in [
+        ("SCHEMA_REGISTRY_LIMITS_HEADER_COUNT", "limits.header_count", 96),
+        ("SCHEMA_REGISTRY_LIMITS_JSON_NESTING", "limits.json_nesting", 127),
+    ] {
+        let over =
+            format!("`{key}` is {}, more than the libraries can read: expected at most {greatest}", greatest + 1);
+        assert_eq!(limit(name, &(greatest + 1).to_string()), [over]);
+        let under = format!("`{key}` is 0, which would refuse everything: expected at least 1");
+        assert_eq!(limit(name, "0"), [under]);
+        for fine in [1, greatest] {
+            assert!(load(&["--ephemeral"], &[(name, &fine.to_string())]).is_ok(), "{name}: {fine}");
+        }
+    }
+}
+
+#[test]
 fn every_setting_reads_what_it_prints() {
     let (mut draft, defaults) =
         (Draft { config: ServerConfig::ephemeral(), ..Draft::default() }, ServerConfig::default());

@@ -10,14 +10,16 @@ use schema_core::error_code::ApiError;
 use schema_core::wire::{self, ReadError};
 use serde::de::DeserializeOwned;
 
-use super::deadline;
 use super::error::HttpError;
+use super::{deadline, json_nesting};
 
 /// What bounds a body.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BodyLimits {
     /// Bytes, also after decompression.
     pub(crate) bytes: usize,
+    /// Levels of JSON.
+    pub(crate) nesting: usize,
     /// From the end of the head to the end of the body.
     pub(crate) timeout: Duration,
 }
@@ -95,13 +97,27 @@ fn gunzip(compressed: &[u8], limit_bytes: usize) -> Result<Bytes, HttpError> {
     Ok(body.into())
 }
 
-/// Parses a body. `operation` names the request when there is none.
-pub(super) fn parse<T: DeserializeOwned>(body: &[u8], operation: &str) -> Result<T, HttpError> {
-    wire::read_request(body).map_err(|error| refusal(error, operation))
+/// Parses a body, with `nesting` levels at most. `operation` names the request when there is none.
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8], nesting: usize, operation: &str) -> Result<T, HttpError> {
+    parse_with(wire::read_request, body, nesting, operation)
+}
+
+/// As [`parse`], of another shape than an object, maybe.
+pub(super) fn parse_with<T>(
+    read: fn(&[u8]) -> Result<T, ReadError>,
+    body: &[u8],
+    nesting: usize,
+    operation: &str,
+) -> Result<T, HttpError> {
+    if json_nesting::is_deeper(body, nesting) {
+        let reason = format!("its JSON is nested deeper than {nesting} levels (setting `limits.json_nesting`)");
+        return Err(refusal(ReadError::Malformed(reason), operation));
+    }
+    read(body).map_err(|error| refusal(error, operation))
 }
 
 /// What a client is told of a body that is no request.
-pub(super) fn refusal(error: ReadError, operation: &str) -> HttpError {
+fn refusal(error: ReadError, operation: &str) -> HttpError {
     match error {
         ReadError::Absent => ApiError::missing_body(operation).into(),
         ReadError::Malformed(reason) => ApiError::bad_request(&format!("the body of the request: {reason}")).into(),

@@ -48,6 +48,7 @@ mod context_prefix;
 mod deadline;
 mod error;
 mod head;
+mod json_nesting;
 mod long_list;
 mod media_type;
 mod next_page;
@@ -116,6 +117,8 @@ pub(crate) struct Call<'a> {
     names_within: Option<String>,
     query: Query<'a>,
     body: Bytes,
+    /// Levels of JSON that a body may have.
+    json_nesting: usize,
     /// How many items a long list puts into one answer.
     page_items: usize,
     /// Behind what the next page of a list begins, when there is one.
@@ -154,16 +157,16 @@ impl Call<'_> {
     /// The body as `T`. `operation` names the request in the error of a body that is not there.
     async fn read<T: DeserializeOwned + Send + 'static>(&self, operation: &'static str) -> Result<T, HttpError> {
         if self.body.len() <= INLINE_BODY_BYTES_MAX {
-            return body::parse(&self.body, operation);
+            return body::parse(&self.body, self.json_nesting, operation);
         }
-        let body = self.body.clone();
-        let parsed = actix_web::web::block(move || body::parse(&body, operation)).await;
+        let (body, nesting) = (self.body.clone(), self.json_nesting);
+        let parsed = actix_web::web::block(move || body::parse(&body, nesting, operation)).await;
         parsed.unwrap_or_else(|_| Err(ApiError::internal().into()))
     }
 
     /// The body of a change of a mode, which need not be an object.
     fn read_mode(&self, operation: &'static str) -> Result<ModeUpdate, HttpError> {
-        ModeUpdate::read(&self.body).map_err(|error| body::refusal(error, operation))
+        body::parse_with(ModeUpdate::read, &self.body, self.json_nesting, operation)
     }
 }
 
@@ -266,6 +269,7 @@ async fn answer(
         names_within,
         query,
         body,
+        json_nesting: state.body.nesting,
         page_items: state.page_items,
         next_page: Cell::new(None),
         only_read: Cell::new(false),

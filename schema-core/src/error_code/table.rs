@@ -98,9 +98,9 @@ pub static TABLE: &[Entry] = &[
     Entry {
         code: ErrorCode::HeadersTooLarge,
         name: "headers_too_large",
-        forms: &["The headers are larger than the limit of %s bytes"],
-        cause: "Names and values of all headers together pass the setting `limits.header_bytes`.",
-        cure: "Send fewer cookies or a shorter token, or raise `limits.header_bytes`.",
+        forms: &["The headers are larger than the limit of %s bytes", "There are more headers than the limit of %s"],
+        cause: "Names and values of all headers together pass the setting `limits.header_bytes`, or there are more of them than `limits.header_count`. Beyond 96 headers, or 128 KiB, the answer has no body.",
+        cure: "Send fewer headers, fewer cookies or a shorter token, or raise the setting.",
         source: "https://www.rfc-editor.org/rfc/rfc6585#section-5",
     },
     Entry {

@@ -22,7 +22,7 @@ pub enum ReadError {
 
 /// Reads the body of a request: an object, after an optional byte order mark.
 ///
-/// Of two equal keys the last one wins, in nested objects too. Nesting is bounded to 128 levels by `serde_json`.
+/// Of two equal keys the last one wins, in nested objects too. Nesting is bounded to 127 levels by `serde_json`.
 ///
 /// # Errors
 /// [`ReadError::Absent`] for an empty, blank or `null` body, [`ReadError::Malformed`] for anything else that is
