@@ -11,6 +11,7 @@ mod draft;
 mod environment;
 mod file;
 mod flags;
+mod pg_environment;
 mod reference;
 mod settings;
 #[cfg(test)]
@@ -67,16 +68,19 @@ impl ServerConfig {
 
     /// Reads file, environment and flags, in this order, over the defaults.
     ///
-    /// `environment` is what `std::env::vars_os` gives; names without the prefix are ignored.
+    /// `environment` is what `std::env::vars_os` gives. Of names without our prefix only those are looked at that a
+    /// connection to PostgreSQL depends on.
     ///
     /// # Errors
     /// Every problem of every source at once; the settings are not usable then.
     pub fn load(flags: &Flags, environment: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, ConfigError> {
-        let environment = environment::Environment::from_vars(environment);
+        let vars: Vec<(String, String)> = environment.into_iter().collect();
+        let environment = environment::Environment::from_vars(vars.iter().cloned());
         let mut draft = draft::Draft::default();
         file::apply(flags.config.as_deref(), environment.config_path(), &mut draft);
         environment.apply(&mut draft);
         flags.apply(&mut draft);
+        draft.problems.extend(pg_environment::problems(&draft.config.database, &vars));
         let draft::Draft { config, mut problems, warnings, mut origins } = draft;
         if let Err(error) = config.validate() {
             problems.extend(error.problems);

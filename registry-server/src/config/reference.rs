@@ -32,7 +32,10 @@ Not settings: `--ephemeral` keeps schemas in memory instead of in `database`, `-
 What Kubernetes sets for a Service called `schema-registry` (`SCHEMA_REGISTRY_PORT`, `SCHEMA_REGISTRY_SERVICE_HOST`,
 `SCHEMA_REGISTRY_SERVICE_PORT*`, `SCHEMA_REGISTRY_PORT_8081_TCP*`) is ignored. Variables of Confluent's image without a
 meaning here (`SCHEMA_REGISTRY_KAFKASTORE_*`, `SCHEMA_REGISTRY_HOST_NAME`, ...) are named in a warning with the reason.
-These are taken:
+With a PostgreSQL database, the variables of its own programs (`PGHOST`, `PGPASSWORD`, `PGSSLMODE`, ...) say what the
+URL leaves open; a `PGSSLMODE` or `PGPORT` that cannot be read stops the server at its start.
+
+Of Confluent's image these are taken:
 
 | variable of Confluent's image | taken as |
 |---|---|

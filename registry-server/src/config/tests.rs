@@ -150,6 +150,17 @@ fn numbers_out_of_their_range_are_refused_with_its_ends() {
 }
 
 #[test]
+fn a_mistyped_variable_of_postgresql_stops_a_start_that_would_read_it() {
+    let vars = [("PGSSLMODE", "requird")];
+    let told = "`PGSSLMODE` is `requird`: expected `disable`, `allow`, `prefer`, `require`, `verify-ca` or \
+                `verify-full`, or no such variable";
+
+    assert_eq!(problems(&["--database", "postgres:///registry"], &vars), [told]);
+    assert!(load(&["--database", "postgres:///registry?sslmode=require"], &vars).is_ok());
+    assert!(load(&["--ephemeral"], &vars).is_ok());
+}
+
+#[test]
 fn every_setting_reads_what_it_prints() {
     let (mut draft, defaults) =
         (Draft { config: ServerConfig::ephemeral(), ..Draft::default() }, ServerConfig::default());
