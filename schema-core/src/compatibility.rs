@@ -3,6 +3,7 @@
 //! [`check`] is the only place that turns a level into reads of one schema by another. It knows no format: it asks
 //! [`ParsedSchema::can_read`] and puts the answers into Confluent's words.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
@@ -212,14 +213,46 @@ pub fn check<'a>(
 /// # Errors
 /// The [`Breach`], if any.
 pub fn check_one(demands: impl Into<Demands>, new: &dyn ParsedSchema, earlier: Earlier<'_>) -> Result<(), Box<Breach>> {
-    let demands = demands.into();
+    let read = |reader: &dyn ParsedSchema, writer: &dyn ParsedSchema| Ok::<_, Infallible>(reader.can_read(writer));
+    match compare(demands.into(), new, earlier, read) {
+        Ok(outcome) => outcome,
+        Err(never) => match never {},
+    }
+}
+
+/// As [`check_one`], if it takes some milliseconds at most.
+///
+/// # Errors
+/// [`TakesLong`] where it would take more: [`check_one`] has the answer.
+pub fn check_one_at_once(
+    demands: impl Into<Demands>,
+    new: &dyn ParsedSchema,
+    earlier: Earlier<'_>,
+) -> Result<Result<(), Box<Breach>>, TakesLong> {
+    compare(demands.into(), new, earlier, |reader, writer| reader.can_read_at_once(writer).ok_or(TakesLong))
+}
+
+/// A comparison is too much work to be done between other things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the comparison takes long")]
+pub struct TakesLong;
+
+/// What [`ParsedSchema::can_read`] answers.
+type Answer = Result<Vec<Incompatibility>, String>;
+
+fn compare<E>(
+    demands: Demands,
+    new: &dyn ParsedSchema,
+    earlier: Earlier<'_>,
+    read: impl Fn(&dyn ParsedSchema, &dyn ParsedSchema) -> Result<Answer, E>,
+) -> Result<Result<(), Box<Breach>>, E> {
     let level = demands.level;
     if level.directions().is_empty() {
-        return Ok(());
+        return Ok(Ok(()));
     }
     if new.schema_type() != earlier.schema.schema_type() {
         let messages = vec![message::DIFFERENT_TYPE.to_owned(), demands.entry()];
-        return Err(Box::new(Breach { version: earlier.version, problems: Vec::new(), messages }));
+        return Ok(Err(Box::new(Breach { version: earlier.version, problems: Vec::new(), messages })));
     }
 
     let mut messages = Vec::new();
@@ -227,8 +260,8 @@ pub fn check_one(demands: impl Into<Demands>, new: &dyn ParsedSchema, earlier: E
     let mut names_old_schema = false;
     for &direction in level.directions() {
         let answer = match direction {
-            Direction::NewReadsOld => new.can_read(earlier.schema),
-            Direction::OldReadsNew => earlier.schema.can_read(new),
+            Direction::NewReadsOld => read(new, earlier.schema)?,
+            Direction::OldReadsNew => read(earlier.schema, new)?,
         };
         let messages_before = messages.len();
         match answer {
@@ -243,7 +276,7 @@ pub fn check_one(demands: impl Into<Demands>, new: &dyn ParsedSchema, earlier: E
         names_old_schema = messages.len() > messages_before;
     }
     if messages.is_empty() {
-        return Ok(());
+        return Ok(Ok(()));
     }
 
     if names_old_schema {
@@ -252,7 +285,7 @@ pub fn check_one(demands: impl Into<Demands>, new: &dyn ParsedSchema, earlier: E
     }
     messages.push(demands.entry());
     messages.extend(problems.iter().map(|(direction, problem)| message::hint(problem, *direction)));
-    Err(Box::new(Breach { version: earlier.version, problems, messages }))
+    Ok(Err(Box::new(Breach { version: earlier.version, problems, messages })))
 }
 
 #[cfg(test)]

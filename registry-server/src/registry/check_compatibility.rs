@@ -4,15 +4,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use schema_core::Level;
-use schema_core::compatibility::{Demands, Earlier, check_one};
+use schema_core::compatibility::{Breach, Demands, Earlier, check_one, check_one_at_once};
 use schema_core::format::Strictness;
 use schema_core::wire::Metadata;
+use schema_core::{Level, Version};
 
 use crate::store::VersionEntry;
 
 use super::cache::{CachedSubject, Content};
-use super::canonical::{Candidate, Form, SchemaInput, off_worker};
+use super::canonical::{Candidate, Canonical, Form, SchemaInput, off_worker};
 use super::properties::PropertyIndex;
 use super::{INLINE_BYTES_MAX, Registry, RegistryError, Selector, Subject, reserved_fields};
 
@@ -135,18 +135,12 @@ impl Registry {
         for entry in versions {
             let Some(content) = self.content_of(&current.subject.key, entry).await? else { continue };
             let old = self.parsed(&content).await?;
-            let bytes = new.canonical.text.len() + old.text.len();
             let (new, version) = (&new.canonical, entry.version);
-            let candidate = Arc::clone(new);
-            let compare = move || {
-                let earlier = Earlier { version, schema: &*old.parsed };
-                check_one(demands, &*candidate.parsed, earlier).err().map(|breach| breach.messages)
-            };
             let begun = Instant::now();
-            let messages = if bytes > INLINE_BYTES_MAX { off_worker(compare).await? } else { compare() };
+            let outcome = compare(demands, new, version, &old).await?;
             time.spend(begun.elapsed()).await;
-            if let Some(messages) = messages {
-                return Ok(messages);
+            if let Err(breach) = outcome {
+                return Ok(breach.messages);
             }
             let limit = self.config.comparison;
             if time.spent > limit {
@@ -160,6 +154,23 @@ impl Registry {
         }
         Ok(Vec::new())
     }
+}
+
+/// Compares a schema with a version. What takes more than some milliseconds does not keep a worker from its other
+/// requests: small schemas may, too, and those that refer to large ones.
+async fn compare(
+    demands: Demands,
+    new: &Arc<Canonical>,
+    version: Version,
+    old: &Arc<Canonical>,
+) -> Result<Result<(), Box<Breach>>, RegistryError> {
+    let is_short = new.text.len() + old.text.len() <= INLINE_BYTES_MAX;
+    if is_short && let Ok(outcome) = check_one_at_once(demands, &*new.parsed, Earlier { version, schema: &*old.parsed })
+    {
+        return Ok(outcome);
+    }
+    let (new, old) = (Arc::clone(new), Arc::clone(old));
+    off_worker(move || check_one(demands, &*new.parsed, Earlier { version, schema: &*old.parsed })).await
 }
 
 /// What the comparisons of one check have taken.

@@ -23,6 +23,7 @@ use super::{
 };
 
 mod by_id;
+mod comparisons;
 mod content;
 mod lists;
 

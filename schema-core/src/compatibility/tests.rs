@@ -39,6 +39,10 @@ impl ParsedSchema for Scripted {
         }
     }
 
+    fn can_read_at_once(&self, writer: &dyn ParsedSchema) -> Option<Result<Vec<Incompatibility>, String>> {
+        Some(self.can_read(writer))
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }

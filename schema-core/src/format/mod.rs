@@ -134,6 +134,9 @@ pub trait ParsedSchema: Debug + Send + Sync + 'static {
     /// the text is shown to the caller as it stands.
     fn can_read(&self, writer: &dyn ParsedSchema) -> Result<Vec<Incompatibility>, String>;
 
+    /// As [`can_read`](Self::can_read), if it takes a few milliseconds at most; `None` where it would take more.
+    fn can_read_at_once(&self, writer: &dyn ParsedSchema) -> Option<Result<Vec<Incompatibility>, String>>;
+
     /// For the one downcast to the format's own type.
     fn as_any(&self) -> &dyn Any;
 }

@@ -7,9 +7,9 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use schema_core::compatibility::{Direction, Earlier, check};
+use schema_core::compatibility::{Direction, Earlier, TakesLong, check, check_one_at_once};
 use schema_core::format::avro::AvroSchema;
-use schema_core::format::avro::compatibility::can_read;
+use schema_core::format::avro::compatibility::{can_read, can_read_at_once};
 use schema_core::format::{Limits, Strictness};
 use schema_core::schema::{SchemaType, Source, Version};
 use schema_core::{Incompatibility, Level};
@@ -226,22 +226,40 @@ fn every_level_holds_its_promise_on_real_schemas() {
     }
 }
 
+/// Records in each other, each with the one inside in two fields; the innermost is `end`.
+fn doubling(levels: usize, end: &str) -> AvroSchema {
+    let text = (0..levels).fold(format!("\"{end}\""), |inner, level| {
+        let again = if level == 0 { inner.clone() } else { format!("\"R{}\"", level - 1) };
+        format!(
+            r#"{{"type":"record","name":"R{level}","fields":[{{"name":"a","type":{inner}}},{{"name":"b","type":{again}}}]}}"#
+        )
+    });
+    parse(&text)
+}
+
 #[test]
 fn repeated_pairs_that_double_at_each_level_use_up_the_steps() {
-    let doubling = |end: &str| {
-        (0..40).fold(format!("\"{end}\""), |inner, level| {
-            let again = if level == 0 { inner.clone() } else { format!("\"R{}\"", level - 1) };
-            format!(
-                r#"{{"type":"record","name":"R{level}","fields":[{{"name":"a","type":{inner}}},{{"name":"b","type":{again}}}]}}"#
-            )
-        })
-    };
-
-    let reason = can_read(&parse(&doubling("int")), &parse(&doubling("string"))).unwrap_err();
+    let reason = can_read(&doubling(40, "int"), &doubling(40, "string")).unwrap_err();
 
     assert!(reason.starts_with("Unexpected exception during compatibility check: "), "{reason}");
     assert!(reason.contains("steps"), "{reason}");
-    assert_eq!(can_read(&parse(&doubling("int")), &parse(&doubling("int"))), Ok(Vec::new()));
+    assert_eq!(can_read(&doubling(40, "int"), &doubling(40, "int")), Ok(Vec::new()));
+}
+
+#[test]
+fn a_comparison_at_once_has_the_same_answer_or_none() {
+    for (levels, end) in [(40, "int"), (3, "string"), (9, "string")] {
+        let (reader, writer) = (doubling(levels, "int"), doubling(levels, end));
+        assert_eq!(can_read_at_once(&reader, &writer), Some(can_read(&reader, &writer)), "{levels} {end}");
+    }
+    // Beyond the first bound it finds too many problems, beyond the second it takes too many steps.
+    for levels in [10, 20, 40] {
+        assert_eq!(can_read_at_once(&doubling(levels, "int"), &doubling(levels, "string")), None, "{levels}");
+    }
+    let (reader, writer) = (doubling(40, "int"), doubling(40, "string"));
+    let earlier = |schema| Earlier { version: Version(1), schema };
+    assert_eq!(check_one_at_once(Level::Backward, &reader, earlier(&writer)), Err(TakesLong));
+    assert_eq!(check_one_at_once(Level::Backward, &reader, earlier(&reader)), Ok(Ok(())));
 }
 
 #[test]

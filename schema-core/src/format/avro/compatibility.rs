@@ -18,7 +18,13 @@ mod report;
 mod rules;
 mod walk;
 
-use walk::Walk;
+use walk::{Findings, STEPS_MAX, Walk};
+
+/// Steps of a comparison that is made at once: some two milliseconds, and far more than almost all schemas need.
+const STEPS_AT_ONCE_MAX: usize = 50_000;
+
+/// Problems that it may find: to put one into words costs more than a step.
+const PROBLEMS_AT_ONCE_MAX: usize = 1_000;
 
 /// What opens every answer that is no list of problems, in Confluent's words.
 const UNEXPECTED: &str = "Unexpected exception during compatibility check: ";
@@ -29,9 +35,24 @@ const UNEXPECTED: &str = "Unexpected exception during compatibility check: ";
 /// The comparison cannot be made: a reader field claims two writer fields, or the steps are used up. The text is for
 /// whoever asked.
 pub fn can_read(reader: &AvroSchema, writer: &AvroSchema) -> Result<Vec<Incompatibility>, String> {
-    let mut walk = Walk::new(reader, writer);
-    let findings = walk.run().map_err(|reason| format!("{UNEXPECTED}{reason}"))?;
-    Ok(findings.map_or_else(Vec::new, |problems| report::report(&walk, &problems)))
+    let mut walk = Walk::new(reader, writer, STEPS_MAX);
+    let findings = walk.run();
+    answer(&walk, findings)
+}
+
+/// As [`can_read`], if it takes a few milliseconds at most; `None` where it would take more. How large two schemas are
+/// does not tell: each record that has another in two fields doubles the problems of the one inside.
+#[must_use]
+pub fn can_read_at_once(reader: &AvroSchema, writer: &AvroSchema) -> Option<Result<Vec<Incompatibility>, String>> {
+    let mut walk = Walk::new(reader, writer, STEPS_AT_ONCE_MAX);
+    let findings = walk.run();
+    let has_many = matches!(&findings, Ok(Some(problems)) if problems.len() > PROBLEMS_AT_ONCE_MAX);
+    (!walk.is_exhausted() && !has_many).then(|| answer(&walk, findings))
+}
+
+fn answer(walk: &Walk<'_>, findings: Result<Findings, String>) -> Result<Vec<Incompatibility>, String> {
+    let findings = findings.map_err(|reason| format!("{UNEXPECTED}{reason}"))?;
+    Ok(findings.map_or_else(Vec::new, |problems| report::report(walk, &problems)))
 }
 
 /// A problem in compact form; `report` puts it into words.

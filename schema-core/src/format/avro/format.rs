@@ -78,6 +78,13 @@ impl ParsedSchema for AvroSchema {
         compatibility::can_read(self, avro)
     }
 
+    fn can_read_at_once(&self, writer: &dyn ParsedSchema) -> Option<Result<Vec<Incompatibility>, String>> {
+        match writer.as_any().downcast_ref::<AvroSchema>() {
+            Some(avro) => compatibility::can_read_at_once(self, avro),
+            None => Some(self.can_read(writer)),
+        }
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }

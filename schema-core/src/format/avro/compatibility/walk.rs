@@ -10,7 +10,7 @@ use super::{PathId, Problem, Segment, Site, What};
 
 /// Steps that one comparison may take. The largest schemas that the default limits let through, two unions of 500
 /// records with 10,000 fields in all, none of which the other side has, come close to it; it takes about half a second.
-const STEPS_MAX: usize = 12_000_000;
+pub(super) const STEPS_MAX: usize = 12_000_000;
 
 /// Where a pair stands in the reader's schema.
 #[derive(Debug, Clone, Copy)]
@@ -82,10 +82,11 @@ pub(super) struct Walk<'a> {
     /// Emptied lists of finished frames, to be filled again.
     spare: Vec<Vec<Problem>>,
     steps: usize,
+    steps_max: usize,
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(reader: &'a AvroSchema, writer: &'a AvroSchema) -> Self {
+    pub(super) fn new(reader: &'a AvroSchema, writer: &'a AvroSchema, steps_max: usize) -> Self {
         Self {
             reader,
             writer,
@@ -96,7 +97,13 @@ impl<'a> Walk<'a> {
             sites: Vec::new(),
             spare: Vec::new(),
             steps: 0,
+            steps_max,
         }
+    }
+
+    /// Whether the steps are used up.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.steps > self.steps_max
     }
 
     /// Every problem, or why the comparison cannot be made.
@@ -388,8 +395,9 @@ impl<'a> Walk<'a> {
 
     fn spend(&mut self, steps: usize) -> Result<(), String> {
         self.steps += steps;
-        if self.steps > STEPS_MAX {
-            return Err(format!("the two schemas are too large to compare, it takes more than {STEPS_MAX} steps"));
+        if self.is_exhausted() {
+            let max = self.steps_max;
+            return Err(format!("the two schemas are too large to compare, it takes more than {max} steps"));
         }
         Ok(())
     }
