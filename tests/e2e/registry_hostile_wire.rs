@@ -284,6 +284,41 @@ fn connections_beyond_the_limit_wait() {
     );
 }
 
+/// Workers take connections in turn. One whose connections last must not keep others out for which there is room.
+#[test]
+fn a_full_worker_leaves_connections_to_the_others() {
+    const WORKERS: usize = 3;
+    // A part of two for each.
+    const ROOM: usize = 2 * WORKERS;
+    with_server(
+        |config| {
+            config.http.workers = WORKERS;
+            config.limits.connections = ROOM - 1;
+        },
+        |address| {
+            let ask = || {
+                let mut stream = open(address);
+                stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+                stream
+            };
+            let must_be_answered = |stream: &mut TcpStream| {
+                let mut answer = [0; 15];
+                stream.read_exact(&mut answer).unwrap();
+                assert_eq!(&answer, b"HTTP/1.1 200 OK");
+            };
+            let mut kept: Vec<TcpStream> = (0..ROOM).map(|_| ask()).collect();
+            kept.iter_mut().for_each(must_be_answered);
+            // Whichever ends, whosever it was: the next has its room.
+            for index in (0..ROOM).chain([0; WORKERS]) {
+                let mut waiting = ask();
+                drop(kept.remove(index));
+                must_be_answered(&mut waiting);
+                kept.push(waiting);
+            }
+        },
+    );
+}
+
 #[test]
 fn what_two_readers_could_read_in_two_ways_is_refused() {
     with_server(

@@ -208,7 +208,8 @@ settings! {
         /// Schemas in one answer of `GET /schemas`; the answer links to where the list goes on (header `Link`).
         "limits.page_items" page_items: usize = 1000, least 1;
 
-        /// Open connections; further ones wait in the backlog of the operating system.
+        /// Open connections; further ones wait in the backlog of the operating system. Each of the threads that serve,
+        /// one per core, takes its part, rounded up: the total may be passed by fewer than there are threads.
         "limits.connections" connections: usize = 10_000, least 1;
     }
 
