@@ -84,8 +84,8 @@ impl Registry {
     ///
     /// # Errors
     /// [`RegistryError::ModeIsFixed`], [`RegistryError::ForwardModeIsGlobal`],
-    /// [`RegistryError::CannotImportOverSubjects`], [`RegistryError::ReferenceExists`] when something refers to what would be purged, or
-    /// [`RegistryError::Crowded`], after which the same call may succeed.
+    /// [`RegistryError::CannotImportOverSubjects`], [`RegistryError::ReferenceExists`] when something refers to what
+    /// would be purged, or [`RegistryError::Crowded`], after which the same call may succeed.
     ///
     /// # Cancel safety
     /// Dropping the future may leave the mode changed or not; the call can be repeated.

@@ -1,8 +1,9 @@
 //! The suite that every backend must pass: what `Store` promises, through the trait alone.
 //!
 //! A backend implements [`Place`] and adds two lines to its tests: [`conformance!`] and, when it keeps data beyond its
-//! own life, [`conformance_reopened!`]; and a third with [`upgrades`], when earlier releases have kept data in it. Those
-//! of a backend that needs a service are in the tests of the workspace, which see the suite by the feature `testing`.
+//! own life, [`conformance_reopened!`]; and a third with [`upgrades`], when earlier releases have kept data in it.
+//! Those of a backend that needs a service are in the tests of the workspace, which see the suite by the feature
+//! `testing`.
 
 #![allow(
     missing_docs,
