@@ -12,10 +12,10 @@ use crate::subject::SubjectError;
 #[non_exhaustive]
 pub enum SerdeError {
     /// The value does not fit the schema: mend the value, or use another schema.
-    #[error("the value cannot be written with the schema of subject `{subject}`")]
+    #[error("the value cannot be written with the schema of {wanted}")]
     Encode {
-        /// The subject.
-        subject: String,
+        /// Whose schema it is, as it was asked for: a subject, a version of a subject, or an id.
+        wanted: String,
         /// What does not fit, and where.
         #[source]
         source: EncodeError,

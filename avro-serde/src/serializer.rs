@@ -76,7 +76,8 @@ pub(crate) struct Shared {
 /// All that records of one topic need.
 #[derive(Debug, Clone)]
 pub(crate) struct Prepared {
-    subject: String,
+    /// What the schema was asked for by, as errors name it.
+    wanted: String,
     schema: Schema,
     id: SchemaId,
     /// What the frame carries.
@@ -168,7 +169,7 @@ impl<T: ?Sized, C: Codec<T>> AvroSerializer<T, C> {
             prepared.key.write_prefix(out);
         }
         encode_payload(&self.codec, value, &prepared.schema, out)
-            .map_err(|source| SerdeError::Encode { subject: prepared.subject.clone(), source })
+            .map_err(|source| SerdeError::Encode { wanted: prepared.wanted.clone(), source })
     }
 
     #[cfg(feature = "producer")]
@@ -189,11 +190,7 @@ impl Shared {
             Err(error) => match self.topics.get(topic) {
                 // An old latest version is better than none.
                 Some(old) if error.is_retriable() => {
-                    tracing::warn!(
-                        topic,
-                        subject = old.subject,
-                        "the registry is down, the last known schema serves on"
-                    );
+                    tracing::warn!(topic, wanted = old.wanted, "the registry is down, the last known schema serves on");
                     Prepared { until: Some(Instant::now() + STALE_RETRY), ..Prepared::clone(&old) }
                 }
                 _ => return Err(error),
@@ -230,14 +227,17 @@ impl Shared {
                 })
             }
         };
-        let registered =
-            registered.map_err(|source| SerdeError::Registry { wanted: format!("subject `{subject}`"), source })?;
-        self.prepared(subject, registered.id, &registered.schema, selection.schema(), until)
+        let wanted = match selection {
+            SchemaSelection::Version(version) => format!("version {version} of subject `{subject}`"),
+            _ => format!("subject `{subject}`"),
+        };
+        let registered = registered.map_err(|source| SerdeError::Registry { wanted: wanted.clone(), source })?;
+        self.prepared(wanted, registered.id, &registered.schema, selection.schema(), until)
     }
 
     fn prepared(
         &self,
-        subject: String,
+        wanted: String,
         id: SchemaId,
         stored: &StoredSchema,
         given: Option<&Schema>,
@@ -246,14 +246,14 @@ impl Shared {
         // What is given is what is registered, but for its form; it needs no second parse.
         let schema = match given {
             Some(schema) => schema.clone(),
-            None => usable_schema(stored, &format!("subject `{subject}`"))?,
+            None => usable_schema(stored, &wanted)?,
         };
         let key = match (self.config.framing, stored.guid) {
             (Framing::Prefix, _) => SchemaKey::Id(id),
             (Framing::Header, Some(guid)) => SchemaKey::Guid(guid),
-            (Framing::Header, None) => return Err(SerdeError::NoGuid { wanted: format!("subject `{subject}`"), id }),
+            (Framing::Header, None) => return Err(SerdeError::NoGuid { wanted, id }),
         };
-        Ok(Prepared { subject, schema, id, key, until })
+        Ok(Prepared { wanted, schema, id, key, until })
     }
 
     pub(crate) fn header(&self, prepared: &Prepared) -> Option<SchemaHeader> {
