@@ -26,7 +26,7 @@ pub enum ReadError {
         source: ConnectionError,
     },
     /// The cluster does not know the topic.
-    #[error("topic `{topic}` does not exist")]
+    #[error("topic `{topic}` does not exist; create it, or check the name")]
     UnknownTopic {
         /// Topic.
         topic: String,
@@ -40,7 +40,7 @@ pub enum ReadError {
         partition: i32,
     },
     /// Nobody led the partition until `retry_timeout` was over.
-    #[error("partition {partition} of topic `{topic}` has no leader")]
+    #[error("partition {partition} of topic `{topic}` has no leader; try again when a broker that holds it is up")]
     NoLeader {
         /// Topic.
         topic: String,
@@ -48,7 +48,7 @@ pub enum ReadError {
         partition: i32,
     },
     /// The offset is below the first that is kept, or above the high watermark.
-    #[error("partition {partition} of topic `{topic}` has no offset {offset}, it has {earliest} to {latest}")]
+    #[error("partition {partition} of topic `{topic}` has no offset {offset}; read from one of {earliest} to {latest}")]
     OffsetOutOfRange {
         /// Topic.
         topic: String,

@@ -101,7 +101,7 @@ async fn partitions_are_listed() {
 
     assert_eq!(list_partitions(&config, "t").await.unwrap(), [0, 1, 2, 3]);
     let missing = list_partitions(&config, "missing").await.unwrap_err();
-    assert_eq!(missing.to_string(), "topic `missing` does not exist");
+    assert_eq!(missing.to_string(), "topic `missing` does not exist; create it, or check the name");
 }
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn what_is_not_there_is_told() {
 
     assert!(matches!(topic, ReadError::UnknownTopic { .. }), "{topic}");
     assert!(matches!(partition, ReadError::UnknownPartition { partition: 4, .. }), "{partition}");
-    assert_eq!(offset.to_string(), "partition 0 of topic `t` has no offset 7, it has 0 to 6");
+    assert_eq!(offset.to_string(), "partition 0 of topic `t` has no offset 7; read from one of 0 to 6");
 }
 
 #[tokio::test]
