@@ -1,19 +1,26 @@
-//! What to try after an error of a registry, in the words of the command line: the libraries below know no flags.
+//! What to try after an error of a registry, a broker or a record, in the words of the command line: the libraries
+//! below know no flags.
 
 use std::error::Error;
 use std::fmt;
 
 use avro_serde::RegistryError;
+use producer_core::reader::{BootstrapError, ReadError};
+use producer_core::{ConfigError, ProduceError};
 use schema_core::error_code::ErrorCode;
+
+use crate::consume::is_of_the_record;
 
 /// What a command was told, as far as advice repeats it.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
-    /// `produce`, `consume` or `perf produce`.
+    /// `produce`, `consume`, `perf produce` or `demo`.
     pub(crate) command: &'static str,
     pub(crate) topic: String,
-    /// URL of the registry.
+    /// URL of the registry, without user and password.
     pub(crate) registry: String,
+    /// Kafka brokers.
+    pub(crate) servers: String,
 }
 
 /// An error that is shown as it was, with what to try behind its causes.
@@ -37,15 +44,68 @@ impl Error for Advised {
 }
 
 impl Asked {
-    /// The error with advice, if a registry is behind it and something can be tried.
+    /// The error with advice, if something can be tried.
     pub(crate) fn advise(&self, error: anyhow::Error) -> anyhow::Error {
-        let said = error.chain().find_map(|cause| cause.downcast_ref::<RegistryError>());
-        let advice = said.map(|said| self.after(said)).unwrap_or_default();
+        // From the inmost cause outwards: what mends it, then how to do without.
+        let advice: Vec<String> = error.chain().rev().flat_map(|cause| self.after(cause)).collect();
         if advice.is_empty() { error } else { Advised { error, advice }.into() }
     }
 
-    fn after(&self, error: &RegistryError) -> Vec<String> {
-        let Self { command, topic, registry } = self;
+    /// What to try after one of the causes, if that is known.
+    fn after(&self, cause: &(dyn Error + 'static)) -> Vec<String> {
+        let advice = if let Some(error) = cause.downcast_ref() {
+            return self.after_registry(error);
+        } else if let Some(error) = cause.downcast_ref() {
+            self.after_bootstrap(error)
+        } else if let Some(error) = cause.downcast_ref() {
+            self.after_reading(error)
+        } else if let Some(error) = cause.downcast_ref() {
+            self.after_producing(error)
+        } else if cause.downcast_ref().is_some_and(names_servers) {
+            Some(SERVERS_FORM.to_owned())
+        } else {
+            let may_skip = self.command == "consume" && cause.downcast_ref().is_some_and(is_of_the_record);
+            may_skip.then(|| "`--skip-unreadable` goes on with the record behind it".to_owned())
+        };
+        advice.into_iter().collect()
+    }
+
+    fn after_bootstrap(&self, error: &BootstrapError) -> Option<String> {
+        match error {
+            BootstrapError::Unreachable(_) => Some(self.other_brokers()),
+            _ => Some(SERVERS_FORM.to_owned()),
+        }
+    }
+
+    fn after_reading(&self, error: &ReadError) -> Option<String> {
+        let Self { topic, servers, .. } = self;
+        match error {
+            ReadError::Connection { .. } => Some(self.other_brokers()),
+            ReadError::UnknownTopic { .. } => Some(format!(
+                "`sr consume TOPIC --bootstrap-servers HOST:PORT` reads another topic, or from other brokers than \
+                 {servers}; `sr produce {topic}` makes this one where brokers make topics on demand"
+            )),
+            _ => None,
+        }
+    }
+
+    /// Which of topic and brokers is the wrong one, the error says itself.
+    fn after_producing(&self, error: &ProduceError) -> Option<String> {
+        matches!(error, ProduceError::TopicUnknown { .. }).then(|| self.other_brokers())
+    }
+
+    fn other_brokers(&self) -> String {
+        let Self { command, servers, .. } = self;
+        if *command == "demo" {
+            return "without `--bootstrap-servers`, the demo brings a broker of its own".to_owned();
+        }
+        format!(
+            "`--bootstrap-servers HOST:PORT` names other brokers than {servers}; `sr demo --keep` starts one to try with"
+        )
+    }
+
+    fn after_registry(&self, error: &RegistryError) -> Vec<String> {
+        let Self { command, topic, registry, .. } = self;
         let code = error.error_code().and_then(ErrorCode::from_number);
         match (error, code) {
             (RegistryError::Incompatible { message, .. }, _) => {
@@ -70,7 +130,12 @@ impl Asked {
                 "`--value-schema {topic}-value` writes with the schema that is there, without registering one; \
                  `curl {registry}/mode/{topic}-value?defaultToGlobal=true` tells the mode in force"
             )],
-            (RegistryError::Unavailable { .. } | RegistryError::UnexpectedReply { .. }, _) => vec![format!(
+            (
+                RegistryError::Unavailable { .. }
+                | RegistryError::UnexpectedReply { .. }
+                | RegistryError::NotFound { .. },
+                _,
+            ) => vec![format!(
                 "`registry-server` starts a registry on http://127.0.0.1:8081, `--registry URL` names another than \
                  {registry}"
             )],
@@ -79,21 +144,96 @@ impl Asked {
     }
 }
 
+const SERVERS_FORM: &str = "`--bootstrap-servers HOST:PORT[,HOST:PORT]`, such as 127.0.0.1:9092";
+
+/// Whether the brokers are among what is wrong.
+fn names_servers(error: &ConfigError) -> bool {
+    error.problems.iter().any(|problem| problem.starts_with("`bootstrap.servers`"))
+}
+
 /// The repairs in the message of a schema that breaks its subject's promise: the entries `{hint: '...'}`.
 fn hints(message: &str) -> impl Iterator<Item = &str> {
     message.split("{hint: '").skip(1).filter_map(|rest| rest.split_once("'}").map(|(hint, _)| hint))
 }
 
+/// The message without them, for where they are shown as advice.
+pub(crate) fn without_hints(message: &str) -> String {
+    let mut kept = String::new();
+    let mut rest = message;
+    while let Some((before, from_hint)) = rest.split_once(", {hint: '") {
+        let Some((_, behind)) = from_hint.split_once("'}") else { break };
+        kept.push_str(before);
+        rest = behind;
+    }
+    kept + rest
+}
+
 #[cfg(test)]
 mod tests {
+    use avro_serde::SerdeError;
+
     use super::*;
 
+    fn advised(command: &'static str, error: anyhow::Error) -> Vec<String> {
+        let asked =
+            Asked { command, topic: "users".into(), registry: "http://r".into(), servers: "broker:9092".into() };
+        asked.advise(error).downcast::<Advised>().map(|advised| advised.advice).unwrap_or_default()
+    }
+
     fn advice(error: RegistryError) -> Vec<String> {
-        let asked = Asked { command: "produce", topic: "users".into(), registry: "http://r".into() };
-        let advised = asked.advise(anyhow::Error::new(error).context("line 1"));
-        assert_eq!(advised.to_string(), "line 1");
-        assert_eq!(advised.chain().count(), 2);
-        advised.downcast::<Advised>().map(|advised| advised.advice).unwrap_or_default()
+        advised("produce", anyhow::Error::new(error).context("line 1"))
+    }
+
+    #[test]
+    fn advice_leaves_the_error_and_its_causes_as_they_were() {
+        let asked =
+            Asked { command: "consume", topic: "users".into(), registry: "http://r".into(), servers: String::new() };
+        let unknown = ReadError::UnknownTopic { topic: "users".into() };
+
+        let advised = asked.advise(anyhow::Error::new(unknown).context("reading"));
+
+        let said: Vec<String> = advised.chain().map(ToString::to_string).collect();
+        assert_eq!(said, ["reading", "topic `users` does not exist; create it, or check the name"]);
+    }
+
+    #[test]
+    fn a_broker_that_is_not_there_is_told_with_how_to_name_another() {
+        let expired = ProduceError::TopicUnknown {
+            topic: "users".into(),
+            waited: std::time::Duration::from_secs(60),
+            why: "no broker has answered yet".into(),
+        };
+        for (command, error) in [
+            ("produce", anyhow::Error::new(expired.clone()).context("line 1")),
+            ("perf produce", anyhow::Error::new(expired).context("record 0")),
+        ] {
+            let advice = advised(command, error);
+            assert!(advice.len() == 1 && advice[0].contains("other brokers than broker:9092"), "{advice:?}");
+        }
+        let empty = ReadError::Bootstrap { topic: "users".into(), source: BootstrapError::NoServers };
+        assert_eq!(advised("consume", empty.into()), [SERVERS_FORM]);
+        let wrong = ConfigError { problems: vec!["`bootstrap.servers`: `x` is not `host:port`".into()] };
+        assert_eq!(advised("perf produce", wrong.into()), [SERVERS_FORM]);
+        let other = ConfigError { problems: vec!["`linger.ms` is `x`".into()] };
+        assert_eq!(advised("perf produce", other.into()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn only_what_concerns_one_record_may_be_skipped() {
+        let not_found = |error_code| RegistryError::NotFound {
+            operation: "find the schema with id 7".into(),
+            error_code,
+            message: String::new(),
+        };
+        let of_registry = |source| SerdeError::Registry { wanted: "schema id 7".into(), source };
+
+        let foreign_id = advised("consume", of_registry(not_found(40403)).into());
+        let no_registry = advised("consume", of_registry(not_found(404)).into());
+        let foreign_id_of_a_producer = advised("produce", of_registry(not_found(40403)).into());
+
+        assert!(foreign_id[0].contains("another registry's") && foreign_id[1].contains("--skip-unreadable"));
+        assert!(no_registry.len() == 1 && no_registry[0].contains("`registry-server` starts"), "{no_registry:?}");
+        assert_eq!(foreign_id_of_a_producer.len(), 1, "{foreign_id_of_a_producer:?}");
     }
 
     #[test]
@@ -105,6 +245,8 @@ mod tests {
             error_code: 40901,
             message: message.to_owned(),
         };
+
+        assert_eq!(without_hints(message), "Schema being registered is incompatible, details: [{errorType:'X'}]");
 
         assert_eq!(
             advice(error),

@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
 use avro_serde::codec::{OrderedJson, OrderedJsonCodec};
-use avro_serde::{AvroDeserializer, DeserializerConfig, JsonCodec, SchemaId, SchemaKey, SchemaRegistry};
+use avro_serde::{AvroDeserializer, DeserializerConfig, JsonCodec, SchemaId, SchemaKey, SerdeError};
 use clap::{Args, ValueEnum};
 use producer_core::reader::{PartitionReader, ReaderConfig, StartOffset, StoredRecord, list_partitions};
+use schema_core::error_code::ErrorCode;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::advice::Asked;
 use crate::interrupt::Interrupt;
 use crate::output;
+use crate::registry;
 
 /// How often a follower asks for what is new.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(200);
@@ -32,7 +33,7 @@ pub(crate) struct ConsumeArgs {
     /// Topic to read.
     topic: String,
     /// Kafka brokers, `host:port[,host:port]`.
-    #[arg(long, value_name = "SERVERS", default_value = "127.0.0.1:9092")]
+    #[arg(long, visible_alias = "bootstrap-server", value_name = "SERVERS", default_value = "127.0.0.1:9092")]
     bootstrap_servers: String,
     /// URL of the schema registry.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8081")]
@@ -46,21 +47,30 @@ pub(crate) struct ConsumeArgs {
     /// Stops after so many records.
     #[arg(long, short = 'n', value_name = "COUNT")]
     max_records: Option<u64>,
+    /// Goes on behind a record that cannot be decoded, with a warning; without it, such a record is the end.
+    #[arg(long)]
+    skip_unreadable: bool,
 }
 
 impl ConsumeArgs {
     /// What advice repeats.
     pub(crate) fn asked(&self) -> Asked {
-        Asked { command: "consume", topic: self.topic.clone(), registry: self.registry.clone() }
+        Asked {
+            command: "consume",
+            topic: self.topic.clone(),
+            registry: registry::without_user(&self.registry),
+            servers: self.bootstrap_servers.clone(),
+        }
     }
 }
 
 /// Prints records partition by partition; the order inside a partition is that of its offsets.
 pub(crate) async fn run(args: ConsumeArgs) -> anyhow::Result<()> {
-    let registry = SchemaRegistry::connect(&args.registry)?;
+    let registry = registry::connect(&args.registry)?;
     let mut printer = Printer {
         deserializer: AvroDeserializer::with_codec(registry, DeserializerConfig::new(), JsonCodec::plain().ordered()),
         left: args.max_records.unwrap_or(u64::MAX),
+        skipped: args.skip_unreadable.then_some(0),
     };
     let config = ReaderConfig::new(&args.bootstrap_servers);
     let start = match args.from {
@@ -85,11 +95,16 @@ pub(crate) async fn run(args: ConsumeArgs) -> anyhow::Result<()> {
         }
         anyhow::Ok(())
     };
-    tokio::select! {
+    let done = tokio::select! {
         done = consume => done,
         // A follower has no other end.
         interrupted = interrupt.wait() => if follows { Ok(()) } else { Err(interrupted.into()) },
+    };
+    if let Some(skipped) = printer.skipped.filter(|skipped| *skipped > 0) {
+        let records = if skipped == 1 { "record" } else { "records" };
+        output::tell(&format!("{skipped} {records} skipped"));
     }
+    done
 }
 
 async fn print_all(readers: &mut [(i32, PartitionReader)], printer: &mut Printer) -> anyhow::Result<()> {
@@ -117,24 +132,42 @@ struct Printer {
     deserializer: AvroDeserializer<OrderedJson, OrderedJsonCodec>,
     /// Records still to be printed.
     left: u64,
+    /// Records that could not be decoded, if they are skipped.
+    skipped: Option<u64>,
 }
 
 impl Printer {
     async fn print(&mut self, partition: i32, batch: &[StoredRecord]) -> anyhow::Result<()> {
-        let wanted = usize::try_from(self.left).unwrap_or(usize::MAX).min(batch.len());
         let mut lines = Vec::new();
-        for record in &batch[..wanted] {
-            let line = self.line(partition, record).await;
-            let line =
-                line.with_context(|| format!("the record at partition {partition}, offset {}", record.offset))?;
-            serde_json::to_writer(&mut lines, &line)?;
-            lines.push(b'\n');
-        }
-        self.left -= wanted as u64;
-        output::write(&lines)
+        let printed = self.lines(partition, batch, &mut lines).await;
+        // What came before a record that ends it is printed.
+        output::write(&lines)?;
+        printed
     }
 
-    async fn line(&self, partition: i32, record: &StoredRecord) -> anyhow::Result<Line> {
+    async fn lines(&mut self, partition: i32, batch: &[StoredRecord], lines: &mut Vec<u8>) -> anyhow::Result<()> {
+        for record in batch {
+            if self.left == 0 {
+                break;
+            }
+            let place = format!("the record at partition {partition}, offset {}", record.offset);
+            match (self.line(partition, record).await, &mut self.skipped) {
+                (Ok(line), _) => {
+                    serde_json::to_writer(&mut *lines, &line)?;
+                    lines.push(b'\n');
+                    self.left -= 1;
+                }
+                (Err(error), Some(skipped)) if is_of_the_record(&error) => {
+                    *skipped += 1;
+                    output::tell(&format!("warning: {place} is skipped: {:#}", anyhow::Error::new(error)));
+                }
+                (Err(error), _) => return Err(anyhow::Error::new(error).context(place)),
+            }
+        }
+        Ok(())
+    }
+
+    async fn line(&self, partition: i32, record: &StoredRecord) -> Result<Line, SerdeError> {
         let headers = record.headers.iter().map(|header| (header.key.as_str(), header.value.as_deref()));
         let decoded = self.deserializer.deserialize_record(record.value.as_deref(), headers).await?;
         Ok(Line {
@@ -145,6 +178,17 @@ impl Printer {
             schema: decoded.as_ref().map(|decoded| schema(decoded.schema_key)),
             value: decoded.map(|decoded| decoded.value),
         })
+    }
+}
+
+/// Whether another record may do better. What a registry cannot answer concerns them all, but for an id that it does
+/// not have.
+pub(crate) fn is_of_the_record(error: &SerdeError) -> bool {
+    match error {
+        SerdeError::Registry { source, .. } => {
+            source.error_code().and_then(ErrorCode::from_number) == Some(ErrorCode::SchemaNotFound)
+        }
+        _ => true,
     }
 }
 

@@ -24,6 +24,7 @@ use flights::{Flight, FlightWithCause, Flights, SCHEMA_V1, SCHEMA_V2};
 use read_back::ReadBack;
 use stream::Streamed;
 
+use crate::advice::Asked;
 use crate::interrupt::Interrupt;
 use crate::output::say;
 
@@ -38,7 +39,7 @@ pub(crate) struct DemoArgs {
     #[arg(long, default_value_t = 8081)]
     port: u16,
     /// Real Kafka brokers to use, `host:port[,host:port]`, in place of the built-in fake one.
-    #[arg(long, value_name = "SERVERS")]
+    #[arg(long, visible_alias = "bootstrap-server", value_name = "SERVERS")]
     bootstrap_servers: Option<String>,
     /// Topic to create and write.
     #[arg(long, default_value = "flights")]
@@ -54,6 +55,18 @@ pub(crate) struct DemoArgs {
     keep: bool,
 }
 
+impl DemoArgs {
+    /// What advice repeats. The registry is the demo's own.
+    pub(crate) fn asked(&self) -> Asked {
+        Asked {
+            command: "demo",
+            topic: self.topic.clone(),
+            registry: format!("http://127.0.0.1:{}", self.port),
+            servers: self.bootstrap_servers.clone().unwrap_or_default(),
+        }
+    }
+}
+
 /// Runs the demo and prints what happens.
 pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     // Before anything is made, so that whatever ends the demo leaves nothing behind.
@@ -62,7 +75,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     let server = start_registry(args.port, folder.path()).await?;
     let broker = match args.bootstrap_servers {
         Some(_) => None,
-        None => Some(start_fake_broker().await?),
+        None => Some(start_fake_broker(args.partitions).await?),
     };
 
     let shown = tokio::select! {
@@ -125,9 +138,11 @@ async fn start_registry(port: u16, folder: &std::path::Path) -> anyhow::Result<S
     )
 }
 
-async fn start_fake_broker() -> anyhow::Result<FakeBroker> {
+async fn start_fake_broker(partitions: i32) -> anyhow::Result<FakeBroker> {
     let mut config = FakeBrokerConfig::default();
     config.nodes = FAKE_BROKER_NODES;
+    // For who looks around, with topics of their own.
+    config.auto_create_partitions = Some(partitions);
     FakeBroker::start(config).await.context("the fake broker cannot be started")
 }
 

@@ -17,6 +17,7 @@ mod interrupt;
 mod output;
 mod perf;
 mod produce;
+mod registry;
 mod value_schema;
 
 use advice::Advised;
@@ -67,8 +68,11 @@ fn main() -> ExitCode {
 
 /// The error, its causes and what to try, a line each.
 fn report(error: &anyhow::Error) -> String {
-    let causes = error.chain().skip(1).map(|cause| format!("  because: {cause}"));
-    let advice = error.downcast_ref().map_or(&[][..], |advised: &Advised| &advised.advice);
+    let advised: Option<&Advised> = error.downcast_ref();
+    let causes = error.chain().skip(1).map(|cause| cause.to_string());
+    let causes = causes.map(|cause| if advised.is_some() { advice::without_hints(&cause) } else { cause });
+    let causes = causes.map(|cause| format!("  because: {cause}"));
+    let advice = advised.map_or(&[][..], |advised| &advised.advice);
     let advice = advice.iter().map(|advice| format!("  try: {advice}"));
     let lines: Vec<String> = std::iter::once(format!("error: {error}")).chain(causes).chain(advice).collect();
     lines.join("\n")
@@ -76,7 +80,10 @@ fn report(error: &anyhow::Error) -> String {
 
 async fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Demo(args) => demo::run(args).await,
+        Command::Demo(args) => {
+            let asked = args.asked();
+            demo::run(args).await.map_err(|error| asked.advise(error))
+        }
         Command::Produce(args) => {
             let asked = args.asked();
             produce::run(args).await.map_err(|error| asked.advise(error))

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use avro_serde::{AvroSerializer, JsonCodec, SchemaRegistry, SerializerConfig};
+use avro_serde::{AvroSerializer, JsonCodec};
 use clap::Args;
 use producer_core::serializer::StringSerializer;
 use producer_core::{ProduceError, Producer, ProducerConfig, ProducerRecord, RecordMetadata};
@@ -16,6 +16,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use crate::advice::Asked;
 use crate::interrupt::Interrupt;
 use crate::output;
+use crate::registry;
 use crate::value_schema::ValueSchema;
 
 /// Longer than `delivery.timeout.ms`, so that every record has its answer before.
@@ -27,7 +28,7 @@ pub(crate) struct ProduceArgs {
     /// Topic to write to.
     topic: String,
     /// Kafka brokers, `host:port[,host:port]`.
-    #[arg(long, value_name = "SERVERS", default_value = "127.0.0.1:9092")]
+    #[arg(long, visible_alias = "bootstrap-server", value_name = "SERVERS", default_value = "127.0.0.1:9092")]
     bootstrap_servers: String,
     /// URL of the schema registry.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8081")]
@@ -43,15 +44,20 @@ pub(crate) struct ProduceArgs {
 impl ProduceArgs {
     /// What advice repeats.
     pub(crate) fn asked(&self) -> Asked {
-        Asked { command: "produce", topic: self.topic.clone(), registry: self.registry.clone() }
+        Asked {
+            command: "produce",
+            topic: self.topic.clone(),
+            registry: registry::without_user(&self.registry),
+            servers: self.bootstrap_servers.clone(),
+        }
     }
 }
 
 /// Sends every line; stops at the first that is wrong, and at Ctrl-C, after what came before is delivered. A second
 /// Ctrl-C does not wait for that.
 pub(crate) async fn run(args: ProduceArgs) -> anyhow::Result<()> {
-    let registry = SchemaRegistry::connect(&args.registry)?;
-    let config = SerializerConfig::new(args.value_schema.select(&registry).await?);
+    let registry = registry::connect(&args.registry)?;
+    let config = args.value_schema.select(&registry).await?;
     let serializer = AvroSerializer::with_codec(registry, config, JsonCodec::plain());
     let producer: Producer<String, Value> =
         Producer::new(ProducerConfig::new(&args.bootstrap_servers), StringSerializer, serializer)?;
@@ -85,7 +91,10 @@ pub(crate) async fn run(args: ProduceArgs) -> anyhow::Result<()> {
 async fn send_lines(args: &ProduceArgs, producer: &Producer<String, Value>, tally: &Arc<Tally>) -> anyhow::Result<()> {
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     let mut number = 0_u64;
-    while let Some(line) = lines.next_line().await.context("standard input cannot be read")? {
+    loop {
+        let line = lines.next_line().await;
+        let line = line.with_context(|| format!("line {} of standard input cannot be read", number + 1))?;
+        let Some(line) = line else { return Ok(()) };
         number += 1;
         tally.lines.store(number, Ordering::Relaxed);
         if line.trim().is_empty() {
@@ -96,7 +105,6 @@ async fn send_lines(args: &ProduceArgs, producer: &Producer<String, Value>, tall
         let taken = producer.send_with_callback(record, move |result| tally.count(number, result)).await;
         taken.map_err(|refused| refused.error).with_context(|| format!("line {number}"))?;
     }
-    Ok(())
 }
 
 fn record_of(args: &ProduceArgs, line: &str) -> anyhow::Result<ProducerRecord<String, Value>> {
@@ -112,7 +120,9 @@ fn record_of(args: &ProduceArgs, line: &str) -> anyhow::Result<ProducerRecord<St
 fn parse(line: &str) -> anyhow::Result<Value> {
     serde_json::from_str(line).map_err(|error: serde_json::Error| {
         let (said, place) = (error.to_string(), format!(" at line {} column {}", error.line(), error.column()));
-        anyhow!("this is no JSON, seen at column {}: {}", error.column(), said.strip_suffix(&place).unwrap_or(&said))
+        let said = said.strip_suffix(&place).unwrap_or(&said);
+        let hint = if error.is_eof() { "; a record is one line" } else { "" };
+        anyhow!("this is no JSON, seen at column {}: {said}{hint}", error.column())
     })
 }
 
@@ -161,6 +171,8 @@ mod tests {
         let said = parse(r#"{"id": 1,, }"#).unwrap_err().to_string();
 
         assert!(said.contains("at column 10") && !said.contains("line"), "{said}");
+        let cut_short = parse("{").unwrap_err().to_string();
+        assert!(cut_short.ends_with("; a record is one line"), "{cut_short}");
     }
 
     #[test]

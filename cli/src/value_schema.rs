@@ -7,7 +7,8 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 use avro_serde::codec::Schema;
 use avro_serde::registry::{RegisteredSchema, VersionSelector};
-use avro_serde::{SchemaRegistry, SchemaSelection, Version};
+use avro_serde::subject::{SubjectContext, SubjectError, SubjectNameStrategy};
+use avro_serde::{SchemaRegistry, SchemaSelection, SerializerConfig, Version};
 
 /// A schema as named on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,11 +53,11 @@ fn parse_version(text: &str) -> Result<VersionSelector, String> {
 impl ValueSchema {
     /// The schema, and what has the serializer use the same: of one reading, so that a version that is registered
     /// meanwhile cannot come between them.
-    pub(crate) async fn resolve(&self, registry: &SchemaRegistry) -> anyhow::Result<(Schema, SchemaSelection)> {
+    pub(crate) async fn resolve(&self, registry: &SchemaRegistry) -> anyhow::Result<(Schema, SerializerConfig)> {
         match self {
             Self::File(path) => {
                 let schema = read(path).await?;
-                Ok((schema.clone(), SchemaSelection::AutoRegister(schema)))
+                Ok((schema.clone(), SerializerConfig::new(SchemaSelection::AutoRegister(schema))))
             }
             Self::Subject { subject, version } => {
                 let found = version_of(registry, subject, *version).await?;
@@ -66,19 +67,34 @@ impl ValueSchema {
                 );
                 let schema =
                     Schema::parse(&found.schema.text).with_context(|| format!("`{subject}` holds no Avro schema"))?;
-                Ok((schema, SchemaSelection::Id(found.id)))
+                Ok((schema, pinned(subject, &found)))
             }
         }
     }
 
     /// What the serializer is told; a subject's version is asked for once.
-    pub(crate) async fn select(&self, registry: &SchemaRegistry) -> anyhow::Result<SchemaSelection> {
+    pub(crate) async fn select(&self, registry: &SchemaRegistry) -> anyhow::Result<SerializerConfig> {
         match self {
-            Self::File(path) => Ok(SchemaSelection::AutoRegister(read(path).await?)),
-            Self::Subject { subject, version } => {
-                Ok(SchemaSelection::Id(version_of(registry, subject, *version).await?.id))
-            }
+            Self::File(path) => Ok(SerializerConfig::new(SchemaSelection::AutoRegister(read(path).await?))),
+            Self::Subject { subject, version } => Ok(pinned(subject, &*version_of(registry, subject, *version).await?)),
         }
+    }
+}
+
+/// Writes with this version of the subject, whatever the topic, so that errors name both.
+fn pinned(subject: &str, found: &RegisteredSchema) -> SerializerConfig {
+    // A registry that does not tell the version has an id all the same.
+    let selection = found.version.map_or(SchemaSelection::Id(found.id), SchemaSelection::Version);
+    SerializerConfig::new(selection).subject_name_strategy(OneSubject(subject.to_owned()))
+}
+
+/// The same subject for every topic.
+#[derive(Debug)]
+struct OneSubject(String);
+
+impl SubjectNameStrategy for OneSubject {
+    fn subject(&self, _: &SubjectContext<'_>) -> Result<String, SubjectError> {
+        Ok(self.0.clone())
     }
 }
 

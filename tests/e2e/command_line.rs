@@ -21,7 +21,7 @@ const DEMO_DEADLINE: Duration = Duration::from_secs(120);
 const WARNING_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Runs `sr` to its end with `input` on standard input.
-fn sr(arguments: &[&str], input: &str) -> Output {
+pub(crate) fn sr(arguments: &[&str], input: &str) -> Output {
     let mut child = Command::new(binaries::path("sr").unwrap())
         .args(arguments)
         .stdin(Stdio::piped())
@@ -38,30 +38,30 @@ fn sr(arguments: &[&str], input: &str) -> Output {
     output
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 /// A registry and a broker with one topic of two partitions.
-struct Services {
-    registry: end_to_end_tests::Registry,
-    broker: FakeBroker,
+pub(crate) struct Services {
+    pub(crate) registry: end_to_end_tests::Registry,
+    pub(crate) broker: FakeBroker,
 }
 
 impl Services {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let broker = FakeBroker::start(FakeBrokerConfig::default()).await.unwrap();
         broker.create_topic("users", 2).unwrap();
         Self { registry: tokio::task::spawn_blocking(start_registry).await.unwrap().unwrap(), broker }
     }
 
     /// Runs `sr COMMAND users ...` against them.
-    async fn sr(&self, command: &str, arguments: &[&str], input: &str) -> Output {
+    pub(crate) async fn sr(&self, command: &str, arguments: &[&str], input: &str) -> Output {
         self.sr_on(self.registry.url(), command, arguments, input).await
     }
 
     /// The same with another registry.
-    async fn sr_on(&self, registry: &str, command: &str, arguments: &[&str], input: &str) -> Output {
+    pub(crate) async fn sr_on(&self, registry: &str, command: &str, arguments: &[&str], input: &str) -> Output {
         let servers = self.broker.bootstrap_servers();
         let mut all = vec![command, "users", "--bootstrap-servers", &servers, "--registry", registry];
         all.extend(arguments);
@@ -118,6 +118,15 @@ fn demo_takes_the_next_free_port_and_stays_until_it_is_interrupted() {
     let url = shown.lines().find_map(|line| line.strip_prefix("registry   http://")).unwrap();
     let address: std::net::SocketAddr = url.split_whitespace().next().unwrap().parse().unwrap();
     mumble(address);
+    // Who looks around writes to a topic of their own, and finds the broker by the name that Kafka's tools have for it.
+    let brokers =
+        shown.lines().find_map(|line| line.strip_prefix("broker ")).unwrap().split_whitespace().next().unwrap();
+    let registry = format!("http://{address}");
+    let own = ["own", "--bootstrap-server", brokers, "--registry", &registry];
+    let schema = folder.path().join("long.avsc");
+    std::fs::write(&schema, "\"long\"").unwrap();
+    let produced = sr(&[&["produce"], &own[..], &["--value-schema", schema.to_str().unwrap()]].concat(), "1\n");
+    let consumed = sr(&[&["consume"], &own[..]].concat(), "");
     let subjects = Connection::open(address).send("GET", "/subjects", &[], None).json();
     demo.signal(Signal::SIGINT).unwrap();
     demo.succeed(DEMO_DEADLINE).unwrap();
@@ -125,7 +134,9 @@ fn demo_takes_the_next_free_port_and_stays_until_it_is_interrupted() {
     // Of a client that speaks no HTTP, and of others that hang up, nobody who looks around wants to read.
     assert!(!demo.log().contains("actix_http"), "{}", demo.log());
     assert!(address.port() > wished && address.port() <= wished + 10, "{address}, wished {wished}");
-    assert_eq!(subjects, json!(["flights-value"]));
+    assert_eq!(subjects, json!(["flights-value", "own-value"]));
+    assert!(produced.status.success(), "{}", text(&produced.stderr));
+    assert_eq!(text(&consumed.stdout).lines().count(), 1, "{}", text(&consumed.stderr));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -243,6 +254,7 @@ async fn a_refused_schema_and_a_wrong_registry_end_with_what_to_try() {
     let refused = services.sr("produce", &by_file, "{\"id\": 1, \"plan\": \"free\"}\n").await;
     let said = text(&refused.stderr);
     assert!(said.contains("40901") && said.contains("\n  try: /fields/1: "), "{said}");
+    assert_eq!(said.matches("/fields/1: ").count(), 1, "the repair is told once: {said}");
     assert!(
         said.ends_with("  try: or write with the schema that is there: `sr produce ... --value-schema users-value`\n")
     );

@@ -4,6 +4,7 @@
 
 mod command_line;
 mod command_line_ends;
+mod command_line_errors;
 mod confluent_replies;
 mod dependencies;
 mod docs;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
-use avro_serde::{AvroSerializer, JsonCodec, SchemaRegistry, SerializerConfig};
+use avro_serde::{AvroSerializer, JsonCodec};
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use producer_core::serializer::BytesSerializer;
@@ -20,6 +20,7 @@ use super::{avro_values, payloads, usage};
 use crate::advice::Asked;
 use crate::interrupt::Interrupt;
 use crate::output;
+use crate::registry;
 use crate::value_schema::ValueSchema;
 
 /// Flags of `sr perf produce`; the names are those of kafka-producer-perf-test.
@@ -70,7 +71,12 @@ pub(crate) struct PerfProduceArgs {
 impl PerfProduceArgs {
     /// What advice repeats.
     pub(super) fn asked(&self) -> Asked {
-        Asked { command: "perf produce", topic: self.topic.clone(), registry: self.registry.clone() }
+        Asked {
+            command: "perf produce",
+            topic: self.topic.clone(),
+            registry: registry::without_user(&self.registry),
+            servers: self.bootstrap_servers.clone(),
+        }
     }
 }
 
@@ -106,11 +112,11 @@ pub(crate) async fn run(args: PerfProduceArgs) -> anyhow::Result<()> {
         };
         return measure(&args, Producer::new(config, BytesSerializer, BytesSerializer)?, &values).await;
     };
-    let registry = SchemaRegistry::connect(&args.registry)?;
-    let (schema, selection) = value_schema.resolve(&registry).await?;
+    let registry = registry::connect(&args.registry)?;
+    let (schema, serializer) = value_schema.resolve(&registry).await?;
     let arena = AvroSchema::parse(schema.source(), Strictness::Stored, &Limits::default())?;
     let values = avro_values::generate(&arena)?;
-    let serializer = AvroSerializer::with_codec(registry, SerializerConfig::new(selection), JsonCodec::tagged());
+    let serializer = AvroSerializer::with_codec(registry, serializer, JsonCodec::tagged());
     measure(&args, Producer::new(config, BytesSerializer, serializer)?, &values).await
 }
 

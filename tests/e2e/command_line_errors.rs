@@ -1,0 +1,130 @@
+//! What `sr` says to wrong inputs: what is wrong, where, why and what to try, once each, and never by a panic.
+
+use std::process::Output;
+
+use crate::command_line::{Services, sr, text};
+
+/// Asserts that `sr` failed, and that each part is in what it said, once; answers what it said.
+fn failed_with(output: &Output, parts: &[&str]) -> String {
+    let said = text(&output.stderr);
+    assert!(!output.status.success() && !said.contains("panicked"), "{said}");
+    for part in parts {
+        assert_eq!(said.matches(part).count(), 1, "`{part}` in\n{said}");
+    }
+    said
+}
+
+/// An address on which nobody listens.
+fn nobody() -> String {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_url_of_a_registry_that_cannot_be_one_is_shown_without_its_password() {
+    let services = Services::start().await;
+    let produce = ["--value-schema", "users-value"];
+
+    for (command, arguments) in [("consume", &[][..]), ("produce", &produce[..])] {
+        let output = services.sr_on("ada:secret@localhost:8081", command, arguments, "").await;
+
+        let said = failed_with(
+            &output,
+            &[
+                "`--registry localhost:8081`, expected one such as http://127.0.0.1:8081",
+                "because: a URL of the registry",
+            ],
+        );
+        assert!(!said.contains("secret"), "{said}");
+    }
+}
+
+#[test]
+fn a_broker_that_is_not_there_ends_with_how_to_name_another() {
+    let nobody = nobody();
+    let other = format!("try: `--bootstrap-servers HOST:PORT` names other brokers than {nobody}");
+
+    let consumed = sr(&["consume", "users", "--bootstrap-server", &nobody], "");
+    failed_with(&consumed, &["topic `users` cannot be read", "Connection refused", &other]);
+    let demo = sr(&["demo", "--port", "0", "--bootstrap-server", &nobody], "");
+    failed_with(&demo, &["the topic `flights` cannot be created", "try: without `--bootstrap-servers`"]);
+}
+
+#[test]
+fn a_list_of_brokers_that_is_none_is_told_with_what_one_looks_like() {
+    let folder = tempfile::tempdir().unwrap();
+    let schema = folder.path().join("long.avsc");
+    std::fs::write(&schema, "\"long\"").unwrap();
+
+    for command in [
+        &["consume", "users"][..],
+        &["produce", "users", "--value-schema", schema.to_str().unwrap()],
+        &["perf", "produce", "--topic", "users", "--num-records", "1"],
+        &["demo", "--port", "0"],
+    ] {
+        let output = sr(&[command, &["--bootstrap-server", "localhost"]].concat(), "");
+
+        failed_with(&output, &["`localhost` is not `host:port`", "try: `--bootstrap-servers HOST:PORT[,HOST:PORT]`"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_to_read_that_is_not_there_is_told_with_how_to_have_it() {
+    let services = Services::start().await;
+    let (servers, registry) = (services.broker.bootstrap_servers(), services.registry.url().to_owned());
+
+    let output = tokio::task::spawn_blocking(move || {
+        sr(&["consume", "nothing", "--bootstrap-servers", &servers, "--registry", &registry], "")
+    });
+
+    failed_with(
+        &output.await.unwrap(),
+        &["topic `nothing` does not exist", "try: `sr consume TOPIC", "sr produce nothing"],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_does_not_fit_names_the_version_that_was_asked_for() {
+    let services = Services::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let schema = folder.path().join("long.avsc");
+    std::fs::write(&schema, "\"long\"").unwrap();
+    let first = services.sr("produce", &["--value-schema", schema.to_str().unwrap()], "1\n").await;
+    assert!(first.status.success(), "{}", text(&first.stderr));
+
+    for named in ["users-value@1", "users-value"] {
+        let output = services.sr("produce", &["--value-schema", named], "\"text\"\n").await;
+        failed_with(&output, &["error: line 1\n", "with the schema of version 1 of subject `users-value`"]);
+    }
+    let cut_short = services.sr("produce", &["--value-schema", "users-value"], "{\n}\n").await;
+    failed_with(&cut_short, &["error: line 1\n", "seen at column 1", "; a record is one line"]);
+    let no_text = services.sr("produce", &["--value-schema", "users-value", "--key", "id"], "1\n").await;
+    failed_with(&no_text, &["the value has no field `id` to take the key from"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_cannot_be_decoded_are_skipped_on_demand() {
+    let services = Services::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let schema = folder.path().join("long.avsc");
+    std::fs::write(&schema, "\"long\"").unwrap();
+    let by_file = ["--value-schema", schema.to_str().unwrap()];
+    let produced = services.sr("produce", &by_file, "1\n").await;
+    let servers = services.broker.bootstrap_servers();
+    let letters = tokio::task::spawn_blocking(move || {
+        sr(&["perf", "produce", "--topic", "users", "--num-records", "3", "--bootstrap-servers", &servers], "")
+    });
+    assert!(produced.status.success() && letters.await.unwrap().status.success());
+    assert!(services.sr("produce", &by_file, "2\n").await.status.success());
+
+    let stopped = services.sr("consume", &[], "").await;
+    let skipped = services.sr("consume", &["--skip-unreadable"], "").await;
+    let no_registry = services.sr_on(&format!("http://{}", nobody()), "consume", &["--skip-unreadable"], "").await;
+
+    failed_with(&stopped, &["the record does not carry a schema", "try: `--skip-unreadable` goes on"]);
+    let said = text(&skipped.stderr);
+    assert!(skipped.status.success() && said.ends_with("3 records skipped\n"), "{said}");
+    assert_eq!(said.matches("warning: the record at partition ").count(), 3, "{said}");
+    assert_eq!(text(&skipped.stdout).lines().count(), 2);
+    // Which concerns every record: none of them would be read.
+    failed_with(&no_registry, &["no registry could find", "try: `registry-server` starts a registry"]);
+}
