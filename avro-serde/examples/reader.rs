@@ -14,7 +14,7 @@ struct Order {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> anyhow::Result<()> {
     let mut addresses = std::env::args().skip(1);
     let brokers = addresses.next().unwrap_or("localhost:9092".to_owned());
     let registry = SchemaRegistry::connect(&addresses.next().unwrap_or("http://localhost:8081".to_owned()))?;
