@@ -1,6 +1,8 @@
 //! `ProducerConfig`: Java's property names, units and defaults, and the rules that tie them together.
 //!
 //! The settings stand in one table, `config/settings.rs`; what must hold between them stands here.
+#![doc = ""]
+#![doc = include_str!("config/in_rust.md")]
 
 mod choice;
 mod elsewhere;

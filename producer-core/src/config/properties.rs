@@ -162,11 +162,15 @@ fn row(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|row| row.name == name)
 }
 
-/// The known name that a typing error would explain: at most a third of the letters differ.
+/// The known name that goes on where this one ends, or that a typing error would explain: at most a third of the
+/// letters differ.
 fn nearest(key: &str) -> Option<&'static str> {
     let known = KEYS.iter().map(|row| row.name).chain(OLD_NAMES.iter().map(|old| old.name));
-    let (distance, name) = known.map(|name| (distance(key, name), name)).min()?;
-    (distance <= (key.len() / 3).clamp(1, 5)).then_some(name)
+    let is_near = |(distance, name): &(usize, &str)| {
+        let goes_on = name.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'));
+        goes_on || *distance <= (key.len() / 3).clamp(1, 5)
+    };
+    known.map(|name| (distance(key, name), name)).filter(is_near).min().map(|(_, name)| name)
 }
 
 /// Edit distance (Levenshtein).

@@ -5,18 +5,24 @@ use std::fmt::Write as _;
 use super::elsewhere::{BLOCK_ON_BUFFER_FULL, OLD_NAMES, WITHOUT_EFFECT};
 use super::settings::{KEYS, ProducerConfig};
 
-const INTRODUCTION: &str = "\
+const TITLE: &str = "\
 # Settings of the producer
 
+";
+
+/// Compiled and run as documentation of [`config`](super).
+const IN_RUST: &str = include_str!("in_rust.md");
+
+const INTRODUCTION: &str = "
 This page is made from the table in `producer-core/src/config/settings.rs`, which is the only source; a test
 compares the two.
 
 Names, units and defaults are those of Java's client 4.x, so that one properties file serves both. Six ranges are
 narrower than Java's, and a value outside is refused: `request.timeout.ms`, `metadata.max.age.ms` and
-`metrics.sample.window.ms` are at least 1, `batch.size` and `max.request.size` at most 1 GiB, and `max.in.flight.requests.per.connection` at most 1000. In Rust
-each setting is a field of `ProducerConfig`; `ProducerConfig::from_properties` reads them by name. All settings are
-checked together when a producer is made, and every problem is told at once. A key that is not known is warned about,
-with the known one that is nearest to it.
+`metrics.sample.window.ms` are at least 1, `batch.size` and `max.request.size` at most 1 GiB, and
+`max.in.flight.requests.per.connection` at most 1000. All settings are checked together when a producer is made, and
+every problem is told at once. A key that is not known is warned about through `tracing`, with the known one that is
+nearest to it.
 
 ";
 
@@ -67,7 +73,10 @@ Each is warned about, with what it sets. If both are given, today's name counts.
 
 /// The page.
 pub(super) fn page() -> String {
-    let mut page = INTRODUCTION.to_owned();
+    let mut page = TITLE.to_owned();
+    // As rustdoc shows it.
+    IN_RUST.split_inclusive('\n').filter(|line| !line.starts_with("# ")).for_each(|line| page.push_str(line));
+    page.push_str(INTRODUCTION);
     let defaults = ProducerConfig::default();
     page.push_str("| key | default | values | field | meaning |\n|---|---|---|---|---|\n");
     for row in KEYS {

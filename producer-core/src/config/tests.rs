@@ -244,6 +244,9 @@ fn blocking_on_a_full_buffer_is_max_block_ms() {
 fn unknown_keys_are_named_with_the_nearest_known_one() {
     let rows = [
         ("linger.ns", Some("`linger.ms`")),
+        ("linger", Some("`linger.ms`")),
+        ("compression", Some("`compression.type`")),
+        ("", None),
         ("Batch.Size", Some("`batch.size`")),
         ("buffer.memroy", Some("`buffer.memory`")),
         ("max.in.flight.request.per.connection", Some("`max.in.flight.requests.per.connection`")),
