@@ -357,7 +357,7 @@ mod tests {
             assert!(expected.len() > 3 * PAGE, "{}", expected.len());
             expected.sort_by(|a, b| compare_utf16(a, b));
             let mut list = Listing {
-                store: Arc::from(crate::store::open(crate::store::IN_MEMORY).await.unwrap()),
+                store: crate::store::open(crate::store::IN_MEMORY).await.unwrap(),
                 listed: Names(names),
                 prefix: Arc::from(""),
                 sections: sections(vec![default_context(), Arc::from(".c")]),
