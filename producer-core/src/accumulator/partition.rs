@@ -230,6 +230,8 @@ pub(crate) struct History {
     pub(crate) outcome: Outcome,
     /// Its records still wait for their answer: it has not expired in flight.
     pub(crate) is_awaited: bool,
+    /// One with a sequence before it is not acknowledged, so may be missing on the broker.
+    pub(crate) is_behind_gap: bool,
 }
 
 /// What became of an attempt.
@@ -237,8 +239,17 @@ pub(crate) struct History {
 pub(crate) enum Verdict {
     /// Written.
     Done { base_offset: Option<i64>, append_time: Option<i64> },
-    /// Send it again, the same bytes; with a new epoch if it is the oldest, which no attempt may have written then.
-    Retry { not_before: Option<Instant>, outcome: Outcome, needs_new_epoch: bool, is_move: bool, reason: Arc<str> },
+    /// Send it again, the same bytes.
+    Retry {
+        not_before: Option<Instant>,
+        outcome: Outcome,
+        /// With a new epoch if it is the oldest, which no attempt may have written then.
+        needs_new_epoch: bool,
+        /// One before it is missing on the broker, so neither it nor any behind it is written.
+        is_missing: bool,
+        is_move: bool,
+        reason: Arc<str>,
+    },
     /// Send these halves of it; without halves, a single record, it is given up with `refused`.
     Split { halves: Option<Halves>, refused: BatchResult },
     /// Give it up.

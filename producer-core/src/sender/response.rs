@@ -13,7 +13,9 @@ use super::error_table::{Treatment, treatment};
 use crate::connection::{CallError, Connection, ConnectionError, ConnectionErrorKind, Endpoint, Sent};
 use crate::delivery::BatchResult;
 use crate::error::{Outcome, ProduceError};
-use crate::error_code::{self, UNKNOWN_PRODUCER_ID, UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION};
+use crate::error_code::{
+    self, OUT_OF_ORDER_SEQUENCE_NUMBER, UNKNOWN_PRODUCER_ID, UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION,
+};
 use crate::metadata::{LeaderHint, Leadership};
 
 /// The replies to one request.
@@ -188,6 +190,11 @@ pub(crate) enum Failure {
 impl Failure {
     fn of(reply: &Reply) -> Self {
         Self::Refused { code: reply.code, message: reply.message.clone(), records: reply.record_errors.clone() }
+    }
+
+    /// Whether the broker misses a sequence before it.
+    pub(crate) fn is_out_of_order(&self) -> bool {
+        matches!(self, Self::Refused { code: OUT_OF_ORDER_SEQUENCE_NUMBER, .. })
     }
 
     /// The same with our own words behind the broker's.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::response::{Action, Pause, Retry};
+use super::response::{Action, Failure, Pause, Retry};
 use crate::accumulator::partition::{History, Verdict};
 use crate::backoff;
 use crate::delivery::BatchResult;
@@ -49,11 +49,11 @@ pub(crate) fn decide(action: Action, attempt: &Attempt<'_>, policy: &Policy, now
                 Outcome::Unknown | Outcome::Written => Verdict::Fail(refused),
             }
         }
-        // In a new epoch it would be written whether or not an attempt before has done so. No such refusal says which:
-        // the broker may have forgotten us after it wrote the batch, and learnt of us again by a later one. Neither does
-        // the start of the log, since a broker forgets producers whose batches it still has.
+        // In a new epoch it would be written whether or not an attempt before has done so. Without a gap before it no such
+        // refusal says which: the broker may have forgotten us after it wrote the batch, and learnt of us again by a
+        // later one. Neither does the start of the log, since a broker forgets producers whose batches it still has.
         Action::Retry(Retry { failure, needs_new_epoch: true, .. })
-            if attempt.history.outcome != Outcome::NotWritten =>
+            if attempt.history.outcome != Outcome::NotWritten && !shows_gap(&failure, attempt) =>
         {
             let failure = failure.explained("an attempt before may have written it: look before it is sent again");
             Verdict::Fail(failure.into_result(attempt.topic, attempt.partition, attempt.history.outcome, true))
@@ -75,9 +75,17 @@ fn retry_or_fail(retry: Retry, attempt: &Attempt<'_>, policy: &Policy, now: Inst
         not_before: pause.map(|pause| now + pause),
         outcome: retry.outcome,
         needs_new_epoch: retry.needs_new_epoch,
+        is_missing: shows_gap(&retry.failure, attempt),
         is_move: retry.is_move,
         reason: retry.failure.reason(),
     }
+}
+
+/// Whether the refusal shows that a batch before this one is missing. A broker takes sequences without a gap, so this
+/// one is not written either, unless a broker has said that it is.
+fn shows_gap(failure: &Failure, attempt: &Attempt<'_>) -> bool {
+    let History { is_behind_gap, outcome, .. } = attempt.history;
+    is_behind_gap && outcome != Outcome::Written && failure.is_out_of_order()
 }
 
 /// Whether nothing is left of `retries`. A leader that moved is no fault of the batch, however often it moves; but
@@ -104,7 +112,7 @@ mod tests {
 
     fn decide_by_chance(code: i16, attempts: u32, outcome: Outcome, random: f64) -> (Instant, Verdict) {
         let (topic, now) = ("t".into(), Instant::now());
-        let history = History { attempts, moves: 0, outcome, is_awaited: true };
+        let history = History { attempts, moves: 0, outcome, is_awaited: true, is_behind_gap: false };
         let attempt = Attempt { topic: &topic, partition: 1, history };
         (now, decide(judged(code), &attempt, &POLICY, now, random))
     }
@@ -116,7 +124,7 @@ mod tests {
     /// Whether so many attempts, of which so many found the leader moved, are followed by another.
     fn is_tried_again(action: Action, attempts: u32, moves: u32, retries: u32) -> bool {
         let topic = "t".into();
-        let history = History { attempts, moves, outcome: Outcome::NotWritten, is_awaited: true };
+        let history = History { attempts, moves, outcome: Outcome::NotWritten, is_awaited: true, is_behind_gap: false };
         let attempt = Attempt { topic: &topic, partition: 1, history };
         match decide(action, &attempt, &Policy { retries, ..POLICY }, Instant::now(), 0.5) {
             Verdict::Retry { .. } => true,
@@ -185,15 +193,20 @@ mod tests {
     fn a_batch_that_may_be_written_gets_no_new_epoch() {
         for code in [45, 47, 49, 59] {
             let reply = Reply { code, base_offset: -1, log_start_offset: 7, ..Reply::default() };
-            for before in [Outcome::NotWritten, Outcome::Unknown, Outcome::Written] {
+            let befores = [Outcome::NotWritten, Outcome::Unknown, Outcome::Written];
+            for (before, is_behind_gap) in befores.into_iter().flat_map(|before| [(before, false), (before, true)]) {
                 let (topic, now) = ("t".into(), Instant::now());
-                let history = History { attempts: 2, moves: 0, outcome: before, is_awaited: true };
+                let history = History { attempts: 2, moves: 0, outcome: before, is_awaited: true, is_behind_gap };
                 let attempt = Attempt { topic: &topic, partition: 1, history };
+                let shows_gap = code == 45 && is_behind_gap && before != Outcome::Written;
 
                 match decide(judge(&reply, true), &attempt, &POLICY, now, 0.5) {
-                    Verdict::Retry { needs_new_epoch: true, .. } => assert_eq!(before, Outcome::NotWritten, "{code}"),
+                    Verdict::Retry { needs_new_epoch: true, is_missing, .. } => {
+                        assert!(before == Outcome::NotWritten || shows_gap, "{code} after {before:?}");
+                        assert_eq!(is_missing, shows_gap, "{code} after {before:?}");
+                    }
                     Verdict::Fail(BatchResult::Failed(error)) => {
-                        assert_ne!(before, Outcome::NotWritten, "{code}: {error}");
+                        assert!(before != Outcome::NotWritten && !shows_gap, "{code}: {error}");
                         assert_eq!((error.outcome(), error.is_retriable()), (before, true), "{error}");
                         assert!(error.to_string().contains("look before it is sent again"), "{error}");
                     }

@@ -14,11 +14,15 @@ use crate::error::{Outcome, ProduceError};
 impl Queue {
     /// What is known of a batch that is in flight; `None` if it was given up meanwhile.
     pub(crate) fn history(&self, id: u64) -> Option<History> {
-        self.entries.iter().find(|entry| entry.id == id).map(|entry| History {
+        let index = self.entries.iter().position(|entry| entry.id == id)?;
+        let entry = &self.entries[index];
+        let is_unresolved = |stamp: Stamp| self.unresolved.is_some_and(|gap| is_after(stamp.sequence, gap));
+        Some(History {
             attempts: entry.attempts,
             moves: entry.moves,
             outcome: entry.outcome,
             is_awaited: !entry.is_settled,
+            is_behind_gap: self.current_stamp(entry).is_some_and(|stamp| index > 0 || is_unresolved(stamp)),
         })
     }
 
@@ -36,9 +40,12 @@ impl Queue {
                 self.leave_gap(&entry, entry.outcome.or(outcome));
                 None
             }
-            Verdict::Retry { not_before, outcome, needs_new_epoch, is_move, reason } => {
+            Verdict::Retry { not_before, outcome, needs_new_epoch, is_missing, is_move, reason } => {
                 // Later batches fail because of the earlier one; only the oldest shows what the broker lacks.
                 self.needs_new_epoch |= needs_new_epoch && index == 0;
+                if is_missing {
+                    self.entries.range_mut(index..).for_each(|entry| entry.outcome = Outcome::NotWritten);
+                }
                 let entry = &mut self.entries[index];
                 // The pause is for a leader that has not changed meanwhile.
                 let not_before = not_before.filter(|_| entry.leader_epoch >= self.leader_epoch);

@@ -97,7 +97,17 @@ impl Case {
 
     fn retry_after(&mut self, entry: u64, needs_new_epoch: bool, outcome: Outcome) {
         let reason = "refused".into();
-        let verdict = Verdict::Retry { not_before: None, outcome, needs_new_epoch, is_move: false, reason };
+        let (not_before, is_missing, is_move) = (None, false, false);
+        let verdict = Verdict::Retry { not_before, outcome, needs_new_epoch, is_missing, is_move, reason };
+        assert!(self.queue.settle(entry, verdict, &RULES, Instant::now()).is_none());
+    }
+
+    /// The broker refuses it because one before it is missing.
+    fn retry_behind_gap(&mut self, entry: u64) {
+        let (outcome, reason) = (Outcome::NotWritten, "out of order".into());
+        let (not_before, needs_new_epoch, is_missing, is_move) = (None, true, true, false);
+        assert!(self.queue.history(entry).unwrap().is_behind_gap);
+        let verdict = Verdict::Retry { not_before, outcome, needs_new_epoch, is_missing, is_move, reason };
         assert!(self.queue.settle(entry, verdict, &RULES, Instant::now()).is_none());
     }
 

@@ -34,7 +34,7 @@ fn halves_of_a_batch_have_its_attempts_but_for_the_refusal_and_its_moves() {
         let (entry, ..) = case.take(FIRST, 0).unwrap();
         let reason = "refused".into();
         let (outcome, needs_new_epoch) = (Outcome::NotWritten, false);
-        let verdict = Verdict::Retry { not_before: None, outcome, needs_new_epoch, is_move, reason };
+        let verdict = Verdict::Retry { not_before: None, outcome, needs_new_epoch, is_missing: false, is_move, reason };
         assert!(case.queue.settle(entry, verdict, &RULES, Instant::now()).is_none());
     }
     let (whole, ..) = case.take(FIRST, 0).unwrap();

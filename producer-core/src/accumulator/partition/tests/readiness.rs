@@ -39,6 +39,7 @@ fn a_retry_keeps_its_pause() {
         not_before,
         outcome: Outcome::NotWritten,
         needs_new_epoch: false,
+        is_missing: false,
         is_move: false,
         reason: "refused".into(),
     };
@@ -62,6 +63,7 @@ fn a_leader_of_a_newer_epoch_is_not_waited_for() {
             not_before,
             outcome: Outcome::NotWritten,
             needs_new_epoch: false,
+            is_missing: false,
             is_move: true,
             reason: "moved".into(),
         };

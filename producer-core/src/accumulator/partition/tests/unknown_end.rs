@@ -32,7 +32,24 @@ fn after_an_unknown_end_what_was_sent_goes_again_unchanged_and_alone() {
 }
 
 #[test]
-fn after_an_unknown_end_a_gap_ends_what_may_be_written_and_a_new_epoch_begins_behind_it() {
+fn after_an_unknown_end_a_gap_shows_that_nothing_was_written() {
+    for first in first_sequences() {
+        let (mut case, sent) = one_of_three_expired(first);
+
+        assert_eq!(case.take(FIRST, 0), Some(sent[1]));
+        case.retry_behind_gap(sent[1].0);
+        assert!(matches!(case.queue.take(case.start, &RULES, Some(FIRST), ROOM), Take::NewEpoch(Some(FIRST))));
+        let second = Identity { epoch: 1, ..FIRST };
+        case.queue.begin_epoch(second);
+
+        assert_eq!(case.take(second, 0), Some((sent[1].0, 1, 0)), "after {first}");
+        case.acknowledge(sent[1].0);
+        assert_eq!(case.take(second, 0), Some((sent[2].0, 1, 3)), "after {first}");
+    }
+}
+
+#[test]
+fn after_an_unknown_end_batches_that_are_refused_end_and_a_new_epoch_begins_behind_them() {
     for first in first_sequences() {
         let (mut case, sent) = one_of_three_expired(first);
         case.seal(7);
