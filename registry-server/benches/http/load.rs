@@ -13,7 +13,7 @@ use crate::schemas::get;
 pub(crate) type Request = Vec<u8>;
 
 /// The turns that the floor and what is measured take.
-const TURNS: usize = 5;
+pub(crate) const TURNS: usize = 5;
 
 /// CPU time is counted in hundredths of a second: the floor needs so many requests a turn to be seen.
 const FLOOR_REQUESTS_MIN: usize = 4_000;
@@ -64,7 +64,13 @@ pub(crate) struct Measure {
 }
 
 impl Measure {
-    fn add(&mut self, server: &Process, connections: usize, requests: &[Request], range: std::ops::Range<usize>) {
+    pub(crate) fn add(
+        &mut self,
+        server: &Process,
+        connections: usize,
+        requests: &[Request],
+        range: std::ops::Range<usize>,
+    ) {
         let (next, cpu_before, started) = (AtomicUsize::new(range.start), server.cpu(), Instant::now());
         let latencies: Vec<Duration> = std::thread::scope(|scope| {
             let send = || send_all(server.address, requests, range.end, &next);
@@ -74,6 +80,10 @@ impl Measure {
         self.elapsed += started.elapsed();
         self.cpu += server.cpu() - cpu_before;
         self.latencies.extend(latencies);
+    }
+
+    pub(crate) fn cpu(&self) -> Duration {
+        self.cpu
     }
 
     pub(crate) fn cpu_per_request(&self) -> f64 {

@@ -5,9 +5,10 @@
 //! (this one, started again); it takes turns with what is measured, so that both meet the same noise. CPU time is the
 //! measure since both sides share the machine; requests per second and latencies are printed beside it.
 //!
-//! `cargo bench --workspace --all-features --bench http` measures SQLite. With `-- postgres://USER@HOST:PORT/DATABASE`
-//! behind it, an empty database, PostgreSQL, too. With `--page FILE`, the tables go into that file. Without `--bench`,
-//! as a test would start it, the sizes are small.
+//! `cargo bench --workspace --all-features --bench http` measures SQLite. With two URLs behind it as
+//! `-- postgres://USER@HOST:PORT/DATABASE`, of empty databases, PostgreSQL, too: the first is filled, the second gets
+//! little to compare with. With `--page FILE`, the tables go into that file. Without `--bench`, as a test would start
+//! it, the sizes are small.
 
 use std::path::Path;
 use std::process::Command;
@@ -19,6 +20,7 @@ use self::report::{Goal, Report};
 use self::schemas::{chain, check, get, lookup, order, register, wide};
 
 mod floor;
+mod growth;
 mod load;
 mod process;
 mod report;
@@ -35,12 +37,19 @@ fn main() {
         return floor::serve(bytes.parse().expect("the size of the body"));
     }
     let sizes = if arguments.iter().any(|argument| argument == "--bench") { Sizes::FULL } else { Sizes::SMALL };
-    let url = arguments.iter().find(|argument| argument.starts_with("postgres"));
+    let urls: Vec<&String> = arguments.iter().filter(|argument| argument.starts_with("postgres")).collect();
     let page = arguments.iter().position(|argument| argument == "--page").map(|at| &arguments[at + 1]);
     let mut report = Report::default();
-    for backend in std::iter::once(Backend::Sqlite).chain(url.map(|url| Backend::Postgres(url))) {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        Bench { folder: folder.path(), backend, sizes: &sizes, report: &mut report }.run();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [many, few] = ["many", "few"].map(|name| folder.path().join(name));
+    let mut bench = |many: Place<'_>, few: Place<'_>| Bench { many, few, sizes: &sizes, report: &mut report }.run();
+    bench(Place::Folder(&many), Place::Folder(&few));
+    match urls[..] {
+        [] => {}
+        [many, few] => bench(Place::Postgres(many), Place::Postgres(few)),
+        _ => {
+            panic!("{} URLs of PostgreSQL, expected two: of a database to fill and of one that gets little", urls.len())
+        }
     }
     if let Some(page) = page {
         // Benches run in the folder of their crate.
@@ -56,35 +65,72 @@ struct Sizes {
     subjects: usize,
     lists: usize,
     schemas: usize,
+    /// Subjects of the database that others are compared with; with as many versions each.
+    few_subjects: usize,
 }
 
 impl Sizes {
-    const FULL: Self =
-        Self { reads: 200_000, checks: 5_000, versions: [100, 500], subjects: 20_000, lists: 200, schemas: 100_000 };
-    const SMALL: Self = Self { reads: 400, checks: 8, versions: [3, 6], subjects: 80, lists: 8, schemas: 160 };
+    const FULL: Self = Self {
+        reads: 200_000,
+        checks: 5_000,
+        versions: [100, 500],
+        subjects: 20_000,
+        lists: 200,
+        schemas: 100_000,
+        few_subjects: 2_000,
+    };
+    const SMALL: Self =
+        Self { reads: 400, checks: 8, versions: [3, 6], subjects: 80, lists: 8, schemas: 160, few_subjects: 8 };
+
+    /// What the database that others are compared with holds.
+    fn few_schemas(&self) -> usize {
+        self.schemas / self.subjects * self.few_subjects
+    }
 }
 
-/// Where the server stores.
+/// Where a server stores.
 #[derive(Clone, Copy)]
-enum Backend<'a> {
-    Sqlite,
-    /// An empty database.
+enum Place<'a> {
+    /// SQLite's file is made there.
+    Folder(&'a Path),
+    /// The URL of an empty database.
     Postgres(&'a str),
+}
+
+impl Place<'_> {
+    fn start(self) -> Process {
+        Process::start(&mut self.command())
+    }
+
+    fn command(self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_registry-server"));
+        command.args(["--listen", "127.0.0.1:0"]);
+        match self {
+            Self::Folder(folder) => {
+                std::fs::create_dir_all(folder).expect("a folder");
+                command.current_dir(folder);
+            }
+            Self::Postgres(url) => {
+                command.args(["--database", url]);
+            }
+        }
+        command
+    }
 }
 
 /// One backend, on which the server is started again and again.
 struct Bench<'a> {
-    folder: &'a Path,
-    backend: Backend<'a>,
+    many: Place<'a>,
+    few: Place<'a>,
     sizes: &'a Sizes,
     report: &'a mut Report,
 }
 
 impl Bench<'_> {
     fn run(&mut self) {
-        self.report.heading(match self.backend {
-            Backend::Sqlite => "### SQLite",
-            Backend::Postgres(_) => "### PostgreSQL",
+        self.report.heading(match self.many {
+            Place::Folder(_) => "### SQLite",
+            Place::Postgres(_) => "### PostgreSQL",
         });
         let server = self.start("empty");
         self.read(&server);
@@ -95,32 +141,24 @@ impl Bench<'_> {
         self.read_stored();
         self.grow();
         self.remember();
+        self.compare_sizes();
         self.report.starts_end();
     }
 
     /// Starts the server; how long its first answer took, and what it holds in memory then, go into the report.
     fn start(&mut self, database: &str) -> Process {
         let started = Instant::now();
-        let server = Process::start(&mut self.command());
+        let server = self.many.start();
         Connection::open(server.address).send(&get("/subjects/order/versions/latest"));
         self.report.start(database, started.elapsed().as_secs_f64() * 1e3, server.resident_mb());
         server
     }
 
-    fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_registry-server"));
-        command.args(["--listen", "127.0.0.1:0"]).current_dir(self.folder);
-        if let Backend::Postgres(url) = self.backend {
-            command.args(["--database", url]);
-        }
-        command
-    }
-
     /// What `latest` is to reach: on PostgreSQL it is one query.
     fn goal_of_latest(&self) -> Goal {
-        match self.backend {
-            Backend::Sqlite => Goal::Floors(1.5),
-            Backend::Postgres(_) => Goal::CpuMs(0.15),
+        match self.many {
+            Place::Folder(_) => Goal::Floors(1.5),
+            Place::Postgres(_) => Goal::CpuMs(0.15),
         }
     }
 
@@ -151,11 +189,7 @@ impl Bench<'_> {
         let checks = (1..=sizes.checks).map(|at| check("wide", "latest", &wide(at))).collect();
         load.of("a record of 100 fields", Goal::CpuMs(0.12), checks);
         for (versions, goal) in sizes.versions.into_iter().zip([Goal::CpuMs(0.2), Goal::None]) {
-            let subject = format!("chain-{versions}");
-            connection.send_ok(&schemas::all_versions_count(&subject));
-            for at in 0..versions {
-                connection.send_ok(&register(&subject, &chain(at)));
-            }
+            let subject = write_chain(&mut connection, versions);
             let checks = (1..=sizes.checks / 5).map(|at| check(&subject, "", &chain(versions + at))).collect();
             load.of(&format!("ten fields, transitively against {versions} versions"), goal, checks);
         }
@@ -230,7 +264,7 @@ impl Bench<'_> {
         let small = floor(8);
         for bytes in [CACHE_BYTES_DEFAULT / 8, CACHE_BYTES_DEFAULT] {
             self.report.requests_begin(&format!("Every schema once, with caches of {} MiB", bytes >> 20));
-            let server = Process::start(self.command().env(CACHE_BYTES, bytes.to_string()));
+            let server = Process::start(self.many.command().env(CACHE_BYTES, bytes.to_string()));
             let ids = (1..=self.sizes.schemas).map(|id| get(&format!("/schemas/ids/{id}"))).collect();
             Load::new(&small, &server, 4, self.report).of("get by id, each for the first time", Goal::None, ids);
             self.report.peak(server.peak_mb());
@@ -241,6 +275,16 @@ impl Bench<'_> {
 /// The setting of the caches' memory, and its default.
 const CACHE_BYTES: &str = "SCHEMA_REGISTRY_CACHE_BYTES";
 const CACHE_BYTES_DEFAULT: usize = 64 << 20;
+
+/// Registers so many versions that all count in a check, and answers the subject.
+fn write_chain(connection: &mut Connection, versions: usize) -> String {
+    let subject = format!("chain-{versions}");
+    connection.send_ok(&schemas::all_versions_count(&subject));
+    for at in 0..versions {
+        connection.send_ok(&register(&subject, &chain(at)));
+    }
+    subject
+}
 
 /// A schema that is there nowhere yet, in a subject that is new, too.
 fn new(at: usize) -> Request {

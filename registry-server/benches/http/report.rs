@@ -2,8 +2,16 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use crate::load::Measure;
+
+/// A request that costs more than so many times as much where ten times as much is stored is said to grow. What is
+/// looked through would cost ten times as much; an index that is a level deeper, and noise, stay below.
+const GROWTH_MAX: f64 = 1.25;
+
+/// CPU time is counted in hundredths of a second: of less than this, a ratio is chance.
+const GROWTH_CPU_MIN: Duration = Duration::from_millis(100);
 
 /// What a row is to reach.
 #[derive(Debug, Clone, Copy)]
@@ -61,6 +69,32 @@ impl Report {
         ));
     }
 
+    pub(crate) fn growth_begin(&mut self, heading: &str) {
+        self.heading(&format!("#### {heading}"));
+        self.line("| | clients | requests | CPU s per 100,000: few | many | many to few | grows | goal |");
+        self.line("|---|---:|---:|---:|---:|---:|---|---|");
+    }
+
+    /// The same requests to a server with few schemas and to one with many, which is to reach the goal, too.
+    pub(crate) fn growth(&mut self, name: &str, clients: usize, most_ms: Option<f64>, few: &Measure, many: &Measure) {
+        let [few_ms, many_ms] = [few, many].map(|measure| measure.cpu_per_request() * 1e3);
+        let ratio = many_ms / few_ms;
+        let grows = match few.cpu().min(many.cpu()) {
+            cpu if cpu < GROWTH_CPU_MIN => "too few to tell",
+            _ if ratio > GROWTH_MAX => "yes",
+            _ => "no",
+        };
+        let goal = most_ms.map_or(String::new(), |most_ms| {
+            format!("{:.0} s{}", most_ms * 100.0, if many_ms <= most_ms { "" } else { ", missed" })
+        });
+        self.line(&format!(
+            "| {name} | {clients} | {} | {:.2} | {:.2} | {ratio:.2} | {grows} | {goal} |",
+            many.count(),
+            few_ms * 100.0,
+            many_ms * 100.0,
+        ));
+    }
+
     pub(crate) fn peak(&mut self, peak_mb: f64) {
         self.line("");
         self.line(&format!("The server held at most {peak_mb:.0} MB up to here."));
@@ -112,15 +146,19 @@ tell of both.
 - Schemas are records of twenty optional fields where nothing else is said; each that is registered has its own text.
 - SQLite writes to its file and waits for the disk with every commit (`synchronous = FULL`); PostgreSQL runs on the same
   machine with its own defaults, and its processes' CPU time is not counted.
+- Whether a cost grows with what is stored is told by a second server with a tenth of the schemas: the two get the same
+  requests in turns. It grows if the larger one takes more than 1.25 times as much. What is asked for after a start is
+  in none of the server's caches; the system has the files in memory.
 - What a row is to reach stands in its last column. Starts are to give their first answer within 50 ms on an empty
   database, 100 ms with 10,000 schemas and 300 ms with 100,000, and to hold less than 25 MB when it is empty.
 
 ## Reproduce
 
-On a machine that does nothing else, with an empty database of PostgreSQL:
+On a machine that does nothing else, with two empty databases of PostgreSQL, of which the second gets little:
 
 ```text
-cargo bench --workspace --all-features --bench http -- postgres://USER@HOST:PORT/DATABASE --page docs/registry-benchmarks.md
+cargo bench --workspace --all-features --bench http -- postgres://USER@HOST:PORT/MANY postgres://USER@HOST:PORT/FEW \\
+  --page docs/registry-benchmarks.md
 ```
 
 ## Measured
