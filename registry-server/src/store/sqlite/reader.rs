@@ -1,11 +1,15 @@
-//! Reads on the read-only connections of a small pool. A statement sees one moment.
+//! Reads on read-only connections: a few, each statement on one of them, which sees one moment.
+//!
+//! Unlike a general pool it asks no connection whether it lives: one inside the process does, and each question is
+//! another message to its thread and another wake, which cost more than a short read does.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::SqlitePool;
-use sqlx::sqlite::{SqlitePoolOptions, SqliteRow};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{ConnectOptions as _, SqliteConnection};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::super::StoreError;
 use super::super::connection::{Value, values};
@@ -25,31 +29,95 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The read-only side of a database.
 #[derive(Debug)]
 pub(in crate::store) struct Reader {
-    pool: SqlitePool,
+    location: Location,
+    idle: Mutex<Vec<SqliteConnection>>,
+    permits: Semaphore,
     revisions: Arc<Revisions>,
 }
 
 impl Reader {
-    /// Opens the pool; the database must be there.
+    /// Opens the first connection; the database must be there. Others are made when they are needed.
     pub(super) async fn open(location: &Location, revisions: Arc<Revisions>) -> Result<Self, StoreError> {
-        let pool = SqlitePoolOptions::new()
-            .max_connections(READERS_MAX)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            // A connection inside the process does not go stale; asking would double the cost of a short read.
-            .test_before_acquire(false)
-            .connect_with(location.reader_options())
-            .await
-            .map_err(failed("open the database"))?;
-        Ok(Self { pool, revisions })
+        let first = connect(location, "open the database").await?;
+        Ok(Self {
+            location: location.clone(),
+            idle: Mutex::new(vec![first]),
+            permits: Semaphore::new(READERS_MAX as usize),
+            revisions,
+        })
     }
 
+    /// Lets nobody in any more, waits for those who read, and closes all connections.
     pub(super) async fn close(&self) {
-        self.pool.close().await;
+        // An error says that it is closed already.
+        let _all = self.permits.acquire_many(READERS_MAX).await;
+        self.permits.close();
+        let idle = std::mem::take(&mut *lock(&self.idle));
+        for connection in idle {
+            // It has nothing to lose.
+            let _ = sqlx::Connection::close(connection).await;
+        }
     }
 
     pub(super) async fn ping(&self) -> Result<(), StoreError> {
         self.rows("ping", read!(), values![]).await.map(drop)
     }
+
+    async fn lease(&self, operation: &'static str) -> Result<Lease<'_>, StoreError> {
+        let permit = match tokio::time::timeout(ACQUIRE_TIMEOUT, self.permits.acquire()).await {
+            Ok(Ok(permit)) => permit,
+            Ok(Err(_)) => return Err(StoreError::unavailable(operation, "the store is closed")),
+            Err(_) => return Err(StoreError::unavailable(operation, "all connections stayed busy")),
+        };
+        let found = lock(&self.idle).pop();
+        let connection = match found {
+            Some(connection) => connection,
+            None => connect(&self.location, operation).await?,
+        };
+        Ok(Lease { connection: Some(connection), idle: &self.idle, _permit: permit })
+    }
+}
+
+/// A connection that is in use. It goes back also when the read is dropped: what its thread has begun it ends before it
+/// takes the next statement, and nobody gets those rows.
+struct Lease<'r> {
+    connection: Option<SqliteConnection>,
+    idle: &'r Mutex<Vec<SqliteConnection>>,
+    /// Given back after the connection is.
+    _permit: SemaphorePermit<'r>,
+}
+
+impl Lease<'_> {
+    async fn rows(
+        &mut self,
+        operation: &'static str,
+        read: Read,
+        values: &[Value<'_>],
+    ) -> Result<Vec<SqliteRow>, StoreError> {
+        let Some(connection) = &mut self.connection else {
+            return Err(StoreError::unavailable(operation, "the connection has failed before"));
+        };
+        let answer = bound(read.sqlite, values).fetch_all(connection).await;
+        if answer.is_err() {
+            // Errors are rare, and the state of the connection is in doubt: the next read makes another.
+            self.connection = None;
+        }
+        answer.map_err(failed(operation))
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        lock(self.idle).extend(self.connection.take());
+    }
+}
+
+async fn connect(location: &Location, operation: &'static str) -> Result<SqliteConnection, StoreError> {
+    location.reader_options().connect().await.map_err(failed(operation))
+}
+
+fn lock(idle: &Mutex<Vec<SqliteConnection>>) -> MutexGuard<'_, Vec<SqliteConnection>> {
+    idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[async_trait]
@@ -63,9 +131,96 @@ impl Reads for Reader {
         read: Read,
         values: &[Value<'_>],
     ) -> Result<Vec<SqliteRow>, StoreError> {
-        let mut found = bound(read.sqlite, values).fetch_all(&self.pool).await.map_err(failed(operation))?;
+        let mut found = self.lease(operation).await?.rows(operation, read, values).await?;
         let last = found.pop().ok_or_else(|| StoreError::corrupt(operation, "the table `registry` is empty"))?;
         self.revisions.published(rows::counter(operation, &last, 0)?).await?;
         Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use sqlx::Row as _;
+
+    use super::super::super::StoreErrorKind;
+    use super::*;
+
+    const OPERATION: &str = "test";
+
+    /// A number, and how much of the database was seen.
+    const NUMBER: Read = Read { statement: "SELECT $1", sqlite: "SELECT $1; SELECT 0" };
+
+    /// A database that lives as long as the writer's connection.
+    async fn reader() -> (SqliteConnection, Reader) {
+        let location = Location::memory();
+        let mut writer = location.connect_writer().await.unwrap();
+        let steps = &super::super::super::migrations::SQLITE;
+        super::super::super::migrations::run(steps, &mut writer, "a test").await.unwrap();
+        let revisions = Arc::new(Revisions::load(&mut writer).await.unwrap());
+        let reader = Reader::open(&location, revisions).await.unwrap();
+        (writer, reader)
+    }
+
+    async fn number(reader: &Reader, number: u32) -> i64 {
+        reader.rows(OPERATION, NUMBER, values![number]).await.unwrap()[0].get(0)
+    }
+
+    #[tokio::test]
+    async fn reads_that_are_dropped_leave_their_connections_to_the_next() {
+        let (_writer, reader) = reader().await;
+
+        for dropped in 0..3 * READERS_MAX {
+            let answer = reader.rows(OPERATION, NUMBER, values![dropped]).now_or_never();
+            assert!(answer.is_none_or(|rows| rows.is_ok()));
+        }
+
+        assert_eq!(lock(&reader.idle).len(), 1);
+        assert_eq!(number(&reader, 1_000).await, 1_000, "the rows of another read are nobody's");
+        assert_eq!(reader.permits.available_permits(), READERS_MAX as usize);
+    }
+
+    #[tokio::test]
+    async fn reads_at_once_have_connections_of_their_own() {
+        let (_writer, reader) = reader().await;
+        let mut leases = Vec::new();
+        for _ in 0..READERS_MAX {
+            leases.push(reader.lease(OPERATION).await.unwrap());
+        }
+
+        assert!(reader.lease(OPERATION).now_or_never().is_none(), "no more than that");
+        drop(leases);
+
+        assert_eq!(lock(&reader.idle).len(), READERS_MAX as usize);
+        assert_eq!(number(&reader, 7).await, 7);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_fails_is_made_anew() {
+        let (_writer, reader) = reader().await;
+        let bad = Read { statement: "SELECT nothing", sqlite: "SELECT nothing" };
+
+        assert!(reader.rows(OPERATION, bad, values![]).await.is_err());
+
+        assert!(lock(&reader.idle).is_empty());
+        assert_eq!(number(&reader, 7).await, 7);
+        assert_eq!(lock(&reader.idle).len(), 1);
+    }
+
+    #[tokio::test]
+    async fn closing_waits_for_those_who_read_and_lets_nobody_in() {
+        let (_writer, reader) = reader().await;
+        let mut lease = reader.lease(OPERATION).await.unwrap();
+        let mut closing = Box::pin(reader.close());
+
+        assert!(closing.as_mut().now_or_never().is_none());
+        lease.rows(OPERATION, NUMBER, values![7_u32]).await.unwrap();
+        drop(lease);
+        closing.await;
+
+        let refused = reader.ping().await.unwrap_err();
+        assert_eq!(refused.kind, StoreErrorKind::Unavailable);
+        assert!(lock(&reader.idle).is_empty());
+        reader.close().await;
     }
 }
