@@ -77,6 +77,12 @@ impl RuleMetrics {
         found
     }
 
+    /// Look-ups in a cache so far, whatever came of them.
+    #[cfg(test)]
+    pub(crate) fn lookups(&self, cache: CacheName) -> u64 {
+        self.hits[cache as usize].get() + self.misses[cache as usize].get()
+    }
+
     /// Counts one comparison with all the versions that had to be looked at.
     pub(crate) fn compared(&self, elapsed: Duration) {
         self.check.observe(elapsed.as_secs_f64());

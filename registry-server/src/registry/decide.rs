@@ -17,30 +17,35 @@ use crate::store::{Deleted, Mode, NewId, NewNumber, VersionEntry};
 use super::cache::{CachedSubject, Content};
 use super::canonical::{Candidate, Form, SchemaInput, off_worker};
 use super::references::{not_found, plain};
-use super::register::{Check, Decision, Plan, Registered, Terms, WantedVersion};
+use super::register::{Check, Decision, Look, Plan, Registered, Terms, WantedVersion};
 use super::{Found, INLINE_BYTES_MAX, Registry, RegistryError, metadata, rule_set};
 
 impl Registry {
-    /// The live version that has the schema as it was sent, if the terms do not ask for another. Looks at no mode.
+    /// Whether a live version has the schema as it was sent, if the terms do not ask for another. Looks at no mode.
     pub(super) async fn known(
         &self,
         current: &CachedSubject,
         input: &SchemaInput,
         terms: &Terms,
-    ) -> Result<Option<Registered>, RegistryError> {
-        let Some(text) = input.given_text() else { return Ok(None) };
+    ) -> Result<Look, RegistryError> {
+        let Some(text) = input.given_text() else { return Ok(Look::Unknown(None)) };
         let is_of_no_id = terms.id.is_none() && terms.version != WantedVersion::Any;
         if is_of_no_id || terms.change_text() || current.adds_metadata_or_rules() {
-            return Ok(None);
+            return Ok(Look::Unknown(None));
         }
         let form = form(current, input, terms);
         let context = current.context();
         match self.candidate(context, input, text, form, strictness(current, terms)).await {
-            Ok(candidate) => self.fitting(current, &candidate, form, terms).await,
+            Ok(candidate) => match self.fitting(current, &candidate, form, terms).await? {
+                Some(known) => Ok(Look::Known(known)),
+                None => Ok(Look::Unknown(Some(candidate))),
+            },
             // A schema that would be refused today may have been taken before.
             Err(error @ RegistryError::InvalidSchema { .. }) if strictness(current, terms) == Strictness::New => {
                 match self.candidate(context, input, text, form, Strictness::Stored).await {
-                    Ok(candidate) => self.fitting(current, &candidate, form, terms).await?.ok_or(error).map(Some),
+                    Ok(candidate) => {
+                        self.fitting(current, &candidate, form, terms).await?.ok_or(error).map(Look::Known)
+                    }
                     Err(_) => Err(error),
                 }
             }
@@ -75,18 +80,22 @@ impl Registry {
         Ok(live.find(|entry| entry.dedup_key == key).map(|entry| registered(entry, candidate)))
     }
 
-    /// Decides on `current`, in the subject's turn.
+    /// Decides on `current`, in the subject's turn. `candidate` is the schema as it was read on that state, if it was.
     pub(super) async fn decide(
         &self,
         current: &CachedSubject,
         input: &SchemaInput,
         terms: &Terms,
+        candidate: Option<Candidate>,
     ) -> Result<Decision, RegistryError> {
         let latest = self.latest(current).await?;
         let input = &*whole(input, latest.as_deref())?;
         let form = form(current, input, terms);
         let text = input.given_text().unwrap_or_default();
-        let mut candidate = self.candidate(current.context(), input, text, form, strictness(current, terms)).await?;
+        let mut candidate = match candidate {
+            Some(candidate) => candidate,
+            None => self.candidate(current.context(), input, text, form, strictness(current, terms)).await?,
+        };
         must_take(current, terms)?;
         if let Some(id) = terms.id {
             // The terms may be met by now.

@@ -72,6 +72,15 @@ pub struct Registered {
     pub is_new: bool,
 }
 
+/// What a first look at the subject finds.
+pub(super) enum Look {
+    /// A live version has the schema already.
+    Known(Registered),
+    /// None that can be told without a turn; with the schema, if it has been read. Many texts pass through the cache of
+    /// those that were read, and one that has just come need not be in it any more.
+    Unknown(Option<Candidate>),
+}
+
 /// What a register comes to on one state of the subject.
 pub(super) enum Decision {
     /// A live version has the schema already.
@@ -107,22 +116,23 @@ impl Registry {
     ) -> Result<Registered, RegistryError> {
         // Producers register at every start, so most calls end here, without a turn and in any mode.
         let current = self.subject(subject).await?;
-        if let Some(known) = self.known(&current, input, terms).await? {
-            return Ok(known);
-        }
+        let candidate = match self.known(&current, input, terms).await? {
+            Look::Known(known) => return Ok(known),
+            Look::Unknown(candidate) => candidate,
+        };
 
         let turn = current.subject.clone();
         let attempt = async |seen| {
-            let current = match seen {
-                Some(current) => current,
-                None => self.subject(subject).await?,
+            let (current, candidate) = match seen {
+                Some(seen) => seen,
+                None => (self.subject(subject).await?, None),
             };
-            match self.decide(&current, input, terms).await? {
+            match self.decide(&current, input, terms, candidate).await? {
                 Decision::Known(known) => Ok(Some(known)),
                 Decision::Write(plan) => self.write(&current, *plan, now_ms).await,
             }
         };
-        self.queues.until_it_stands_from(current, &turn, subject.name(), attempt).await
+        self.queues.until_it_stands_from((current, candidate), &turn, subject.name(), attempt).await
     }
 
     /// Writes what was decided; `None` when something has moved since.

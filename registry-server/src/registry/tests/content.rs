@@ -7,6 +7,7 @@ use schema_core::wire::{Change, Metadata, RuleSet, SchemaReference};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::metrics::CacheName;
 use crate::store::{ConfigRecord, ImportDemand, Mode, Put, Scope};
 
 use super::super::{SchemaInput, Terms, WantedVersion};
@@ -347,6 +348,16 @@ async fn the_versions_of_a_subject_are_read_at_once() {
     assert_eq!(register(&cold, "s", &symbols(21)).await.unwrap().1, 21);
     assert_eq!(store.content_reads.load(Ordering::SeqCst) - read, 2);
     assert_eq!(register(&cold, "s", &symbols(7)).await.unwrap().1, 7);
+}
+
+#[tokio::test]
+async fn a_register_reads_its_text_once() {
+    let (registry, _store) = registry().await;
+    register(&registry, "s", &record("a")).await.unwrap();
+    register(&registry, "s", &record("ab")).await.unwrap();
+
+    // The cache is asked for each text, and for that of the version before when it is compared.
+    assert_eq!(registry.metrics.lookups(CacheName::Texts), 3);
 }
 
 #[tokio::test]
