@@ -156,6 +156,6 @@ async fn a_record_looks_at_one_partition_however_many_batches_wait() {
     (0..5000).for_each(|_| send());
     let later = looks.take();
     assert!(later < PARTITIONS as usize + 3 * sent, "{later} looks for {sent} records a millisecond later");
-    let waiting: Vec<usize> = (0..PARTITIONS).map(|partition| waiting(partition)).collect();
+    let waiting: Vec<usize> = (0..PARTITIONS).map(waiting).collect();
     assert!(waiting.iter().all(|waiting| (3..=4).contains(waiting)), "none gets more than its share: {waiting:?}");
 }
