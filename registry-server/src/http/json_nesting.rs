@@ -2,6 +2,12 @@
 
 /// Whether objects and arrays stand in each other deeper than `levels`. Of what is no JSON the answer may be either.
 pub(super) fn is_deeper(json: &[u8], levels: usize) -> bool {
+    // Few bodies have so many brackets at all, in strings or outside, and to count them costs next to nothing.
+    let brackets = json.iter().filter(|byte| matches!(byte, b'{' | b'[')).count();
+    brackets > levels && is_nested_deeper(json, levels)
+}
+
+fn is_nested_deeper(json: &[u8], levels: usize) -> bool {
     let mut depth: usize = 0;
     let mut bytes = json.iter();
     while let Some(byte) = bytes.next() {
