@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{Notify, OwnedMutexGuard, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -17,9 +18,11 @@ use super::locks::Locks;
 use super::writes::Write;
 use super::{StoreError, StoreErrorKind};
 
-use self::turn::{Alone, Turn};
+use self::lone_write::LoneWrite;
+use self::shared_writer::SharedWriter;
 
-mod turn;
+mod lone_write;
+mod shared_writer;
 
 /// Writes that may wait. At a few milliseconds per commit of [`GROUP_MAX`] the last of them waits well below a second.
 const QUEUE_MAX: usize = 256;
@@ -60,8 +63,8 @@ pub(super) trait Writer: Send + 'static {
 #[derive(Debug)]
 pub(super) struct Queue<C> {
     queue: mpsc::Sender<Box<dyn Queued<C>>>,
-    turn: Arc<tokio::sync::Mutex<Turn<C>>>,
-    /// Whether a caller may take a turn.
+    writer: Arc<tokio::sync::Mutex<SharedWriter<C>>>,
+    /// Whether a caller may write.
     is_shared: bool,
     patience: Patience,
     stop: Arc<Notify>,
@@ -72,10 +75,10 @@ impl<C: Connection + 'static> Queue<C> {
     /// Starts the task on the current runtime; it ends when the last sender is gone or after [`Queue::close`].
     pub(super) fn start(writer: impl Writer<Connection = C>, patience: Patience) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
-        let turn = Arc::new(tokio::sync::Mutex::new(Turn::new(writer)));
+        let writer = Arc::new(tokio::sync::Mutex::new(SharedWriter::new(writer)));
         let stop = Arc::new(Notify::new());
-        let task = tokio::spawn(run(Arc::clone(&turn), waiting, Arc::clone(&stop)));
-        Self { queue, turn, is_shared: false, patience, stop, task: Mutex::new(Some(task)) }
+        let task = tokio::spawn(run(Arc::clone(&writer), waiting, Arc::clone(&stop)));
+        Self { queue, writer, is_shared: false, patience, stop, task: Mutex::new(Some(task)) }
     }
 
     /// As it is, for a connection that any runtime may drive: who finds the writer idle does its write itself.
@@ -89,35 +92,40 @@ impl<C: Connection + 'static> Queue<C> {
     ///
     /// Once submitted, the write is done whether or not anybody waits for the answer.
     pub(super) async fn submit<W: Write>(&self, write: W) -> Result<W::Output, StoreError> {
+        let unavailable = |reason| StoreError::unavailable(W::OPERATION, reason);
         let (reply, answer) = oneshot::channel();
         let job = Box::new(Job { write, outcome: None, reply });
         match self.idle_writer() {
-            Some(turn) => {
-                tokio::spawn(Alone::new(turn, job, self.queue.clone()).write());
+            Some(writer) => {
+                tokio::spawn(LoneWrite::new(writer, job, self.queue.clone()).run());
             }
-            None => self.queue.send_timeout(job, self.patience.enqueue).await.map_err(|error| match error {
-                mpsc::error::SendTimeoutError::Timeout(_) => {
-                    StoreError::unavailable(W::OPERATION, "the queue of writes stayed full")
-                }
-                mpsc::error::SendTimeoutError::Closed(_) => {
-                    StoreError::unavailable(W::OPERATION, "the store is closed")
-                }
-            })?,
+            None => self.enqueue(job).await.map_err(unavailable)?,
         }
         let answer = match self.patience.answer {
             None => answer.await,
             Some(patience) => tokio::time::timeout(patience, answer)
                 .await
-                .map_err(|_| StoreError::unavailable(W::OPERATION, "the database has not confirmed it in time"))?,
+                .map_err(|_| unavailable("the database has not confirmed it in time"))?,
         };
-        answer.unwrap_or_else(|_| Err(StoreError::unavailable(W::OPERATION, "the writer has dropped it")))
+        answer.unwrap_or_else(|_| Err(unavailable("the writer has dropped it")))
     }
 
-    /// The turn, when a caller may have it and nobody waits for it.
-    fn idle_writer(&self) -> Option<OwnedMutexGuard<Turn<C>>> {
-        let is_idle = self.is_shared && self.queue.capacity() == self.queue.max_capacity();
-        let turn = is_idle.then(|| Arc::clone(&self.turn).try_lock_owned().ok()).flatten()?;
-        turn.is_open().then_some(turn)
+    /// The writer, when a caller may have it and no write waits for it.
+    fn idle_writer(&self) -> Option<OwnedMutexGuard<SharedWriter<C>>> {
+        let is_empty = self.queue.capacity() == self.queue.max_capacity();
+        if !self.is_shared || !is_empty {
+            return None;
+        }
+        let writer = Arc::clone(&self.writer).try_lock_owned().ok()?;
+        writer.is_open().then_some(writer)
+    }
+
+    /// Waits for a place in the queue; an error is the reason why there is none.
+    async fn enqueue(&self, job: Box<dyn Queued<C>>) -> Result<(), &'static str> {
+        self.queue.send_timeout(job, self.patience.enqueue).await.map_err(|error| match error {
+            SendTimeoutError::Timeout(_) => "the queue of writes stayed full",
+            SendTimeoutError::Closed(_) => "the store is closed",
+        })
     }
 
     /// Takes no more writes, does those that are queued, and waits for the end of the task.
@@ -131,8 +139,9 @@ impl<C: Connection + 'static> Queue<C> {
     }
 }
 
+/// The task: writes what is queued, a group at a time, until nothing can come any more.
 async fn run<C: Connection + 'static>(
-    turn: Arc<tokio::sync::Mutex<Turn<C>>>,
+    writer: Arc<tokio::sync::Mutex<SharedWriter<C>>>,
     mut waiting: mpsc::Receiver<Box<dyn Queued<C>>>,
     stop: Arc<Notify>,
 ) {
@@ -145,20 +154,30 @@ async fn run<C: Connection + 'static>(
                 if count == 0 {
                     break;
                 }
-                let mut turn = turn.lock().await;
-                // More may have come while somebody else had the turn.
-                while taken.len() < GROUP_MAX && let Ok(job) = waiting.try_recv() {
-                    taken.push(job);
-                }
-                if let Err(reason) = turn.write(&mut taken).await {
-                    while let Ok(job) = waiting.try_recv() {
-                        job.answer(Err(&reason));
-                    }
-                }
+                write_group(&mut *writer.lock().await, &mut taken, &mut waiting).await;
             }
         }
     }
-    turn.lock().await.close().await;
+    writer.lock().await.close().await;
+}
+
+/// Writes what was taken. Where the database shows no sign of life, all that waits has waited long enough.
+async fn write_group<C: Connection + 'static>(
+    writer: &mut SharedWriter<C>,
+    taken: &mut Vec<Box<dyn Queued<C>>>,
+    waiting: &mut mpsc::Receiver<Box<dyn Queued<C>>>,
+) {
+    // More may have come while somebody else had the writer.
+    while taken.len() < GROUP_MAX
+        && let Ok(job) = waiting.try_recv()
+    {
+        taken.push(job);
+    }
+    if let Err(reason) = writer.write(taken).await {
+        while let Ok(job) = waiting.try_recv() {
+            job.answer(Err(&reason));
+        }
+    }
 }
 
 /// A write in the queue, with its type hidden.
