@@ -29,8 +29,11 @@ pub(super) enum Word {
     /// The truth.
     True,
     /// Now and then that it does not know one, for a batch that it did not write. No other fault of such a run leaves
-    /// it open whether a batch is written: no client could tell this from the truth.
+    /// it open whether a batch is written.
     Mistaken,
+    /// As mistaken, and other faults do leave it open. What may be written is given up then, and still nothing is
+    /// written twice.
+    Forgetful,
     /// Anything, even of batches that it wrote. Nothing keeps a client from writing twice then, or the broker from
     /// taking a batch for another one, but each record still has its answer in time.
     Lie,
@@ -110,7 +113,7 @@ impl Run {
             config.metadata_age_max = Duration::from_millis(rng.u64(1000..60_000));
             config.compression = rng.choice([Compression::None, Compression::Lz4]).unwrap_or_default();
         });
-        let words = [Word::True, Word::True, Word::Mistaken, Word::Lie];
+        let words = [Word::True, Word::True, Word::Mistaken, Word::Forgetful, Word::Lie];
         // Without idempotence there are no sequences to speak of.
         let word = rng.choice(words).filter(|_| promise == Promise::Once).unwrap_or(Word::True);
         Self {
@@ -147,6 +150,7 @@ impl Run {
             12 => self.change_topic(),
             // Both leave it open whether requests on their way are done.
             _ if self.word == Word::Mistaken => self.break_requests(),
+            _ if self.word == Word::Forgetful => self.forget_what_is_written(),
             13 => self.freeze_or_thaw(),
             _ => self.stop_or_restart().await,
         }
@@ -242,6 +246,13 @@ impl Run {
         }
         let action = self.rng.choice(actions).unwrap_or(FaultAction::DropBeforeApplying);
         self.broker.inject(produce(action).skip(self.rng.u32(0..3)).times(self.rng.u32(1..4)));
+    }
+
+    /// A batch that is written, whose answer is lost, and which is often the next that is refused for its sequence.
+    fn forget_what_is_written(&mut self) {
+        let code = self.rng.choice(OF_SEQUENCES).unwrap_or(OF_SEQUENCES[0]);
+        self.broker.inject(produce(FaultAction::DropAfterApplying));
+        self.broker.inject(produce(FaultAction::Error(code)).skip(1));
     }
 
     /// Requests that write nothing.
