@@ -228,12 +228,13 @@ impl Ownership {
 }
 
 impl Drop for Ownership {
-    /// The lock itself ends after this.
     fn drop(&mut self) {
         if let Some(path) = self.made.take() {
             // It may stay: the next start takes it as it is.
             let _ = std::fs::remove_file(path);
         }
+        // By itself it would end with the last copy of the file, and a process that is just being started has one.
+        let _ = self.lock.unlock();
     }
 }
 
@@ -337,5 +338,17 @@ mod tests {
         assert!(version_numbers("3.51.2").unwrap() < SQLITE_VERSION_MIN);
         assert!(version_numbers("3.9.9").unwrap() < SQLITE_VERSION_MIN);
         assert_eq!(version_numbers("three"), None);
+    }
+
+    #[test]
+    fn a_lock_ends_with_its_owner_whoever_has_a_copy_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("registry.db");
+        let owner = Ownership::take(&path).unwrap().keep();
+        let _copy = owner.lock.try_clone().unwrap();
+
+        drop(owner);
+
+        Ownership::take(&path).unwrap();
     }
 }
