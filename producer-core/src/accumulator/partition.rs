@@ -114,6 +114,10 @@ pub(crate) struct Queue {
     next_sequence: i32,
     /// When the leader last acknowledged a batch of the current writer.
     acknowledged_at: Option<Instant>,
+    /// The highest first sequence of a batch of the current writer that was acknowledged.
+    acknowledged_to: Option<i32>,
+    /// The leader has lost what it knew of the current writer, so what it misses tells nothing.
+    is_forgotten: bool,
     /// A sequence is missing on the broker: start a new epoch once nothing is in flight.
     needs_new_epoch: bool,
     /// The last sequence of a batch that left the queue while it may have been written. Until a later batch of the
@@ -230,7 +234,7 @@ pub(crate) struct History {
     pub(crate) outcome: Outcome,
     /// Its records still wait for their answer: it has not expired in flight.
     pub(crate) is_awaited: bool,
-    /// One with a sequence before it is not acknowledged, so may be missing on the broker.
+    /// One before it may be missing on the broker, and nothing tells that the broker has forgotten about it instead.
     pub(crate) is_behind_gap: bool,
 }
 
@@ -254,6 +258,8 @@ pub(crate) enum Verdict {
     Split { halves: Option<Halves>, refused: BatchResult },
     /// Give it up.
     Fail(BatchResult),
+    /// Give it up: the broker has lost what it knew of the producer, and may have it all the same.
+    Forgotten(BatchResult),
 }
 
 /// A batch whose records get their answer now. The lease goes back when this is dropped.
@@ -282,6 +288,8 @@ impl Queue {
             writer: None,
             next_sequence: 0,
             acknowledged_at: None,
+            acknowledged_to: None,
+            is_forgotten: false,
             needs_new_epoch: false,
             unresolved: None,
             bound,
@@ -534,6 +542,8 @@ impl Queue {
         self.writer = identity;
         self.next_sequence = 0;
         self.acknowledged_at = None;
+        self.acknowledged_to = None;
+        self.is_forgotten = false;
         self.unresolved = None;
     }
 
@@ -548,6 +558,7 @@ impl Queue {
     #[cfg(feature = "testing")]
     pub(crate) fn set_next_sequence(&mut self, sequence: i32) {
         self.next_sequence = sequence;
+        self.acknowledged_to = None;
     }
 
     /// Starts a new epoch: what was stamped and is not written gets sequences from 0, in its order.

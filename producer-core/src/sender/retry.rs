@@ -49,14 +49,14 @@ pub(crate) fn decide(action: Action, attempt: &Attempt<'_>, policy: &Policy, now
                 Outcome::Unknown | Outcome::Written => Verdict::Fail(refused),
             }
         }
-        // In a new epoch it would be written whether or not an attempt before has done so. Without a gap before it no such
-        // refusal says which: the broker may have forgotten us after it wrote the batch, and learnt of us again by a
-        // later one. Neither does the start of the log, since a broker forgets producers whose batches it still has.
+        // In a new epoch it would be written whether or not an attempt before has done so. Without a gap before it no
+        // such refusal says which: the broker may have forgotten us after it wrote the batch, and learnt of us again by
+        // a later one. Neither does the start of the log, since a broker forgets producers whose batches it still has.
         Action::Retry(Retry { failure, needs_new_epoch: true, .. })
             if attempt.history.outcome != Outcome::NotWritten && !shows_gap(&failure, attempt) =>
         {
             let failure = failure.explained("an attempt before may have written it: look before it is sent again");
-            Verdict::Fail(failure.into_result(attempt.topic, attempt.partition, attempt.history.outcome, true))
+            Verdict::Forgotten(failure.into_result(attempt.topic, attempt.partition, attempt.history.outcome, true))
         }
         Action::Retry(retry) => retry_or_fail(retry, attempt, policy, now, random),
     }
@@ -205,7 +205,7 @@ mod tests {
                         assert!(before == Outcome::NotWritten || shows_gap, "{code} after {before:?}");
                         assert_eq!(is_missing, shows_gap, "{code} after {before:?}");
                     }
-                    Verdict::Fail(BatchResult::Failed(error)) => {
+                    Verdict::Forgotten(BatchResult::Failed(error)) => {
                         assert!(before != Outcome::NotWritten && !shows_gap, "{code}: {error}");
                         assert_eq!((error.outcome(), error.is_retriable()), (before, true), "{error}");
                         assert!(error.to_string().contains("look before it is sent again"), "{error}");

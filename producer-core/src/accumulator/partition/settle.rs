@@ -16,14 +16,22 @@ impl Queue {
     pub(crate) fn history(&self, id: u64) -> Option<History> {
         let index = self.entries.iter().position(|entry| entry.id == id)?;
         let entry = &self.entries[index];
-        let is_unresolved = |stamp: Stamp| self.unresolved.is_some_and(|gap| is_after(stamp.sequence, gap));
         Some(History {
             attempts: entry.attempts,
             moves: entry.moves,
             outcome: entry.outcome,
             is_awaited: !entry.is_settled,
-            is_behind_gap: self.current_stamp(entry).is_some_and(|stamp| index > 0 || is_unresolved(stamp)),
+            is_behind_gap: self.is_behind_gap(index),
         })
+    }
+
+    /// Whether a batch before this one may be missing, as far as the answers so far agree with that: none says of this one
+    /// or one behind it that it is written, which no broker writes without the ones before.
+    fn is_behind_gap(&self, index: usize) -> bool {
+        let Some((stamp, gap)) = self.current_stamp(&self.entries[index]).zip(self.unresolved) else { return false };
+        let is_written = self.acknowledged_to.is_some_and(|sequence| is_after(sequence, stamp.sequence))
+            || self.entries.range(index..).any(|entry| entry.outcome == Outcome::Written);
+        is_after(stamp.sequence, gap) && !is_written && !self.is_forgotten
     }
 
     /// Acts on what became of an attempt.
@@ -44,7 +52,9 @@ impl Queue {
                 // Later batches fail because of the earlier one; only the oldest shows what the broker lacks.
                 self.needs_new_epoch |= needs_new_epoch && index == 0;
                 if is_missing {
-                    self.entries.range_mut(index..).for_each(|entry| entry.outcome = Outcome::NotWritten);
+                    let writer = self.entries[index].writer();
+                    let of_writer = self.entries.range_mut(index..).filter(|entry| entry.writer() == writer);
+                    of_writer.for_each(|entry| entry.outcome = Outcome::NotWritten);
                 }
                 let entry = &mut self.entries[index];
                 // The pause is for a leader that has not changed meanwhile.
@@ -66,6 +76,10 @@ impl Queue {
                 self.give_up(index, refused)
             }
             Verdict::Fail(result) => self.give_up(index, result),
+            Verdict::Forgotten(result) => {
+                self.is_forgotten = true;
+                self.give_up(index, result)
+            }
         }
     }
 
@@ -79,6 +93,8 @@ impl Queue {
     fn acknowledged(&mut self, entry: &Entry, now: Instant) {
         let Some(stamp) = self.current_stamp(entry) else { return };
         self.acknowledged_at = Some(now);
+        let is_newer = self.acknowledged_to.is_none_or(|sequence| is_after(stamp.sequence, sequence));
+        self.acknowledged_to = if is_newer { Some(stamp.sequence) } else { self.acknowledged_to };
         // A broker takes sequences without a gap, so all before this one are there.
         if self.unresolved.is_some_and(|gap| is_after(stamp.sequence, gap)) {
             self.unresolved = None;
@@ -87,10 +103,7 @@ impl Queue {
 
     /// The stamp of a batch, if it is of the epoch that the sequences are of now.
     fn current_stamp(&self, entry: &Entry) -> Option<Stamp> {
-        let is_current = |(stamp, writer): &(Stamp, Identity)| {
-            (stamp.producer_id, stamp.epoch) == (writer.producer_id, writer.epoch)
-        };
-        entry.stamp.zip(self.writer).filter(is_current).map(|(stamp, _)| stamp)
+        entry.stamp.filter(|_| entry.writer() == self.writer)
     }
 
     /// The records of a batch, to be halved without holding the queue; then [`Verdict::Split`] or
@@ -205,6 +218,11 @@ impl Queue {
 }
 
 impl Entry {
+    /// Who wrote it, if it is stamped.
+    fn writer(&self) -> Option<Identity> {
+        self.stamp.map(|Stamp { producer_id, epoch, .. }| Identity { producer_id, epoch })
+    }
+
     /// What is known of all attempts.
     fn outcome_now(&self) -> Outcome {
         match self.state {

@@ -122,7 +122,7 @@ impl Case {
     /// As [`past_the_first`](Self::past_the_first), with `next` as the next sequence.
     fn with_next_sequence(self, next: i32) -> Self {
         let mut case = self.past_the_first();
-        case.queue.next_sequence = next;
+        case.queue.set_next_sequence(next);
         case
     }
 

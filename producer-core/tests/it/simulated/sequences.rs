@@ -299,6 +299,37 @@ async fn a_batch_before_what_a_forgetful_broker_knows_is_not_written_again() {
     assert_eq!(numbers(&broker, 0), (0..9).collect::<Vec<_>>(), "each once");
 }
 
+/// The same of two batches: that the first may be missing says nothing of the second.
+#[tokio::test(start_paused = true)]
+async fn of_two_batches_before_what_a_forgetful_broker_knows_none_is_written_again() {
+    let broker = cluster(1, 1);
+    let producer = small_batches(&broker);
+    warm(&broker, &producer, 1).await;
+    landed(send(&producer, 0, 1..4).await).await;
+    broker.inject(produce(FaultAction::ErrorAfterApplying(7)).times(2));
+    broker.inject(produce(FaultAction::Delay(Duration::from_millis(50))).skip(2));
+    broker.freeze_node(1).unwrap();
+    let mut deliveries = Vec::new();
+    for number in 4..7 {
+        deliveries.extend(send(&producer, 0, [number]).await);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(producer.metrics().requests_in_flight, 3);
+    broker.thaw_node(1).unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(numbers(&broker, 0), (0..6).collect::<Vec<_>>(), "two are written, the third on its way");
+    broker.forget_producers(TOPIC, 0).unwrap();
+
+    let answers = answered(deliveries).await;
+    landed(send(&producer, 0, 7..9).await).await;
+
+    for answer in &answers[..2] {
+        assert_eq!(answer.as_ref().unwrap_err().outcome(), Outcome::Unknown);
+    }
+    assert!(answers[2].is_ok());
+    assert_eq!(numbers(&broker, 0), (0..9).collect::<Vec<_>>(), "each once");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_frozen_broker_does_not_hold_up_the_first_producer_id() {
     // Which broker is asked first is a matter of chance.

@@ -69,6 +69,31 @@ fn after_an_unknown_end_batches_that_are_refused_end_and_a_new_epoch_begins_behi
 }
 
 #[test]
+fn a_gap_shows_nothing_of_what_others_tell_to_be_written() {
+    for told in ["a later one is acknowledged", "a later one is written", "the broker has forgotten the producer"] {
+        for first in first_sequences() {
+            let mut case = Case::new().with_next_sequence(first);
+            [5, 3, 1].into_iter().for_each(|records| case.seal(records));
+            let sent: Vec<_> = (0..3).map(|_| case.take(FIRST, 0).unwrap()).collect();
+            let refused = BatchResult::Failed(error(Outcome::Unknown));
+            let verdict = match told {
+                "the broker has forgotten the producer" => Verdict::Forgotten(refused),
+                _ => Verdict::Fail(refused),
+            };
+            match told {
+                "a later one is acknowledged" => case.acknowledge(sent[2].0),
+                "a later one is written" => case.retry_after(sent[2].0, false, Outcome::Written),
+                _ => case.retry_after(sent[2].0, false, Outcome::Unknown),
+            }
+            case.retry_after(sent[1].0, false, Outcome::Unknown);
+            assert!(case.queue.settle(sent[0].0, verdict, &RULES, Instant::now()).is_some());
+
+            assert!(!case.queue.history(sent[1].0).unwrap().is_behind_gap, "{told}, after {first}");
+        }
+    }
+}
+
+#[test]
 fn a_new_epoch_leaves_what_may_be_written_as_it_was() {
     let second = Identity { epoch: 1, ..FIRST };
     for is_acknowledged in [true, false] {
