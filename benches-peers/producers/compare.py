@@ -39,7 +39,8 @@ BASELINE = "franz-go"  # the others' CPU time is shown as a share of this one's
 
 # Kafka's own tool, by the line that it ends with.
 JAVA_END = re.compile(
-    r"(\d+) (?:steady state )?records sent, ([\d.]+) records/sec .*?, ([\d.]+) ms avg.*?, (\d+) ms 50th, \d+ ms 95th, (\d+) ms 99th")
+    r"(\d+) (?:steady state )?records sent, ([\d.]+) records/sec .*?, ([\d.]+) ms avg.*?, "
+    r"(\d+) ms 50th, \d+ ms 95th, (\d+) ms 99th")
 
 
 def flags(load):
