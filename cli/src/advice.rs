@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::fmt;
 
-use avro_serde::RegistryError;
+use avro_serde::{RegistryError, SerdeError};
 use producer_core::reader::{BootstrapError, ReadError};
 use producer_core::{ConfigError, ProduceError};
 use schema_core::error_code::ErrorCode;
@@ -56,6 +56,8 @@ impl Asked {
         let advice = if let Some(error) = cause.downcast_ref() {
             return self.after_registry(error);
         } else if let Some(error) = cause.downcast_ref() {
+            return self.after_record(error);
+        } else if let Some(error) = cause.downcast_ref() {
             self.after_bootstrap(error)
         } else if let Some(error) = cause.downcast_ref() {
             self.after_reading(error)
@@ -64,10 +66,27 @@ impl Asked {
         } else if cause.downcast_ref().is_some_and(names_servers) {
             Some(SERVERS_FORM.to_owned())
         } else {
-            let may_skip = self.command == "consume" && cause.downcast_ref().is_some_and(is_of_the_record);
-            may_skip.then(|| "`--skip-unreadable` goes on with the record behind it".to_owned())
+            None
         };
         advice.into_iter().collect()
+    }
+
+    fn after_record(&self, error: &SerdeError) -> Vec<String> {
+        let Self { command, registry, .. } = self;
+        let mut advice = Vec::new();
+        if *command != "consume" {
+            return advice;
+        }
+        if matches!(error, SerdeError::Decode { .. } | SerdeError::Resolve { .. }) {
+            advice.push(format!(
+                "`--registry URL` names the registry that the record was written with, if that is not {registry}: there \
+                 the id may be another schema's"
+            ));
+        }
+        if is_of_the_record(error) {
+            advice.push("`--skip-unreadable` goes on with the record behind it".to_owned());
+        }
+        advice
     }
 
     fn after_bootstrap(&self, error: &BootstrapError) -> Option<String> {
@@ -106,6 +125,10 @@ impl Asked {
 
     fn after_registry(&self, error: &RegistryError) -> Vec<String> {
         let Self { command, topic, registry, .. } = self;
+        if *command == "demo" {
+            // It brings a registry of its own, and has no flag for another.
+            return Vec::new();
+        }
         let code = error.error_code().and_then(ErrorCode::from_number);
         match (error, code) {
             (RegistryError::Incompatible { message, .. }, _) => {
@@ -170,7 +193,9 @@ pub(crate) fn without_hints(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use avro_serde::SerdeError;
+    use avro_serde::codec::DecodeError;
+    use avro_serde::{SchemaId, SchemaKey};
+    use serde::de::Error as _;
 
     use super::*;
 
@@ -234,6 +259,20 @@ mod tests {
         assert!(foreign_id[0].contains("another registry's") && foreign_id[1].contains("--skip-unreadable"));
         assert!(no_registry.len() == 1 && no_registry[0].contains("`registry-server` starts"), "{no_registry:?}");
         assert_eq!(foreign_id_of_a_producer.len(), 1, "{foreign_id_of_a_producer:?}");
+    }
+
+    #[test]
+    fn what_does_not_fit_its_schema_may_be_of_another_registry() {
+        let schema = SchemaKey::Id(SchemaId(1));
+        let unread = || SerdeError::Decode { schema: schema.clone(), source: DecodeError::custom("65 bytes are left") };
+
+        let advice = advised("consume", unread().into());
+
+        assert!(
+            advice[0].contains("if that is not http://r:") && advice[1].contains("--skip-unreadable"),
+            "{advice:?}"
+        );
+        assert_eq!(advised("produce", unread().into()), Vec::<String>::new());
     }
 
     #[test]

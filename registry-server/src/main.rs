@@ -6,7 +6,7 @@ use clap::Parser;
 use registry_server::config::{Database, Flags, Loaded};
 use registry_server::server::StartError;
 use registry_server::{Server, ServerConfig, logging};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 fn main() -> ExitCode {
     let flags = Flags::parse();
@@ -70,7 +70,14 @@ async fn run(config: ServerConfig, compatibility_origin: Option<&str>) -> anyhow
         tracing::warn!("anybody who reaches {} can read and write: there is no authentication", config.listen);
     }
 
-    let server = Server::start(config).await?;
+    // A start may wait for its database.
+    let server = tokio::select! {
+        server = Server::start(config) => server?,
+        name = told_to_stop(&mut terminate, &mut interrupt) => {
+            tracing::info!("{name}: the start is given up");
+            return Ok(());
+        }
+    };
     if let Some(origin) = compatibility_origin.filter(|_| server.level != wanted) {
         let (wanted, level) = (wanted.as_str(), server.level.as_str());
         tracing::warn!("{origin} ({wanted}) is for a new database, and this one has {level}: PUT /config changes it");
@@ -79,14 +86,19 @@ async fn run(config: ServerConfig, compatibility_origin: Option<&str>) -> anyhow
     // On a line of its own, for whoever starts the server on port 0.
     println!("listening on {}", server.url());
 
-    let name = tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    };
+    let name = told_to_stop(&mut terminate, &mut interrupt).await;
     tracing::info!("{name}: finishing running requests, at most {} s", grace.as_secs());
     server.stop().await;
     tracing::info!("registry-server is down");
     Ok(())
+}
+
+/// Waits for one of the signals; its name.
+async fn told_to_stop(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
 }
 
 /// What keeps the data, and where.

@@ -1,8 +1,13 @@
 //! How the server starts: what it says of itself, and which source of a setting wins.
 
+use std::net::TcpListener;
 use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
-use end_to_end_tests::{Registry, start_registry};
+use anyhow::ensure;
+use end_to_end_tests::process::Process;
+use end_to_end_tests::{Registry, binaries, start_registry, wait_for};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -111,4 +116,23 @@ fn a_database_that_cannot_be_used_is_told_with_what_to_try_and_where_its_url_sta
 
     let told = complaint(tempfile::tempdir().unwrap(), &["--database", "sqlite://."], &[]);
     assert!(told.contains("`.` is a folder") && told.contains("comes from `--database`"), "{told}");
+}
+
+#[test]
+fn a_start_that_waits_for_its_database_ends_when_it_is_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut command = Command::new(binaries::path("registry-server").unwrap());
+    command.args(["--listen", "127.0.0.1:0", "--database", &format!("postgres://sr@127.0.0.1:{port}/nowhere")]);
+    let mut server = Process::start("registry-server", &mut command, &folder.path().join("log"), None).unwrap();
+    wait_for("the server to say that it waits", Duration::from_secs(30), || {
+        ensure!(server.log().contains("the database does not answer"), "{}", server.log());
+        server.check_running()
+    })
+    .unwrap();
+
+    // It would wait for ten seconds.
+    assert!(server.stop(Duration::from_secs(5)).unwrap().success());
+
+    assert!(server.log().contains("SIGTERM: the start is given up"), "{}", server.log());
 }

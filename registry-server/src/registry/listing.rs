@@ -17,7 +17,7 @@ use crate::store::{DEFAULT_CONTEXT, Deleted, SchemaUse, Shown, Store, StoreError
 use super::subject::default_context;
 use super::{Registry, RegistryError, SubjectPrefix};
 
-use group::Group;
+use group::{Group, Overfull};
 
 mod group;
 
@@ -26,6 +26,9 @@ const PAGE: usize = 2000;
 
 /// Where the names of other contexts stand among those of the default one, none of which begins so.
 const QUALIFIED: &str = ":.";
+
+/// Items of the first page of a piece of a group: most pieces are empty, and what is read behind their end is read again.
+const PIECE_PAGE: usize = 32;
 
 /// The first byte of U+E000, and no character before it has a higher one.
 const HIGH_LEAD_BYTE: u8 = 0xee;
@@ -136,29 +139,38 @@ struct Section {
     end: Option<Arc<str>>,
     /// So many bytes of the names need no more be looked at: behind them the order of bytes is the list's.
     ordered_bytes: usize,
+    /// So many items are read next.
+    page: usize,
 }
 
 impl Section {
     /// From a name on, itself included.
     fn begin(&self, first: impl Into<Arc<str>>, end: Option<Arc<str>>, ordered_bytes: usize) -> Self {
-        Self { context: Arc::clone(&self.context), after: Some((first.into(), BEFORE)), end, ordered_bytes }
+        let (context, after) = (Arc::clone(&self.context), Some((first.into(), BEFORE)));
+        Self { context, after, end, ordered_bytes, page: PIECE_PAGE }
     }
 
-    /// The names of the section from the first with `shared` on, in pieces in the list's order: of those that share it,
-    /// the ones that go on with a surrogate, then the ones that go on with a character behind them; then the others.
-    fn split(&self, shared: &str) -> Vec<Self> {
-        let end = prefix_end(shared).map(Arc::from);
-        let surrogates = format!("{shared}{SURROGATES_BEGIN}");
-        let high = format!("{shared}{HIGH_BEGIN}");
-        let high_end = Some(Arc::from(&*surrogates));
-        let rest = end.clone().map(|end: Arc<str>| self.begin(end, self.end.clone(), self.ordered_bytes));
-        [
-            self.begin(surrogates, end.or_else(|| self.end.clone()), shared.len()),
-            self.begin(high, high_end, shared.len() + HIGH_BEGIN.len_utf8()),
-        ]
-        .into_iter()
-        .chain(rest)
-        .collect()
+    /// The names of the section from the first of a group on, in pieces in the list's order.
+    ///
+    /// Of a group, first come the names that go on with a surrogate, then those that go on with a high character, then
+    /// what is behind the group. The first of a group within a group has nothing before it there, so that its pieces
+    /// take the place of the high ones, but for those behind it.
+    fn split(&self, Overfull { name, shared_bytes }: &Overfull) -> Vec<Self> {
+        let mut pieces = Vec::new();
+        let mut behind = Vec::new();
+        // Where the one around it ends, and what need not be looked at there.
+        let (mut end, mut ordered_bytes) = (self.end.clone(), self.ordered_bytes);
+        for shared in shared_bytes.iter().map(|bytes| &name[..*bytes]) {
+            let group_end: Option<Arc<str>> = prefix_end(shared).map(Arc::from);
+            behind.extend(group_end.clone().map(|first| self.begin(first, end.clone(), ordered_bytes)));
+            let surrogates: Arc<str> = format!("{shared}{SURROGATES_BEGIN}").into();
+            pieces.push(self.begin(Arc::clone(&surrogates), group_end.or(end), shared.len()));
+            (end, ordered_bytes) = (Some(surrogates), shared.len() + HIGH_BEGIN.len_utf8());
+        }
+        let high = shared_bytes.last().map(|bytes| format!("{}{HIGH_BEGIN}", &name[..*bytes]));
+        pieces.extend(high.map(|high| self.begin(high, end, ordered_bytes)));
+        pieces.extend(behind.into_iter().rev());
+        pieces
     }
 }
 
@@ -173,8 +185,9 @@ impl<L: Listed> Listing<L> {
     pub async fn next(&mut self) -> Result<Vec<L::Item>, RegistryError> {
         while let Some(section) = self.sections.front_mut() {
             let after = section.after.as_ref().map(|(subject, version)| (&**subject, *version));
-            let mut page = self.listed.page(&*self.store, &section.context, &self.prefix, after, PAGE).await?;
-            let mut is_last = page.len() < PAGE;
+            let mut page = self.listed.page(&*self.store, &section.context, &self.prefix, after, section.page).await?;
+            let mut is_last = page.len() < section.page;
+            section.page = (8 * section.page).min(PAGE);
             if let Some(end) = &section.end {
                 let within = page.iter().take_while(|item| L::place(item).0.subject < *end).count();
                 is_last |= within < page.len();
@@ -185,8 +198,8 @@ impl<L: Listed> Listing<L> {
                 (Arc::clone(&key.subject), version)
             });
             let (mut items, too_many) = self.group.in_order(page, is_last, section.ordered_bytes, name_of::<L>);
-            if let Some(shared) = too_many {
-                let parts = section.split(&shared);
+            if let Some(overfull) = too_many {
+                let parts = section.split(&overfull);
                 self.sections.pop_front();
                 parts.into_iter().rev().for_each(|part| self.sections.push_front(part));
             } else if is_last {
@@ -294,11 +307,13 @@ fn sections(contexts: Vec<Arc<str>>) -> VecDeque<Section> {
         after: after.map(|name| (Arc::from(name), BEFORE)),
         end: end.map(Arc::from),
         ordered_bytes: 0,
+        page: PAGE,
     };
     if others.is_empty() {
         return has_default.then(|| default(None, None)).into_iter().collect();
     }
-    let others = others.into_iter().map(|context| Section { context, after: None, end: None, ordered_bytes: 0 });
+    let others =
+        others.into_iter().map(|context| Section { context, after: None, end: None, ordered_bytes: 0, page: PAGE });
     let before = has_default.then(|| default(None, Some(QUALIFIED)));
     let behind = has_default.then(|| default(Some(QUALIFIED), None));
     before.into_iter().chain(others).chain(behind).collect()
@@ -312,11 +327,12 @@ fn ended(context: &str) -> String {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 
-    /// Names that are no store's.
-    struct Names(BTreeSet<Arc<str>>);
+    /// Names that are no store's, and how many were read.
+    struct Names(BTreeSet<Arc<str>>, AtomicUsize);
 
     impl Listed for Names {
         type Item = SubjectKey;
@@ -332,7 +348,9 @@ mod tests {
             let behind =
                 |name: &&Arc<str>| after.is_none_or(|(after, version)| (&***name, Version(1)) > (after, version));
             let key = |subject: &Arc<str>| SubjectKey { context: Arc::clone(context), subject: Arc::clone(subject) };
-            Ok(self.0.iter().filter(behind).take(limit).map(key).collect())
+            let page: Vec<SubjectKey> = self.0.iter().filter(behind).take(limit).map(key).collect();
+            self.1.fetch_add(page.len(), Ordering::Relaxed);
+            Ok(page)
         }
 
         fn place(item: &SubjectKey) -> (&SubjectKey, Version) {
@@ -347,6 +365,46 @@ mod tests {
         })
     }
 
+    async fn list(names: BTreeSet<Arc<str>>) -> Listing<Names> {
+        Listing {
+            store: crate::store::open(crate::store::IN_MEMORY).await.unwrap(),
+            listed: Names(names, AtomicUsize::new(0)),
+            prefix: Arc::from(""),
+            sections: sections(vec![default_context(), Arc::from(".c")]),
+            group: Group::default(),
+            behind: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn names_with_a_long_common_beginning_are_read_a_few_times() {
+        const DEPTH: usize = 300;
+        let deep = "\u{e000}".repeat(DEPTH);
+        let mut names: BTreeSet<Arc<str>> = (0..2 * PAGE).map(|n| Arc::from(format!("{deep}{n}"))).collect();
+        // In each of the groups around them some come before, and some behind.
+        for depth in [0, 1, DEPTH / 2, DEPTH - 1] {
+            let around = "\u{e000}".repeat(depth);
+            names.extend((0..PAGE).map(|n| Arc::from(format!("{around}\u{10ffff}{n}"))));
+            names.extend(
+                ["\u{e001}", "\u{ffff}a", "\u{10000}", "\u{10ffff}"].map(|end| format!("{around}{end}").into()),
+            );
+        }
+        let mut expected: Vec<_> = names.iter().cloned().collect();
+        expected.sort_by(|a, b| compare_utf16(a, b));
+        let (count, mut list) = (names.len(), list(names).await);
+
+        let mut listed = Vec::new();
+        while !list.is_done() {
+            let page = list.next().await.unwrap();
+            listed.extend(page.into_iter().filter(|key| *key.context == *DEFAULT_CONTEXT).map(|key| key.subject));
+        }
+
+        assert_eq!(listed, expected);
+        // Two contexts have them. Each piece reads a page at most of what is behind its end.
+        let read = list.listed.1.load(Ordering::Relaxed);
+        assert!(read < 8 * count + 4 * DEPTH * PIECE_PAGE, "{read} of {count}");
+    }
+
     #[tokio::test]
     async fn a_list_holds_two_pages_however_many_names_share_their_beginning() {
         let parts = ["", "a", "\u{d7ff}", "\u{e000}", "\u{ffff}", "\u{10000}", "\u{10ffff}"];
@@ -356,14 +414,7 @@ mod tests {
             let mut expected: Vec<_> = names.iter().cloned().collect();
             assert!(expected.len() > 3 * PAGE, "{}", expected.len());
             expected.sort_by(|a, b| compare_utf16(a, b));
-            let mut list = Listing {
-                store: crate::store::open(crate::store::IN_MEMORY).await.unwrap(),
-                listed: Names(names),
-                prefix: Arc::from(""),
-                sections: sections(vec![default_context(), Arc::from(".c")]),
-                group: Group::default(),
-                behind: None,
-            };
+            let mut list = list(names).await;
 
             let mut listed: Vec<(bool, Arc<str>)> = Vec::new();
             while !list.is_done() {

@@ -109,10 +109,12 @@ impl Queues {
         mut attempt: impl AsyncFnMut(Option<S>) -> Result<Option<T>, RegistryError>,
     ) -> Result<T, RegistryError> {
         let mut turn = self.enter(of).await?;
-        if let Some(outage) = &*turn.outage
+        // Taken out, so that it does not outlive an attempt that its caller gives up.
+        if let Some(outage) = turn.outage.take()
             && turn.waited > Some(WAIT_BEFORE_A_TRY_MAX)
         {
-            return Err(outage.clone());
+            *turn.outage = Some(outage.clone());
+            return Err(outage);
         }
         let mut seen = Some(seen).filter(|_| turn.waited.is_none());
         for _ in 0..TRIES_MAX {

@@ -5,7 +5,7 @@
 
 use schema_core::json::compare_utf16;
 
-use super::PAGE;
+use super::{HIGH_BEGIN, PAGE};
 
 /// Items that are held back at most: a group with more is read in parts that need no sorting.
 const HELD_MAX: usize = PAGE;
@@ -27,15 +27,15 @@ impl<T> Group<T> {
     /// The items of a page that can be shown, with those held back before. In the first `ordered_bytes` of the names
     /// nothing is looked for.
     ///
-    /// With them the beginning of names that are too many to be held back, if there is one: these and the ones behind
-    /// them were dropped.
+    /// With them, of names that are too many to be held back, what all of them begin with, and so how many of its bytes
+    /// it begins a group: these names and the ones behind them were dropped.
     pub(super) fn in_order(
         &mut self,
         page: Vec<T>,
         is_last: bool,
         ordered_bytes: usize,
         name: fn(&T) -> &str,
-    ) -> (Vec<T>, Option<String>) {
+    ) -> (Vec<T>, Option<Overfull>) {
         let mut shown = Vec::with_capacity(page.len());
         for item in page {
             let own = name(&item);
@@ -46,16 +46,16 @@ impl<T> Group<T> {
             }
             if self.items.is_empty() {
                 let open = own.as_bytes().get(ordered_bytes..).unwrap_or_default();
-                // The lead bytes of U+E000 to U+FFFF.
-                let Some(at) = open.iter().position(|&byte| byte == 0xee || byte == 0xef) else {
+                let Some(at) = open.iter().position(is_high_lead) else {
                     shown.push(item);
                     continue;
                 };
                 self.shared_bytes = ordered_bytes + at;
             }
             if self.items.len() == HELD_MAX {
+                let overfull = Overfull::of(name(&self.items[0]), own, self.shared_bytes);
                 self.items.clear();
-                return (shown, Some(own[..self.shared_bytes].to_owned()));
+                return (shown, Some(overfull));
             }
             self.items.push(item);
         }
@@ -75,6 +75,32 @@ impl<T> Group<T> {
     pub(super) fn len(&self) -> usize {
         self.items.len()
     }
+}
+
+/// Names that are too many to be held back.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Overfull {
+    /// The first of them.
+    pub(super) name: String,
+    /// Each beginning of it, in bytes and the shortest first, that begins a group: behind it another character is high, in
+    /// all of the names but for the shortest beginning, behind which some may go on with a surrogate.
+    pub(super) shared_bytes: Vec<usize>,
+}
+
+impl Overfull {
+    /// `first` and `last` of the names, in the order of bytes: what those two share, all between them do.
+    fn of(first: &str, last: &str, shared_bytes: usize) -> Self {
+        let common = first.bytes().zip(last.bytes()).take_while(|(a, b)| a == b).count();
+        let is_whole = |at: &usize| at + HIGH_BEGIN.len_utf8() <= common;
+        let high = first.bytes().enumerate().filter(|(_, byte)| is_high_lead(byte)).map(|(at, _)| at);
+        let inner = high.filter(|at| *at > shared_bytes).filter(is_whole);
+        Self { name: first.to_owned(), shared_bytes: std::iter::once(shared_bytes).chain(inner).collect() }
+    }
+}
+
+/// Whether it is a lead byte of U+E000 to U+FFFF.
+fn is_high_lead(byte: &u8) -> bool {
+    matches!(byte, 0xee | 0xef)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Unlike a general pool it asks no connection whether it lives: one inside the process does, and each question is
 //! another message to its thread and another wake, which cost more than a short read does.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,7 +31,8 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(in crate::store) struct Reader {
     location: Location,
-    idle: Mutex<Vec<SqliteConnection>>,
+    /// The last is the first to be used; those in front may have to end a read that nobody waits for.
+    idle: Mutex<VecDeque<SqliteConnection>>,
     permits: Semaphore,
     revisions: Arc<Revisions>,
 }
@@ -41,7 +43,7 @@ impl Reader {
         let first = connect(location, "open the database").await?;
         Ok(Self {
             location: location.clone(),
-            idle: Mutex::new(vec![first]),
+            idle: Mutex::new(VecDeque::from([first])),
             permits: Semaphore::new(READERS_MAX as usize),
             revisions,
         })
@@ -64,17 +66,18 @@ impl Reader {
     }
 
     async fn lease(&self, operation: &'static str) -> Result<Lease<'_>, StoreError> {
-        let permit = match tokio::time::timeout(ACQUIRE_TIMEOUT, self.permits.acquire()).await {
-            Ok(Ok(permit)) => permit,
-            Ok(Err(_)) => return Err(StoreError::unavailable(operation, "the store is closed")),
-            Err(_) => return Err(StoreError::unavailable(operation, "all connections stayed busy")),
+        let lease = async {
+            let permit = self.permits.acquire().await;
+            let permit = permit.map_err(|_| StoreError::unavailable(operation, "the store is closed"))?;
+            let found = lock(&self.idle).pop_back();
+            let connection = match found {
+                Some(connection) => connection,
+                None => connect(&self.location, operation).await?,
+            };
+            Ok(Lease { connection: Some(connection), is_reading: false, idle: &self.idle, _permit: permit })
         };
-        let found = lock(&self.idle).pop();
-        let connection = match found {
-            Some(connection) => connection,
-            None => connect(&self.location, operation).await?,
-        };
-        Ok(Lease { connection: Some(connection), idle: &self.idle, _permit: permit })
+        let leased = tokio::time::timeout(ACQUIRE_TIMEOUT, lease).await;
+        leased.unwrap_or_else(|_| Err(StoreError::unavailable(operation, "all connections stayed busy")))
     }
 }
 
@@ -82,7 +85,8 @@ impl Reader {
 /// takes the next statement, and nobody gets those rows.
 struct Lease<'r> {
     connection: Option<SqliteConnection>,
-    idle: &'r Mutex<Vec<SqliteConnection>>,
+    is_reading: bool,
+    idle: &'r Mutex<VecDeque<SqliteConnection>>,
     /// Given back after the connection is.
     _permit: SemaphorePermit<'r>,
 }
@@ -97,7 +101,9 @@ impl Lease<'_> {
         let Some(connection) = &mut self.connection else {
             return Err(StoreError::unavailable(operation, "the connection has failed before"));
         };
+        self.is_reading = true;
         let answer = bound(read.sqlite, values).fetch_all(connection).await;
+        self.is_reading = false;
         if answer.is_err() {
             // Errors are rare, and the state of the connection is in doubt: the next read makes another.
             self.connection = None;
@@ -108,7 +114,9 @@ impl Lease<'_> {
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        lock(self.idle).extend(self.connection.take());
+        let Some(connection) = self.connection.take() else { return };
+        let mut idle = lock(self.idle);
+        if self.is_reading { idle.push_front(connection) } else { idle.push_back(connection) }
     }
 }
 
@@ -116,7 +124,7 @@ async fn connect(location: &Location, operation: &'static str) -> Result<SqliteC
     location.reader_options().connect().await.map_err(failed(operation))
 }
 
-fn lock(idle: &Mutex<Vec<SqliteConnection>>) -> MutexGuard<'_, Vec<SqliteConnection>> {
+fn lock(idle: &Mutex<VecDeque<SqliteConnection>>) -> MutexGuard<'_, VecDeque<SqliteConnection>> {
     idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
