@@ -79,8 +79,8 @@ impl Asked {
         }
         if matches!(error, SerdeError::Decode { .. } | SerdeError::Resolve { .. }) {
             advice.push(format!(
-                "`--registry URL` names the registry that the record was written with, if that is not {registry}: there \
-                 the id may be another schema's"
+                "`--registry URL` names the registry that the record was written with, if that is not {registry}: \
+                 there the id may be another schema's"
             ));
         }
         if is_of_the_record(error) {
@@ -119,7 +119,8 @@ impl Asked {
             return "without `--bootstrap-servers`, the demo brings a broker of its own".to_owned();
         }
         format!(
-            "`--bootstrap-servers HOST:PORT` names other brokers than {servers}; `sr demo --keep` starts one to try with"
+            "`--bootstrap-servers HOST:PORT` names other brokers than {servers}; `sr demo --keep` starts one to try \
+             with"
         )
     }
 
@@ -264,7 +265,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_its_schema_may_be_of_another_registry() {
         let schema = SchemaKey::Id(SchemaId(1));
-        let unread = || SerdeError::Decode { schema: schema.clone(), source: DecodeError::custom("65 bytes are left") };
+        let unread = || SerdeError::Decode { schema, source: DecodeError::custom("65 bytes are left") };
 
         let advice = advised("consume", unread().into());
 

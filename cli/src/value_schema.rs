@@ -51,8 +51,8 @@ fn parse_version(text: &str) -> Result<VersionSelector, String> {
 }
 
 impl ValueSchema {
-    /// The schema, and what has the serializer use the same: of one reading, so that a version that is registered
-    /// meanwhile cannot come between them.
+    /// The schema, and what has the serializer use the same version, so that one that is registered meanwhile cannot
+    /// come between them.
     pub(crate) async fn resolve(&self, registry: &SchemaRegistry) -> anyhow::Result<(Schema, SerializerConfig)> {
         match self {
             Self::File(path) => {

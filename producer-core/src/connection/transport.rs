@@ -29,8 +29,8 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
     }
 }
 
-/// Has the system not give up a peer because of what it does not take for so long from now on. Keeps the stream open as
-/// long as it lives.
+/// Raises the limit of the system for a peer that takes nothing by so much. It stays raised until the next pause: what
+/// waits through one has used it up by its end. Keeps the stream open as long as it lives.
 pub(crate) type Patience = Box<dyn Fn(Duration) + Send>;
 
 impl Stream for DuplexStream {}

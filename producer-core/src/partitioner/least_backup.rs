@@ -13,7 +13,8 @@ use super::{LOOK_AGE_MAX, Partitioner, TopicPartitions, murmur2_partition};
 /// for every partition, they stay until one more begins to.
 ///
 /// The default rules make a busy partition less likely, by chance (KIP-794); this one leaves it out altogether, as
-/// franz-go's of the same name. The partitions are looked at once in a millisecond at most, however many are sent.
+/// franz-go's of the same name. All partitions are looked at once in a millisecond at most, however many are sent, and
+/// when the leaders change.
 #[derive(Debug, Default)]
 pub struct LeastBackupPartitioner {
     /// As many as there are topics that were sent to.

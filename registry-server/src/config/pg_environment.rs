@@ -1,7 +1,7 @@
 //! The variables of PostgreSQL's own programs, `PG*`: they fill in what the URL of a database leaves open.
 //!
-//! The driver reads them, and passes over what it cannot read. A `PGSSLMODE` that is mistyped would leave the encryption
-//! out that was asked for, a `PGPORT` lead to another server; both are told here.
+//! The driver reads them, and passes over what it cannot read. A `PGSSLMODE` that is mistyped would leave out the
+//! encryption that was asked for, a `PGPORT` lead to another server; both are told here.
 
 use url::Url;
 

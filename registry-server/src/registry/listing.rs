@@ -27,7 +27,8 @@ const PAGE: usize = 2000;
 /// Where the names of other contexts stand among those of the default one, none of which begins so.
 const QUALIFIED: &str = ":.";
 
-/// Items of the first page of a piece of a group: most pieces are empty, and what is read behind their end is read again.
+/// Items of the first page of a piece of a group: most pieces are empty, and what is read behind their end is read
+/// again.
 const PIECE_PAGE: usize = 32;
 
 /// The first byte of U+E000, and no character before it has a higher one.

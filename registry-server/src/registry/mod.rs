@@ -61,8 +61,8 @@ use queue::Queues;
 use subject::default_context;
 
 /// A schema text above this is parsed and compared on a thread of its own, so that one large schema does not hold
-/// up the other requests of a worker. Below it, handing over costs more than it saves, as a rule: a comparison is handed
-/// over once it turns out to be long.
+/// up the other requests of a worker. Below it, handing over costs more than it saves, as a rule: a comparison is
+/// handed over once it turns out to be long.
 const INLINE_BYTES_MAX: usize = 64 << 10;
 
 /// Bounds and budgets of the rules.

@@ -1,9 +1,9 @@
 //! A node of the layout before beside one that brings the layout up to date, both writing.
 //!
 //! Where the program of both is today's, what is shown is what the newest migration does to a node that runs, to its
-//! connections and prepared statements. What the program before makes of the new layout, and today's of what that writes
-//! meanwhile, is shown with its statements ([`program_before`]). That any older program finds its columns is a case of
-//! `store/conformance/upgrades.rs`. On SQLite there are no two programs at a time: one process owns a file.
+//! connections and prepared statements. What the program before makes of the new layout, and today's of what that
+//! writes meanwhile, is shown with its statements ([`program_before`]). That any older program finds its columns is a
+//! case of `store/conformance/upgrades.rs`. On SQLite there are no two programs at a time: one process owns a file.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

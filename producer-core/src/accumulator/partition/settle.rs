@@ -25,8 +25,8 @@ impl Queue {
         })
     }
 
-    /// Whether a batch before this one may be missing, as far as the answers so far agree with that: none says of this one
-    /// or one behind it that it is written, which no broker writes without the ones before.
+    /// Whether a batch before this one may be missing, as far as the answers so far agree with that: none says of this
+    /// one or one behind it that it is written, which no broker writes without the ones before.
     fn is_behind_gap(&self, index: usize) -> bool {
         let Some((stamp, gap)) = self.current_stamp(&self.entries[index]).zip(self.unresolved) else { return false };
         let is_written = self.acknowledged_to.is_some_and(|sequence| is_after(sequence, stamp.sequence))

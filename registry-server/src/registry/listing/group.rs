@@ -82,8 +82,8 @@ impl<T> Group<T> {
 pub(super) struct Overfull {
     /// The first of them.
     pub(super) name: String,
-    /// Each beginning of it, in bytes and the shortest first, that begins a group: behind it another character is high, in
-    /// all of the names but for the shortest beginning, behind which some may go on with a surrogate.
+    /// How many bytes of it each group shares, the shortest first: behind them another character is high, in all of the
+    /// names, but for the shortest, behind which some may go on with a surrogate.
     pub(super) shared_bytes: Vec<usize>,
 }
 
