@@ -11,6 +11,9 @@ use schema_core::error_code::ErrorCode;
 
 use crate::consume::is_of_the_record;
 
+/// What `--bootstrap-servers` looks like.
+const SERVERS_FORM: &str = "`--bootstrap-servers HOST:PORT[,HOST:PORT]`, such as 127.0.0.1:9092";
+
 /// What a command was told, as far as advice repeats it.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
@@ -167,8 +170,6 @@ impl Asked {
         }
     }
 }
-
-const SERVERS_FORM: &str = "`--bootstrap-servers HOST:PORT[,HOST:PORT]`, such as 127.0.0.1:9092";
 
 /// Whether the brokers are among what is wrong.
 fn names_servers(error: &ConfigError) -> bool {
