@@ -163,9 +163,10 @@ settings! {
     "partitioner.adaptive.partitioning.enable" partitioner_adaptive: bool = true, Values::FLAG;
 
     /// Records without a key stay away from a broker that has taken nothing of what is ready for so long. 0, as in
-    /// Java: never, so that what waits for one slow or silent broker fills `buffer.memory` in the end, and `send` then waits
-    /// for all brokers. Set it well above `linger.ms` and what a healthy broker takes to answer, to 1000 say. Records
-    /// with a key, or with a partition of their own, have nowhere else to go: for them only more `buffer.memory` helps.
+    /// Java: never, so that what waits for one slow or silent broker fills `buffer.memory` in the end, and `send` then
+    /// waits for all brokers. Set it well above `linger.ms` and what a healthy broker takes to answer, to 1000 say.
+    /// Records with a key, or with a partition of their own, have nowhere else to go: for them only more
+    /// `buffer.memory` helps.
     "partitioner.availability.timeout.ms" partitioner_availability_timeout: Duration = Duration::ZERO,
         Values::milliseconds(0, FOREVER_MS);
 

@@ -392,8 +392,8 @@ async fn watch_deadlines(in_flight: &InFlight, timeout: Duration) -> ConnectionE
     }
 }
 
-/// Has the system bear with a broker for as long as it has asked for: what is on its way to one that reads nothing fills
-/// the buffers between the two, and the system counts that against it.
+/// Has the system bear with a broker for as long as it has asked for: what is on its way to one that reads nothing
+/// fills the buffers between the two, and the system counts that against it.
 async fn be_patient(in_flight: &InFlight, patience: Option<Patience>) -> Infallible {
     let Some(patience) = patience else { return std::future::pending().await };
     loop {
