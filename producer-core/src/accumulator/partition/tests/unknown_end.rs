@@ -56,7 +56,7 @@ fn after_an_unknown_end_batches_that_are_refused_end_and_a_new_epoch_begins_behi
 
         for batch in &sent[1..] {
             assert_eq!(case.take(FIRST, 0), Some(*batch), "after {first}");
-            let refused = Verdict::Fail(BatchResult::Failed(error(Outcome::Unknown)));
+            let refused = Verdict::Forgotten(BatchResult::Failed(error(Outcome::Unknown)));
             assert!(case.queue.settle(batch.0, refused, &RULES, Instant::now()).is_some());
         }
         assert!(matches!(case.queue.take(case.start, &RULES, Some(FIRST), ROOM), Take::NewEpoch(Some(FIRST))));
@@ -113,7 +113,7 @@ fn a_new_epoch_leaves_what_may_be_written_as_it_was() {
             if is_acknowledged {
                 case.acknowledge(sent[1].0);
             } else {
-                let refused = Verdict::Fail(BatchResult::Failed(error(Outcome::Unknown)));
+                let refused = Verdict::Forgotten(BatchResult::Failed(error(Outcome::Unknown)));
                 assert!(case.queue.settle(sent[1].0, refused, &RULES, Instant::now()).is_some());
             }
 
