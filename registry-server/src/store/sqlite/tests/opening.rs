@@ -42,6 +42,16 @@ async fn an_address_names_a_file_or_memory() {
 }
 
 #[tokio::test]
+async fn sqlite_is_built_as_the_workspace_says() {
+    let mut connection = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
+
+    let options: Vec<String> = sqlx::query_scalar("PRAGMA compile_options").fetch_all(&mut connection).await.unwrap();
+
+    let has = |wanted: &str| options.iter().any(|option| option == wanted);
+    assert!(has("DEFAULT_MEMSTATUS=0") && !has("ENABLE_MEMORY_MANAGEMENT"), "see `.cargo/config.toml`: {options:?}");
+}
+
+#[tokio::test]
 async fn a_second_owner_is_refused_until_the_first_is_closed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("registry.db");
