@@ -3,10 +3,16 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use mimalloc::MiMalloc;
 use registry_server::config::{Database, Flags, Loaded};
 use registry_server::server::StartError;
 use registry_server::{Server, ServerConfig, logging};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Schemas come and go in the caches in many small pieces of all sizes, for which the system's allocator is slow to
+/// find room.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let flags = Flags::parse();
