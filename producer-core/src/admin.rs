@@ -1,4 +1,4 @@
-//! Creating topics. Nothing else of administration: a cluster's own tools do that.
+//! Creating topics, and finding the one that was meant. Nothing else of administration: a cluster's own tools do that.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,12 +6,13 @@ use std::time::Duration;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
-use kafka_protocol::messages::{CreateTopicsRequest, TopicName};
+use kafka_protocol::messages::{CreateTopicsRequest, MetadataRequest, TopicName};
 use kafka_protocol::protocol::{StrBytes, VersionRange};
 
 use crate::bootstrap;
 use crate::connection::{Api, Connection, ConnectionError, ConnectionOptions, Field, NO_TAGS, Tcp};
 use crate::error_code::TOPIC_ALREADY_EXISTS;
+use crate::nearest::nearest;
 
 pub use crate::bootstrap::BootstrapError;
 
@@ -139,16 +140,40 @@ pub async fn create_topic(config: &AdminConfig, topic: NewTopic) -> Result<(), A
     results.into_iter().collect()
 }
 
+/// The topic that was meant by a name that none has: one that a typing error would explain, or that goes on behind a
+/// dot. `None` if there is no such topic, or one of just this name; internal topics are not offered.
+///
+/// # Errors
+/// No broker could be asked, or its answer was lost.
+///
+/// # Cancel safety
+/// Dropping the future loses nothing.
+pub async fn nearest_topic(config: &AdminConfig, name: &str) -> Result<Option<String>, BootstrapError> {
+    let servers = bootstrap::parse_servers(&config.bootstrap_servers)?;
+    let options = connection_options(config, config.request_timeout);
+    let connection = bootstrap::connect(&servers, &options).await?;
+    // No list at all asks for every topic.
+    let request = MetadataRequest::default().with_topics(None).with_allow_auto_topic_creation(false);
+    let answer = connection.call(&request).await.map_err(|lost| BootstrapError::Unreachable(lost.into()))?;
+    let topics = answer.topics.iter().filter(|topic| !topic.is_internal);
+    let names = topics.filter_map(|topic| topic.name.as_ref()).map(|name| name.0.as_str());
+    Ok(nearest(name, names).filter(|near| *near != name).map(str::to_owned))
+}
+
+fn connection_options(config: &AdminConfig, request_timeout: Duration) -> ConnectionOptions {
+    ConnectionOptions {
+        client_id: Arc::from(config.client_id.as_str()),
+        request_timeout,
+        in_flight_max: 1,
+        ..ConnectionOptions::default()
+    }
+}
+
 /// In KRaft clusters every broker passes the request on; in older ones only the controller takes it.
 async fn connect_to_controller(config: &AdminConfig) -> Result<Connection, AdminError> {
     let servers = bootstrap::parse_servers(&config.bootstrap_servers)?;
-    let options = ConnectionOptions {
-        client_id: Arc::from(config.client_id.as_str()),
-        // The broker may use the whole timeout and then still has to answer.
-        request_timeout: config.request_timeout.saturating_add(Duration::from_secs(5)),
-        in_flight_max: 1,
-        ..ConnectionOptions::default()
-    };
+    // The broker may use the whole timeout and then still has to answer.
+    let options = connection_options(config, config.request_timeout.saturating_add(Duration::from_secs(5)));
     let first = bootstrap::connect(&servers, &options).await?;
     let metadata = bootstrap::metadata(&first, None).await?;
     match bootstrap::endpoint_of(&metadata, metadata.controller_id.0) {

@@ -30,6 +30,7 @@ pub mod metrics;
 
 mod backoff;
 mod error_code;
+mod nearest;
 mod node;
 
 #[cfg(feature = "admin")]

@@ -6,6 +6,7 @@ use super::elsewhere::{BLOCK_ON_BUFFER_FULL, OLD_NAMES, WITHOUT_EFFECT};
 use super::settings::{KEYS, Key, ProducerConfig};
 use super::value::FOREVER_MS;
 use super::{Acks, ConfigError};
+use crate::nearest::nearest;
 use crate::partitioner;
 
 /// What came of reading a properties file.
@@ -112,7 +113,7 @@ impl Reading<'_> {
         let warning = match known {
             Some(known) if known.is_silent => return,
             Some(known) => format!("producer property `{key}` has no effect here: {}", known.reason),
-            None => match nearest(key) {
+            None => match nearest(key, known_names()) {
                 Some(near) => format!("unknown producer property `{key}` is ignored, did you mean `{near}`?"),
                 None => format!("unknown producer property `{key}` is ignored"),
             },
@@ -162,28 +163,7 @@ fn row(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|row| row.name == name)
 }
 
-/// The known name that goes on where this one ends, or that a typing error would explain: at most a third of the
-/// letters differ.
-fn nearest(key: &str) -> Option<&'static str> {
-    let known = KEYS.iter().map(|row| row.name).chain(OLD_NAMES.iter().map(|old| old.name));
-    let is_near = |(distance, name): &(usize, &str)| {
-        let goes_on = name.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'));
-        goes_on || *distance <= (key.len() / 3).clamp(1, 5)
-    };
-    known.map(|name| (distance(key, name), name)).filter(is_near).min().map(|(_, name)| name)
-}
-
-/// Edit distance (Levenshtein).
-fn distance(from: &str, to: &str) -> usize {
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in to.bytes().enumerate() {
-            let replaced = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[to.len()]
+/// What a key can be, by today's names and by old ones.
+fn known_names() -> impl Iterator<Item = &'static str> {
+    KEYS.iter().map(|row| row.name).chain(OLD_NAMES.iter().map(|old| old.name))
 }

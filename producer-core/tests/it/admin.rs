@@ -2,7 +2,9 @@
 
 use std::error::Error as _;
 
-use producer_core::admin::{AdminConfig, AdminError, BootstrapError, NewTopic, create_topic, create_topics};
+use producer_core::admin::{
+    AdminConfig, AdminError, BootstrapError, NewTopic, create_topic, create_topics, nearest_topic,
+};
 use producer_core::testing::{Api, Fault, FaultAction};
 
 use crate::raw_client::start_broker;
@@ -26,6 +28,27 @@ async fn topics_are_created_and_an_existing_one_is_told_apart() {
     assert!(invalid.starts_with("topic `a/b` was refused: ") && invalid.contains("(17)"), "{invalid}");
     assert!(matches!(&results[3], Err(AdminError::Refused { code: 38, .. })), "{:?}", results[3]);
     assert_eq!(broker.high_watermark("new", 4).unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_topic_that_a_typing_error_explains_is_found_and_none_is_made() {
+    let broker = start_broker(1).await;
+    let config = AdminConfig::new(broker.bootstrap_servers());
+    for topic in ["orders", "orders.returned", "users", "x"] {
+        broker.create_topic(topic, 1).unwrap();
+    }
+
+    for (name, near) in [
+        ("order", Some("orders")),
+        ("ordres", Some("orders")),
+        ("orders.returned", None),
+        ("users", None),
+        ("user", Some("users")),
+        ("payments", None),
+    ] {
+        assert_eq!(nearest_topic(&config, name).await.unwrap().as_deref(), near, "{name}");
+    }
+    assert!(broker.high_watermark("payments", 0).is_err());
 }
 
 #[tokio::test]

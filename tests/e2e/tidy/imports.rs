@@ -34,7 +34,7 @@ const ALLOWED: &[Allowed] = &[
     allowed("avro-serde", "registry", &["error", "config", "framing"]),
     // producer-core: a record meets the modules in this order. Record and node are leaves; settings name addresses and
     // partitioners; an error carries the connection's, and the record that it gives back.
-    allowed("producer-core", "config", &["connection", "partitioner"]),
+    allowed("producer-core", "config", &["connection", "partitioner", "nearest"]),
     allowed(
         "producer-core",
         "producer",
@@ -99,13 +99,18 @@ const ALLOWED: &[Allowed] = &[
             "error",
         ],
     ),
-    allowed("producer-core", "admin", &["bootstrap", "connection", "metadata", "error_code", "config", "error"]),
+    allowed(
+        "producer-core",
+        "admin",
+        &["bootstrap", "connection", "metadata", "error_code", "nearest", "config", "error"],
+    ),
     // What the reader and the admin calls share.
     allowed("producer-core", "bootstrap", &["connection", "metadata", "config", "error"]),
     allowed("producer-core", "stored_batch", &["compression", "record"]),
     allowed("producer-core", "error", &["connection", "record"]),
     allowed("producer-core", "error_code", &[]),
     allowed("producer-core", "backoff", &[]),
+    allowed("producer-core", "nearest", &[]),
     allowed("producer-core", "node", &[]),
     allowed("producer-core", "record", &[]),
 ];
