@@ -177,10 +177,16 @@ impl ApiError {
         Self::render(ErrorCode::UrlTooLong, 0, &[&limit_bytes])
     }
 
-    /// 415: the body's media type or encoding is not taken.
+    /// 415: the body's media type is not among those that are `taken`, by commas.
     #[must_use]
-    pub fn unsupported_media_type() -> Self {
-        Self::render(ErrorCode::UnsupportedMediaType, 0, &[])
+    pub fn unsupported_media_type(taken: &str) -> Self {
+        Self::render(ErrorCode::UnsupportedMediaType, 0, &[&taken])
+    }
+
+    /// 415: the body is encoded in another way than gzip.
+    #[must_use]
+    pub fn unsupported_encoding() -> Self {
+        Self::render(ErrorCode::UnsupportedMediaType, 1, &[])
     }
 
     /// 422: the body is absent, blank or `null`. `operation` is Confluent's word for the request: `register`,
@@ -531,8 +537,11 @@ mod tests {
     fn messages_are_confluents_to_the_letter() {
         let cases = [
             (ApiError::not_found(), "HTTP 404 Not Found"),
-            (ApiError::unsupported_media_type(), "HTTP 415 Unsupported Media Type"),
             // Our words come behind theirs.
+            (
+                ApiError::unsupported_media_type("a/b, c/d"),
+                "HTTP 415 Unsupported Media Type, details: expected a `Content-Type` among a/b, c/d",
+            ),
             (
                 ApiError::empty_schema(),
                 "Empty schema, details: the key `schema` is missing or blank; a body is at least \

@@ -168,6 +168,8 @@ fn media_types(place: Place, show: Show<'_>) {
         let mut connection = Connection::open(address);
         show(&connection.send("GET", "/subjects", &[("Accept", "text/html")], None));
         show(&connection.send("POST", "/", &[("Content-Type", "text/html")], Some(b"{}")));
+        let encoded = [JSON, ("Content-Encoding", "br")];
+        show(&connection.send("POST", "/subjects/s/versions", &encoded, Some(INT)));
     });
 }
 

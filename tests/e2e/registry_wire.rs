@@ -108,9 +108,14 @@ fn a_body_that_is_no_request_is_told_with_what_would_be_one() {
     with_connection(|connection| {
         // `curl -d` says that it sends a form.
         let form = ("Content-Type", "application/x-www-form-urlencoded");
-        for headers in [&[form][..], &[JSON, ("Content-Encoding", "br")]] {
+        let types = "expected a `Content-Type` among application/vnd.schemaregistry.v1+json, \
+                     application/vnd.schemaregistry+json, application/json, application/octet-stream";
+        let encodings = "expected the `Content-Encoding` gzip, or none";
+        for (headers, expected) in [(&[form][..], types), (&[JSON, ("Content-Encoding", "br")], encodings)] {
             let refused = connection.send("POST", "/subjects/s/versions", headers, Some(b"{}"));
-            assert_eq!(refused.json()["message"], "HTTP 415 Unsupported Media Type");
+            assert_eq!((refused.status, &refused.json()["error_code"]), (415, &serde_json::json!(415)));
+            let message = format!("HTTP 415 Unsupported Media Type, details: {expected}");
+            assert_eq!(refused.json()["message"], message);
             let taken = ["accept", "accept-encoding"].map(|name| refused.header(name).unwrap_or_default());
             assert!(taken[0].contains("application/json") && taken[1].contains("gzip"), "{taken:?}");
         }

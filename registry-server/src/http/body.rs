@@ -42,7 +42,7 @@ pub(super) async fn read(
     match encoding.map(str::trim) {
         None | Some("" | "identity") => Ok(body),
         Some(encoding) if encoding.eq_ignore_ascii_case("gzip") => gunzip(&body, limits.bytes),
-        Some(_) => Err(ApiError::unsupported_media_type().into()),
+        Some(_) => Err(ApiError::unsupported_encoding().into()),
     }
 }
 

@@ -250,7 +250,7 @@ async fn answer(
     if has_body {
         media_type::check_content_type(text(header::CONTENT_TYPE)).map_err(|error| match error {
             BadContentType::Malformed => ApiError::bad_request("`Content-Type` is no media type"),
-            BadContentType::Unsupported => ApiError::unsupported_media_type(),
+            BadContentType::Unsupported => ApiError::unsupported_media_type(media_type::TAKEN),
         })?;
     }
     seen.media_type = media_type::negotiate(media_type::list(headers, header::ACCEPT).as_deref())

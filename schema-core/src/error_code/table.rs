@@ -74,9 +74,12 @@ pub static TABLE: &[Entry] = &[
     Entry {
         code: ErrorCode::UnsupportedMediaType,
         name: "unsupported_media_type",
-        forms: &["HTTP 415 Unsupported Media Type"],
+        forms: &[
+            "HTTP 415 Unsupported Media Type, details: expected a `Content-Type` among %s",
+            "HTTP 415 Unsupported Media Type, details: expected the `Content-Encoding` gzip, or none",
+        ],
         cause: "The `Content-Type` of the body, or its `Content-Encoding`, is not one that the registry reads.",
-        cure: "Send `Content-Type: application/vnd.schemaregistry.v1+json` or `application/json`; plain `curl -d` sends a form. The answer's `Accept` and `Accept-Encoding` say what is taken.",
+        cure: "Send `Content-Type: application/vnd.schemaregistry.v1+json` or `application/json`; plain `curl -d` sends a form. The message, and the answer's `Accept` and `Accept-Encoding`, say what is taken.",
         source: "https://www.rfc-editor.org/rfc/rfc9110#section-15.5.16",
     },
     Entry {

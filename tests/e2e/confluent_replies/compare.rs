@@ -3,7 +3,7 @@
 //! Status, content type, `error_code`, then the body: JSON by value, texts of schemas to the letter. Left aside: the
 //! value of `ts`; a `ts` or a `deleted` that is false where schemas are registered and looked up; our hints; what we
 //! say about a schema or a body that cannot be read, which is more than they do; what we say behind their words about an
-//! empty schema; the words behind an exception that they met.
+//! empty schema and about a media type; the words behind an exception that they met.
 
 use std::collections::BTreeSet;
 
@@ -70,6 +70,7 @@ fn compare_errors(theirs: &Value, ours: &Value) -> Result<(), String> {
     match theirs["error_code"].as_u64() {
         Some(400) if ours_text.is_empty() => Err("our message is empty".to_owned()),
         Some(400) => Ok(()),
+        Some(415) => equal("message", &theirs_text.as_str(), &before(&ours_text, ", details:")),
         Some(42201) => compare_invalid(&theirs_text, &ours_text),
         Some(40901 | 409) => {
             equal("message", &without_exceptions(&theirs_text), &without_exceptions(&without_hints(&ours_text)))
