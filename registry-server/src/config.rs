@@ -112,14 +112,7 @@ impl ServerConfig {
             ),
         );
         if let Database::Url(url) = &self.database {
-            check(
-                SCHEMES.iter().any(|scheme| url.starts_with(scheme)),
-                format!(
-                    "`database` is no URL that is known, it begins with `{}:`: expected `sqlite://PATH` or \
-                     `postgres://USER:PASSWORD@HOST:PORT/DATABASE`",
-                    url.split(':').next().unwrap_or("")
-                ),
-            );
+            check(SCHEMES.iter().any(|scheme| url.starts_with(scheme)), database::unknown(url));
         }
         check(
             matches!(self.incompatible_code, 409 | 40901),

@@ -116,6 +116,9 @@ fn a_database_that_cannot_be_used_is_told_with_what_to_try_and_where_its_url_sta
 
     let told = complaint(tempfile::tempdir().unwrap(), &["--database", "sqlite://."], &[]);
     assert!(told.contains("`.` is a folder") && told.contains("comes from `--database`"), "{told}");
+
+    let told = complaint(tempfile::tempdir().unwrap(), &["--database", "foo.db"], &[]);
+    assert!(told.contains("`foo.db`, which is a path and no URL: expected `sqlite://foo.db`"), "{told}");
 }
 
 #[test]

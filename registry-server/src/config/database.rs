@@ -46,9 +46,42 @@ impl fmt::Debug for Database {
     }
 }
 
+/// What to say of a text that is no URL of a database, which may be a password or hold one.
+pub(super) fn unknown(text: &str) -> String {
+    const EXPECTED: &str = "expected `sqlite://PATH` or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`";
+
+    let is_of_path = |c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '_' | '-');
+    let has_place = text.contains(['/', '.']);
+    if has_place && text.chars().all(is_of_path) {
+        return format!("`database` is `{text}`, which is a path and no URL: expected `sqlite://{text}`");
+    }
+    let scheme = text.split_once(':').map(|(scheme, _)| scheme);
+    match scheme.filter(|scheme| scheme.chars().all(|c| c.is_ascii_alphanumeric())) {
+        Some(scheme) => format!("`database` is no URL that is known, it begins with `{scheme}:`: {EXPECTED}"),
+        None => format!("`database` is no URL: {EXPECTED}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_is_told_with_its_url_and_what_may_be_a_password_is_not_repeated() {
+        for (text, part) in [
+            ("foo.db", "expected `sqlite://foo.db`"),
+            ("/var/lib/sr/registry.db", "expected `sqlite:///var/lib/sr/registry.db`"),
+            ("data/foo", "expected `sqlite://data/foo`"),
+            ("mysql://sr:secret@host/db", "it begins with `mysql:`"),
+            ("host=localhost password=secret", "no URL: expected `sqlite://PATH`"),
+            ("secret", "no URL: expected"),
+            ("sr.1:secret@host/db", "no URL: expected"),
+            ("", "no URL: expected"),
+        ] {
+            let said = unknown(text);
+            assert!(said.contains(part) && !said.contains("secret"), "{said}");
+        }
+    }
 
     #[test]
     fn no_password_is_printed() {
