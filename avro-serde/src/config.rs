@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use crate::registry::Secret;
+use crate::registry::{Secret, without_user};
 
 pub use serde::{DeserializerConfig, Framing, SchemaSelection, SerializerConfig, TrailingBytes};
 
@@ -184,18 +184,22 @@ impl RegistryConfig {
     }
 }
 
-/// A URL without its userinfo, and the userinfo. Problems do not show the text: it may hold a password.
+/// A URL without its userinfo, and the userinfo. Problems show the text without what may be a password.
 fn endpoint(text: &str) -> Result<(Url, Auth), String> {
+    let shown = without_user(text);
     if !text.contains("://") {
-        return Err("a URL of the registry has no `http://` or `https://` before its host".to_owned());
+        return Err(format!("`{shown}` is no URL of a registry: it has no `http://` or `https://` before its host"));
     }
-    let mut url = Url::parse(text).map_err(|error| format!("a URL of the registry cannot be read: {error}"))?;
+    let mut url = Url::parse(text).map_err(|error| format!("`{shown}` is no URL of a registry: {error}"))?;
     let has_host = url.has_host() && matches!(url.scheme(), "http" | "https");
     if !has_host {
-        return Err(format!("a URL of the registry begins with `{}:`, expected `http://` or `https://`", url.scheme()));
+        return Err(format!(
+            "`{shown}` is no URL of a registry: it begins with `{}:`, expected `http://` or `https://`",
+            url.scheme()
+        ));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err("a URL of the registry has a query or a fragment, expected none".to_owned());
+        return Err(format!("the URL `{shown}` of the registry has a query or a fragment, expected none"));
     }
     let auth = match (url.username(), url.password()) {
         ("", None) => Auth::None,
@@ -206,7 +210,7 @@ fn endpoint(text: &str) -> Result<(Url, Auth), String> {
     };
     let is_stripped = url.set_username("").is_ok() && url.set_password(None).is_ok();
     if !is_stripped {
-        return Err("a URL of the registry has a user that cannot be taken off".to_owned());
+        return Err(format!("the URL `{shown}` of the registry has a user that cannot be taken off"));
     }
     Ok((url, auth))
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use avro_serde::codec::{OrderedJson, OrderedJsonCodec};
+use avro_serde::registry::without_user;
 use avro_serde::{AvroDeserializer, DeserializerConfig, JsonCodec, SchemaId, SchemaKey, SerdeError};
 use clap::{Args, ValueEnum};
 use producer_core::reader::{PartitionReader, ReaderConfig, StartOffset, StoredRecord, list_partitions};
@@ -58,7 +59,7 @@ impl ConsumeArgs {
         Asked {
             command: "consume",
             topic: self.topic.clone(),
-            registry: registry::without_user(&self.registry),
+            registry: without_user(&self.registry),
             servers: self.bootstrap_servers.clone(),
         }
     }

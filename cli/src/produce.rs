@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use avro_serde::registry::without_user;
 use avro_serde::{AvroSerializer, JsonCodec};
 use clap::Args;
 use producer_core::serializer::StringSerializer;
@@ -47,7 +48,7 @@ impl ProduceArgs {
         Asked {
             command: "produce",
             topic: self.topic.clone(),
-            registry: registry::without_user(&self.registry),
+            registry: without_user(&self.registry),
             servers: self.bootstrap_servers.clone(),
         }
     }

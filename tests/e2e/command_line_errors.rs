@@ -30,8 +30,8 @@ async fn a_url_of_a_registry_that_cannot_be_one_is_shown_without_its_password() 
         let said = failed_with(
             &output,
             &[
-                "`--registry localhost:8081`, expected one such as http://127.0.0.1:8081",
-                "because: a URL of the registry",
+                "`--registry` takes a URL such as http://127.0.0.1:8081",
+                "because: `localhost:8081` is no URL of a registry",
             ],
         );
         assert!(!said.contains("secret"), "{said}");

@@ -29,6 +29,9 @@ fn every_problem_is_reported_and_no_password_shown() {
     let error = config.endpoints().unwrap_err();
 
     assert_eq!(error.problems().len(), 4, "{error}");
+    // The other address that a program takes, say, in the place of this one.
+    let swapped = RegistryConfig::new("localhost:9092").endpoints().unwrap_err();
+    assert!(swapped.to_string().starts_with("`localhost:9092` is no URL of a registry: "), "{swapped}");
     assert!(!error.to_string().contains("hunter2"), "{error}");
 }
 

@@ -18,7 +18,7 @@ use crate::framing::{Guid, SchemaKey};
 
 pub use error::RegistryError;
 pub use http::HttpRegistry;
-pub use secret::Secret;
+pub use secret::{Secret, without_user};
 
 use cached::Caches;
 pub(crate) use cached::Normalized;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
+use avro_serde::registry::without_user;
 use avro_serde::{AvroSerializer, JsonCodec};
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
@@ -74,7 +75,7 @@ impl PerfProduceArgs {
         Asked {
             command: "perf produce",
             topic: self.topic.clone(),
-            registry: registry::without_user(&self.registry),
+            registry: without_user(&self.registry),
             servers: self.bootstrap_servers.clone(),
         }
     }
