@@ -220,6 +220,7 @@ impl Shared {
             SchemaSelection::Version(version) => {
                 self.registry.version(&subject, VersionSelector::Number(*version)).await
             }
+            SchemaSelection::Registered(found) => Ok(Arc::clone(found)),
             SchemaSelection::Latest | SchemaSelection::Id(_) => {
                 self.registry.latest_until(&subject).await.map(|(registered, counts_until)| {
                     until = counts_until;
@@ -227,9 +228,14 @@ impl Shared {
                 })
             }
         };
-        let wanted = match selection {
-            SchemaSelection::Version(version) => format!("version {version} of subject `{subject}`"),
-            _ => format!("subject `{subject}`"),
+        let version = match selection {
+            SchemaSelection::Version(version) => Some(*version),
+            SchemaSelection::Registered(found) => found.version,
+            _ => None,
+        };
+        let wanted = match version {
+            Some(version) => format!("version {version} of subject `{subject}`"),
+            None => format!("subject `{subject}`"),
         };
         let registered = registered.map_err(|source| SerdeError::Registry { wanted: wanted.clone(), source })?;
         self.prepared(wanted, registered.id, &registered.schema, selection.schema(), until)

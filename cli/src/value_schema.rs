@@ -51,8 +51,7 @@ fn parse_version(text: &str) -> Result<VersionSelector, String> {
 }
 
 impl ValueSchema {
-    /// The schema, and what has the serializer use the same version, so that one that is registered meanwhile cannot
-    /// come between them.
+    /// The schema, and what has the serializer use just it, whatever becomes of its subject meanwhile.
     pub(crate) async fn resolve(&self, registry: &SchemaRegistry) -> anyhow::Result<(Schema, SerializerConfig)> {
         match self {
             Self::File(path) => {
@@ -67,7 +66,7 @@ impl ValueSchema {
                 );
                 let schema =
                     Schema::parse(&found.schema.text).with_context(|| format!("`{subject}` holds no Avro schema"))?;
-                Ok((schema, pinned(subject, &found)))
+                Ok((schema, pinned(subject, found)))
             }
         }
     }
@@ -76,16 +75,14 @@ impl ValueSchema {
     pub(crate) async fn select(&self, registry: &SchemaRegistry) -> anyhow::Result<SerializerConfig> {
         match self {
             Self::File(path) => Ok(SerializerConfig::new(SchemaSelection::AutoRegister(read(path).await?))),
-            Self::Subject { subject, version } => Ok(pinned(subject, &*version_of(registry, subject, *version).await?)),
+            Self::Subject { subject, version } => Ok(pinned(subject, version_of(registry, subject, *version).await?)),
         }
     }
 }
 
-/// Writes with this version of the subject, whatever the topic, so that errors name both.
-fn pinned(subject: &str, found: &RegisteredSchema) -> SerializerConfig {
-    // A registry that does not tell the version has an id all the same.
-    let selection = found.version.map_or(SchemaSelection::Id(found.id), SchemaSelection::Version);
-    SerializerConfig::new(selection).subject_name_strategy(OneSubject(subject.to_owned()))
+/// Writes with what was found in the subject, whatever the topic: it is not asked for again, and errors name both.
+fn pinned(subject: &str, found: Arc<RegisteredSchema>) -> SerializerConfig {
+    SerializerConfig::new(SchemaSelection::Registered(found)).subject_name_strategy(OneSubject(subject.to_owned()))
 }
 
 /// The same subject for every topic.

@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use producer_core::testing::{Api, FakeBroker, FakeBrokerConfig};
 use serde_json::{Value, json};
 
-use crate::raw_http::Connection;
+use crate::raw_http::{Connection, JSON};
 use crate::registry_log::mumble;
 
 /// How long a demo of a few thousand records may take on a machine that has other things to do.
@@ -277,18 +277,34 @@ struct Producing {
 impl Producing {
     fn start(topic: &str, servers: &str, registry: &str, lines: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (schema, log) = (folder.path().join("long.avsc"), folder.path().join("log"));
+        let schema = folder.path().join("long.avsc");
         std::fs::write(&schema, "\"long\"").unwrap();
-        let mut child = Command::new(binaries::path("sr").unwrap())
+        let mut producing = Self::start_with(schema.to_str().unwrap(), topic, servers, registry, folder);
+        producing.give(lines);
+        producing
+    }
+
+    fn start_with(schema: &str, topic: &str, servers: &str, registry: &str, folder: tempfile::TempDir) -> Self {
+        let log = folder.path().join("log");
+        let child = Command::new(binaries::path("sr").unwrap())
             .args(["produce", topic, "--bootstrap-servers", servers, "--registry", registry])
-            .args(["--value-schema", schema.to_str().unwrap()])
+            .args(["--value-schema", schema])
             .env("RUST_LOG", "debug")
             .stdin(Stdio::piped())
             .stderr(std::fs::File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        child.stdin.as_mut().unwrap().write_all(lines.as_bytes()).unwrap();
         Self { child, log, _folder: folder }
+    }
+
+    fn give(&mut self, lines: &str) {
+        self.child.stdin.as_mut().unwrap().write_all(lines.as_bytes()).unwrap();
+    }
+
+    /// What it says until it ends, and with what code.
+    fn end(mut self) -> (Option<i32>, String) {
+        let status = wait_for("its end", WARNING_DEADLINE, || self.child.try_wait()?.context("it runs")).unwrap();
+        (status.code(), std::fs::read_to_string(&self.log).unwrap())
     }
 
     /// The warning with these words, and everything that was said before it.
@@ -338,18 +354,42 @@ async fn a_topic_that_is_not_there_is_named_while_it_is_waited_for() {
 async fn an_interrupted_producer_delivers_what_it_has_read_and_says_where_it_stopped() {
     let services = Services::start().await;
     let servers = services.broker.bootstrap_servers();
-    let mut producing = Producing::start("users", &servers, services.registry.url(), "1\n2\n3\n");
+    let producing = Producing::start("users", &servers, services.registry.url(), "1\n2\n3\n");
     let written = || (0..2).map(|partition| services.broker.high_watermark("users", partition).unwrap()).sum::<i64>();
     wait_for("the records", WARNING_DEADLINE, || if written() == 3 { Ok(()) } else { bail!("{} of 3", written()) })
         .unwrap();
 
     let id = nix::unistd::Pid::from_raw(producing.child.id().try_into().unwrap());
     nix::sys::signal::kill(id, Signal::SIGINT).unwrap();
-    let status = wait_for("its end", WARNING_DEADLINE, || producing.child.try_wait()?.context("it runs")).unwrap();
+    let (code, said) = producing.end();
 
-    let said = std::fs::read_to_string(&producing.log).unwrap();
-    assert_eq!(status.code(), Some(130), "{said}");
+    assert_eq!(code, Some(130), "{said}");
     assert!(said.contains("3 records delivered") && said.contains("interrupted after line 3"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_was_found_serves_also_when_it_is_deleted_meanwhile() {
+    let services = Services::start().await;
+    let address = services.registry.url().trim_start_matches("http://").parse().unwrap();
+    let mut registry = Connection::open(address);
+    let versions = "/subjects/users-value/versions";
+    assert_eq!(registry.send("POST", versions, &[JSON], Some(br#"{"schema": "\"long\""}"#)).status, 200);
+
+    let (servers, folder) = (services.broker.bootstrap_servers(), tempfile::tempdir().unwrap());
+    let mut producing = Producing::start_with("users-value", "users", &servers, services.registry.url(), folder);
+    let found = r#"{method="GET",route="/subjects/{subject}/versions/{version}",status="200"} 1"#;
+    wait_for("its question for the version", WARNING_DEADLINE, || {
+        registry.send("GET", "/metrics", &[], None).text().contains(found).then_some(()).context("not yet")
+    })
+    .unwrap();
+    for path in ["/1", "/1?permanent=true"] {
+        assert_eq!(registry.send("DELETE", &format!("{versions}{path}"), &[], None).status, 200);
+    }
+    producing.give("1\n");
+    drop(producing.child.stdin.take());
+    let (code, said) = producing.end();
+
+    assert!(code == Some(0) && said.contains("1 record delivered"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,7 @@ use super::ConfigError;
 use super::properties::Properties;
 use crate::codec::{DecodeLimits, Schema};
 use crate::framing::Field;
-use crate::registry::Normalize;
+use crate::registry::{Normalize, RegisteredSchema};
 use crate::subject::{self, SubjectNameStrategy, TopicName};
 
 /// Where the schema of what is written comes from.
@@ -20,6 +20,7 @@ use crate::subject::{self, SubjectNameStrategy, TopicName};
 /// | `Latest` | `auto.register.schemas=false`, `use.latest.version=true` |
 /// | `Id(id)` | `auto.register.schemas=false`, `use.schema.id=id` |
 /// | `Version(version)` | |
+/// | `Registered(found)` | |
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SchemaSelection {
@@ -34,6 +35,11 @@ pub enum SchemaSelection {
     Version(Version),
     /// The schema with this id, whatever the subject.
     Id(SchemaId),
+    /// What [`SchemaRegistry::version`] or the like has found: nothing is asked again, so that it serves also when the
+    /// version is deleted meanwhile. Errors name it by the subject that the strategy gives.
+    ///
+    /// [`SchemaRegistry::version`]: crate::SchemaRegistry::version
+    Registered(Arc<RegisteredSchema>),
 }
 
 impl SchemaSelection {
@@ -41,7 +47,7 @@ impl SchemaSelection {
     pub(crate) fn schema(&self) -> Option<&Schema> {
         match self {
             Self::AutoRegister(schema) | Self::Lookup(schema) => Some(schema),
-            Self::Latest | Self::Version(_) | Self::Id(_) => None,
+            Self::Latest | Self::Version(_) | Self::Id(_) | Self::Registered(_) => None,
         }
     }
 }

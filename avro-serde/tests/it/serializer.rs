@@ -1,11 +1,12 @@
 //! `AvroSerializer`: how schemas are selected, framed and kept.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use avro_serde::codec::{AvroCodec, JsonCodec};
 use avro_serde::config::Framing;
 use avro_serde::framing::{Field, Guid};
-use avro_serde::registry::RegistryError;
+use avro_serde::registry::{RegistryError, VersionSelector};
 use avro_serde::serializer::SchemaHeader;
 use avro_serde::subject::{RecordName, TopicRecordName};
 use avro_serde::testing::InMemoryRegistry;
@@ -88,6 +89,21 @@ async fn each_selection_finds_its_schema() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn what_was_found_serves_without_another_question() {
+    let registry = InMemoryRegistry::new();
+    registry.insert("t-value", SchemaId(5), None, "\"int\"");
+    let found = registry.handle().version("t-value", VersionSelector::Latest).await.unwrap();
+    registry.fail_with(RegistryError::Unavailable { operation: "answer".into(), attempts: 1, reason: "down".into() });
+
+    let config = || SerializerConfig::new(SchemaSelection::Registered(Arc::clone(&found)));
+    let written = AvroSerializer::<i32>::new(registry.handle(), config()).serialize("t", &1).await.unwrap();
+    let refused = AvroSerializer::<str>::new(registry.handle(), config()).serialize("t", "x").await.unwrap_err();
+
+    assert_eq!(written, [0, 0, 0, 0, 5, 2]);
+    assert!(refused.to_string().ends_with("the schema of version 1 of subject `t-value`"), "{refused}");
 }
 
 #[tokio::test(start_paused = true)]
