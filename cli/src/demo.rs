@@ -33,7 +33,7 @@ const PORTS_TRIED: u16 = 10;
 const FAKE_BROKER_NODES: u16 = 3;
 
 /// Flags of `sr demo`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct DemoArgs {
     /// Port of the registry; if it is taken, the next free one.
     #[arg(long, default_value_t = 8081)]
@@ -114,9 +114,9 @@ async fn show(
         }
         (None, None) => anyhow::bail!("there is no broker to send to"),
     };
-    let (topic, repeat) = (args.topic.clone(), args.repeat);
-    let stage = Stage { registry_url: server.url(), bootstrap_servers, topic, repeat };
-    stage.create_topic(args.partitions).await?;
+    let DemoArgs { topic, partitions, repeat, .. } = args.clone();
+    let stage = Stage { registry_url: server.url(), bootstrap_servers, topic, partitions, repeat };
+    stage.create_topic().await?;
     stage.play().await?;
     if args.keep { say!("\nup until Ctrl-C") } else { Ok(()) }
 }
@@ -151,13 +151,14 @@ struct Stage {
     registry_url: String,
     bootstrap_servers: String,
     topic: String,
+    partitions: i32,
     repeat: u32,
 }
 
 impl Stage {
-    async fn create_topic(&self, partitions: i32) -> anyhow::Result<()> {
-        let created =
-            create_topic(&AdminConfig::new(&self.bootstrap_servers), NewTopic::new(&self.topic, partitions)).await;
+    async fn create_topic(&self) -> anyhow::Result<()> {
+        let topic = NewTopic::new(&self.topic, self.partitions);
+        let created = create_topic(&AdminConfig::new(&self.bootstrap_servers), topic).await;
         match created {
             Err(error) if error.is_already_exists() => Err(anyhow::Error::new(error).context(format!(
                 "the demo counts the records of a new topic; delete `{}` or choose another with `--topic`",
@@ -205,7 +206,8 @@ impl Stage {
         }
         say!("\nsent       {} records, {} bytes of keys and values", sent.records, sent.bytes)?;
         say!("speed      {:.0} records/s, each acknowledged by all replicas", sent.records_per_second())?;
-        for (partition, records) in &sent.by_partition {
+        for partition in 0..self.partitions {
+            let records = sent.by_partition.get(&partition).unwrap_or(&0);
             say!("partition  {partition}: {records} records")?;
         }
         say!("\nto try, while the demo stays up with `--keep`:")?;

@@ -95,6 +95,18 @@ fn demo_shows_the_whole_stream_and_why_a_version_is_refused() {
 }
 
 #[test]
+fn demo_shows_partitions_that_no_record_went_to() {
+    // More than there are carriers, which are the keys.
+    let output = sr(&["demo", "--port", "0", "--repeat", "1", "--partitions", "30"], "");
+
+    let shown = text(&output.stdout);
+    let listed: Vec<&str> = shown.lines().filter_map(|line| line.strip_prefix("partition  ")).collect();
+    assert_eq!(listed.len(), 30, "{shown}");
+    assert!((0..).zip(&listed).all(|(index, line)| line.starts_with(&format!("{index}: "))), "{shown}");
+    assert!(listed.iter().any(|line| line.ends_with(": 0 records")), "{shown}");
+}
+
+#[test]
 fn demo_takes_the_next_free_port_and_stays_until_it_is_interrupted() {
     // Nobody may listen on the wished port.
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
