@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use avro_serde::registry::without_user;
-use avro_serde::{AvroSerializer, JsonCodec};
+use avro_serde::{AvroSerializer, JsonCodec, SerdeError};
 use clap::Args;
 use producer_core::serializer::StringSerializer;
 use producer_core::{ProduceError, Producer, ProducerConfig, ProducerRecord, RecordMetadata};
@@ -22,6 +22,10 @@ use crate::value_schema::ValueSchema;
 
 /// Longer than `delivery.timeout.ms`, so that every record has its answer before.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(150);
+
+/// A third of the producer's own default: a person waits. Enough for a cluster that elects a leader in place of one
+/// that has died, which takes up to 18 s before Kafka 4 (`zookeeper.session.timeout.ms`), and 9 s since.
+const MAX_BLOCK_MS: u64 = 20_000;
 
 /// Flags of `sr produce`.
 #[derive(Debug, Args)]
@@ -40,6 +44,10 @@ pub(crate) struct ProduceArgs {
     /// Field of the value that becomes the record's key, as text; without it records have no key.
     #[arg(long, value_name = "FIELD")]
     key: Option<String>,
+    /// How long a line may wait for brokers, topic, registry and room, as the producer's `max.block.ms`. Brokers and a
+    /// topic that are not there are told after a second or two.
+    #[arg(long, value_name = "MS", default_value_t = MAX_BLOCK_MS)]
+    max_block_ms: u64,
 }
 
 impl ProduceArgs {
@@ -60,8 +68,9 @@ pub(crate) async fn run(args: ProduceArgs) -> anyhow::Result<()> {
     let registry = registry::connect(&args.registry)?;
     let config = args.value_schema.select(&registry).await?;
     let serializer = AvroSerializer::with_codec(registry, config, JsonCodec::plain());
-    let producer: Producer<String, Value> =
-        Producer::new(ProducerConfig::new(&args.bootstrap_servers), StringSerializer, serializer)?;
+    let mut config = ProducerConfig::new(&args.bootstrap_servers);
+    config.max_block = Duration::from_millis(args.max_block_ms);
+    let producer: Producer<String, Value> = Producer::new(config, StringSerializer, serializer)?;
     let tally = Arc::new(Tally::default());
 
     let mut interrupt = Interrupt::listen()?;
@@ -83,8 +92,11 @@ pub(crate) async fn run(args: ProduceArgs) -> anyhow::Result<()> {
     sent?;
     if let Some((number, error)) = tally.first_failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
         let failed = tally.failed.load(Ordering::Relaxed);
-        return Err(anyhow::Error::new(error)
-            .context(format!("{failed} records were not delivered; the first is that of line {number}")));
+        let records = match failed {
+            1 => format!("the record of line {number} was not delivered"),
+            _ => format!("{failed} records were not delivered; the first is that of line {number}"),
+        };
+        return Err(anyhow::Error::new(error).context(records));
     }
     Ok(closed?)
 }
@@ -101,10 +113,25 @@ async fn send_lines(args: &ProduceArgs, producer: &Producer<String, Value>, tall
         if line.trim().is_empty() {
             continue;
         }
-        let record = record_of(args, &line).with_context(|| format!("line {number}"))?;
+        let of_line = || format!("line {number}");
+        let record = record_of(args, &line).with_context(of_line)?;
         let tally = Arc::clone(tally);
         let taken = producer.send_with_callback(record, move |result| tally.count(number, result)).await;
-        taken.map_err(|refused| refused.error).with_context(|| format!("line {number}"))?;
+        taken.map_err(|refused| match is_of_the_line(&refused.error) {
+            true => anyhow::Error::new(refused.error).context(of_line()),
+            false => refused.error.into(),
+        })?;
+    }
+}
+
+/// Whether another line may do better. What brokers and registry have to say concerns them all.
+fn is_of_the_line(error: &ProduceError) -> bool {
+    match error {
+        ProduceError::Serialize { source, .. } => {
+            source.downcast_ref().is_none_or(|error| matches!(error, SerdeError::Encode { .. }))
+        }
+        ProduceError::RecordTooLarge { .. } | ProduceError::InvalidTimestamp { .. } => true,
+        _ => false,
     }
 }
 
@@ -165,6 +192,10 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
+    use avro_serde::RegistryError;
+    use avro_serde::codec::EncodeError;
+    use serde::ser::Error as _;
+
     use super::*;
 
     #[test]
@@ -174,6 +205,31 @@ mod tests {
         assert!(said.contains("at column 10") && !said.contains("line"), "{said}");
         let cut_short = parse("{").unwrap_err().to_string();
         assert!(cut_short.ends_with("; a record is one line"), "{cut_short}");
+    }
+
+    #[test]
+    fn only_what_a_line_holds_is_said_of_the_line() {
+        let serialize =
+            |error: SerdeError| ProduceError::Serialize { part: "value", topic: "t".into(), source: Arc::new(error) };
+        let wanted = || "subject `t-value`".to_owned();
+        let down = RegistryError::Unavailable { operation: "answer".into(), attempts: 1, reason: "down".into() };
+        let misfit = EncodeError::custom("a text where a long is expected");
+        let waited = Duration::from_secs(20);
+
+        for error in [
+            serialize(SerdeError::Encode { wanted: wanted(), source: misfit }),
+            ProduceError::RecordTooLarge { bytes: 2, limit: 1, setting: "max.request.size" },
+        ] {
+            assert!(is_of_the_line(&error), "{error}");
+        }
+        for error in [
+            serialize(SerdeError::Registry { wanted: wanted(), source: down }),
+            ProduceError::TopicUnknown { topic: "t".into(), waited, why: "no broker answers".into() },
+            ProduceError::InvalidTopic { topic: "t!".into() },
+            ProduceError::BufferFull { waited, limit: 1 },
+        ] {
+            assert!(!is_of_the_line(&error), "{error}");
+        }
     }
 
     #[test]

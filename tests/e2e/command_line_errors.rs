@@ -49,6 +49,38 @@ fn a_broker_that_is_not_there_ends_with_how_to_name_another() {
     failed_with(&demo, &["the topic `flights` cannot be created", "try: without `--bootstrap-servers`"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_line_is_to_blame_for_names_no_line() {
+    let services = Services::start().await;
+    let (servers, registry, nobody) = (services.broker.bootstrap_servers(), services.registry.url(), nobody());
+    let folder = tempfile::tempdir().unwrap();
+    let schema = folder.path().join("long.avsc");
+    std::fs::write(&schema, "\"long\"").unwrap();
+    let schema = schema.to_str().unwrap();
+    let no_registry = format!("http://{nobody}");
+
+    for (topic, servers, registry, parts) in [
+        ("users", &*nobody, registry, ["error: topic `users` is not known", "(`max.block.ms`)", "names other brokers"]),
+        ("nothing", &servers, registry, ["error: topic `nothing` is not known", "does not have it", "other brokers"]),
+        ("users", &servers, &no_registry, ["error: cannot serialise", "no registry could", "`registry-server` starts"]),
+    ] {
+        let to = ["produce", topic, "--bootstrap-servers", servers, "--registry", registry, "--value-schema", schema];
+        // A registry that is not there is told by its client, which tries it for some seconds.
+        let wait = if registry == no_registry { "20000" } else { "300" };
+        let output = tokio::task::block_in_place(|| sr(&[&to[..], &["--max-block-ms", wait]].concat(), "1\n"));
+
+        let said = failed_with(&output, &parts);
+        assert!(!said.contains("line 1"), "{said}");
+    }
+}
+
+#[test]
+fn what_is_down_costs_a_person_less_than_a_minute() {
+    let help = text(&sr(&["produce", "--help"], "").stdout);
+
+    assert!(help.contains("--max-block-ms <MS>") && help.contains("[default: 20000]"), "{help}");
+}
+
 #[test]
 fn a_list_of_brokers_that_is_none_is_told_with_what_one_looks_like() {
     let folder = tempfile::tempdir().unwrap();
