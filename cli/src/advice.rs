@@ -3,13 +3,18 @@
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
 use avro_serde::{RegistryError, SerdeError};
+use producer_core::admin::{AdminConfig, nearest_topic};
 use producer_core::reader::{BootstrapError, ReadError};
 use producer_core::{ConfigError, ProduceError};
 use schema_core::error_code::ErrorCode;
 
 use crate::consume::is_of_the_record;
+
+/// How long the brokers may be asked for the topic that may have been meant.
+const NEAR_TOPIC_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What `--bootstrap-servers` looks like.
 const SERVERS_FORM: &str = "`--bootstrap-servers HOST:PORT[,HOST:PORT]`, such as 127.0.0.1:9092";
@@ -47,11 +52,25 @@ impl Error for Advised {
 }
 
 impl Asked {
-    /// The error with advice, if something can be tried.
-    pub(crate) fn advise(&self, error: anyhow::Error) -> anyhow::Error {
+    /// The error with advice, if something can be tried. Asks the brokers for the topic that may have been meant.
+    pub(crate) async fn advise(&self, error: anyhow::Error) -> anyhow::Error {
+        let near = if error.chain().any(misses_topic) { self.near_topic().await } else { None };
+        self.with_advice(error, near)
+    }
+
+    fn with_advice(&self, error: anyhow::Error, near: Option<String>) -> anyhow::Error {
         // From the inmost cause outwards: what mends it, then how to do without.
-        let advice: Vec<String> = error.chain().rev().flat_map(|cause| self.after(cause)).collect();
+        let causes = error.chain().rev().flat_map(|cause| self.after(cause));
+        let advice: Vec<String> = near.into_iter().chain(causes).collect();
         if advice.is_empty() { error } else { Advised { error, advice }.into() }
+    }
+
+    /// What to try if the brokers have a topic of almost this name. Where they cannot be asked, nothing is lost.
+    async fn near_topic(&self) -> Option<String> {
+        let config = AdminConfig::new(&self.servers);
+        let asked = tokio::time::timeout(NEAR_TOPIC_TIMEOUT, nearest_topic(&config, &self.topic)).await;
+        let near = asked.ok()?.ok()??;
+        Some(format!("the topic `{near}`, which the brokers have"))
     }
 
     /// What to try after one of the causes, if that is known.
@@ -138,6 +157,10 @@ impl Asked {
             (RegistryError::Incompatible { message, .. }, _) => {
                 let mut advice: Vec<String> = hints(message).map(str::to_owned).collect();
                 advice.push(format!(
+                    "or another compatibility level for the subject: \
+                     `curl {registry}/config/{topic}-value?defaultToGlobal=true` tells the one in force"
+                ));
+                advice.push(format!(
                     "or write with the schema that is there: `sr {command} ... --value-schema {topic}-value`"
                 ));
                 advice
@@ -181,8 +204,22 @@ fn hints(message: &str) -> impl Iterator<Item = &str> {
     message.split("{hint: '").skip(1).filter_map(|rest| rest.split_once("'}").map(|(hint, _)| hint))
 }
 
-/// The message without them, for where they are shown as advice.
-pub(crate) fn without_hints(message: &str) -> String {
+/// Whether the brokers do not have the topic, as far as that is known.
+fn misses_topic(cause: &(dyn Error + 'static)) -> bool {
+    let to_read = cause.downcast_ref().is_some_and(|error| matches!(error, ReadError::UnknownTopic { .. }));
+    to_read || cause.downcast_ref().is_some_and(|error| matches!(error, ProduceError::TopicUnknown { .. }))
+}
+
+/// A cause as it stands above its advice: without what is told there.
+pub(crate) fn beside_advice(cause: &(dyn Error + 'static)) -> String {
+    let said = cause.to_string();
+    let Some(RegistryError::Incompatible { error_code, .. }) = cause.downcast_ref() else { return said };
+    let cure = ErrorCode::from_number(*error_code).map_or_else(String::new, |code| format!("; {}", code.entry().cure));
+    without_hints(said.strip_suffix(&cure).unwrap_or(&said))
+}
+
+/// The message without the repairs, for where they are shown as advice.
+fn without_hints(message: &str) -> String {
     let mut kept = String::new();
     let mut rest = message;
     while let Some((before, from_hint)) = rest.split_once(", {hint: '") {
@@ -204,7 +241,7 @@ mod tests {
     fn advised(command: &'static str, error: anyhow::Error) -> Vec<String> {
         let asked =
             Asked { command, topic: "users".into(), registry: "http://r".into(), servers: "broker:9092".into() };
-        asked.advise(error).downcast::<Advised>().map(|advised| advised.advice).unwrap_or_default()
+        asked.with_advice(error, None).downcast::<Advised>().map(|advised| advised.advice).unwrap_or_default()
     }
 
     fn advice(error: RegistryError) -> Vec<String> {
@@ -217,10 +254,22 @@ mod tests {
             Asked { command: "consume", topic: "users".into(), registry: "http://r".into(), servers: String::new() };
         let unknown = ReadError::UnknownTopic { topic: "users".into() };
 
-        let advised = asked.advise(anyhow::Error::new(unknown).context("reading"));
+        let advised = asked.with_advice(anyhow::Error::new(unknown).context("reading"), None);
 
         let said: Vec<String> = advised.chain().map(ToString::to_string).collect();
         assert_eq!(said, ["reading", "topic `users` does not exist; create it, or check the name"]);
+    }
+
+    #[test]
+    fn a_topic_of_almost_the_name_comes_first() {
+        let asked =
+            Asked { command: "consume", topic: "user".into(), registry: "http://r".into(), servers: String::new() };
+        let unknown = ReadError::UnknownTopic { topic: "user".into() };
+        assert!(misses_topic(&unknown));
+
+        let advised = asked.with_advice(unknown.into(), Some("near".into())).downcast::<Advised>().unwrap();
+
+        assert!(advised.advice.len() == 2 && advised.advice[0] == "near", "{:?}", advised.advice);
     }
 
     #[test]
@@ -287,13 +336,19 @@ mod tests {
             message: message.to_owned(),
         };
 
-        assert_eq!(without_hints(message), "Schema being registered is incompatible, details: [{errorType:'X'}]");
+        assert_eq!(
+            beside_advice(&error),
+            "the registry cannot register: Schema being registered is incompatible, details: [{errorType:'X'}] (error \
+             code 40901)"
+        );
 
         assert_eq!(
             advice(error),
             [
                 "/fields/1: give it a default",
                 "/fields/2: it's an int",
+                "or another compatibility level for the subject: `curl http://r/config/users-value?defaultToGlobal=true` \
+                 tells the one in force",
                 "or write with the schema that is there: `sr produce ... --value-schema users-value`"
             ]
         );

@@ -69,8 +69,8 @@ fn main() -> ExitCode {
 /// The error, its causes and what to try, a line each.
 fn report(error: &anyhow::Error) -> String {
     let advised: Option<&Advised> = error.downcast_ref();
-    let causes = error.chain().skip(1).map(|cause| cause.to_string());
-    let causes = causes.map(|cause| if advised.is_some() { advice::without_hints(&cause) } else { cause });
+    let causes = error.chain().skip(1);
+    let causes = causes.map(|cause| if advised.is_some() { advice::beside_advice(cause) } else { cause.to_string() });
     let causes = causes.map(|cause| format!("  because: {cause}"));
     let advice = advised.map_or(&[][..], |advised| &advised.advice);
     let advice = advice.iter().map(|advice| format!("  try: {advice}"));
@@ -79,23 +79,15 @@ fn report(error: &anyhow::Error) -> String {
 }
 
 async fn run(command: Command) -> anyhow::Result<()> {
-    match command {
-        Command::Demo(args) => {
-            let asked = args.asked();
-            demo::run(args).await.map_err(|error| asked.advise(error))
-        }
-        Command::Produce(args) => {
-            let asked = args.asked();
-            produce::run(args).await.map_err(|error| asked.advise(error))
-        }
-        Command::Perf(args) => {
-            let asked = args.asked();
-            perf::run(args).await.map_err(|error| asked.advise(error))
-        }
-        Command::Consume(args) => {
-            let asked = args.asked();
-            consume::run(args).await.map_err(|error| asked.advise(error))
-        }
+    let (asked, done) = match command {
+        Command::Demo(args) => (args.asked(), demo::run(args).await),
+        Command::Produce(args) => (args.asked(), produce::run(args).await),
+        Command::Perf(args) => (args.asked(), perf::run(args).await),
+        Command::Consume(args) => (args.asked(), consume::run(args).await),
+    };
+    match done {
+        Ok(()) => Ok(()),
+        Err(error) => Err(asked.advise(error).await),
     }
 }
 

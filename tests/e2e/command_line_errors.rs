@@ -81,6 +81,27 @@ fn what_is_down_costs_a_person_less_than_a_minute() {
     assert!(help.contains("--max-block-ms <MS>") && help.contains("[default: 20000]"), "{help}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_of_almost_the_same_name_is_offered() {
+    let services = Services::start().await;
+    let (servers, registry) = (services.broker.bootstrap_servers(), services.registry.url());
+    let folder = tempfile::tempdir().unwrap();
+    let schema = folder.path().join("long.avsc");
+    std::fs::write(&schema, "\"long\"").unwrap();
+    let produce = ["produce", "user", "--registry", registry, "--max-block-ms", "300", "--value-schema"];
+
+    for arguments in [
+        &["consume", "user", "--registry", registry][..],
+        &[&produce[..], &[schema.to_str().unwrap()]].concat(),
+        &["perf", "produce", "--topic", "user", "--num-records", "1", "--producer-props", "max.block.ms=300"],
+    ] {
+        let to_broker = [arguments, &["--bootstrap-servers", &servers]].concat();
+        let output = tokio::task::block_in_place(|| sr(&to_broker, "1\n"));
+
+        failed_with(&output, &["try: the topic `users`, which the brokers have"]);
+    }
+}
+
 #[test]
 fn a_list_of_brokers_that_is_none_is_told_with_what_one_looks_like() {
     let folder = tempfile::tempdir().unwrap();
