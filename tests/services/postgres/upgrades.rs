@@ -2,8 +2,9 @@
 //!
 //! Where the program of both is today's, what is shown is what the newest migration does to a node that runs, to its
 //! connections and prepared statements. What the program before makes of the new layout, and today's of what that
-//! writes meanwhile, is shown with its statements ([`program_before`]). That any older program finds its columns is a
-//! case of `store/conformance/upgrades.rs`. On SQLite there are no two programs at a time: one process owns a file.
+//! writes meanwhile, is shown with its statements ([`program_before`]), kind by kind in [`every_write`]. That any older
+//! program finds its columns is a case of `store/conformance/upgrades.rs`. On SQLite there are no two programs at a
+//! time: one process owns a file.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -16,6 +17,7 @@ use registry_server::store::{PostgresStore, Store, StoreErrorKind};
 
 use program_before::ProgramBefore;
 
+mod every_write;
 mod program_before;
 
 /// Tasks that write on each node.
