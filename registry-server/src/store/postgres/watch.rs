@@ -81,12 +81,15 @@ impl Drop for Watch {
 }
 
 /// The text that tells all nodes about these ids; `None` when there are none.
+///
+/// The program of layout 3 takes the first line for the name of a node, and may run beside this one: no id stands
+/// there.
 pub(super) fn message<'a>(ids: impl Iterator<Item = (&'a str, SchemaId)>) -> Option<String> {
     let ids: BTreeSet<(&str, SchemaId)> = ids.collect();
     if ids.is_empty() {
         return None;
     }
-    let mut text = String::new();
+    let mut text = String::from("\n");
     for (context, id) in ids {
         // A line per id, the context last: it may hold anything but control characters.
         let _ = writeln!(text, "{} {context}", id.0);
@@ -100,7 +103,9 @@ pub(super) fn message<'a>(ids: impl Iterator<Item = (&'a str, SchemaId)>) -> Opt
 /// Takes a message in. What is not understood, from a later release perhaps, stands for everything. A node's own count,
 /// too: they tell it when a COMMIT took effect whose answer was lost.
 fn take_in(text: &str, generations: &Generations) {
-    let lines = text.lines().map(|line| {
+    let mut lines = text.lines().peekable();
+    lines.next_if(|first| !first.contains(' '));
+    let lines = lines.map(|line| {
         let (id, context) = line.split_once(' ')?;
         Some((context, SchemaId(id.parse().ok()?)))
     });
@@ -200,6 +205,29 @@ mod tests {
 
             assert!((1..100).all(|id| generations.of(".", SchemaId(id)) > 0), "{text}");
         }
+    }
+
+    /// The program of layout 3 names its node there.
+    #[test]
+    fn a_line_in_front_that_names_no_id_is_left_aside() {
+        for front in ["", "00000000000000b3"] {
+            let generations = Generations::new();
+
+            take_in(&format!("{front}\n5 .\n7 .\n"), &generations);
+
+            let moved = (1..100).filter(|id| generations.of(".", SchemaId(*id)) > 0).count();
+            assert!(generations.of(".", SchemaId(5)) > 0 && generations.of(".", SchemaId(7)) > 0);
+            assert!(moved < 10, "{moved} of 100 ids moved");
+        }
+    }
+
+    /// The program of layout 3 reads no id in it.
+    #[test]
+    fn every_id_stands_behind_the_first_line() {
+        let ids = [(".", SchemaId(5)), (".", SchemaId(7))];
+        let message = message(ids.into_iter()).unwrap();
+
+        assert_eq!(message.split_once('\n'), Some(("", "5 .\n7 .\n")));
     }
 
     #[test]
