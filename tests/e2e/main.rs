@@ -12,6 +12,7 @@ mod endpoint_coverage;
 mod error_coverage;
 mod java_records;
 mod memory;
+mod openapi_answers;
 mod openapi_parameters;
 mod perf;
 mod raw_http;

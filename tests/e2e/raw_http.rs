@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use registry_server::{Server, ServerConfig};
 
+use crate::openapi_answers::{DOCUMENT, assert_described};
+
 /// The media type of a body, as most clients name it.
 pub(crate) const JSON: (&str, &str) = ("Content-Type", "application/json");
 
@@ -81,6 +83,17 @@ impl Connection {
         headers: &[(&str, &str)],
         body: Option<&[u8]>,
     ) -> Option<Answer> {
+        let answer = self.exchange(method, path, headers, body)?;
+        assert_described(method, path, &answer);
+        Some(answer)
+    }
+
+    /// The description of all others, which nobody has looked at yet.
+    pub(crate) fn document(&mut self) -> serde_json::Value {
+        self.exchange("GET", DOCUMENT, &[], None).unwrap().json()
+    }
+
+    fn exchange(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Option<Answer> {
         let mut request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n");
         for (name, value) in headers {
             request.push_str(&format!("{name}: {value}\r\n"));

@@ -19,7 +19,7 @@ mod operations;
 mod parameters;
 mod schema;
 
-use operations::{Answer, OPERATIONS, Operation};
+use operations::{Answer, HTML, OPERATIONS, Operation};
 use parameters::{Parameter, path_parameter};
 use schema::Schemas;
 
@@ -118,6 +118,9 @@ fn responses(operation: &Operation, schemas: &mut Schemas) -> Value {
         }
     };
     responses.insert(status.to_owned(), answer);
+    if matches!(operation.answer, Answer::Page(HTML)) {
+        responses.insert("308".to_owned(), moved());
+    }
     for (status, codes) in by_status(operation) {
         let told = codes.iter().filter_map(|code| TABLE.iter().find(|entry| entry.code == *code));
         let told: Vec<_> = told.map(|entry| format!("{}: {}", entry.code.number(), entry.cause)).collect();
@@ -125,6 +128,15 @@ fn responses(operation: &Operation, schemas: &mut Schemas) -> Value {
         responses.insert(status.to_string(), json!({ "description": told.join("\n"), "content": negotiated(&body) }));
     }
     Value::Object(responses)
+}
+
+/// As `page` answers where a path ends in a slash.
+fn moved() -> Value {
+    let location = json!({ "description": "`../docs`", "schema": { "type": "string" } });
+    json!({
+        "description": "With a slash at the end: the page is at the path without it.",
+        "headers": { "Location": location },
+    })
 }
 
 fn part_of_list(shape: &Value) -> Value {

@@ -12,6 +12,9 @@ use super::parameters::{
 };
 use super::schema::{Shape, list, list_of, number, numbers, object, of, schema_text, status, texts};
 
+/// The media type of pages for people, whose links are relative.
+pub(super) const HTML: &str = "text/html";
+
 /// A route with one method.
 pub(super) struct Operation {
     /// `GET /subjects`, as `routes` names it.
@@ -541,7 +544,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         endpoint: "GET /docs",
         id: "docs",
         summary: "Show this document to a person.",
-        answer: Answer::Page("text/html"),
+        answer: Answer::Page(HTML),
         ..PLAIN
     },
     Operation {
