@@ -214,3 +214,21 @@ impl CachedSubject {
         Demands { level: self.level(), validates_fields: self.validates_fields() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn many_short_comparisons_give_others_their_turn_now_and_then() {
+        let mut time = ComparisonTime::default();
+        let part = ComparisonTime::TURN / 4;
+
+        let turns = (0..9).filter(|_| time.spend(part).now_or_never().is_none()).count();
+
+        assert_eq!(turns, 2);
+        assert_eq!(time.spent, 9 * part);
+    }
+}
