@@ -22,7 +22,8 @@
 //!         {"name": "id", "type": "long"}, {"name": "item", "type": "string"}]}"#,
 //! )?;
 //! let registry = SchemaRegistry::connect("http://localhost:8081")?;
-//! let serializer = AvroSerializer::<Order>::new(registry, SerializerConfig::new(SchemaSelection::AutoRegister(schema)));
+//! let config = SerializerConfig::new(SchemaSelection::AutoRegister(schema));
+//! let serializer = AvroSerializer::<Order>::new(registry, config);
 //! let bytes = serializer.serialize("orders", &Order { id: 1, item: "tea".to_owned() }).await?;
 //! # Ok(())
 //! # }

@@ -5,8 +5,8 @@
 //! cargo bench --manifest-path benches-peers/Cargo.toml --bench allocations
 //! ```
 //!
-//! The broker is a null broker in a process of its own. A first round warms up what is kept; the second is counted, from
-//! the first record to the last answer. The topic's name is cloned into each record, values and keys are `Bytes`.
+//! The broker is a null broker in a process of its own. A first round warms up what is kept; the second is counted,
+//! from the first record to the last answer. The topic's name is cloned into each record, values and keys are `Bytes`.
 
 use std::alloc::System;
 use std::error::Error;

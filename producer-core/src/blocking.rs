@@ -46,8 +46,9 @@ pub enum WaitError {
 /// A producer whose calls wait. Clones are handles to the same producer.
 ///
 /// It brings its own runtime, of two threads. No call that waits works inside an async runtime, the callbacks of
-/// this producer included: it answers `WouldDeadlock` there, and [`try_send`](Self::try_send) is for such places. That is so wherever Tokio knows a current runtime, and
-/// so under `Handle::enter` and in `spawn_blocking` too, where a wait would do no harm.
+/// this producer included: it answers `WouldDeadlock` there, and [`try_send`](Self::try_send) is for such places. That
+/// is so wherever Tokio knows a current runtime, and so under `Handle::enter` and in `spawn_blocking` too, where a wait
+/// would do no harm.
 ///
 /// When the last handle is dropped, what was taken is still sent as long as the process lives, and nobody waits for
 /// it: a program whose `main` ends then loses it. [`close`](Self::close) waits.

@@ -177,8 +177,8 @@ pub enum ProduceError {
         /// What is known of the record.
         outcome: Outcome,
     },
-    /// The broker refused the batch because of other records in it (KIP-467). Send this one again, if `outcome` says that
-    /// no attempt before may have written it.
+    /// The broker refused the batch because of other records in it (KIP-467). Send this one again, if `outcome` says
+    /// that no attempt before may have written it.
     #[error("`{topic}` partition {partition} refused another record of the same batch: {name} ({code})")]
     BatchMateRefused {
         /// Topic.

@@ -239,8 +239,8 @@ impl<K: 'static, V: 'static> Producer<K, V> {
     ///
     /// Callbacks run one after the other on a task of the producer, those of a partition in the order in which its
     /// batches have their answers. That is the order of the records, but for a batch whose first answer was lost or an
-    /// error: it has its own at a retry, perhaps after its successors. A slow one delays the others and, through memory,
-    /// `send`; one that panics is logged. If `send` itself fails, the callback is not called.
+    /// error: it has its own at a retry, perhaps after its successors. A slow one delays the others and, through
+    /// memory, `send`; one that panics is logged. If `send` itself fails, the callback is not called.
     ///
     /// # Errors
     /// As `send`.

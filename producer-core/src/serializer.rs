@@ -62,7 +62,13 @@ pub struct StringSerializer;
 macro_rules! append_as_bytes {
     ($serializer:ty: $($value:ty),+) => {$(
         impl Serializer<$value> for $serializer {
-            fn encode(&self, _topic: &str, value: &$value, _headers: &mut Headers, out: &mut Vec<u8>) -> Result<Encoded, SerializeError> {
+            fn encode(
+                &self,
+                _topic: &str,
+                value: &$value,
+                _headers: &mut Headers,
+                out: &mut Vec<u8>,
+            ) -> Result<Encoded, SerializeError> {
                 out.extend_from_slice(value.as_ref());
                 Ok(Encoded::Done)
             }

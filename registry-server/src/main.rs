@@ -88,7 +88,10 @@ async fn run(config: ServerConfig, compatibility_origin: Option<&str>) -> anyhow
         let (wanted, level) = (wanted.as_str(), server.level.as_str());
         tracing::warn!("{origin} ({wanted}) is for a new database, and this one has {level}: PUT /config changes it");
     }
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), address = %server.address, storage, data, "registry-server is up");
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"), address = %server.address, storage, data,
+        "registry-server is up"
+    );
     // On a line of its own, for whoever starts the server on port 0.
     println!("listening on {}", server.url());
 

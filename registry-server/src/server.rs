@@ -147,8 +147,9 @@ impl Server {
         self.end(false).await;
     }
 
-    /// For half a second goes on as before, but each answer ends its connection, so that busy clients go elsewhere. Then
-    /// takes no more connections, finishes running requests within the grace period of the config, and closes the store.
+    /// For half a second goes on as before, but each answer ends its connection, so that busy clients go elsewhere.
+    /// Then takes no more connections, finishes running requests within the grace period of the config, and closes the
+    /// store.
     ///
     /// # Cancel safety
     /// Dropping the future ends the wait; the server ends by itself, and the store is left to the end of the process.

@@ -98,8 +98,8 @@ pub struct Guid(pub [u8; 16]);
 impl Guid {
     /// The GUID of a content.
     ///
-    /// The texts of metadata and rule set follow in Confluent's order; what is absent leaves no trace, and a metadata or
-    /// rule set that is there is announced by a 1.
+    /// The texts of metadata and rule set follow in Confluent's order; what is absent leaves no trace, and a metadata
+    /// or rule set that is there is announced by a 1.
     #[must_use]
     pub fn of(content: &Content<'_>) -> Self {
         let mut hash = Md5::new();

@@ -17,7 +17,8 @@ const BUFFER_MEMORY: u64 = 32 * 1024 * 1024;
 /// a callback takes of each record that waits, which is as much as the record itself at this size.
 const CONSTANT: u64 = 80 * 1024 * 1024;
 
-/// How long each answer takes: with five requests in flight, each of a batch for twelve partitions, some 10 MB a second.
+/// How long each answer takes: with five requests in flight, each of a batch for twelve partitions, some 10 MB a
+/// second.
 const DELAY_MS: u32 = 100;
 const PARTITIONS: u16 = 12;
 

@@ -1,5 +1,5 @@
-//! Every answer that a test gets over [`raw_http`](crate::raw_http) is one that `/openapi.json` describes: its status, its
-//! media type and its body, down to the last member.
+//! Every answer that a test gets over [`raw_http`](crate::raw_http) is one that `/openapi.json` describes: its status,
+//! its media type and its body, down to the last member.
 //!
 //! Of what comes before a route is found the document says that any error has the body that all have. What it says of
 //! bodies that are sent is less than the registry takes, which is lenient as Confluent's is, so it is not held here.

@@ -20,15 +20,16 @@ const WRITERS: usize = 8;
 const KILLS: u64 = 50;
 const KILLS_LONG: u64 = 1_000;
 
-/// Every so many kills the file is copied under full load and the copy is opened: in turn as it is at one moment, and by
-/// SQLite's own backup while the registry goes on writing.
+/// Every so many kills the file is copied under full load and the copy is opened: in turn as it is at one moment, and
+/// by SQLite's own backup while the registry goes on writing.
 const COPY_EVERY: u64 = 5;
 
-/// Every so many kills, another program moves the log into the file all the time; not while the file is copied as it is.
+/// Every so many kills, another program moves the log into the file all the time; not while the file is copied as it
+/// is.
 const CHECKPOINT_EVERY: u64 = 2;
 
-/// A server that was killed takes writes again within this time, which is milliseconds on a machine that has nothing else
-/// to do: it reads at most 16 MiB of log.
+/// A server that was killed takes writes again within this time, which is milliseconds on a machine that has nothing
+/// else to do: it reads at most 16 MiB of log.
 const RESTART_MAX: Duration = Duration::from_secs(10);
 
 fn kills() -> u64 {

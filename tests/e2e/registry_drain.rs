@@ -132,8 +132,8 @@ fn nothing_that_was_acknowledged_is_lost_and_nothing_is_cut_off() {
     registry.stop().unwrap();
 }
 
-/// Registers one schema after the other until the server closes the connection; the ids of what was acknowledged, and no
-/// id for a request that was not answered.
+/// Registers one schema after the other until the server closes the connection; the ids of what was acknowledged, and
+/// no id for a request that was not answered.
 fn register_until_closed(address: SocketAddr, client: usize, acknowledged: &AtomicUsize) -> Vec<(String, Option<u64>)> {
     let mut connection = Connection::open(address);
     let mut ids = Vec::new();

@@ -11,8 +11,8 @@ use crate::raw_http::{Connection, JSON, with_server};
 /// A deadline of the server in these tests.
 const SHORT: Duration = Duration::from_millis(300);
 
-/// No wait for the server takes longer; a test that gets here fails. Below every deadline that the server has by default, so
-/// that a setting that does nothing is seen.
+/// No wait for the server takes longer; a test that gets here fails. Below every deadline that the server has by
+/// default, so that a setting that does nothing is seen.
 const PATIENCE: Duration = Duration::from_secs(8);
 
 fn open(address: SocketAddr) -> TcpStream {
@@ -130,8 +130,8 @@ const TICK: Duration = Duration::from_millis(20);
 /// The smallest buffer that the operating system gives, so that little waits in it.
 const RECEIVE_BUFFER_BYTES: u32 = 4096;
 
-/// A client of long answers that reads at most `bytes` of them each [`TICK`]: how much it has read when the server ends the
-/// connection.
+/// A client of long answers that reads at most `bytes` of them each [`TICK`]: how much it has read when the server ends
+/// the connection.
 async fn drip(address: SocketAddr, bytes: usize) -> usize {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES).unwrap();
@@ -156,8 +156,8 @@ async fn drip(address: SocketAddr, bytes: usize) -> usize {
     }
 }
 
-/// RFC 9112, 2.2: a line may end in a bare LF. A head that does so is read, since nobody who stands in front of the server
-/// can take it for another; in a body's chunks two readers could differ, and it is refused.
+/// RFC 9112, 2.2: a line may end in a bare LF. A head that does so is read, since nobody who stands in front of the
+/// server can take it for another; in a body's chunks two readers could differ, and it is refused.
 #[test]
 fn a_bare_line_feed_ends_a_line_of_a_head_and_of_nothing_else() {
     with_server(

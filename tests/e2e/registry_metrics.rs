@@ -80,8 +80,8 @@ fn every_cache_is_counted() {
         let with_properties = r#"{"schema":"\"long\"","metadata":{"properties":{"owner":"me"}}}"#;
         ask("POST", "/subjects/owned/versions", Some(with_properties));
         for level in ["NONE", "FULL"] {
-            // The same with its properties in another order is found by what makes schemas alike; a change of the config
-            // makes that be looked for again.
+            // The same with its properties in another order is found by what makes schemas alike; a change of the
+            // config makes that be looked for again.
             ask("POST", "/subjects/s", Some(&body(r#"{"type":"int","y":1,"x":1}"#)));
             ask("PUT", "/config/s", Some(&format!(r#"{{"compatibility":"{level}"}}"#)));
         }

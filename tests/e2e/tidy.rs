@@ -30,6 +30,11 @@ fn files_are_short_documented_and_named_after_their_noun() {
 }
 
 #[test]
+fn lines_keep_within_their_width() {
+    report(rust_files().iter().flat_map(|file| leftovers::wide_lines(&file.path, &file.text)));
+}
+
+#[test]
 fn nothing_unfinished_is_left() {
     report(rust_files().iter().flat_map(|file| leftovers::unfinished(&file.path, &file.text)));
 }

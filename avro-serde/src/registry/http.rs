@@ -106,7 +106,10 @@ impl HttpRegistry {
                     Outcome::Answer(body) => return Ok(body),
                     Outcome::Final(error) => return Err(error),
                     Outcome::TryAgain(refusal) => {
-                        tracing::debug!(url = %self.urls[index], operation = question.operation, reason = refusal.reason, "the registry did not answer");
+                        tracing::debug!(
+                            url = %self.urls[index], operation = question.operation, reason = refusal.reason,
+                            "the registry did not answer"
+                        );
                         last = Some(refusal);
                         // Only if no other task has moved on already.
                         let next = (index + 1) % self.urls.len();

@@ -67,7 +67,8 @@ prop_compose! {
 prop_compose! {
     fn everything()(
         (flag, int, long) in any::<(bool, i32, i64)>(),
-        (float, double) in (prop::num::f32::NORMAL | prop::num::f32::ZERO, prop::num::f64::NORMAL | prop::num::f64::ZERO),
+        float in prop::num::f32::NORMAL | prop::num::f32::ZERO,
+        double in prop::num::f64::NORMAL | prop::num::f64::ZERO,
         (text, note) in any::<(String, Option<String>)>(),
         bytes in prop::collection::vec(any::<u8>(), 0..200),
         fixed in any::<[u8; 4]>(),

@@ -21,7 +21,8 @@ pub(super) struct Report {
     /// After the warm-up; null without one.
     pub(super) steady_state: Option<Figures>,
     pub(super) failed: u64,
-    /// User and system time of the whole process from the first record to the last answer; null where there is no `/proc`.
+    /// User and system time of the whole process from the first record to the last answer; null where there is no
+    /// `/proc`.
     pub(super) cpu_s: Option<f64>,
     pub(super) cpu_s_per_million_records: Option<f64>,
     /// The most that was resident since the process began.

@@ -93,8 +93,8 @@ impl Stats {
         }
     }
 
-    /// When the current window began: with the last call of [`take_window`](Self::take_window), or later with the steady
-    /// state, which as in Kafka's tool begins one and drops what was in the one before.
+    /// When the current window began: with the last call of [`take_window`](Self::take_window), or later with the
+    /// steady state, which as in Kafka's tool begins one and drops what was in the one before.
     pub(super) fn window_started(&self) -> Instant {
         self.lock().window.started
     }

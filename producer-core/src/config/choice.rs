@@ -78,9 +78,9 @@ pub enum DnsLookup {
     /// One connection stands for all of them: the addresses are tried in turn until one can be connected to.
     #[default]
     UseAllDnsIps,
-    /// Each address of a name in `bootstrap.servers` is a server of its own, so that the next one is asked if one can be
-    /// connected to and does not answer. By its number: Java goes on to ask for its canonical name, which only TLS and
-    /// Kerberos need. Other names as with `UseAllDnsIps`.
+    /// Each address of a name in `bootstrap.servers` is a server of its own, so that the next one is asked if one can
+    /// be connected to and does not answer. By its number: Java goes on to ask for its canonical name, which only TLS
+    /// and Kerberos need. Other names as with `UseAllDnsIps`.
     ResolveCanonicalBootstrapServersOnly,
 }
 

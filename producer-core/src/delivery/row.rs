@@ -1,7 +1,7 @@
 //! Callbacks of a batch's records.
 //!
-//! Callbacks of one type lie side by side: what a loop sends has one callback's type throughout, and then a record costs
-//! no allocation of its own. A callback of another type than the one before begins a run of its own.
+//! Callbacks of one type lie side by side: what a loop sends has one callback's type throughout, and then a record
+//! costs no allocation of its own. A callback of another type than the one before begins a run of its own.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,8 +1,8 @@
 //! What a producer has done, by the names of Java's client: a snapshot, a list of named values, Prometheus text.
 //!
 //! Counted per request and per batch, never per record. Averages, maxima and rates look at the last 30 to 60
-//! seconds (`metrics.num.samples`, `metrics.sample.window.ms`); an average or a maximum of nothing is NaN. Values are read at different moments, so two
-//! of them need not fit together to the last record.
+//! seconds (`metrics.num.samples`, `metrics.sample.window.ms`); an average or a maximum of nothing is NaN. Values are
+//! read at different moments, so two of them need not fit together to the last record.
 
 mod prometheus;
 mod recorder;
@@ -137,8 +137,8 @@ pub struct TopicMetrics {
     pub record_error_total: u64,
 }
 
-/// Java's `producer-node-metrics`, for produce requests. Bytes are without the headers, some 30 bytes of a request and 4
-/// of an answer.
+/// Java's `producer-node-metrics`, for produce requests. Bytes are without the headers, some 30 bytes of a request and
+/// 4 of an answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct NodeMetrics {

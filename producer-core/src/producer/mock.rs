@@ -31,8 +31,8 @@ pub enum MockResults {
 /// A [`Producer`] whose records go nowhere, and the means to decide what becomes of them; like Java's `MockProducer`.
 ///
 /// Code under test gets [`producer`](Self::producer), which serialises and chooses partitions as any other, by the
-/// settings of [`with_config`](Self::with_config). Topics exist once they are sent to, with one partition unless [`set_partitions`](Self::set_partitions) says
-/// more; a record without a key goes to partition 0.
+/// settings of [`with_config`](Self::with_config). Topics exist once they are sent to, with one partition unless
+/// [`set_partitions`](Self::set_partitions) says more; a record without a key goes to partition 0.
 ///
 /// ```
 /// use producer_core::serializer::StringSerializer;

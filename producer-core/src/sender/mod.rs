@@ -72,8 +72,8 @@ struct Answered {
 
 type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// The sender of one broker, or of the partitions without a leader ([`NO_NODE`](crate::node::NO_NODE)), which only expires them
-/// and asks for metadata.
+/// The sender of one broker, or of the partitions without a leader ([`NO_NODE`](crate::node::NO_NODE)), which only
+/// expires them and asks for metadata.
 pub(crate) struct Sender {
     context: Arc<Context>,
     ready: Arc<ReadySet>,

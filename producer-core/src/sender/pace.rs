@@ -1,8 +1,8 @@
-//! How close requests may follow each other. A request costs producer and broker as much as hundreds of records, so when
-//! they come thick, full batches wait a moment for others to travel with.
+//! How close requests may follow each other. A request costs producer and broker as much as hundreds of records, so
+//! when they come thick, full batches wait a moment for others to travel with.
 //!
-//! Invariant: nothing waits for longer than [`HELD_MAX`]; a new batch for no longer than it would have lingered; and what
-//! is flushed, or keeps a send from finding room, not at all. Knows nothing of partitions and connections.
+//! Invariant: nothing waits for longer than [`HELD_MAX`]; a new batch for no longer than it would have lingered; and
+//! what is flushed, or keeps a send from finding room, not at all. Knows nothing of partitions and connections.
 
 use std::time::Duration;
 

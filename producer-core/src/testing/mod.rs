@@ -17,7 +17,8 @@
 //! broker.create_topic("flights", 3)?;
 //! // The next two produce requests for partition 0 are told that the leader has moved.
 //! const NOT_LEADER_OR_FOLLOWER: i16 = 6;
-//! broker.inject(Fault::new(Api::Produce, FaultAction::Error(NOT_LEADER_OR_FOLLOWER)).partition("flights", 0).times(2));
+//! let moved = Fault::new(Api::Produce, FaultAction::Error(NOT_LEADER_OR_FOLLOWER));
+//! broker.inject(moved.partition("flights", 0).times(2));
 //! println!("{}", broker.bootstrap_servers());
 //! broker.stop().await;
 //! # Ok(())

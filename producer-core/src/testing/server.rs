@@ -30,7 +30,8 @@ use super::wire::{self, RequestStart, invalid};
 use crate::connection::Stream;
 use crate::error_code::UNSUPPORTED_VERSION;
 
-/// Connections of one node. Each may hold one frame of `wire::FRAME_BYTES_MAX`; tests with many producers use some hundred.
+/// Connections of one node. Each may hold one frame of `wire::FRAME_BYTES_MAX`; tests with many producers use some
+/// hundred.
 const CONNECTIONS_MAX: usize = 1024;
 /// Pause after a failed accept (usually: out of file descriptors), so that it does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);

@@ -4,8 +4,8 @@
 //! router, for three reasons: a path has to be judged before it is matched, a segment must be decoded exactly
 //! once, and HEAD, OPTIONS, 404 and 405 come from the same table as everything else.
 //!
-//! Order of judgements, as clients know it: size of the head (414, 431), path (400), route (404), method (405), `Content-Type` (415, 400),
-//! `Accept` (406), body (400, 413, 422), and then the rules.
+//! Order of judgements, as clients know it: size of the head (414, 431), path (400), route (404), method (405),
+//! `Content-Type` (415, 400), `Accept` (406), body (400, 413, 422), and then the rules.
 
 use std::borrow::Cow;
 use std::cell::Cell;

@@ -14,8 +14,8 @@ use super::params::{Query, decoded};
 /// The parameter that says behind what the answer begins.
 const AFTER: &str = "after";
 
-/// `<PATH?QUERY&after=VERSION:SUBJECT>; rel="next"`: the same question, answered from behind a version on. An offset would
-/// be counted from the start for each page.
+/// `<PATH?QUERY&after=VERSION:SUBJECT>; rel="next"`: the same question, answered from behind a version on. An offset
+/// would be counted from the start for each page.
 pub(super) fn link(uri: &Uri, (subject, version): &(SubjectKey, Version)) -> String {
     let mut query: Vec<&str> = uri.query().unwrap_or("").split('&').filter(|part| !part.is_empty()).collect();
     let name = |part: &str| decoded(part.split('=').next().unwrap_or_default()).map(Cow::into_owned);

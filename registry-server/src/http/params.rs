@@ -29,8 +29,8 @@ impl<'a> Query<'a> {
         Ok(None)
     }
 
-    /// The first value of a name, as something to look for among the names of subjects and contexts. None of these has a
-    /// control character, and PostgreSQL refuses U+0000 even in a question: another one stands for it, and finds as
+    /// The first value of a name, as something to look for among the names of subjects and contexts. None of these has
+    /// a control character, and PostgreSQL refuses U+0000 even in a question: another one stands for it, and finds as
     /// little.
     pub(super) fn name(self, name: &str) -> Result<Option<Cow<'a, str>>, HttpError> {
         let text = self.text(name)?;

@@ -232,13 +232,19 @@ pub(super) fn log_failure(error: HttpError, request: &HttpRequest) -> HttpError 
         let path = loggable(request);
         match cause {
             RegistryError::Unavailable(_) | RegistryError::Crowded { .. } => {
-                tracing::warn!(http.method = %request.method(), http.path = %path, error = chain(cause), "try again later");
+                tracing::warn!(
+                    http.method = %request.method(), http.path = %path, error = chain(cause),
+                    "try again later"
+                );
             }
             RegistryError::Store(_)
             | RegistryError::Corrupt { .. }
             | RegistryError::CorruptConfig { .. }
             | RegistryError::Aborted => {
-                tracing::error!(http.method = %request.method(), http.path = %path, error = chain(cause), "request failed");
+                tracing::error!(
+                    http.method = %request.method(), http.path = %path, error = chain(cause),
+                    "request failed"
+                );
             }
             _ => {}
         }
@@ -246,15 +252,21 @@ pub(super) fn log_failure(error: HttpError, request: &HttpRequest) -> HttpError 
     error
 }
 
-/// One line per request: writes at `info`, reads at `debug`, also those that have a body (lookups, checks, registers of what
-/// is there).
+/// One line per request: writes at `info`, reads at `debug`, also those that have a body (lookups, checks, registers of
+/// what is there).
 pub(super) fn log_access(request: &HttpRequest, reply: &Reply, is_write: bool, elapsed: Duration) {
     let elapsed_ms = elapsed.as_secs_f64() * 1000.0;
     let (method, path, status) = (request.method(), loggable(request), reply.status);
     if !is_write {
-        tracing::debug!(http.method = %method, http.path = %path, http.status = status, elapsed_ms, "{method} {path} {status}");
+        tracing::debug!(
+            http.method = %method, http.path = %path, http.status = status, elapsed_ms,
+            "{method} {path} {status}"
+        );
     } else {
-        tracing::info!(http.method = %method, http.path = %path, http.status = status, elapsed_ms, "{method} {path} {status}");
+        tracing::info!(
+            http.method = %method, http.path = %path, http.status = status, elapsed_ms,
+            "{method} {path} {status}"
+        );
     }
 }
 

@@ -3,9 +3,9 @@
 //! The content behind an id never changes, so it is answered from memory, also while the store is away. Which version
 //! uses the id does change:
 //!
-//! - Where the caller names a subject, as every deserializer does, the answer is right as of its request: it holds while
-//!   the subject's [`Revision`] stands, which is asked of the store. Only while the store cannot be asked is it what was
-//!   known last.
+//! - Where the caller names a subject, as every deserializer does, the answer is right as of its request: it holds
+//!   while the subject's [`Revision`] stands, which is asked of the store. Only while the store cannot be asked is it
+//!   what was known last.
 //! - Without a subject, or for one that does not use the id, the answer shows the first subject that does, by
 //!   [`Store::uses_generation`](crate::store::Store::uses_generation): without a question to the store, so what another
 //!   node has changed is shown once the message about it is here, after five seconds at most.
@@ -57,8 +57,8 @@ enum Use {
 }
 
 impl Registry {
-    /// The content of an id, with the use that answers for a subject; `None` when there is none. While the store is away
-    /// it is what was known last, if anything was.
+    /// The content of an id, with the use that answers for a subject; `None` when there is none. While the store is
+    /// away it is what was known last, if anything was.
     ///
     /// A qualified subject must use the id. A bare one is looked for in the default context, then in the others; where
     /// nobody of that name uses the id, the default context answers, since deserializers always send a subject.
@@ -79,8 +79,8 @@ impl Registry {
         }
     }
 
-    /// As [`Self::schema_by_id`], as an answer: `make` is asked only where the answer is not known from before, so it has
-    /// to give the same for the same use each time.
+    /// As [`Self::schema_by_id`], as an answer: `make` is asked only where the answer is not known from before, so it
+    /// has to give the same for the same use each time.
     ///
     /// # Errors
     /// As [`Self::schema_by_id`], and those of `make`.
@@ -247,7 +247,8 @@ impl Registry {
         if let Some(known) = self.metrics.looked_up(CacheName::Uses, self.caches.uses.get(&key).await) {
             return Ok(Some(known));
         }
-        // Somebody else's load may have begun before this call and the commit that gave the id; the one after it has not.
+        // Somebody else's load may have begun before this call and the commit that gave the id; the one after it has
+        // not.
         for _ in 0..2 {
             let is_own = AtomicBool::new(false);
             let load = async {
@@ -280,8 +281,8 @@ impl Registry {
         self.known_use(id, named(subject)?).await?.answer.get().cloned()
     }
 
-    /// What is known of a use that answers for a named subject: what answered last, or what an answer to others has shown
-    /// to be its own. An alias and another context are not guessed at: there the id may be another schema's.
+    /// What is known of a use that answers for a named subject: what answered last, or what an answer to others has
+    /// shown to be its own. An alias and another context are not guessed at: there the id may be another schema's.
     async fn known_by_id(&self, id: SchemaId, subject: Option<&Subject>) -> Option<Found> {
         let named = named(subject)?;
         if let Some(known) = self.known_use(id, named).await {

@@ -316,8 +316,8 @@ impl Registry {
         self.caches.subjects.try_get_with(key, load).await.map_err(|error: Arc<RegistryError>| error.into())
     }
 
-    /// A subject that has nothing of its own: the settings of its context apply to it. Their revisions do not come again
-    /// as that of a subject does, which has none each time that it is not there.
+    /// A subject that has nothing of its own: the settings of its context apply to it. Their revisions do not come
+    /// again as that of a subject does, which has none each time that it is not there.
     async fn absent_subject(&self, subject: &Subject, revision: Revision) -> Result<Arc<CachedSubject>, RegistryError> {
         let context = &subject.key.context;
         let key = (Arc::clone(context), revision);

@@ -55,7 +55,8 @@ impl<'a> SubjectPrefix<'a> {
 }
 
 impl Registry {
-    /// The names of the contexts that begin with `prefix`, sorted by UTF-16 code units. The default one is always there.
+    /// The names of the contexts that begin with `prefix`, sorted by UTF-16 code units. The default one is always
+    /// there.
     ///
     /// # Errors
     /// The store's.
@@ -71,7 +72,8 @@ impl Registry {
         Ok(contexts)
     }
 
-    /// Takes a context, named with its dot, off the list. Its settings and its last id stay. One that is not there is no error.
+    /// Takes a context, named with its dot, off the list. Its settings and its last id stay. One that is not there is
+    /// no error.
     ///
     /// # Errors
     /// [`RegistryError::ContextNotEmpty`] when it has subjects, soft-deleted ones included.

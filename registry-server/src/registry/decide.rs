@@ -1,7 +1,8 @@
 //! What a register comes to on one state of its subject: known, refused, or fit to be written.
 //!
 //! In an import (an id is given, and the mode takes it) the client's word is law: text, id and version are stored as
-//! they come. Otherwise the schema gets what it inherits, must be new, must be the next version, and must be compatible.
+//! they come. Otherwise the schema gets what it inherits, must be new, must be the next version, and must be
+//! compatible.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

@@ -93,8 +93,8 @@ impl Queues {
         self.until_it_stands_from((), of, name, async |_| attempt().await).await
     }
 
-    /// As [`until_it_stands`](Self::until_it_stands), where the caller has looked already: the first attempt gets what was
-    /// seen, unless others were before it in the queue, who have likely changed it.
+    /// As [`until_it_stands`](Self::until_it_stands), where the caller has looked already: the first attempt gets what
+    /// was seen, unless others were before it in the queue, who have likely changed it.
     ///
     /// # Errors
     /// As [`until_it_stands`](Self::until_it_stands).

@@ -219,7 +219,8 @@ pub(super) fn is_visible(entry: &VersionEntry, deleted: Deleted) -> bool {
     }
 }
 
-/// Whether what stands beside the schema fits, too. A schema that has everything in itself equals one that refers to it.
+/// Whether what stands beside the schema fits, too. A schema that has everything in itself equals one that refers to
+/// it.
 fn is_met(wanted: &Candidate, stored: &Content, form: Form) -> bool {
     let same_references = || match form {
         Form::Canonical => references::say_the_same(wanted.references.iter(), stored.schema.references.iter()),

@@ -1,4 +1,5 @@
-//! The connection to a client. actix waits for a client that does not read its answers as long as it likes; this does not.
+//! The connection to a client. actix waits for a client that does not read its answers as long as it likes; this does
+//! not.
 
 use std::future::Future;
 use std::io;
@@ -10,12 +11,12 @@ use actix_web::rt::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// What a client has to take of a waiting answer within the limit: about 0.5 KB/s at the default, less than any line in use
-/// has. Whoever takes less holds the answer's memory for as long as it pleases.
+/// What a client has to take of a waiting answer within the limit: about 0.5 KB/s at the default, less than any line in
+/// use has. Whoever takes less holds the answer's memory for as long as it pleases.
 const TAKEN_BYTES_MIN: usize = 16 * 1024;
 
-/// What the operating system takes of an answer before the client has asked for it. Left to itself it takes megabytes, and
-/// then wants a third of them read before it takes more: a client would be asked for far more than
+/// What the operating system takes of an answer before the client has asked for it. Left to itself it takes megabytes,
+/// and then wants a third of them read before it takes more: a client would be asked for far more than
 /// [`TAKEN_BYTES_MIN`].
 #[cfg(target_os = "linux")]
 const UNSENT_BYTES_MAX: u32 = 64 * 1024;

@@ -64,8 +64,8 @@ pub(super) trait Connection: Send {
     /// Statements without parameters that steer a transaction, in one round trip.
     async fn control(&mut self, statements: &'static str) -> Result<(), StoreError>;
 
-    /// The id that follows the last one of a context. `None` where another node may take it before this write does: then
-    /// the statement that writes the content takes the next one, and has no row and no effect when there is none.
+    /// The id that follows the last one of a context. `None` where another node may take it before this write does:
+    /// then the statement that writes the content takes the next one, and has no row and no effect when there is none.
     fn next_id(last_id: SchemaId) -> Option<SchemaId>;
 
     /// The row of a statement that has one.

@@ -21,7 +21,8 @@ pub enum StoreErrorKind {
     Unavailable,
     /// There is no room for what is to be written: it succeeds once somebody has made some.
     Full,
-    /// The database takes no writes, as a standby or a file without the right to write: it succeeds once that has changed.
+    /// The database takes no writes, as a standby or a file without the right to write: it succeeds once that has
+    /// changed.
     ReadOnly,
     /// The stored data is not what this program wrote: a person must look.
     Corrupt,

@@ -17,8 +17,8 @@ pub(super) enum Way {
     OneByOne,
 }
 
-/// Applies the writes in an open transaction; each keeps its own outcome. Whether the transaction is to be committed: if
-/// not, it is to be rolled back.
+/// Applies the writes in an open transaction; each keeps its own outcome. Whether the transaction is to be committed:
+/// if not, it is to be rolled back.
 ///
 /// # Errors
 ///

@@ -7,9 +7,9 @@
 //! | subject | a change of its versions or settings | a reference to it |
 //! | content | a register of it | |
 //!
-//! Invariant: a transaction takes all its locks at once, in the order of their keys, before it reads anything. So writers
-//! never wait for each other in a circle. Servers of different releases share these keys: a change of them needs a
-//! release in between that takes both.
+//! Invariant: a transaction takes all its locks at once, in the order of their keys, before it reads anything. So
+//! writers never wait for each other in a circle. Servers of different releases share these keys: a change of them
+//! needs a release in between that takes both.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,8 @@ use sha2::{Digest, Sha256};
 
 use super::{DEFAULT_CONTEXT, DedupKey, Scope, SubjectKey};
 
-/// Locks by their keys. A key is SHA-256, cut to 64 bits. Two things that share a key wait for each other, nothing worse.
+/// Locks by their keys. A key is SHA-256, cut to 64 bits. Two things that share a key wait for each other, nothing
+/// worse.
 #[derive(Debug, Default)]
 pub(super) struct Locks {
     wanted: BTreeMap<i64, Hold>,

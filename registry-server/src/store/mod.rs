@@ -69,7 +69,8 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// reference's target is a live version of the content that the decision looked at.
     async fn insert_version(&self, new: NewVersion) -> Result<Inserted, StoreError>;
 
-    /// Marks or removes one version if `decided_on` still stands and nothing refers to it. Settings of the subject stay.
+    /// Marks or removes one version if `decided_on` still stands and nothing refers to it. Settings of the subject
+    /// stay.
     async fn delete_version(
         &self,
         subject: &SubjectKey,
@@ -186,9 +187,9 @@ pub const IN_MEMORY: &str = "sqlite::memory:";
 /// Opens the store at an address and brings its layout up to date.
 ///
 /// `sqlite://PATH` is a file: everything behind the two slashes is its path, relative to the working folder unless it
-/// begins with a third slash; nothing in it is decoded. `postgres://USER:PASSWORD@HOST:PORT/DATABASE` is a database that
-/// other servers may use, too; `?sslmode=verify-full&sslrootcert=FILE` and the like as in `libpq`. [`IN_MEMORY`] keeps
-/// nothing.
+/// begins with a third slash; nothing in it is decoded. `postgres://USER:PASSWORD@HOST:PORT/DATABASE` is a database
+/// that other servers may use, too; `?sslmode=verify-full&sslrootcert=FILE` and the like as in `libpq`. [`IN_MEMORY`]
+/// keeps nothing.
 ///
 /// Call it on the runtime that lives as long as the store; background tasks run there.
 ///

@@ -1,7 +1,7 @@
 //! The queue of writes in front of a database's one writer: a bounded channel, a task, and the answers.
 //!
-//! What a group of writes shares (a transaction, a sync to disk) is the [`Writer`]'s, each database has its own. Who finds
-//! the writer idle may do its write itself where the connection allows it: then no thread is woken for it but the
+//! What a group of writes shares (a transaction, a sync to disk) is the [`Writer`]'s, each database has its own. Who
+//! finds the writer idle may do its write itself where the connection allows it: then no thread is woken for it but the
 //! database's own. A caller may go away at any time: what it has submitted is still written, and its answer is dropped.
 
 use std::sync::{Arc, Mutex, PoisonError};

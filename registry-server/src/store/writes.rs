@@ -43,8 +43,8 @@ pub(super) trait Write: Send + Sync + 'static {
     /// Names the locks it needs, where other processes write too.
     fn lock(&self, locks: &mut Locks);
 
-    /// Does all of it by one statement, if it is so simple, and notes in `changes` what moved. No transaction is open: the
-    /// statement is one, and it is committed. `None`: nothing was done.
+    /// Does all of it by one statement, if it is so simple, and notes in `changes` what moved. No transaction is open:
+    /// the statement is one, and it is committed. `None`: nothing was done.
     ///
     /// # Errors
     ///

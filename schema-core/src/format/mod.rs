@@ -68,8 +68,8 @@ pub trait SchemaFormat: Send + Sync {
     ) -> Result<Box<dyn ParsedSchema>, ParseError>;
 
     /// What a text with everything in it has in common with those of the same schema, without reading it: schemas that
-    /// share their [`ParsedSchema::sameness_text`] share what this makes of their [`ParsedSchema::resolved_text`]. Others
-    /// may share it, too.
+    /// share their [`ParsedSchema::sameness_text`] share what this makes of their [`ParsedSchema::resolved_text`].
+    /// Others may share it, too.
     fn likeness_text(&self, resolved_text: &str) -> String {
         resolved_text.to_owned()
     }

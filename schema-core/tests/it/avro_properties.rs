@@ -45,8 +45,8 @@ fn with(mut base: Value, extras: Map<String, Value>) -> Value {
 
 /// Types that are mostly valid: names come from a few, so uses, forward references and redefinitions all happen.
 ///
-/// None of a namespace shares its last part with one of none. Avro writes both as `B` inside of `n`, where a reader takes
-/// `B` for `n.B` only if that is complete by then: a recursive `n.B` behind a `B` is printed as something else.
+/// None of a namespace shares its last part with one of none. Avro writes both as `B` inside of `n`, where a reader
+/// takes `B` for `n.B` only if that is complete by then: a recursive `n.B` behind a `B` is printed as something else.
 fn schema() -> impl Strategy<Value = Value> {
     let primitives = vec!["null", "boolean", "int", "long", "float", "double", "bytes", "string"];
     let names = vec!["A", "B", "C", "n.D", "n.E", "m.D", "n.record"];

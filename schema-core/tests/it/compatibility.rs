@@ -1,7 +1,7 @@
 //! Avro compatibility against a table of reader/writer pairs, and on schemas made to be hard.
 //!
-//! Each line of `testdata/avro-compatibility.jsonl` is one pair with the whole list of problems, `[kind, path, additional
-//! info]` each, or `"unexpected": true` where the comparison itself is refused. The lists are what Java's
+//! Each line of `testdata/avro-compatibility.jsonl` is one pair with the whole list of problems, `[kind, path,
+//! additional info]` each, or `"unexpected": true` where the comparison itself is refused. The lists are what Java's
 //! `SchemaCompatibility` of Avro 1.12.1 answers.
 
 use std::collections::HashMap;

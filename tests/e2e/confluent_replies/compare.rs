@@ -2,8 +2,8 @@
 //!
 //! Status, content type, `error_code`, then the body: JSON by value, texts of schemas to the letter. Left aside: the
 //! value of `ts`; a `ts` or a `deleted` that is false where schemas are registered and looked up; our hints; what we
-//! say about a schema or a body that cannot be read, which is more than they do; what we say behind their words about an
-//! empty schema and about a media type; the words behind an exception that they met.
+//! say about a schema or a body that cannot be read, which is more than they do; what we say behind their words about
+//! an empty schema and about a media type; the words behind an exception that they met.
 
 use std::collections::BTreeSet;
 
@@ -79,8 +79,8 @@ fn compare_errors(theirs: &Value, ours: &Value) -> Result<(), String> {
     }
 }
 
-/// What is wrong with a schema: up to the parser's text, of which there must be some; the whole of theirs where there is
-/// none.
+/// What is wrong with a schema: up to the parser's text, of which there must be some; the whole of theirs where there
+/// is none.
 fn compare_invalid(theirs: &str, ours: &str) -> Result<(), String> {
     match (theirs.split_once(DETAILS), ours.split_once(DETAILS)) {
         (Some((theirs, _)), Some((ours, details))) if !details.trim().is_empty() => equal("message", &theirs, &ours),

@@ -8,6 +8,9 @@ use super::source::{code_only, paths, without_tests};
 /// Lines that are no test; past this a file is split, or says at its top why it is one idea.
 const FILE_LINES_MAX: usize = 600;
 
+/// Characters of a line, as in `rustfmt.toml`, which holds neither comments nor macros to it.
+const LINE_WIDTH_MAX: usize = 120;
+
 /// What the top of a long file says.
 const ONE_IDEA: &str = "one idea";
 
@@ -44,6 +47,22 @@ pub(super) fn shape_problems(path: &str, text: &str) -> Vec<String> {
         problems.push(format!("{path}: {lines} lines without tests, and no note that it is `{ONE_IDEA}`"));
     }
     problems
+}
+
+/// Lines that are too wide for another reason than a text in them, or a row of a table.
+pub(super) fn wide_lines(path: &str, text: &str) -> Vec<String> {
+    let code = code_only(text);
+    let found = text.lines().zip(code.lines()).enumerate().filter(|(_, (line, code))| {
+        let line_width = line.chars().count();
+        let comment = line.trim_start().strip_prefix("//").map(|rest| rest.trim_start_matches(['/', '!']));
+        let is_row = comment.is_some_and(|comment| comment.trim_start().starts_with('|'));
+        // What is left without the texts, which stand there as spaces.
+        let indent = line_width - line.trim_start().chars().count();
+        let code_width = indent + code.split_whitespace().map(|word| word.chars().count() + 1).sum::<usize>();
+        let width = if comment.is_some() { line_width } else { code_width.min(line_width) };
+        width > LINE_WIDTH_MAX && !is_row
+    });
+    found.map(|(index, _)| format!("{path}:{}: wider than {LINE_WIDTH_MAX} columns", index + 1)).collect()
 }
 
 pub(super) fn unfinished(path: &str, text: &str) -> Vec<String> {
@@ -159,6 +178,9 @@ fn planted_violations_are_found() {
     assert_eq!(unfinished("a.rs", "fn f() { todo!() }\n"), ["a.rs:1: `todo!` is left"]);
     assert_eq!(unfinished("a.rs", "\n#[ignore = \"later\"]\n").len(), 1);
     assert_eq!(machine_paths(&file).len(), 1);
+    let wide = format!("fn f() {{ {}() }}\n    // {}\n", "g".repeat(LINE_WIDTH_MAX), "word ".repeat(30));
+    let found = ["a.rs:1: wider than 120 columns", "a.rs:2: wider than 120 columns"];
+    assert_eq!(wide_lines("a.rs", &wide), found);
     let sleeping = "async fn f() {\n    tokio::time::sleep(TIME).await;\n}\n";
     assert_eq!(
         sleeps("cli/tests/it/a.rs", sleeping),
@@ -184,6 +206,8 @@ fn what_is_in_order_passes() {
     assert_eq!(shape_problems("cli/src/tested.rs", &tests), [""; 0]);
     assert_eq!(unfinished("a.rs", "// todo!\nlet text = \"dbg!\";"), [""; 0]);
     assert_eq!(machine_paths(&file), [""; 0]);
+    let wide = "w".repeat(LINE_WIDTH_MAX);
+    assert_eq!(wide_lines("a.rs", &format!("f(\"{wide}\");\n//! | {wide} |\n{}\n", "é".repeat(120))), [""; 0]);
     let sleeping = "tokio::time::sleep(TIME).await;\n";
     let stopped = format!("#[tokio::test(start_paused = true)]\n{sleeping}");
     assert_eq!(sleeps("cli/tests/it/a.rs", &stopped), [""; 0]);

@@ -1,4 +1,5 @@
-//! Who uses an id is answered as of the request where the subject is named, whatever became of the messages between nodes.
+//! Who uses an id is answered as of the request where the subject is named, whatever became of the messages between
+//! nodes.
 
 use end_to_end_tests::services::postgres::Postgres;
 use nix::sys::signal::{Signal, kill};

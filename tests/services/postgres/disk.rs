@@ -90,8 +90,8 @@ async fn refuses_what_does_not_fit(node: &Node, round: u32) {
 /// A new cluster has one segment of 16 MiB and wants room for the next ones.
 const LOG_DISK_BYTES: u64 = 64 << 20;
 
-/// PostgreSQL is of no use when it cannot write its log, and cannot even be stopped in order. What it confirmed before is
-/// there when an operator has ended it, made room and started it.
+/// PostgreSQL is of no use when it cannot write its log, and cannot even be stopped in order. What it confirmed before
+/// is there when an operator has ended it, made room and started it.
 #[test]
 fn a_full_disk_under_the_log_of_the_database_loses_nothing() {
     let (mut postgres, mut registry) = start_with_disk(Part::Log, LOG_DISK_BYTES);

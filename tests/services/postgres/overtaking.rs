@@ -1,4 +1,5 @@
-//! Each lock by itself: a register is stopped on its way, and a write of another node that must not overtake it is tried.
+//! Each lock by itself: a register is stopped on its way, and a write of another node that must not overtake it is
+//! tried.
 //!
 //! What a register has looked at must not change before it is there; so whoever changes that, and is answered, finds
 //! the register's version.
@@ -19,8 +20,8 @@ use super::store::database_of;
 /// For what takes milliseconds.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Stops a register between what it has looked at and what it writes, for less than a node waits for a lock. A sequence,
-/// which no transaction holds back, counts the stops.
+/// Stops a register between what it has looked at and what it writes, for less than a node waits for a lock. A
+/// sequence, which no transaction holds back, counts the stops.
 const STOP: &str = "CREATE SEQUENCE stops;
     CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN PERFORM nextval('stops'); PERFORM pg_sleep(1); RETURN NEW; END $$;

@@ -73,8 +73,8 @@ const CUT_A_WRITE: &str = "DO $$ DECLARE waiting integer; BEGIN
     RAISE EXCEPTION 'no write waits';
 END $$";
 
-/// Reads the keys of the locks of a write that waits for the row of the default context. A shared lock tells that the row
-/// is held.
+/// Reads the keys of the locks of a write that waits for the row of the default context. A shared lock tells that the
+/// row is held.
 const SEE_LOCKS: &str = "DO $$ BEGIN
     CREATE TABLE seen (key bigint);
     PERFORM 1 FROM contexts WHERE context = '.' FOR UPDATE;

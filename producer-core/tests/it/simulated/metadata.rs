@@ -58,8 +58,8 @@ async fn a_broker_that_hangs_is_waited_for_only_while_it_leads() {
 
         landed(deliveries).await;
 
-        // The first look, one broker's patience, and the next look; without idempotence the request's own timeout, since
-        // what is sent again may be there twice.
+        // The first look, one broker's patience, and the next look; without idempotence the request's own timeout,
+        // since what is sent again may be there twice.
         let bounds = if is_idempotent { 4_000..10_500 } else { 20_000..24_000 };
         assert!(bounds.contains(&ms(before)), "{} ms", ms(before));
         assert_eq!(numbers(&broker, 0), (0..10).collect::<Vec<_>>());

@@ -41,11 +41,11 @@ const START_PATIENCE: Duration = Duration::from_secs(10);
 const START_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Settings of every connection. `statement_timeout`: no request waits for longer. `lock_timeout`: a writer that waits
-/// for another node is told to try later, within the two seconds that a request has (a group that waits for several locks
-/// has so long for each).
+/// for another node is told to try later, within the two seconds that a request has (a group that waits for several
+/// locks has so long for each).
 /// `idle_in_transaction_session_timeout`: a node that is frozen in the middle of a write gives its locks back.
-/// `default_transaction_isolation`: a write sees what was committed while it waited for its locks, whatever the database
-/// is set to.
+/// `default_transaction_isolation`: a write sees what was committed while it waited for its locks, whatever the
+/// database is set to.
 const SETTINGS: [(&str, &str); 4] = [
     ("statement_timeout", "5s"),
     ("lock_timeout", "1500ms"),
@@ -114,8 +114,9 @@ impl Target {
         PgPoolOptions::new().max_connections(1).connect_lazy_with(self.options.clone())
     }
 
-    /// The outcome of a call that may take `max`, or `None` after that, or as soon as the database shows no sign of life:
-    /// a slow answer is worth waiting for, a server that hangs or a network that has gone silent says nothing by itself.
+    /// The outcome of a call that may take `max`, or `None` after that, or as soon as the database shows no sign of
+    /// life: a slow answer is worth waiting for, a server that hangs or a network that has gone silent says nothing by
+    /// itself.
     ///
     /// # Cancel safety
     ///
@@ -185,7 +186,10 @@ where
                 if !is_told {
                     is_told = true;
                     let cause = &error.source;
-                    tracing::warn!(%cause, "the database does not answer, waiting at most {} s", START_PATIENCE.as_secs());
+                    tracing::warn!(
+                        %cause,
+                        "the database does not answer, waiting at most {} s", START_PATIENCE.as_secs()
+                    );
                 }
                 tokio::time::sleep(START_INTERVAL).await;
             }

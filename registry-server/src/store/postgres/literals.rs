@@ -1,15 +1,15 @@
 //! Values and locks as texts of SQL, for a message that takes no parameters: several statements in one round trip.
 //!
-//! A text from outside is written in digits, so nothing that it holds can be taken for SQL, whatever the settings of the
-//! server.
+//! A text from outside is written in digits, so nothing that it holds can be taken for SQL, whatever the settings of
+//! the server.
 
 use super::super::connection::Value;
 use super::super::locks::Locks;
 
 const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-/// A statement that takes locks in their order, a row for each: the rows of `unnest` come in the order of the arrays, and
-/// each is locked as it comes. At READ COMMITTED every later statement sees what those have committed who held them
+/// A statement that takes locks in their order, a row for each: the rows of `unnest` come in the order of the arrays,
+/// and each is locked as it comes. At READ COMMITTED every later statement sees what those have committed who held them
 /// before.
 pub(super) fn take_locks(locks: &Locks) -> String {
     let (keys, exclusive) = locks.in_order();

@@ -1,8 +1,8 @@
 //! Whether the database has room for more: readiness asks for it once a write has found none.
 //!
-//! What fits into pages that are there already can be written to a full disk, the small write of a readiness check above
-//! all. So it takes a question of its own, and one that leaves nothing behind: a temporary file, which PostgreSQL writes
-//! where the tables lie.
+//! What fits into pages that are there already can be written to a full disk, the small write of a readiness check
+//! above all. So it takes a question of its own, and one that leaves nothing behind: a temporary file, which PostgreSQL
+//! writes where the tables lie.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

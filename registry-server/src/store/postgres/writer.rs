@@ -9,9 +9,9 @@
 //!
 //! Invariant: nobody is told of success before COMMIT has returned. A write that fails takes back only what it did
 //! itself; when the transaction as a whole fails, every write of the group is answered `Unavailable`, whatever came of
-//! it. A group that loses its connection before it has sent COMMIT is done once more on a new one; so is a write that is one
-//! message, which finds what it has done itself. A group that waits too long for a lock is done write by write: those fail
-//! alone that need what is locked.
+//! it. A group that loses its connection before it has sent COMMIT is done once more on a new one; so is a write that
+//! is one message, which finds what it has done itself. A group that waits too long for a lock is done write by write:
+//! those fail alone that need what is locked.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,12 +40,12 @@ const GROUP_LOCKS_MAX: usize = 512;
 /// How long a caller waits. The server ends a statement after five seconds; if it does not even say so, it is away.
 const PATIENCE: Patience = Patience { enqueue: Duration::from_millis(1_500), answer: Some(Duration::from_secs(6)) };
 
-/// How long a group may take, COMMIT included, which no timeout of the server's bounds: a server that hangs, or a network
-/// that has gone silent, must not hold up the writes behind it, nor the end of the process.
+/// How long a group may take, COMMIT included, which no timeout of the server's bounds: a server that hangs, or a
+/// network that has gone silent, must not hold up the writes behind it, nor the end of the process.
 const GROUP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a write waits for a row that is locked once its group has waited for one: nodes lock rows for the length of a
-/// commit, others for as long as they please.
+/// How long a write waits for a row that is locked once its group has waited for one: nodes lock rows for the length of
+/// a commit, others for as long as they please.
 const WAIT_BRIEFLY: &str = "SET LOCAL lock_timeout = 100";
 
 /// How often a group is tried: a second time when it met a connection that had died since the last write.
@@ -155,7 +155,8 @@ impl Task {
     }
 }
 
-/// A transaction with all writes of a group. No transaction is open afterwards when it succeeds or finds something locked.
+/// A transaction with all writes of a group. No transaction is open afterwards when it succeeds or finds something
+/// locked.
 async fn write_all(session: &mut Session, group: &mut Group, wait: Wait, changes: &mut Changes) -> Result<(), Trouble> {
     if let ([alone], Wait::Patiently) = (&mut *group.jobs, wait) {
         match alone.apply_at_once(session, changes).await {

@@ -266,8 +266,8 @@ fn beside(database: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Refuses a file that is there and cannot be written to. Not while this process has it open with SQLite, whose locks end
-/// when the process closes the file.
+/// Refuses a file that is there and cannot be written to. Not while this process has it open with SQLite, whose locks
+/// end when the process closes the file.
 fn must_be_writable(path: &Path) -> Result<(), StoreError> {
     match OpenOptions::new().write(true).open(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(cannot(path, &error)),

@@ -27,8 +27,8 @@ use super::super::{StoreError, StoreErrorKind};
 use super::connect::{self, Location, Ownership};
 use super::revisions::Revisions;
 
-/// How long a caller waits for a place in the queue before it is told to try later. A commit ends by itself: SQLite waits
-/// for nobody but the disk.
+/// How long a caller waits for a place in the queue before it is told to try later. A commit ends by itself: SQLite
+/// waits for nobody but the disk.
 const PATIENCE: Patience = Patience { enqueue: Duration::from_secs(2), answer: None };
 
 /// A commit this young proves that writes work.
@@ -42,8 +42,8 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the task on the current runtime. The right to use the file, `None` in memory, ends with the task: not before
-    /// the last write.
+    /// Starts the task on the current runtime. The right to use the file, `None` in memory, ends with the task: not
+    /// before the last write.
     pub(super) fn start(
         location: Location,
         ownership: Option<Ownership>,
@@ -180,8 +180,8 @@ enum Outcome {
     RolledBack,
 }
 
-/// The failure of a write that any other would have met: then SQLite may have rolled back everything by itself, and what
-/// fails after that only says so.
+/// The failure of a write that any other would have met: then SQLite may have rolled back everything by itself, and
+/// what fails after that only says so.
 fn trouble_of_all(jobs: &[Box<dyn Queued<SqliteConnection>>]) -> Option<StoreError> {
     let is_of_all = |kind| matches!(kind, StoreErrorKind::Full | StoreErrorKind::ReadOnly);
     jobs.iter().filter_map(|job| job.failure()).find(|failure| is_of_all(failure.kind)).map(StoreError::copy)

@@ -77,8 +77,8 @@ impl Insert {
             && !mutants::has_steps_alone()
     }
 
-    /// Does it by one statement, if it is simple, and notes in `changes` what moved; with the locks that are to be taken
-    /// where no transaction is open. `None`: nothing was done.
+    /// Does it by one statement, if it is simple, and notes in `changes` what moved; with the locks that are to be
+    /// taken where no transaction is open. `None`: nothing was done.
     async fn insert_at_once<C: Connection>(
         &self,
         connection: &mut C,
@@ -209,8 +209,8 @@ impl Insert {
         found.map(|row| rows::id(OPERATION, &row, 0)).transpose()
     }
 
-    /// Writes the rows, and the content's when it is new, in one round trip; the content's id. `None`: the context has none
-    /// left to give, and nothing was written.
+    /// Writes the rows, and the content's when it is new, in one round trip; the content's id. `None`: the context has
+    /// none left to give, and nothing was written.
     async fn write<C: Connection>(
         &self,
         connection: &mut C,

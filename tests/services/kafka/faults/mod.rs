@@ -2,8 +2,8 @@
 //! are sent. A foreign consumer reads what lies in the topic, Kafka's own tool reads the disks.
 //!
 //! With idempotence: nothing lost, doubled, misrouted or reordered; every delivery is acknowledged when the fault is
-//! shorter than `delivery.timeout.ms`, and answered within that time and a second in any case; every acknowledged offset
-//! is where that record lies.
+//! shorter than `delivery.timeout.ms`, and answered within that time and a second in any case; every acknowledged
+//! offset is where that record lies.
 
 mod check;
 mod stream;

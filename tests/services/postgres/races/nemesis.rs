@@ -18,8 +18,8 @@ const ANSWERS_MAX: usize = 24;
 const FROZEN: Duration = Duration::from_millis(300);
 const FROZEN_LONG: Duration = Duration::from_secs(7);
 
-/// So many strikes in a row kill, the next ones freeze. What races in the batches that are struck comes round after fewer,
-/// so that each kind of round meets each fault.
+/// So many strikes in a row kill, the next ones freeze. What races in the batches that are struck comes round after
+/// fewer, so that each kind of round meets each fault.
 const SAME_FAULT: usize = 4;
 
 /// The place that is struck changes every so many strikes.

@@ -1,5 +1,5 @@
-//! Races for a version that is referred to while it is removed: by itself, with its subject, or with all that its context
-//! has, by a mode.
+//! Races for a version that is referred to while it is removed: by itself, with its subject, or with all that its
+//! context has, by a mode.
 
 use serde_json::{Value, json};
 

@@ -284,8 +284,8 @@ impl Run {
         self.broker.inject(Fault::new(api, action).times(self.rng.u32(1..4)));
     }
 
-    /// Adds a partition, or makes the topic again, perhaps with fewer: what lies in it is gone, and may be on its way to
-    /// the new one.
+    /// Adds a partition, or makes the topic again, perhaps with fewer: what lies in it is gone, and may be on its way
+    /// to the new one.
     fn change_topic(&mut self) {
         if self.rng.bool() && self.partitions < PARTITIONS.1 {
             self.partitions += 1;

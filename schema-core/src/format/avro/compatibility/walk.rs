@@ -193,8 +193,8 @@ impl<'a> Walk<'a> {
         Ok(Some(findings))
     }
 
-    /// Whether a pair is compatible by its primitives alone, which is so for most fields. Nothing needs to be remembered
-    /// of such a pair: its answer has no path, and it leads to no named type.
+    /// Whether a pair is compatible by its primitives alone, which is so for most fields. Nothing needs to be
+    /// remembered of such a pair: its answer has no path, and it leads to no named type.
     fn reads_plainly(&self, reads: &Kind, wrote: &Kind) -> bool {
         match (reads, wrote) {
             (Kind::Array { items: reads }, Kind::Array { items: wrote })
