@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use schema_core::SchemaId;
+use schema_core::{SchemaId, Version};
 use serde::Serialize;
 use tokio::time::{Duration, Instant};
 
@@ -209,6 +209,9 @@ impl Shared {
             let stored = stored.map_err(|source| SerdeError::Registry { wanted: wanted.clone(), source })?;
             return self.prepared(wanted, *id, &stored, None, None);
         }
+        if let SchemaSelection::Registered { subject, found } = selection {
+            return self.prepared(wanted_of(subject, found.version), found.id, &found.schema, None, None);
+        }
         let schema_name = selection.schema().and_then(Schema::name);
         let subject = strategy.subject(&SubjectContext { topic, field: *field, schema_name })?;
         let mut until = None;
@@ -220,23 +223,15 @@ impl Shared {
             SchemaSelection::Version(version) => {
                 self.registry.version(&subject, VersionSelector::Number(*version)).await
             }
-            SchemaSelection::Registered(found) => Ok(Arc::clone(found)),
-            SchemaSelection::Latest | SchemaSelection::Id(_) => {
+            SchemaSelection::Latest | SchemaSelection::Id(_) | SchemaSelection::Registered { .. } => {
                 self.registry.latest_until(&subject).await.map(|(registered, counts_until)| {
                     until = counts_until;
                     registered
                 })
             }
         };
-        let version = match selection {
-            SchemaSelection::Version(version) => Some(*version),
-            SchemaSelection::Registered(found) => found.version,
-            _ => None,
-        };
-        let wanted = match version {
-            Some(version) => format!("version {version} of subject `{subject}`"),
-            None => format!("subject `{subject}`"),
-        };
+        let version = if let SchemaSelection::Version(version) = selection { Some(*version) } else { None };
+        let wanted = wanted_of(&subject, version);
         let registered = registered.map_err(|source| SerdeError::Registry { wanted: wanted.clone(), source })?;
         self.prepared(wanted, registered.id, &registered.schema, selection.schema(), until)
     }
@@ -281,5 +276,13 @@ impl<T: ?Sized, C: Clone> Clone for AvroSerializer<T, C> {
 impl<T: ?Sized, C> fmt::Debug for AvroSerializer<T, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AvroSerializer").field("config", &self.shared.config).finish_non_exhaustive()
+    }
+}
+
+/// What errors call a schema of a subject.
+fn wanted_of(subject: &str, version: Option<Version>) -> String {
+    match version {
+        Some(version) => format!("version {version} of subject `{subject}`"),
+        None => format!("subject `{subject}`"),
     }
 }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 use avro_serde::codec::Schema;
 use avro_serde::registry::{RegisteredSchema, VersionSelector};
-use avro_serde::subject::{SubjectContext, SubjectError, SubjectNameStrategy};
 use avro_serde::{SchemaRegistry, SchemaSelection, SerializerConfig, Version};
 
 /// A schema as named on the command line.
@@ -80,19 +79,9 @@ impl ValueSchema {
     }
 }
 
-/// Writes with what was found in the subject, whatever the topic: it is not asked for again, and errors name both.
+/// Writes with what was found in the subject, whatever the topic.
 fn pinned(subject: &str, found: Arc<RegisteredSchema>) -> SerializerConfig {
-    SerializerConfig::new(SchemaSelection::Registered(found)).subject_name_strategy(OneSubject(subject.to_owned()))
-}
-
-/// The same subject for every topic.
-#[derive(Debug)]
-struct OneSubject(String);
-
-impl SubjectNameStrategy for OneSubject {
-    fn subject(&self, _: &SubjectContext<'_>) -> Result<String, SubjectError> {
-        Ok(self.0.clone())
-    }
+    SerializerConfig::new(SchemaSelection::Registered { subject: subject.to_owned(), found })
 }
 
 async fn version_of(

@@ -20,7 +20,7 @@ use crate::subject::{self, SubjectNameStrategy, TopicName};
 /// | `Latest` | `auto.register.schemas=false`, `use.latest.version=true` |
 /// | `Id(id)` | `auto.register.schemas=false`, `use.schema.id=id` |
 /// | `Version(version)` | |
-/// | `Registered(found)` | |
+/// | `Registered { subject, found }` | |
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SchemaSelection {
@@ -35,11 +35,16 @@ pub enum SchemaSelection {
     Version(Version),
     /// The schema with this id, whatever the subject.
     Id(SchemaId),
-    /// What [`SchemaRegistry::version`] or the like has found: nothing is asked again, so that it serves also when the
-    /// version is deleted meanwhile. Errors name it by the subject that the strategy gives.
+    /// What [`SchemaRegistry::version`] or the like has found, whatever the topic: nothing is asked again, so that it
+    /// serves also when the version is deleted meanwhile.
     ///
     /// [`SchemaRegistry::version`]: crate::SchemaRegistry::version
-    Registered(Arc<RegisteredSchema>),
+    Registered {
+        /// Where it was found; errors name it by that.
+        subject: String,
+        /// What was found.
+        found: Arc<RegisteredSchema>,
+    },
 }
 
 impl SchemaSelection {
@@ -47,7 +52,7 @@ impl SchemaSelection {
     pub(crate) fn schema(&self) -> Option<&Schema> {
         match self {
             Self::AutoRegister(schema) | Self::Lookup(schema) => Some(schema),
-            Self::Latest | Self::Version(_) | Self::Id(_) | Self::Registered(_) => None,
+            Self::Latest | Self::Version(_) | Self::Id(_) | Self::Registered { .. } => None,
         }
     }
 }

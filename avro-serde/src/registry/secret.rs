@@ -13,15 +13,28 @@ impl Secret {
     }
 }
 
-/// A registry's URL as it may be shown and kept: without user, password, query and fragment, whether or not it can be
-/// read as a URL.
+/// A registry's URL as it may be shown and kept, whether or not it can be read as a URL: without user, password, query
+/// and fragment. Where it is in doubt what may be a part of them, `…` stands for the rest.
 #[must_use]
 pub fn without_user(url: &str) -> String {
-    let start = url.find("://").map_or(0, |at| at + "://".len());
+    let (scheme, rest) = url.split_at(url.find("://").map_or(0, |at| at + "://".len()));
+    // An `@` behind one of them belongs to a query, or ends a password in which they should have been escaped.
+    if rest.find(['?', '#']).is_some_and(|at| rest[at..].contains('@')) {
+        return format!("{scheme}…");
+    }
     // The last `@` of all: a password with a slash in it is a mistake that an error is about to show.
-    let host = url.rfind('@').map_or(start, |at| start.max(at + 1));
-    let place = url[host..].split(['?', '#']).next().unwrap_or_default();
-    format!("{}{place}", &url[..start])
+    let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+    let place = place.split(['?', '#']).next().unwrap_or_default();
+    let host = place.split('/').next().unwrap_or_default();
+    // Colons inside of brackets are an address's own.
+    let name = host.rfind(']').map_or(0, |at| at + 1);
+    match host[name..].split_once(':') {
+        // A user and a password, of which the `@` is missing.
+        Some((host, port)) if !port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            format!("{scheme}{}{host}:…", &place[..name])
+        }
+        _ => format!("{scheme}{place}"),
+    }
 }
 
 impl From<String> for Secret {
@@ -51,7 +64,13 @@ mod tests {
         for (url, shown) in [
             ("http://localhost:8081", "http://localhost:8081"),
             ("https://ada:s@c/ret@host/a", "https://host/a"),
-            ("https://ada:s?cret@host/a?token=secret#x", "https://host/a"),
+            ("https://host/a?token=secret#x", "https://host/a"),
+            ("https://host/a?token=s@cret", "https://…"),
+            ("https://ada:s?cret@host/a", "https://…"),
+            ("http://ada:secret", "http://ada:…"),
+            ("http://ada:secret/1", "http://ada:…"),
+            ("http://[::1]:8081/a", "http://[::1]:8081/a"),
+            ("http://[::1]", "http://[::1]"),
             ("ada:secret@host:8081", "host:8081"),
             ("http://ada:secret@", "http://"),
             ("", ""),

@@ -1,6 +1,5 @@
 //! `AvroSerializer`: how schemas are selected, framed and kept.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use avro_serde::codec::{AvroCodec, JsonCodec};
@@ -98,9 +97,11 @@ async fn what_was_found_serves_without_another_question() {
     let found = registry.handle().version("t-value", VersionSelector::Latest).await.unwrap();
     registry.fail_with(RegistryError::Unavailable { operation: "answer".into(), attempts: 1, reason: "down".into() });
 
-    let config = || SerializerConfig::new(SchemaSelection::Registered(Arc::clone(&found)));
-    let written = AvroSerializer::<i32>::new(registry.handle(), config()).serialize("t", &1).await.unwrap();
-    let refused = AvroSerializer::<str>::new(registry.handle(), config()).serialize("t", "x").await.unwrap_err();
+    let selection = SchemaSelection::Registered { subject: "t-value".to_owned(), found };
+    // No name of a record, which this schema lacks, is asked for either.
+    let config = || SerializerConfig::new(selection.clone()).subject_name_strategy(RecordName);
+    let written = AvroSerializer::<i32>::new(registry.handle(), config()).serialize("u", &1).await.unwrap();
+    let refused = AvroSerializer::<str>::new(registry.handle(), config()).serialize("u", "x").await.unwrap_err();
 
     assert_eq!(written, [0, 0, 0, 0, 5, 2]);
     assert!(refused.to_string().ends_with("the schema of version 1 of subject `t-value`"), "{refused}");
