@@ -156,9 +156,10 @@ impl Asked {
         match (error, code) {
             (RegistryError::Incompatible { message, .. }, _) => {
                 let mut advice: Vec<String> = hints(message).map(str::to_owned).collect();
+                let or = if advice.is_empty() { "" } else { "or " };
                 advice.push(format!(
-                    "or another compatibility level for the subject: \
-                     `curl {registry}/config/{topic}-value?defaultToGlobal=true` tells the one in force"
+                    "{or}another compatibility level for the subject: \
+                     `curl '{registry}/config/{topic}-value?defaultToGlobal=true'` tells the one in force"
                 ));
                 advice.push(format!(
                     "or write with the schema that is there: `sr {command} ... --value-schema {topic}-value`"
@@ -347,7 +348,7 @@ mod tests {
             [
                 "/fields/1: give it a default",
                 "/fields/2: it's an int",
-                "or another compatibility level for the subject: `curl http://r/config/users-value?defaultToGlobal=true` \
+                "or another compatibility level for the subject: `curl 'http://r/config/users-value?defaultToGlobal=true'` \
                  tells the one in force",
                 "or write with the schema that is there: `sr produce ... --value-schema users-value`"
             ]

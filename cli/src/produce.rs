@@ -117,9 +117,10 @@ async fn send_lines(args: &ProduceArgs, producer: &Producer<String, Value>, tall
         let record = record_of(args, &line).with_context(of_line)?;
         let tally = Arc::clone(tally);
         let taken = producer.send_with_callback(record, move |result| tally.count(number, result)).await;
-        taken.map_err(|refused| match is_of_the_line(&refused.error) {
-            true => anyhow::Error::new(refused.error).context(of_line()),
-            false => refused.error.into(),
+        taken.map_err(|refused| {
+            let is_of_the_line = is_of_the_line(&refused.error);
+            let error = anyhow::Error::new(refused.error);
+            if is_of_the_line { error.context(of_line()) } else { error }
         })?;
     }
 }

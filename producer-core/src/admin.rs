@@ -68,7 +68,7 @@ pub enum AdminError {
     #[error("topics cannot be created: no broker to ask")]
     Bootstrap(#[from] BootstrapError),
     /// The broker was lost, or its answer makes no sense. The topics may exist.
-    #[error("topics may or may not be created")]
+    #[error("the broker was lost before its answer; topics may or may not be created")]
     Connection(#[from] ConnectionError),
     /// The topic is already there.
     #[error("topic `{topic}` already exists")]
@@ -148,13 +148,13 @@ pub async fn create_topic(config: &AdminConfig, topic: NewTopic) -> Result<(), A
 ///
 /// # Cancel safety
 /// Dropping the future loses nothing.
-pub async fn nearest_topic(config: &AdminConfig, name: &str) -> Result<Option<String>, BootstrapError> {
+pub async fn nearest_topic(config: &AdminConfig, name: &str) -> Result<Option<String>, AdminError> {
     let servers = bootstrap::parse_servers(&config.bootstrap_servers)?;
     let options = connection_options(config, config.request_timeout);
     let connection = bootstrap::connect(&servers, &options).await?;
     // No list at all asks for every topic.
     let request = MetadataRequest::default().with_topics(None).with_allow_auto_topic_creation(false);
-    let answer = connection.call(&request).await.map_err(|lost| BootstrapError::Unreachable(lost.into()))?;
+    let answer = connection.call(&request).await.map_err(ConnectionError::from)?;
     let topics = answer.topics.iter().filter(|topic| !topic.is_internal);
     let names = topics.filter_map(|topic| topic.name.as_ref()).map(|name| name.0.as_str());
     Ok(nearest(name, names).filter(|near| *near != name).map(str::to_owned))

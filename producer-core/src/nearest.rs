@@ -5,7 +5,7 @@
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let is_near = |(distance, known): &(usize, &str)| {
         let goes_on = known.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
-        goes_on || *distance <= (name.len() / 3).clamp(1, 5)
+        goes_on || *distance <= (name.len() / 3).min(5)
     };
     let known = known.into_iter().map(|known| (distance(name, known), known));
     known.filter(is_near).min().map(|(_, known)| known)

@@ -60,7 +60,12 @@ async fn what_no_line_is_to_blame_for_names_no_line() {
     let no_registry = format!("http://{nobody}");
 
     for (topic, servers, registry, parts) in [
-        ("users", &*nobody, registry, ["error: topic `users` is not known", "(`max.block.ms`)", "names other brokers"]),
+        (
+            "users",
+            &*nobody,
+            registry,
+            ["error: topic `users` is not known after 3", "(`max.block.ms`)", "names other brokers"],
+        ),
         ("nothing", &servers, registry, ["error: topic `nothing` is not known", "does not have it", "other brokers"]),
         ("users", &servers, &no_registry, ["error: cannot serialise", "no registry could", "`registry-server` starts"]),
     ] {

@@ -72,11 +72,13 @@ pub(crate) struct PerfProduceArgs {
 impl PerfProduceArgs {
     /// What advice repeats.
     pub(super) fn asked(&self) -> Asked {
+        // The last one counts.
+        let given = self.producer_props.iter().rev().find(|(key, _)| key == "bootstrap.servers");
         Asked {
             command: "perf produce",
             topic: self.topic.clone(),
             registry: without_user(&self.registry),
-            servers: self.bootstrap_servers.clone(),
+            servers: given.map_or(&self.bootstrap_servers, |(_, servers)| servers).clone(),
         }
     }
 }
