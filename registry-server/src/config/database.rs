@@ -50,9 +50,10 @@ impl fmt::Debug for Database {
 pub(super) fn unknown(text: &str) -> String {
     const EXPECTED: &str = "expected `sqlite://PATH` or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`";
 
+    // A host and a database without their scheme look like a path, too.
     let is_of_path = |c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '_' | '-');
-    let has_place = text.contains(['/', '.']);
-    if has_place && text.chars().all(is_of_path) {
+    let is_path = text.starts_with(['/', '.']) || [".db", ".sqlite", ".sqlite3"].iter().any(|end| text.ends_with(end));
+    if is_path && text.chars().all(is_of_path) {
         return format!("`database` is `{text}`, which is a path and no URL: expected `sqlite://{text}`");
     }
     let scheme = text.split_once(':').map(|(scheme, _)| scheme);
@@ -71,7 +72,9 @@ mod tests {
         for (text, part) in [
             ("foo.db", "expected `sqlite://foo.db`"),
             ("/var/lib/sr/registry.db", "expected `sqlite:///var/lib/sr/registry.db`"),
-            ("data/foo", "expected `sqlite://data/foo`"),
+            ("./data/foo", "expected `sqlite://./data/foo`"),
+            ("db.internal/registry", "no URL: expected `sqlite://PATH` or `postgres://"),
+            ("c2Vj/secret", "no URL: expected `sqlite://PATH`"),
             ("mysql://sr:secret@host/db", "it begins with `mysql:`"),
             ("host=localhost password=secret", "no URL: expected `sqlite://PATH`"),
             ("secret", "no URL: expected"),
