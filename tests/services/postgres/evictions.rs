@@ -12,7 +12,7 @@ use super::nodes::{Node, record, start};
 /// A node that has missed the message serves what was removed for this time at most. It asks a silent connection after
 /// a second, waits a second and a half for the answer, and makes another half a second later; the rest is for the
 /// machine.
-const EVICTED_MAX: Duration = Duration::from_secs(5);
+pub(super) const EVICTED_MAX: Duration = Duration::from_secs(5);
 
 /// The connections of registries that hear what other nodes have done: nothing else of them asks this.
 const LISTENERS: &str = "SELECT pid FROM pg_stat_activity WHERE application_name = 'schema-registry' \

@@ -10,11 +10,9 @@ use registry_server::store::conformance::subject;
 use registry_server::store::conformance::upgrades::make_postgres_at;
 use serde_json::{Value, json};
 
+use super::super::evictions::EVICTED_MAX;
 use super::super::nodes::{Answer, Node, record, start};
 use super::program_before::{Moved, ProgramBefore, Settings, Write};
-
-/// A node serves what another has removed for this time at most.
-const EVICTED_MAX: Duration = Duration::from_secs(5);
 
 /// For what takes a moment.
 const DEADLINE: Duration = Duration::from_secs(30);
