@@ -250,6 +250,24 @@ impl Registry {
         Ok(Some(self.caches.remember_content(content).await))
     }
 
+    /// The content of an id as it is stored now, which takes the place of what was remembered: an import may have given
+    /// the id again, after all of it had been purged.
+    pub(super) async fn content_anew(
+        &self,
+        context: &Arc<str>,
+        id: SchemaId,
+    ) -> Result<Option<Arc<Content>>, RegistryError> {
+        let key = (Arc::clone(context), id);
+        let generation = self.store.uses_generation(context, id);
+        let Some(stored) = self.store.schema(context, id).await? else {
+            self.caches.contents.invalidate(&key).await;
+            return Ok(None);
+        };
+        let content = Arc::new(Content::new(stored, Arc::clone(context), generation)?);
+        self.caches.contents.insert(key, Arc::clone(&content)).await;
+        Ok(Some(content))
+    }
+
     /// The content of a version of a subject; `None` when the version has been purged since it was read.
     ///
     /// # Errors
@@ -268,9 +286,7 @@ impl Registry {
         if let Some(content) = found.filter(is_its) {
             return Ok(Some(content));
         }
-        // An import may have given the id again, after all of it had been purged.
-        self.caches.contents.invalidate(&(Arc::clone(context), id)).await;
-        if let Some(content) = self.content(context, id).await?.filter(is_its) {
+        if let Some(content) = self.content_anew(context, id).await?.filter(is_its) {
             return Ok(Some(content));
         }
         let now = self.store.subject_snapshot(subject).await?.versions;

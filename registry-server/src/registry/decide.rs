@@ -187,10 +187,11 @@ impl Registry {
     /// New content may not lean on what is soft-deleted. Content that the context has already does so anyway.
     async fn must_have_targets(&self, current: &CachedSubject, candidate: &Candidate) -> Result<(), RegistryError> {
         let Some(deleted) = &candidate.deleted_target else { return Ok(()) };
+        let has_it = |content: &Arc<Content>| content.stored.dedup_key == candidate.dedup_key();
         for (context, id) in self.store.ids_by_guid(candidate.guid()).await? {
             if context == *current.context()
-                && let Some(content) = self.content(&context, id).await?
-                && content.stored.dedup_key == candidate.dedup_key()
+                && (self.content(&context, id).await?.as_ref().is_some_and(has_it)
+                    || self.content_anew(&context, id).await?.as_ref().is_some_and(has_it))
             {
                 return Ok(());
             }

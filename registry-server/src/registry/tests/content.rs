@@ -385,6 +385,26 @@ async fn a_content_that_is_imported_again_is_read_with_its_new_references() {
 }
 
 #[tokio::test]
+async fn a_content_that_an_id_got_again_may_lean_on_what_is_deleted_as_it_did() {
+    let (registry, store) = registry().await;
+    register(&registry, "base", &input(r#"{"type":"enum","name":"B","symbols":["X"]}"#)).await.unwrap();
+    let to_base = json!([{"name": "B", "subject": "base", "version": 1}]);
+    let user = schema(r#"{"type":"array","items":"B"}"#, json!({"references": to_base}));
+    let import = || Terms { id: Some(SchemaId(10)), ..Terms::default() };
+    put_mode(&store, "use", Mode::Import).await;
+    register_on(&registry, "use", &record("a"), import()).await.unwrap();
+    registry.version(&subject("use"), Selector::Latest, Deleted::Hide).await.unwrap();
+    delete(&store, "use", 1, DeleteMode::Soft).await;
+    delete(&store, "use", 1, DeleteMode::Permanent).await;
+    register_on(&registry, "use", &user, import()).await.unwrap();
+    for name in ["use", "base"] {
+        delete(&store, name, 1, DeleteMode::Soft).await;
+    }
+
+    assert_eq!(register(&registry, "other", &user).await.unwrap(), (10, 1));
+}
+
+#[tokio::test]
 async fn the_normal_form_sorts_references_and_merges_repeated_ones() {
     let (registry, _store) = registry().await;
     for name in ["A", "B"] {
