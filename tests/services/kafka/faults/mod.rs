@@ -16,7 +16,7 @@ use end_to_end_tests::services::proxy::From;
 use end_to_end_tests::wait_until;
 use producer_core::{Compression, ProduceError, ProducerConfig};
 
-use self::check::{check, check_acknowledged, check_disks, check_recreated};
+use self::check::{Beginning, check, check_acknowledged, check_disks, check_recreated};
 use self::stream::Stream;
 
 const NODES: usize = 3;
@@ -81,7 +81,7 @@ fn through(topic: &'static str, compression: Compression, fault: impl Fn(&mut Ka
 
     check_acknowledged(&sent);
     check(kafka, topic, &sent);
-    check_disks(kafka, topic, compression);
+    check_disks(kafka, topic, compression, Beginning::Zero);
 }
 
 fn config(kafka: &Kafka) -> ProducerConfig {
@@ -196,7 +196,7 @@ fn a_topic_recreated_goes_on_where_the_old_one_ended() {
     let sent = stream.end();
 
     check_recreated(kafka, topic, &sent);
-    check_disks(kafka, topic, Compression::None);
+    check_disks(kafka, topic, Compression::None, Beginning::Any);
 }
 
 /// Runs one test: a stream through a fault that is longer than `delivery.timeout.ms`, then every check.
@@ -221,7 +221,7 @@ fn through_expiry(topic: &'static str, fault: impl Fn(&mut Kafka, &Stream)) {
         assert!(matches!(error, ProduceError::Expired { .. }), "{error}");
     }
     check(kafka, topic, &sent);
-    check_disks(kafka, topic, Compression::None);
+    check_disks(kafka, topic, Compression::None, Beginning::Zero);
 }
 
 #[test]
