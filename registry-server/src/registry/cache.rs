@@ -237,16 +237,14 @@ impl Registry {
         id: SchemaId,
     ) -> Result<Option<Arc<Content>>, RegistryError> {
         let key = (Arc::clone(context), id);
-        let generation = self.store.uses_generation(context, id);
         if let Some(known) = self.metrics.looked_up(CacheName::Contents, self.caches.contents.get(&key).await) {
             // What it refers to stays while it does; but it may have gone and come again.
-            if known.stored.references.is_empty() || known.generation == generation {
+            if known.stored.references.is_empty() || known.generation == self.store.uses_generation(context, id) {
                 return Ok(Some(known));
             }
             self.caches.contents.invalidate(&key).await;
         }
-        let Some(stored) = self.store.schema(context, id).await? else { return Ok(None) };
-        let content = Content::new(stored, Arc::clone(context), generation)?;
+        let Some(content) = self.stored_content(context, id).await? else { return Ok(None) };
         Ok(Some(self.caches.remember_content(content).await))
     }
 
@@ -258,14 +256,19 @@ impl Registry {
         id: SchemaId,
     ) -> Result<Option<Arc<Content>>, RegistryError> {
         let key = (Arc::clone(context), id);
-        let generation = self.store.uses_generation(context, id);
-        let Some(stored) = self.store.schema(context, id).await? else {
+        let Some(content) = self.stored_content(context, id).await?.map(Arc::new) else {
             self.caches.contents.invalidate(&key).await;
             return Ok(None);
         };
-        let content = Arc::new(Content::new(stored, Arc::clone(context), generation)?);
         self.caches.contents.insert(key, Arc::clone(&content)).await;
         Ok(Some(content))
+    }
+
+    async fn stored_content(&self, context: &Arc<str>, id: SchemaId) -> Result<Option<Content>, RegistryError> {
+        // Read before the store is: what changes in between shows as another generation.
+        let generation = self.store.uses_generation(context, id);
+        let stored = self.store.schema(context, id).await?;
+        stored.map(|stored| Content::new(stored, Arc::clone(context), generation)).transpose()
     }
 
     /// The content of a version of a subject; `None` when the version has been purged since it was read.
