@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("|---|---|---|---|---:|---:|---:|");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     for value_bytes in [100, 1_000] {
-        for (codec, key_count) in [("none", 0), ("none", 10_000), ("lz4", 0)] {
+        for (codec, key_count) in [("none", 0), ("none", 10_000), ("lz4", 0), ("lz4", 10_000)] {
             for way in [Way::Send, Way::Callback] {
                 let case = Case { address: address.trim(), value_bytes, key_count, codec, way };
                 runtime.block_on(case.measure())?;

@@ -25,10 +25,11 @@ import tempfile
 import time
 
 import kafka
+from tree import ROOT, commit
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILT = ROOT / "benches-peers/target/release"
 NULL_BROKER = ROOT / "target/release/null-broker"
+SOURCES = "producer-core", "benches-peers"
 PARTITIONS = 12
 KEYS = 10_000
 RATE = 50_000
@@ -227,18 +228,12 @@ def machine():
     return f"{os.cpu_count()} virtual cores of {name[1] if name else 'an unknown processor'}, {memory:.0f} GiB"
 
 
-def commit():
-    git = lambda *arguments: subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True).stdout.strip()
-    changed = git("status", "--porcelain", "--untracked-files=no", "producer-core", "benches-peers")
-    return git("rev-parse", "--short", "HEAD") + (" with changes" if changed else "")
-
-
 def section(given, load_before, tables):
     arguments = shlex.join(sys.argv[1:])
     name = {"null": "The null broker", "kafka": f"Apache Kafka {kafka.VERSION}, one node"}[given.broker]
     return f"""### {name}
 
-{datetime.date.today().isoformat()}, commit {commit()}, load {load_before:.1f} before the run, medians of {given.rounds}
+{datetime.date.today().isoformat()}, commit {commit(*SOURCES)}, load {load_before:.1f} before the run, medians of {given.rounds}
 rounds, {PARTITIONS} partitions, {int(3_000_000 * given.scale):,} records of 100 B and {int(600_000 * given.scale):,} of
 1,000 B a run at full speed, {RATE * RATE_RUN_S:,} at {RATE:,} a second.
 
@@ -254,7 +249,7 @@ def allocations_section(printed):
     table = "\n".join(line for line in printed.splitlines() if line.startswith("|"))
     return f"""### Allocations of this repository's producer
 
-{datetime.date.today().isoformat()}, commit {commit()}. Of the client's whole process, reallocations included, by record:
+{datetime.date.today().isoformat()}, commit {commit(*SOURCES)}. Of the client's whole process, reallocations included, by record:
 1,000,000 records to the null broker after 200,000 that warm up. With 16,384 bytes a batch holds some 145 records of
 100 B or 16 of 1,000 B; what is allocated is allocated by batch and by request.
 
@@ -269,7 +264,8 @@ benches-peers/producers/compare.py --allocations allocations.txt --page docs/pro
 
 def write_page(path, broker, text):
     """Puts a section into the page, which begins with the text of page.md.in."""
-    head = pathlib.Path(__file__).with_name("page.md.in").read_text().format(versions=versions(), machine=machine())
+    words = pathlib.Path(__file__).with_name("page.md.in").read_text()
+    head = words.format(versions=versions(), machine=machine(), rate=RATE)
     old = path.read_text() if path.exists() else ""
     kept = {}
     for name in ("null", "kafka", "allocations"):
