@@ -219,7 +219,7 @@ fn registry_config(config: &ServerConfig) -> RegistryConfig {
         references: config.limits.references,
         reference_depth: config.limits.reference_depth,
         versions_compared: config.limits.versions_compared,
-        comparison: config.limits.comparison,
+        comparison_steps: config.limits.comparison_steps,
         mode_mutability: config.mode.mutability,
         cache_bytes: config.cache.bytes,
     }

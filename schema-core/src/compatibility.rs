@@ -126,6 +126,16 @@ pub struct Incompatibility {
     pub hint: Hint,
 }
 
+/// What a reader's comparison with a writer has come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comparison {
+    /// Everything that keeps the reader from reading what the writer wrote, empty when it can; or, as text for whoever
+    /// asked, why they cannot be compared: the steps of one comparison are used up, or two fields claim one.
+    pub answer: Result<Vec<Incompatibility>, String>,
+    /// The work that it took, always the same for the same pair; 20 and more a microsecond.
+    pub steps: usize,
+}
+
 /// How to repair an incompatibility, in one sentence. Only the new schema can still be changed, so what helps depends
 /// on which side of the read it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -205,17 +215,23 @@ pub fn check<'a>(
 ) -> Result<(), Box<Breach>> {
     let demands = demands.into();
     let reach = if demands.level.is_transitive() { usize::MAX } else { 1 };
-    newest_first.into_iter().take(reach).try_for_each(|earlier| check_one(demands, new, earlier))
+    newest_first.into_iter().take(reach).try_for_each(|earlier| check_one(demands, new, earlier).outcome)
+}
+
+/// What became of a comparison with one version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// The breach, if any.
+    pub outcome: Result<(), Box<Breach>>,
+    /// The steps of both directions together, see [`Comparison::steps`].
+    pub steps: usize,
 }
 
 /// Compares `new` with one version in each direction that the level asks for.
-///
-/// # Errors
-/// The [`Breach`], if any.
-pub fn check_one(demands: impl Into<Demands>, new: &dyn ParsedSchema, earlier: Earlier<'_>) -> Result<(), Box<Breach>> {
+pub fn check_one(demands: impl Into<Demands>, new: &dyn ParsedSchema, earlier: Earlier<'_>) -> Checked {
     let read = |reader: &dyn ParsedSchema, writer: &dyn ParsedSchema| Ok::<_, Infallible>(reader.can_read(writer));
     match compare(demands.into(), new, earlier, read) {
-        Ok(outcome) => outcome,
+        Ok(checked) => checked,
         Err(never) => match never {},
     }
 }
@@ -228,7 +244,7 @@ pub fn check_one_at_once(
     demands: impl Into<Demands>,
     new: &dyn ParsedSchema,
     earlier: Earlier<'_>,
-) -> Result<Result<(), Box<Breach>>, TakesLong> {
+) -> Result<Checked, TakesLong> {
     compare(demands.into(), new, earlier, |reader, writer| reader.can_read_at_once(writer).ok_or(TakesLong))
 }
 
@@ -237,34 +253,34 @@ pub fn check_one_at_once(
 #[error("the comparison takes long")]
 pub struct TakesLong;
 
-/// What [`ParsedSchema::can_read`] answers.
-type Answer = Result<Vec<Incompatibility>, String>;
-
 fn compare<E>(
     demands: Demands,
     new: &dyn ParsedSchema,
     earlier: Earlier<'_>,
-    read: impl Fn(&dyn ParsedSchema, &dyn ParsedSchema) -> Result<Answer, E>,
-) -> Result<Result<(), Box<Breach>>, E> {
+    read: impl Fn(&dyn ParsedSchema, &dyn ParsedSchema) -> Result<Comparison, E>,
+) -> Result<Checked, E> {
     let level = demands.level;
     if level.directions().is_empty() {
-        return Ok(Ok(()));
+        return Ok(Checked { outcome: Ok(()), steps: 0 });
     }
-    if new.schema_type() != earlier.schema.schema_type() {
-        let messages = vec![message::DIFFERENT_TYPE.to_owned(), demands.entry()];
-        return Ok(Err(Box::new(Breach { version: earlier.version, problems: Vec::new(), messages })));
-    }
-
+    let version = earlier.version;
     let mut messages = Vec::new();
     let mut problems = Vec::new();
+    if new.schema_type() != earlier.schema.schema_type() {
+        messages = vec![message::DIFFERENT_TYPE.to_owned(), demands.entry()];
+        return Ok(Checked { outcome: Err(Box::new(Breach { version, problems, messages })), steps: 0 });
+    }
+
+    let mut steps = 0_usize;
     let mut names_old_schema = false;
     for &direction in level.directions() {
-        let answer = match direction {
+        let comparison = match direction {
             Direction::NewReadsOld => read(new, earlier.schema)?,
             Direction::OldReadsNew => read(earlier.schema, new)?,
         };
         let messages_before = messages.len();
-        match answer {
+        steps = steps.saturating_add(comparison.steps);
+        match comparison.answer {
             Ok(found) => {
                 messages.extend(found.iter().map(|problem| message::entry(problem, direction)));
                 problems.extend(found.into_iter().map(|problem| (direction, problem)));
@@ -276,16 +292,16 @@ fn compare<E>(
         names_old_schema = messages.len() > messages_before;
     }
     if messages.is_empty() {
-        return Ok(Ok(()));
+        return Ok(Checked { outcome: Ok(()), steps });
     }
 
     if names_old_schema {
-        messages.push(message::old_version(earlier.version));
+        messages.push(message::old_version(version));
         messages.push(message::old_schema(&earlier.schema.canonical_text()));
     }
     messages.push(demands.entry());
     messages.extend(problems.iter().map(|(direction, problem)| message::hint(problem, *direction)));
-    Ok(Err(Box::new(Breach { version: earlier.version, problems, messages })))
+    Ok(Checked { outcome: Err(Box::new(Breach { version, problems, messages })), steps })
 }
 
 #[cfg(test)]

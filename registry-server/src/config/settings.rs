@@ -202,8 +202,9 @@ settings! {
         /// Versions that a transitive check compares with; a subject with more is 42201.
         "limits.versions_compared" versions_compared: usize = 1000, least 1;
 
-        /// Time that the comparisons of one check may take together; a check that takes longer is 42201.
-        "limits.comparison_ms" comparison: Duration = Duration::from_secs(2), least 1;
+        /// Steps that the comparisons of one check may take together, some 25,000 of which take a millisecond; a check
+        /// that takes more is 42201.
+        "limits.comparison_steps" comparison_steps: usize = 50_000_000, least 1;
 
         /// Schemas in one answer of `GET /schemas`; the answer links to where the list goes on (header `Link`).
         "limits.page_items" page_items: usize = 1000, least 1;

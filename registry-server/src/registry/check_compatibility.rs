@@ -4,14 +4,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use schema_core::compatibility::{Breach, Demands, Earlier, check_one, check_one_at_once};
+use schema_core::compatibility::{Checked, Demands, Earlier, check_one, check_one_at_once};
 use schema_core::format::Strictness;
 use schema_core::wire::Metadata;
 use schema_core::{Level, Version};
 
 use crate::store::VersionEntry;
 
-use super::cache::{CachedSubject, Content};
+use super::cache::CachedSubject;
 use super::canonical::{Candidate, Canonical, Form, SchemaInput, off_worker};
 use super::properties::PropertyIndex;
 use super::{INLINE_BYTES_MAX, Registry, RegistryError, Selector, Subject, reserved_fields};
@@ -40,7 +40,7 @@ impl Registry {
         // The group that it belongs to may be inherited.
         let new = current.inherit(new, latest.as_deref(), false)?;
         let Some(selector) = against else {
-            return self.check_against_history(&current, latest.as_deref(), &new).await;
+            return self.check_against_history(&current, &new).await;
         };
         let entry = match selector {
             Selector::Latest => current.live_newest_first().next(),
@@ -51,39 +51,46 @@ impl Registry {
         };
         let group = self.group(&current, &new).await?;
         let compared = entry.filter(|entry| group.is_none_or(|group| group.has(entry)));
-        self.check_each(&current, &new, compared).await
+        let reserved = self.reserved_breaches(&current, &new, compared).await?;
+        Ok(together(&current, reserved, self.check_each(&current, &new, compared).await?))
     }
 
-    /// Checks against the versions that the level in force asks for, and the names that metadata reserves. `latest` is
-    /// the newest live version's content.
+    /// Checks against the versions that the level in force asks for, and the names that metadata reserves.
     pub(super) async fn check_against_history(
         &self,
         current: &CachedSubject,
-        latest: Option<&Content>,
         new: &Candidate,
     ) -> Result<Vec<String>, RegistryError> {
-        let demands = current.demands();
-        if demands.validates_fields {
-            let previous = latest.and_then(|content| content.schema.metadata.as_deref());
-            let mut messages = reserved_fields::breaches(&*new.canonical.parsed, new.metadata.as_deref(), previous);
-            if !messages.is_empty() {
-                messages.push(demands.entry());
-                return Ok(messages);
-            }
-        }
-        if demands.level == Level::None {
-            return Ok(Vec::new());
-        }
         let group = self.group(current, new).await?;
         let is_compared = |entry: &&VersionEntry| group.as_ref().is_none_or(|group| group.has(entry));
-        self.check_versions(current, new, current.live_newest_first().filter(is_compared)).await
+        let newest_first = current.live_newest_first().filter(is_compared);
+        let reserved = self.reserved_breaches(current, new, newest_first.clone().next()).await?;
+        Ok(together(current, reserved, self.check_versions(current, new, newest_first).await?))
+    }
+
+    /// What a new schema does to the names that it reserves itself, or that the newest version it is compared with
+    /// does.
+    async fn reserved_breaches(
+        &self,
+        current: &CachedSubject,
+        new: &Candidate,
+        previous: Option<&VersionEntry>,
+    ) -> Result<Vec<String>, RegistryError> {
+        if !current.validates_fields() {
+            return Ok(Vec::new());
+        }
+        let previous = match previous {
+            Some(entry) => self.content_of(&current.subject.key, entry).await?,
+            None => None,
+        };
+        let previous = previous.as_ref().and_then(|content| content.schema.metadata.as_deref());
+        Ok(reserved_fields::breaches(&*new.canonical.parsed, new.metadata.as_deref(), previous))
     }
 
     /// The group that bounds what a new schema is compared with, if there is one.
     async fn group(&self, current: &CachedSubject, new: &Candidate) -> Result<Option<Group>, RegistryError> {
-        let Some(property) = current.compatibility_group().filter(|_| current.level() != Level::None) else {
-            return Ok(None);
-        };
+        let compares = current.level() != Level::None || current.validates_fields();
+        let Some(property) = current.compatibility_group().filter(|_| compares) else { return Ok(None) };
         Ok(Some(Group { property, properties: self.properties(current).await?, metadata: new.metadata.clone() }))
     }
 
@@ -94,6 +101,9 @@ impl Registry {
         new: &Candidate,
         newest_first: impl Iterator<Item = &VersionEntry> + Clone,
     ) -> Result<Vec<String>, RegistryError> {
+        if current.level() == Level::None {
+            return Ok(Vec::new());
+        }
         if !current.level().is_transitive() {
             return self.check_each(current, new, newest_first.take(1)).await;
         }
@@ -131,23 +141,23 @@ impl Registry {
         versions: impl IntoIterator<Item = &VersionEntry>,
     ) -> Result<Vec<String>, RegistryError> {
         let demands = current.demands();
-        let mut time = ComparisonTime::default();
+        let mut turn = Turn::default();
+        let (mut steps, limit) = (0_usize, self.config.comparison_steps);
         for entry in versions {
             let Some(content) = self.content_of(&current.subject.key, entry).await? else { continue };
             let old = self.parsed(&content).await?;
             let (new, version) = (&new.canonical, entry.version);
             let begun = Instant::now();
-            let outcome = compare(demands, new, version, &old).await?;
-            time.spend(begun.elapsed()).await;
-            if let Err(breach) = outcome {
+            let checked = compare(demands, new, version, &old).await?;
+            turn.spend(begun.elapsed()).await;
+            if let Err(breach) = checked.outcome {
                 return Ok(breach.messages);
             }
-            let limit = self.config.comparison;
-            if time.spent > limit {
+            steps = steps.saturating_add(checked.steps);
+            if steps > limit {
                 let reason = format!(
-                    "comparing with the subject's versions takes longer than {} ms (setting `limits.comparison_ms`), \
-                     version {version} was the last",
-                    limit.as_millis()
+                    "comparing with the subject's versions takes more than {limit} steps (setting \
+                     `limits.comparison_steps`), version {version} was the last"
                 );
                 return Err(RegistryError::InvalidSchema { schema_type: new.schema_type, reason });
             }
@@ -163,33 +173,39 @@ async fn compare(
     new: &Arc<Canonical>,
     version: Version,
     old: &Arc<Canonical>,
-) -> Result<Result<(), Box<Breach>>, RegistryError> {
+) -> Result<Checked, RegistryError> {
     let is_short = new.text.len() + old.text.len() <= INLINE_BYTES_MAX;
-    if is_short && let Ok(outcome) = check_one_at_once(demands, &*new.parsed, Earlier { version, schema: &*old.parsed })
+    if is_short && let Ok(checked) = check_one_at_once(demands, &*new.parsed, Earlier { version, schema: &*old.parsed })
     {
-        return Ok(outcome);
+        return Ok(checked);
     }
     let (new, old) = (Arc::clone(new), Arc::clone(old));
     off_worker(move || check_one(demands, &*new.parsed, Earlier { version, schema: &*old.parsed })).await
 }
 
-/// What the comparisons of one check have taken.
-#[derive(Default)]
-struct ComparisonTime {
-    spent: Duration,
-    /// Since other requests had their turn.
-    since_turn: Duration,
+/// The entries of a check: what is wrong with reserved names, then what the comparison found.
+fn together(current: &CachedSubject, mut reserved: Vec<String>, mut compared: Vec<String>) -> Vec<String> {
+    if !reserved.is_empty() && compared.is_empty() {
+        reserved.push(current.demands().entry());
+    }
+    reserved.append(&mut compared);
+    reserved
 }
 
-impl ComparisonTime {
+/// A worker's turn of comparing.
+#[derive(Default)]
+struct Turn {
+    spent: Duration,
+}
+
+impl Turn {
     /// How long a worker compares before other requests, and this one's deadline, have their turn.
-    const TURN: Duration = Duration::from_millis(5);
+    const MAX: Duration = Duration::from_millis(5);
 
     async fn spend(&mut self, time: Duration) {
         self.spent += time;
-        self.since_turn += time;
-        if self.since_turn >= Self::TURN {
-            self.since_turn = Duration::ZERO;
+        if self.spent >= Self::MAX {
+            self.spent = Duration::ZERO;
             tokio::task::yield_now().await;
         }
     }
@@ -223,12 +239,10 @@ mod tests {
 
     #[test]
     fn many_short_comparisons_give_others_their_turn_now_and_then() {
-        let mut time = ComparisonTime::default();
-        let part = ComparisonTime::TURN / 4;
+        let mut turn = Turn::default();
 
-        let turns = (0..9).filter(|_| time.spend(part).now_or_never().is_none()).count();
+        let turns = (0..9).filter(|_| turn.spend(Turn::MAX / 4).now_or_never().is_none()).count();
 
         assert_eq!(turns, 2);
-        assert_eq!(time.spent, 9 * part);
     }
 }

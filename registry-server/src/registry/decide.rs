@@ -126,7 +126,7 @@ impl Registry {
         must_be_next(wanted_number(input, terms), next)?;
         self.must_have_targets(current, &candidate).await?;
         if terms.check == Check::Compatibility {
-            let messages = self.check_against_history(current, latest.as_deref(), &candidate).await?;
+            let messages = self.check_against_history(current, &candidate).await?;
             if !messages.is_empty() {
                 return Err(RegistryError::Incompatible { subject: current.subject.name().to_owned(), messages });
             }

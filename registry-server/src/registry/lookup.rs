@@ -17,7 +17,7 @@ use super::{Deleted, Found, Registry, RegistryError, Selector, Subject, default_
 
 impl Registry {
     /// The version of a subject that has this schema; of a subject of the default context that has not, the first of
-    /// the same name elsewhere.
+    /// the same name elsewhere. An alias counts for the subject that is named, not for those elsewhere.
     ///
     /// # Errors
     /// [`RegistryError::SubjectNotFound`] when the subject has no version that may be seen,
@@ -31,9 +31,11 @@ impl Registry {
         input: &SchemaInput,
         deleted: Deleted,
     ) -> Result<Found, RegistryError> {
-        let found = self.lookup_in(subject, input, deleted).await;
+        let current = self.subject(subject).await?;
+        let found = self.lookup_in(&current, input, deleted).await;
         if let Err(RegistryError::SubjectNotFound { .. } | RegistryError::SchemaNotFound) = found {
-            for other in self.elsewhere(subject).await? {
+            for other in self.elsewhere(&current.subject).await? {
+                let other = self.subject_itself(&other).await?;
                 match self.lookup_in(&other, input, deleted).await {
                     Err(RegistryError::SubjectNotFound { .. } | RegistryError::SchemaNotFound) => {}
                     found => return found,
@@ -45,11 +47,10 @@ impl Registry {
 
     async fn lookup_in(
         &self,
-        subject: &Subject,
+        current: &CachedSubject,
         input: &SchemaInput,
         deleted: Deleted,
     ) -> Result<Found, RegistryError> {
-        let current = self.subject(subject).await?;
         let form = Form::of(input.normalize || current.normalizes());
         // A text that is no schema is told before a subject that is not there.
         let wanted = match input.given_text() {
@@ -58,7 +59,7 @@ impl Registry {
         };
         current.must_have_versions(deleted)?;
         let Some(wanted) = wanted else { return Err(RegistryError::SchemaNotFound) };
-        self.find(&current, &wanted, form, deleted).await?.ok_or(RegistryError::SchemaNotFound)
+        self.find(current, &wanted, form, deleted).await?.ok_or(RegistryError::SchemaNotFound)
     }
 
     /// One version of a subject; where the default context has no such subject, of the first of the same name elsewhere
@@ -105,34 +106,18 @@ impl Registry {
         selector: Selector,
         deleted: Deleted,
     ) -> Result<(Arc<CachedSubject>, VersionEntry), RegistryError> {
-        let chosen = self.chosen_in(subject, selector, deleted).await;
+        let current = self.subject(subject).await?;
+        let chosen = current.chosen(selector, deleted);
         if let Err(RegistryError::SubjectNotFound { .. }) = chosen {
-            for other in self.elsewhere(subject).await? {
-                match self.chosen_in(&other, selector, deleted).await {
+            for other in self.elsewhere(&current.subject).await? {
+                let other = self.subject_itself(&other).await?;
+                match other.chosen(selector, deleted) {
                     Err(RegistryError::SubjectNotFound { .. } | RegistryError::VersionNotFound { .. }) => {}
-                    chosen => return chosen,
+                    chosen => return chosen.map(|entry| (other, entry)),
                 }
             }
         }
-        chosen
-    }
-
-    async fn chosen_in(
-        &self,
-        subject: &Subject,
-        selector: Selector,
-        deleted: Deleted,
-    ) -> Result<(Arc<CachedSubject>, VersionEntry), RegistryError> {
-        let current = self.subject(subject).await?;
-        current.must_have_versions(deleted)?;
-        let entry = match selector {
-            Selector::Latest => current.live_newest_first().next(),
-            Selector::Number(version) => current.version(version).filter(|entry| is_visible(entry, deleted)),
-        };
-        match entry.cloned() {
-            Some(entry) => Ok((current, entry)),
-            None => Err(RegistryError::VersionNotFound { version: selector.number() }),
-        }
+        chosen.map(|entry| (current, entry))
     }
 
     /// One version of this subject and no other.
@@ -142,8 +127,8 @@ impl Registry {
         selector: Selector,
         deleted: Deleted,
     ) -> Result<Found, RegistryError> {
-        let (current, entry) = self.chosen_in(subject, selector, deleted).await?;
-        self.found(&current, &entry).await
+        let current = self.subject(subject).await?;
+        self.found(&current, &current.chosen(selector, deleted)?).await
     }
 
     /// The versions of a subject, ascending.
@@ -330,6 +315,16 @@ impl CachedSubject {
     /// The versions that a call may see, ascending.
     pub(super) fn visible(&self, deleted: Deleted) -> impl DoubleEndedIterator<Item = &VersionEntry> {
         self.snapshot.versions.iter().filter(move |entry| is_visible(entry, deleted))
+    }
+
+    /// The version that is meant.
+    fn chosen(&self, selector: Selector, deleted: Deleted) -> Result<VersionEntry, RegistryError> {
+        self.must_have_versions(deleted)?;
+        let entry = match selector {
+            Selector::Latest => self.live_newest_first().next(),
+            Selector::Number(version) => self.version(version).filter(|entry| is_visible(entry, deleted)),
+        };
+        entry.cloned().ok_or(RegistryError::VersionNotFound { version: selector.number() })
     }
 
     /// Whether a call may see anything of the subject.

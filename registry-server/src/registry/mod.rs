@@ -5,7 +5,6 @@
 //! never older than the request that gets it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use schema_core::format::Limits;
 use schema_core::{SchemaId, Version};
@@ -76,8 +75,9 @@ pub struct RegistryConfig {
     pub reference_depth: usize,
     /// How many versions a transitive check looks at.
     pub versions_compared: usize,
-    /// How long the comparisons of one check may take together.
-    pub comparison: Duration,
+    /// How many steps the comparisons of one check may take together, see
+    /// [`Comparison::steps`](schema_core::compatibility::Comparison::steps).
+    pub comparison_steps: usize,
     /// Whether modes can be set and deleted.
     pub mode_mutability: bool,
     /// Memory of all caches together, in bytes, about.

@@ -3,7 +3,6 @@
 use std::ops::{Bound, RangeInclusive};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -258,7 +257,7 @@ fn registry_over(store: &Arc<OddStore>) -> Registry {
         references: 4,
         reference_depth: 2,
         versions_compared: 3,
-        comparison: Duration::from_secs(2),
+        comparison_steps: 10_000,
         mode_mutability: true,
         cache_bytes: 1 << 20,
     };
@@ -400,18 +399,36 @@ async fn settings_are_changed_by_many_at_once_while_schemas_come() {
 }
 
 #[tokio::test]
-async fn a_check_whose_comparisons_take_too_long_is_refused() {
+async fn a_check_whose_comparisons_take_too_many_steps_together_is_refused() {
     let (registry, store) = registry().await;
+    let level = schema_core::wire::Change::Set("BACKWARD_TRANSITIVE".to_owned());
+    let change = ConfigUpdate { compatibility: level, ..ConfigUpdate::default() };
+    registry.change_config(&ScopeName::parse("s"), change).await.unwrap();
     register(&registry, "s", &record("a")).await.unwrap();
-    let config = RegistryConfig { comparison: Duration::ZERO, ..registry.config.clone() };
-    let hasty = Registry::new(store, config);
+    register(&registry, "s", &record("ab")).await.unwrap();
+    let with = |comparison_steps| {
+        let config = RegistryConfig { comparison_steps, ..registry.config.clone() };
+        Registry::new(Arc::clone(&store) as Arc<dyn Store>, config)
+    };
+    let checked = async |steps| {
+        let against = None;
+        with(steps).check_compatibility(&subject("s"), against, &record("abc")).await
+    };
+    let mut least = 1;
+    while checked(least).await.is_err() {
+        least += 1;
+    }
 
-    let refused = register(&hasty, "s", &record("ab")).await.unwrap_err();
+    let refused = register(&with(least - 1), "s", &record("abc")).await.unwrap_err();
 
     let RegistryError::InvalidSchema { reason, .. } = refused else { panic!("{refused:?}") };
-    assert!(reason.contains("limits.comparison_ms") && reason.contains("version 1 was the last"), "{reason}");
+    assert!(reason.contains("limits.comparison_steps") && reason.contains("version 1 was the last"), "{reason}");
+    assert!(
+        matches!(checked(1).await, Err(RegistryError::InvalidSchema { reason, .. }) if reason.contains("version 2"))
+    );
     // What is known already needs no comparison.
-    assert_eq!(register(&hasty, "s", &record("a")).await.unwrap(), (1, 1));
+    assert_eq!(register(&with(1), "s", &record("a")).await.unwrap(), (1, 1));
+    assert_eq!(register(&with(least), "s", &record("abc")).await.unwrap(), (3, 3));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::HashSet;
 use std::fmt::Debug;
 
-use crate::compatibility::Incompatibility;
+use crate::compatibility::Comparison;
 use crate::error::ParseError;
 use crate::schema::{SchemaType, Source};
 use crate::tags::{Entity, EntityTags, TagChange, UnknownEntity};
@@ -126,16 +126,12 @@ pub trait ParsedSchema: Debug + Send + Sync + 'static {
         }
     }
 
-    /// Everything that keeps `self`, as the reader, from reading what `writer` wrote; empty when it can.
-    /// Both must be of the same type; anything else is answered as one incompatibility.
-    ///
-    /// # Errors
-    /// The comparison could not be made (its budget of steps is used up, or two fields claim one);
-    /// the text is shown to the caller as it stands.
-    fn can_read(&self, writer: &dyn ParsedSchema) -> Result<Vec<Incompatibility>, String>;
+    /// Compares `self`, as the reader, with `writer`. Both must be of the same type; anything else is answered as one
+    /// incompatibility.
+    fn can_read(&self, writer: &dyn ParsedSchema) -> Comparison;
 
     /// As [`can_read`](Self::can_read), if it takes a few milliseconds at most; `None` where it would take more.
-    fn can_read_at_once(&self, writer: &dyn ParsedSchema) -> Option<Result<Vec<Incompatibility>, String>>;
+    fn can_read_at_once(&self, writer: &dyn ParsedSchema) -> Option<Comparison>;
 
     /// For the one downcast to the format's own type.
     fn as_any(&self) -> &dyn Any;

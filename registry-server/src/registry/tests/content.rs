@@ -234,6 +234,44 @@ async fn a_group_and_reserved_names_bound_what_is_compared() {
     let removed = messages(register(&registry, "r", &reserving("ac", "x")).await.unwrap_err());
     assert!(removed[0].contains("reserved field b removed"), "{removed:?}");
     register(&registry, "r", &reserving("ac", "b,x,y")).await.unwrap();
+
+    // Against one version as against all, and beside what the comparison finds.
+    let named = subject("r");
+    let against = async |selector, schema| registry.check_compatibility(&named, selector, &schema).await.unwrap();
+    for selector in [None, Some(Selector::Latest), Some(Selector::Number(Version(2)))] {
+        let found = against(selector, reserving("ab", "b,x,y")).await;
+        assert!(found[0].contains("conflicts with the reserved field b") && found.len() == 2, "{found:?}");
+        let both = against(selector, schema("\"int\"", json!({"metadata": {"properties": {}}}))).await;
+        assert!(both[0].contains("reserved field b removed"), "{both:?}");
+        assert!(both.iter().any(|entry| entry.contains("TYPE_MISMATCH")), "{both:?}");
+        assert_eq!(both.iter().filter(|entry| entry.contains("validateFields: 'true'")).count(), 1, "{both:?}");
+    }
+    // The names of version 1 are two, those of version 2 three.
+    assert_eq!(against(Some(Selector::Number(Version(1))), reserving("a", "b,x")).await, [""; 0]);
+    assert!(!against(Some(Selector::Latest), reserving("a", "b,x")).await.is_empty());
+}
+
+#[tokio::test]
+async fn names_are_reserved_within_a_group() {
+    let (registry, store) = registry().await;
+    let config = ConfigRecord {
+        compatibility: Some(Level::None),
+        compatibility_group: Some("major".into()),
+        validate_fields: Some(true),
+        ..ConfigRecord::default()
+    };
+    put_config(&store, "s", config).await;
+    let version = |fields: &str, properties: Value| {
+        schema(record(fields).text.as_deref().unwrap(), json!({"metadata": {"properties": properties}}))
+    };
+    let reserving = version("a", json!({"major": "1", "confluent:reserved": "b"}));
+    register(&registry, "s", &reserving).await.unwrap();
+
+    register(&registry, "s", &version("ab", json!({"major": "2"}))).await.unwrap();
+    let refused = register(&registry, "s", &version("ab", json!({"major": "1"}))).await.unwrap_err();
+
+    let RegistryError::Incompatible { messages, .. } = refused else { panic!("{refused:?}") };
+    assert!(messages[0].contains("reserved field b removed"), "{messages:?}");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@
 //! schemas always gets the same answer.
 
 use super::{AvroSchema, NodeId};
-use crate::compatibility::Incompatibility;
+use crate::compatibility::{Comparison, Incompatibility};
 
 mod fields;
 mod hint;
@@ -35,24 +35,36 @@ const UNEXPECTED: &str = "Unexpected exception during compatibility check: ";
 /// The comparison cannot be made: a reader field claims two writer fields, or the steps are used up. The text is for
 /// whoever asked.
 pub fn can_read(reader: &AvroSchema, writer: &AvroSchema) -> Result<Vec<Incompatibility>, String> {
-    let mut walk = Walk::new(reader, writer, STEPS_MAX);
-    let findings = walk.run();
-    answer(&walk, findings)
+    compare(reader, writer).answer
 }
 
 /// As [`can_read`], if it takes a few milliseconds at most; `None` where it would take more. How large two schemas are
 /// does not tell: each record that has another in two fields doubles the problems of the one inside.
 #[must_use]
 pub fn can_read_at_once(reader: &AvroSchema, writer: &AvroSchema) -> Option<Result<Vec<Incompatibility>, String>> {
+    compare_at_once(reader, writer).map(|comparison| comparison.answer)
+}
+
+pub(super) fn compare(reader: &AvroSchema, writer: &AvroSchema) -> Comparison {
+    let mut walk = Walk::new(reader, writer, STEPS_MAX);
+    let findings = walk.run();
+    comparison(&walk, findings)
+}
+
+pub(super) fn compare_at_once(reader: &AvroSchema, writer: &AvroSchema) -> Option<Comparison> {
     let mut walk = Walk::new(reader, writer, STEPS_AT_ONCE_MAX);
     let findings = walk.run();
     let has_many = matches!(&findings, Ok(Some(problems)) if problems.len() > PROBLEMS_AT_ONCE_MAX);
-    (!walk.is_exhausted() && !has_many).then(|| answer(&walk, findings))
+    (!walk.is_exhausted() && !has_many).then(|| comparison(&walk, findings))
 }
 
-fn answer(walk: &Walk<'_>, findings: Result<Findings, String>) -> Result<Vec<Incompatibility>, String> {
-    let findings = findings.map_err(|reason| format!("{UNEXPECTED}{reason}"))?;
-    Ok(findings.map_or_else(Vec::new, |problems| report::report(walk, &problems)))
+fn comparison(walk: &Walk<'_>, findings: Result<Findings, String>) -> Comparison {
+    let answer = match findings {
+        Ok(None) => Ok(Vec::new()),
+        Ok(Some(problems)) => Ok(report::report(walk, &problems)),
+        Err(reason) => Err(format!("{UNEXPECTED}{reason}")),
+    };
+    Comparison { answer, steps: walk.steps() }
 }
 
 /// A problem in compact form; `report` puts it into words.

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::HashSet;
 
 use super::{AvroSchema, Kind, compatibility, sameness, tags};
-use crate::compatibility::{Hint, Incompatibility};
+use crate::compatibility::{Comparison, Hint, Incompatibility};
 use crate::error::ParseError;
 use crate::format::{Limits, ParsedSchema, SchemaFormat, Strictness};
 use crate::schema::{SchemaType, Source};
@@ -71,16 +71,17 @@ impl ParsedSchema for AvroSchema {
         tags::changed_text(self, changes)
     }
 
-    fn can_read(&self, writer: &dyn ParsedSchema) -> Result<Vec<Incompatibility>, String> {
+    fn can_read(&self, writer: &dyn ParsedSchema) -> Comparison {
         let Some(avro) = writer.as_any().downcast_ref::<AvroSchema>() else {
-            return Ok(vec![other_type(self.schema_type(), writer.schema_type())]);
+            let problem = other_type(self.schema_type(), writer.schema_type());
+            return Comparison { answer: Ok(vec![problem]), steps: 1 };
         };
-        compatibility::can_read(self, avro)
+        compatibility::compare(self, avro)
     }
 
-    fn can_read_at_once(&self, writer: &dyn ParsedSchema) -> Option<Result<Vec<Incompatibility>, String>> {
+    fn can_read_at_once(&self, writer: &dyn ParsedSchema) -> Option<Comparison> {
         match writer.as_any().downcast_ref::<AvroSchema>() {
-            Some(avro) => compatibility::can_read_at_once(self, avro),
+            Some(avro) => compatibility::compare_at_once(self, avro),
             None => Some(self.can_read(writer)),
         }
     }

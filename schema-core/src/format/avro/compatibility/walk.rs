@@ -101,6 +101,11 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Those taken so far.
+    pub(super) fn steps(&self) -> usize {
+        self.steps
+    }
+
     /// Whether the steps are used up.
     pub(super) fn is_exhausted(&self) -> bool {
         self.steps > self.steps_max
