@@ -8,7 +8,7 @@ use schema_core::wire::{
 
 use super::parameters::{
     DEFAULT_TO_GLOBAL, DELETED, DELETED_ONLY, FIND_TAGS, FORCE_MODE, FORMAT, LIFECYCLE, LIMIT, NORMALIZE, OFFSET,
-    PERMANENT, Parameter, RECURSIVE, REFERENCE_FORMAT, SUBJECT, VERBOSE, flag, text, texts_of,
+    PAGE_LIMIT, PERMANENT, Parameter, RECURSIVE, REFERENCE_FORMAT, SUBJECT, VERBOSE, flag, text, texts_of,
 };
 use super::schema::{Shape, list, list_of, number, numbers, object, of, schema_text, status, texts};
 
@@ -161,7 +161,6 @@ pub(super) const OPERATIONS: &[Operation] = &[
             ErrorCode::Incompatible,
             ErrorCode::InvalidSchema,
             ErrorCode::OperationNotPermitted,
-            ErrorCode::IdDoesNotMatch,
             ErrorCode::InvalidSubject,
             ErrorCode::InvalidRuleSet,
         ],
@@ -243,7 +242,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             LIFECYCLE,
             text("after", "Begin behind a version, `VERSION:SUBJECT`, as links to the rest of a list do."),
             OFFSET,
-            LIMIT,
+            PAGE_LIMIT,
         ],
         answer: Answer::Part(list_of::<ListedSchema>),
         ..PLAIN
@@ -347,7 +346,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         answer: Answer::Json(of::<ConfigUpdate>),
         errors: &[
             ErrorCode::InvalidLevel,
-            ErrorCode::InvalidSchema,
+            ErrorCode::InvalidSubject,
             ErrorCode::InvalidRuleSet,
             ErrorCode::OperationNotPermitted,
         ],
@@ -379,7 +378,6 @@ pub(super) const OPERATIONS: &[Operation] = &[
         errors: &[
             ErrorCode::InvalidLevel,
             ErrorCode::InvalidSubject,
-            ErrorCode::InvalidSchema,
             ErrorCode::InvalidRuleSet,
             ErrorCode::OperationNotPermitted,
         ],
@@ -464,7 +462,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         id: "deleteContext",
         summary: "Take a context without subjects off the list.",
         answer: Answer::Nothing,
-        errors: &[ErrorCode::MethodNotAllowed, ErrorCode::ContextNotEmpty, ErrorCode::OperationNotPermitted],
+        errors: &[ErrorCode::MethodNotAllowed, ErrorCode::ContextNotEmpty],
         ..PLAIN
     },
     Operation {

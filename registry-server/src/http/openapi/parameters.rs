@@ -57,6 +57,11 @@ pub(super) const LIMIT: Parameter = Parameter {
     about: "How many elements to show at most; all when it is not above 0.",
     schema: || json!({ "type": "integer", "format": "int32", "default": -1 }),
 };
+pub(super) const PAGE_LIMIT: Parameter = Parameter {
+    about: "How many elements to show at most; as many as the setting `limits.page_items` has when it is not above 0 \
+            or above that.",
+    ..LIMIT
+};
 
 /// A segment in braces.
 pub(super) fn path_parameter(name: &'static str) -> Parameter {
