@@ -24,6 +24,7 @@ mod registry_hostile_wire;
 mod registry_limits;
 mod registry_log;
 mod registry_long_lists;
+mod registry_memory;
 mod registry_metrics;
 mod registry_restart;
 mod registry_start;

@@ -160,10 +160,10 @@ impl Round<'_> {
     async fn call<M: Played>(&self, place: usize, call: M::Call, may_fail: bool) -> Entry<M::Call> {
         let Request { method, path, body, registers } = M::request(self.number, call);
         let started = Instant::now();
-        if let Some((_, schema)) = &registers
+        if let Some((subject, schema)) = &registers
             && self.keeps != Keeps::Nothing
         {
-            self.world.sends(schema, started);
+            self.world.sends(context(subject), schema, started);
         }
         let answer = self.world.node(place).call(method, &path, body).await;
         let ended = Instant::now();
@@ -199,7 +199,8 @@ impl Round<'_> {
             return;
         }
         let node = self.world.node(place);
-        let Some(by_id) = self.read(&node, &format!("/schemas/ids/{id}"), may_fail).await else { return };
+        let of_id = path_of_id(context(&stored.subject), id);
+        let Some(by_id) = self.read(&node, &of_id, may_fail).await else { return };
         if text(&by_id) != Some(stored.schema.clone()) {
             self.violation("I5", &format!("{stored:?} has id {id}, and then {by_id:?}"));
         }
@@ -211,7 +212,7 @@ impl Round<'_> {
         if named["subject"] != *stored.subject || named["version"] != stored.version || named["deleted"] == true {
             self.violation("I5", &format!("{stored:?} has id {id}, and to its subject that is {named:?}"));
         }
-        let Some(uses) = self.read(&node, &format!("/schemas/ids/{id}/versions"), may_fail).await else { return };
+        let Some(uses) = self.read(&node, &format!("{of_id}/versions"), may_fail).await else { return };
         let is_used = |one: &Value| one["subject"] == *stored.subject && one["version"] == stored.version;
         if !uses.body.as_array().is_some_and(|uses| uses.iter().any(is_used)) {
             self.violation("I5", &format!("{stored:?} is not among the uses of id {id}: {uses:?}"));
@@ -268,10 +269,7 @@ impl Round<'_> {
     async fn what_was_removed_is_gone(&self, used: &BTreeSet<(String, u64)>) {
         let registered = std::mem::take(&mut *self.registered.lock().unwrap());
         for ((context, id), subject) in registered.into_iter().filter(|(key, _)| !used.contains(key)) {
-            let path = match context.trim_matches(':') {
-                "" => format!("/schemas/ids/{id}"),
-                context => format!("/contexts/{context}/schemas/ids/{id}"),
-            };
+            let path = path_of_id(&context, id);
             for place in 0..2 {
                 let node = self.world.node(place);
                 let since = Instant::now();
@@ -285,6 +283,14 @@ impl Round<'_> {
                 }
             }
         }
+    }
+}
+
+/// Where an id of a context is read.
+fn path_of_id(context: &str, id: u64) -> String {
+    match context.trim_matches(':') {
+        "" => format!("/schemas/ids/{id}"),
+        context => format!("/contexts/{context}/schemas/ids/{id}"),
     }
 }
 

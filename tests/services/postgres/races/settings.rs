@@ -57,7 +57,7 @@ pub(super) fn settings(at: At) -> Script<Settings> {
     clients.push(closed().chain([open]).chain(closed()).chain([open]).collect());
     clients.push([false, true, false, true].map(|is_full| Call::SetFull(at, is_full)).to_vec());
     let after = subjects().flat_map(|subject| (1..=VERSIONS_MAX).map(move |number| Call::Schema(subject, number)));
-    Script { before, clients, after: after.collect(), keeps: Keeps::Nothing }
+    Script { before, clients, after: after.collect(), keeps: Keeps::Everything }
 }
 
 /// The subjects and the settings that they inherit.

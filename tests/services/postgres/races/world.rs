@@ -25,8 +25,8 @@ pub(super) struct World {
 pub(super) struct Known {
     /// By context and id.
     content_of: HashMap<(String, u64), String>,
-    /// Contents of the default context that keep their ids.
-    births: HashMap<String, Birth>,
+    /// Contents that keep their ids, by context and text.
+    births: HashMap<(String, String), Birth>,
     /// Of subjects that keep their versions.
     versions: HashMap<(String, u64), (u64, String)>,
     pub(super) judgements: Vec<Judgement>,
@@ -76,9 +76,10 @@ impl World {
     }
 
     /// A content that keeps its id is about to be registered.
-    pub(super) fn sends(&self, schema: &Value, at: Instant) {
+    pub(super) fn sends(&self, context: &str, schema: &Value, at: Instant) {
         let mut known = self.known.lock().unwrap();
-        let birth = known.births.entry(schema.to_string()).or_insert(Birth { sent: at, acknowledged: None });
+        let content = (context.to_owned(), schema.to_string());
+        let birth = known.births.entry(content).or_insert(Birth { sent: at, acknowledged: None });
         birth.sent = birth.sent.min(at);
     }
 
@@ -97,12 +98,14 @@ impl World {
         if keeps == Keeps::Nothing {
             return;
         }
-        if let Some(birth) = births.get_mut(&content) {
+        let of_context = (context.to_owned(), content);
+        if let Some(birth) = births.get_mut(&of_context) {
             let (first, _) = *birth.acknowledged.get_or_insert((id, at));
             if first != id {
-                violations.push(format!("I2: {content} has had id {first}, now it has {id}"));
+                violations.push(format!("I2: {of_context:?} has had id {first}, now it has {id}"));
             }
         }
+        let (_, content) = of_context;
         let now = (id, content);
         let first = versions.entry((subject.clone(), *version)).or_insert_with(|| now.clone());
         if *first != now {
@@ -137,23 +140,31 @@ impl Known {
         self.content_of.len()
     }
 
-    /// I9: of two ids the lower one was not given to a content that came when the other was already acknowledged.
+    /// I9: of two ids of a context the lower one was not given to a content that came when the other was already
+    /// acknowledged.
     fn late_ids(&self) -> Vec<String> {
-        let mut births: Vec<(u64, Instant, Instant)> = self.births.values().filter_map(Birth::known).collect();
-        births.sort_unstable_by_key(|(id, ..)| *id);
-        let mut breaches = Vec::new();
-        let mut latest: Option<(u64, Instant)> = None;
-        for (id, sent, acknowledged) in births {
-            if let Some((lower, sent)) = latest.filter(|(_, sent)| *sent > acknowledged) {
-                breaches
-                    .push(format!("I9: id {lower} was asked for {:?} after id {id} was given", sent - acknowledged));
-            }
-            if latest.is_none_or(|(_, latest)| latest < sent) {
-                latest = Some((id, sent));
-            }
+        let mut by_context = HashMap::<&str, Vec<_>>::new();
+        for ((context, _), birth) in &self.births {
+            by_context.entry(context).or_default().extend(birth.known());
         }
-        breaches
+        by_context.into_iter().flat_map(|(context, births)| late_ids_of(context, births)).collect()
     }
+}
+
+fn late_ids_of(context: &str, mut births: Vec<(u64, Instant, Instant)>) -> Vec<String> {
+    births.sort_unstable_by_key(|(id, ..)| *id);
+    let mut breaches = Vec::new();
+    let mut latest: Option<(u64, Instant)> = None;
+    for (id, sent, acknowledged) in births {
+        if let Some((lower, sent)) = latest.filter(|(_, sent)| *sent > acknowledged) {
+            let late = sent - acknowledged;
+            breaches.push(format!("I9: id {lower} of context `{context}` was asked for {late:?} after {id} was given"));
+        }
+        if latest.is_none_or(|(_, latest)| latest < sent) {
+            latest = Some((id, sent));
+        }
+    }
+    breaches
 }
 
 impl Birth {
@@ -170,15 +181,19 @@ mod tests {
 
     use super::*;
 
-    /// The violations when contents get ids: content, id, when it was sent and when acknowledged.
+    /// The violations when contents of two contexts get ids: content, id, when it was sent and when acknowledged.
     fn violations(registered: &[(&str, u64, u64, u64)]) -> Vec<String> {
         let world = World::new(std::iter::empty());
         let zero = Instant::now();
         for (version, (content, id, sent, acknowledged)) in (1..).zip(registered) {
             let schema = json!(content);
-            let stored = Stored { subject: "s".to_owned(), version, schema: schema.clone() };
-            world.sends(&schema, zero + Duration::from_millis(*sent));
-            world.saw(*id, &stored, Keeps::Contents, zero + Duration::from_millis(*acknowledged));
+            for subject in ["s", ":.c:s"] {
+                let stored = Stored { subject: subject.to_owned(), version, schema: schema.clone() };
+                // Each counts by itself: the other one's ids are from long ago.
+                let (id, zero) = if subject == "s" { (*id, zero) } else { (*id + 100, zero + Duration::from_secs(1)) };
+                world.sends(context(subject), &schema, zero + Duration::from_millis(*sent));
+                world.saw(id, &stored, Keeps::Contents, zero + Duration::from_millis(*acknowledged));
+            }
         }
         world.end().violations
     }
