@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 
 mod client_stream;
 
-use crate::config::{ConfigError, Database, ServerConfig};
+use crate::config::{ConfigError, Database, Http, ServerConfig};
 use crate::http::{self, BodyLimits, HeadLimits, State};
 use crate::metrics::{Metrics, StoreMetrics};
 use crate::registry::{Registry, RegistryConfig, RegistryError};
@@ -32,7 +32,7 @@ use crate::routes::{self, PAGES, ROUTES};
 use crate::store::metered::Metered;
 use crate::store::{self, StoreError};
 
-use client_stream::ClientStream;
+use client_stream::{ClientStream, Limits};
 
 /// A client that has its answer may take this long to close.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -248,8 +248,15 @@ fn state(config: &ServerConfig, registry: Arc<Registry>, metrics: Metrics, is_dr
     }
 }
 
+/// Nobody times the head of a later request by itself, so that this takes what all its parts may take together.
+fn stream_limits(timeouts: &Http) -> Limits {
+    let request =
+        timeouts.header_timeout.saturating_add(timeouts.body_timeout).saturating_add(timeouts.request_timeout);
+    Limits { write: timeouts.write_timeout, idle: request.max(timeouts.keep_alive_timeout), request }
+}
+
 /// actix-web's own server takes plain sockets alone, so the parts that it is made of are put together here: those that
-/// limit how slowly an answer may be read come between.
+/// limit how slowly requests come and answers are read come between.
 fn serve(config: &ServerConfig, listener: TcpListener, state: State) -> std::io::Result<actix_server::Server> {
     let state = Data::new(state);
     let workers = match config.http.workers {
@@ -272,10 +279,10 @@ fn serve(config: &ServerConfig, listener: TcpListener, state: State) -> std::io:
             .client_request_timeout(timeouts.header_timeout)
             .client_disconnect_timeout(DISCONNECT_TIMEOUT)
             .h1(map_config(app.into_factory(), |()| AppConfig::default()));
-        let write_timeout = timeouts.write_timeout;
+        let limits = stream_limits(&timeouts);
         let accept = fn_service(move |stream: TcpStream| {
             let peer = stream.peer_addr().ok();
-            ready(Ok::<_, DispatchError>((ClientStream::accepted(stream, write_timeout), peer)))
+            ready(Ok::<_, DispatchError>((ClientStream::accepted(stream, limits), peer)))
         });
         accept.and_then(http)
     };

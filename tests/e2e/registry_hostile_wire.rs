@@ -32,11 +32,70 @@ fn until_closed(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// A server that waits shortly for a request.
+fn with_short_requests(run: fn(SocketAddr)) {
+    with_server(
+        |config| {
+            let http = &mut config.http;
+            (http.header_timeout, http.body_timeout, http.request_timeout) = (SHORT, SHORT, SHORT);
+        },
+        run,
+    );
+}
+
+/// A connection on which a request was answered. What the client sends behind it is no part of any read before.
+fn used(address: SocketAddr) -> TcpStream {
+    let mut stream = open(address);
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"{}") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        answer.extend(byte);
+    }
+    stream
+}
+
 #[test]
 fn a_head_is_waited_for_on_a_used_connection_too() {
-    // That of a later head is the one of an idle connection.
+    with_short_requests(|address| {
+        let mut stream = used(address);
+        stream.write_all(b"G").unwrap();
+
+        assert_eq!(until_closed(&mut stream), "");
+    });
+}
+
+#[test]
+fn a_head_that_drips_on_a_used_connection_is_cut_off_however_often_a_byte_comes() {
+    with_short_requests(|address| {
+        let started = Instant::now();
+        let mut stream = used(address);
+        // So long until the next byte.
+        stream.set_read_timeout(Some(SHORT / 10)).unwrap();
+        let end = loop {
+            // One that comes too late is answered by a reset.
+            let written = stream.write_all(b"G");
+            match stream.read(&mut [0]) {
+                Err(error) if [ErrorKind::WouldBlock, ErrorKind::TimedOut].contains(&error.kind()) => {
+                    assert!(written.is_ok() && started.elapsed() < PATIENCE, "the server does not close");
+                }
+                end => break end,
+            }
+        };
+
+        assert!(matches!(end, Ok(0)) || end.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset));
+    });
+}
+
+#[test]
+fn a_head_in_one_piece_with_the_request_before_is_waited_for_too() {
     with_server(
-        |config| config.http.keep_alive_timeout = SHORT,
+        |config| {
+            let http = &mut config.http;
+            (http.header_timeout, http.body_timeout, http.request_timeout) = (SHORT, SHORT, SHORT);
+            http.keep_alive_timeout = SHORT;
+        },
         |address| {
             let mut stream = open(address);
             stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost:").unwrap();

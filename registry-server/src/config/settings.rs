@@ -216,6 +216,8 @@ settings! {
 
     http: struct Http "Deadlines of the HTTP side." {
         /// From the opening of a connection to the end of the head of its first request; then it is closed.
+        /// A later request has this, `http.body_timeout_ms` and `http.request_timeout_ms` together, from its first byte
+        /// to that of its answer.
         "http.header_timeout_ms" header_timeout: Duration = Duration::from_secs(10), least 1;
 
         /// From the end of the head to the end of the body; then 408.
@@ -228,7 +230,7 @@ settings! {
         /// is cut off.
         "http.write_timeout_ms" write_timeout: Duration = Duration::from_secs(30), least 1;
 
-        /// How long a connection is kept without a request.
+        /// How long a connection is kept behind an answer without a byte of a next request.
         "http.keep_alive_timeout_ms" keep_alive_timeout: Duration = Duration::from_secs(15);
 
         no setting "Threads that serve; 0 (default) takes one per core. For servers inside another process."

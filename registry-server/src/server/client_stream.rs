@@ -1,5 +1,5 @@
-//! The connection to a client. actix waits for a client that does not read its answers as long as it likes; this does
-//! not.
+//! The connection to a client. actix waits for a client that does not read its answers, or does not end the head of any
+//! request but the first, as long as it likes; this does not.
 
 use std::future::Future;
 use std::io;
@@ -21,16 +21,33 @@ const TAKEN_BYTES_MIN: usize = 16 * 1024;
 #[cfg(target_os = "linux")]
 const UNSENT_BYTES_MAX: u32 = 64 * 1024;
 
-/// A stream whose writes fail when the other side takes too little of what waits for it.
+/// How long a client is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// For [`TAKEN_BYTES_MIN`] of an answer that waits.
+    pub(super) write: Duration,
+    /// From what was sent last to the next byte of the client. actix ends a connection that is idle sooner.
+    pub(super) idle: Duration,
+    /// From that byte on until something is sent again: at least what a request may take, from its first byte to that
+    /// of its answer.
+    pub(super) request: Duration,
+}
+
+/// A stream whose writes fail when the other side takes too little of what waits for it, and whose reads fail when
+/// nothing could be sent for too long.
 ///
 /// What waits is what one write could not put down at once. So an answer that the operating system takes whole is never
-/// late, and a connection without an answer has no limit here.
+/// late. Reads have no limit while something waits.
 #[derive(Debug)]
 pub(super) struct ClientStream<S> {
     stream: S,
-    limit: Duration,
+    limits: Limits,
     /// `Some` while something waits.
     waiting: Option<Waiting>,
+    turn: Turn,
+    /// `Some` from the first wait for the client on. It is moved to the end of the turn at hand when it fires, not with
+    /// each turn, which would cost every request a timer.
+    turn_timer: Option<Pin<Box<Sleep>>>,
 }
 
 #[derive(Debug)]
@@ -39,9 +56,18 @@ struct Waiting {
     taken_bytes: usize,
 }
 
+/// Whose byte was the last, and since when.
+#[derive(Debug, Clone, Copy)]
+enum Turn {
+    /// Sent at that time, or the connection was opened.
+    Sent(Instant),
+    /// The first byte behind what was sent came at that time.
+    Received(Instant),
+}
+
 impl ClientStream<TcpStream> {
     /// Of a connection that was just accepted.
-    pub(super) fn accepted(stream: TcpStream, limit: Duration) -> Self {
+    pub(super) fn accepted(stream: TcpStream, limits: Limits) -> Self {
         // The last piece of a long answer goes at once, not when the client has confirmed the one before, which it may
         // put off for 40 ms.
         if let Err(error) = stream.set_nodelay(true) {
@@ -51,17 +77,18 @@ impl ClientStream<TcpStream> {
         if let Err(error) = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX) {
             tracing::debug!(%error, "more than `http.write_timeout_ms` promises is asked of a client");
         }
-        Self::new(stream, limit)
+        Self::new(stream, limits)
     }
 }
 
 impl<S> ClientStream<S> {
-    fn new(stream: S, limit: Duration) -> Self {
-        Self { stream, limit, waiting: None }
+    fn new(stream: S, limits: Limits) -> Self {
+        Self { stream, limits, waiting: None, turn: Turn::Sent(Instant::now()), turn_timer: None }
     }
 
     /// Notes what was taken of `offered` bytes.
     fn note_taken(&mut self, taken_bytes: usize, offered_bytes: usize) {
+        self.turn = Turn::Sent(Instant::now());
         if taken_bytes == offered_bytes {
             self.waiting = None;
             return;
@@ -70,18 +97,45 @@ impl<S> ClientStream<S> {
         waiting.taken_bytes += taken_bytes;
         if waiting.taken_bytes >= TAKEN_BYTES_MIN {
             waiting.taken_bytes = 0;
-            waiting.until.as_mut().reset(Instant::now() + self.limit);
+            waiting.until.as_mut().reset(Instant::now() + self.limits.write);
         }
     }
 
-    /// Waits on, until the limit.
-    fn poll_wait<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        let limit = self.limit;
+    /// Waits on for the client to take what waits, until the limit.
+    fn poll_taken<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        let limit = self.limits.write;
         let waiting = self.waiting.get_or_insert_with(|| Waiting { until: Box::pin(sleep(limit)), taken_bytes: 0 });
         match waiting.until.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,
         }
+    }
+
+    fn note_received(&mut self) {
+        if let Turn::Sent(_) = self.turn {
+            self.turn = Turn::Received(Instant::now());
+        }
+    }
+
+    /// Waits on for the client to send, until the end of the turn.
+    fn poll_received<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if self.waiting.is_some() {
+            return Poll::Pending;
+        }
+        let (since, limit) = match self.turn {
+            Turn::Sent(since) => (since, self.limits.idle),
+            Turn::Received(since) => (since, self.limits.request),
+        };
+        let timer = self.turn_timer.get_or_insert_with(|| Box::pin(sleep(self.limits.request)));
+        while timer.as_mut().poll(context).is_ready() {
+            let left = limit.saturating_sub(since.elapsed());
+            if left.is_zero() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            // A turn that begins meanwhile may end sooner.
+            timer.as_mut().reset(Instant::now() + left.min(self.limits.request));
+        }
+        Poll::Pending
     }
 }
 
@@ -91,7 +145,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for ClientStream<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        match Pin::new(&mut self.stream).poll_read(context, buffer) {
+            Poll::Ready(Ok(())) => {
+                self.note_received();
+                Poll::Ready(Ok(()))
+            }
+            Poll::Pending => self.poll_received(context),
+            failed => failed,
+        }
     }
 }
 
@@ -102,7 +163,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ClientStream<S> {
                 self.note_taken(taken_bytes, bytes.len());
                 Poll::Ready(Ok(taken_bytes))
             }
-            Poll::Pending => self.poll_wait(context),
+            Poll::Pending => self.poll_taken(context),
             failed => failed,
         }
     }
@@ -125,6 +186,8 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(10);
 
+    const LIMITS: Limits = Limits { write: LIMIT, idle: Duration::from_secs(100), request: Duration::from_secs(30) };
+
     const ANSWER_BYTES: usize = 10 * TAKEN_BYTES_MIN;
 
     /// Writes an answer to a client that reads `read_bytes` each second; how it ended, and after how long.
@@ -133,7 +196,7 @@ mod tests {
         let reader = tokio::spawn(read(client, read_bytes));
         let started = Instant::now();
 
-        let outcome = ClientStream::new(server, LIMIT).write_all(&[0; ANSWER_BYTES]).await;
+        let outcome = ClientStream::new(server, LIMITS).write_all(&[0; ANSWER_BYTES]).await;
 
         reader.abort();
         (outcome, started.elapsed())
@@ -171,12 +234,65 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_idle_connection_is_not_late() {
         let (server, mut client) = duplex(8);
-        let mut stream = ClientStream::new(server, LIMIT);
+        let mut stream = ClientStream::new(server, LIMITS);
         let mut piece = [0; 8];
         for _ in 0..3 {
             stream.write_all(&[1; 8]).await.unwrap();
             sleep(2 * LIMIT).await;
             client.read_exact(&mut piece).await.unwrap();
         }
+    }
+
+    /// How long a server waits for a byte that does not come, and why it does not wait on.
+    async fn wait(stream: &mut ClientStream<DuplexStream>) -> (io::ErrorKind, Duration) {
+        let started = Instant::now();
+        let outcome = stream.read_u8().await;
+        (outcome.unwrap_err().kind(), started.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_does_not_end_is_cut_off_and_each_answer_starts_anew() {
+        let (server, mut client) = duplex(8);
+        let mut stream = ClientStream::new(server, LIMITS);
+        for _ in 0..3 {
+            client.write_all(b"GE").await.unwrap();
+            assert_eq!(stream.read_u8().await.unwrap(), b'G');
+            sleep(LIMITS.request - Duration::from_secs(1)).await;
+            assert_eq!(stream.read_u8().await.unwrap(), b'E');
+            stream.write_all(&[1; 8]).await.unwrap();
+            client.read_exact(&mut [0; 8]).await.unwrap();
+            sleep(LIMITS.idle / 2).await;
+        }
+
+        client.write_all(b"G").await.unwrap();
+        stream.read_u8().await.unwrap();
+        let dripping = tokio::spawn(async move {
+            while client.write_all(b"E").await.is_ok() {
+                sleep(Duration::from_secs(1)).await;
+            }
+        });
+
+        let started = Instant::now();
+        let ended = loop {
+            if let Err(error) = stream.read_u8().await {
+                break error.kind();
+            }
+        };
+        assert_eq!((ended, started.elapsed().as_secs()), (io::ErrorKind::TimedOut, LIMITS.request.as_secs()));
+        drop(stream);
+        dripping.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_behind_an_answer_ends_too() {
+        let (server, mut client) = duplex(8);
+        let mut stream = ClientStream::new(server, LIMITS);
+        client.write_all(b"GG").await.unwrap();
+        stream.read_exact(&mut [0; 2]).await.unwrap();
+        stream.write_all(&[1; 8]).await.unwrap();
+
+        let (ended, after) = wait(&mut stream).await;
+
+        assert_eq!((ended, after.as_secs()), (io::ErrorKind::TimedOut, LIMITS.idle.as_secs()));
     }
 }
