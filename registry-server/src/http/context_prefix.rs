@@ -29,24 +29,38 @@ pub(super) fn take<'a>(raw: &'a str, path: &mut Path<'a>) -> Result<Option<Strin
     if path.segments.len() < 2 || path.segments[0] != CONTEXTS {
         return Ok(None);
     }
-    // Escaped colons and dots belong to the name; hence the raw segment.
-    let written = raw.trim_start_matches('/').split('/').nth(1).unwrap_or_default();
-    let context = context_of(written)?;
-
+    let context = context_of(written(raw, 1))?;
     if path.segments.len() == 2 {
-        // The bare context is a resource of its own, but the default one cannot be deleted: it is what is left when
-        // its name is taken away, the root or the list of contexts.
-        match written {
-            "." => path.segments.clear(),
-            ":.:" => path.segments.truncate(1),
-            _ => path.segments[1] = Cow::Owned(context),
-        }
+        name_context(&mut path.segments, written(raw, 1), context);
         return Ok(None);
     }
     let prefix = format!(":{context}:");
     path.segments.drain(..2);
-    put_into(&mut path.segments, &prefix);
+    if path.segments.len() == 2 && path.segments[0] == CONTEXTS {
+        // A context stands in no other.
+        name_context(&mut path.segments, written(raw, 3), context_of(written(raw, 3))?);
+    } else {
+        put_into(&mut path.segments, &prefix);
+    }
     Ok(Some(prefix))
+}
+
+/// A segment as the client wrote it, without matrix parameters: escaped colons and dots belong to the name.
+fn written(raw: &str, index: usize) -> &str {
+    let segment = raw.trim_start_matches('/').split('/').nth(index).unwrap_or_default();
+    segment.split(';').next().unwrap_or(segment)
+}
+
+/// Puts its name into the path of a bare context, `/contexts/team`.
+///
+/// It is a resource of its own, but the default one cannot be deleted: it is what is left when its name is taken away,
+/// the root or the list of contexts.
+fn name_context(segments: &mut Vec<Cow<'_, str>>, written: &str, context: String) {
+    match written {
+        "." => segments.clear(),
+        ":.:" => segments.truncate(1),
+        _ => segments[1] = Cow::Owned(context),
+    }
 }
 
 /// Whether a path ends where a name would come next: `/config/`, also behind a prefix.
@@ -61,7 +75,6 @@ pub(super) fn names_nothing(path: &Path<'_>) -> bool {
 
 /// `team`, `.team`, `:.team:` to `.team`.
 fn context_of(written: &str) -> Result<String, BadPath> {
-    let written = written.split(';').next().unwrap_or(written);
     let context = written.strip_prefix(':').unwrap_or(written);
     let context = context.strip_suffix(':').unwrap_or(context);
     if context.contains(':') {
@@ -127,14 +140,22 @@ mod tests {
             ("/contexts/:.c:", "contexts|.c", None),
             ("/contexts/%3A.c%3A", "contexts|.:.c:", None),
             ("/contexts/.", "", None),
+            ("/contexts/.;x", "", None),
             ("/contexts/:.:/", "contexts", None),
+            ("/contexts/c/contexts/d", "contexts|.d", Some(":.c:")),
+            ("/contexts/c/contexts/:.d:/", "contexts|.d", Some(":.c:")),
+            ("/contexts/c/contexts/.", "", Some(":.c:")),
+            ("/contexts/c/contexts/:.:", "contexts", Some(":.c:")),
+            ("/contexts/c/subjects/contexts/versions", "subjects|:.c:contexts|versions", Some(":.c:")),
             ("/contexts", "contexts", None),
             ("/subjects/contexts/versions", "subjects|contexts|versions", None),
         ] {
             let (found, found_prefix) = taken(raw);
             assert_eq!((found.join("|").as_str(), found_prefix.as_deref()), (segments, prefix), "{raw}");
         }
-        assert!(take("/contexts/a:b/config", &mut path::read("/contexts/a:b/config").unwrap()).is_err());
+        for raw in ["/contexts/a:b/config", "/contexts/c/contexts/a:b"] {
+            assert!(take(raw, &mut path::read(raw).unwrap()).is_err(), "{raw}");
+        }
     }
 
     #[test]

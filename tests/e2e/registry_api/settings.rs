@@ -307,8 +307,20 @@ pub(super) fn a_context_is_deleted_when_it_is_empty(api: &mut Api) {
     // Settings and the last id survive it.
     api.expect("GET", "/config/:.c:", None, json!({"compatibilityLevel": "FULL"}));
     assert_eq!(api.register(":.c:s", RECORD_1), 2);
+    // A prefix changes nothing about it.
+    for context in ["c", ".c", ":.c:"] {
+        api.expect_error("DELETE", &format!("/contexts/d/contexts/{context}"), None, 42211, not_empty);
+    }
+    api.send("DELETE", "/subjects/:.c:s", None);
+    api.send("DELETE", "/subjects/:.c:s?permanent=true", None);
+    api.expect("GET", "/contexts", None, json!([".", ".c"]));
+    assert_eq!(api.send("DELETE", "/contexts/d/contexts/c", None).status, 204);
+    api.expect("GET", "/contexts", None, json!(["."]));
+
     api.expect_error("GET", "/contexts/c", None, 405, "");
-    api.expect_error("DELETE", "/contexts/.", None, 405, "");
+    for context in [".", ".;x", ":.:", "d/contexts/.", "d/contexts/:.:"] {
+        api.expect_error("DELETE", &format!("/contexts/{context}"), None, 405, "");
+    }
 }
 
 pub(super) fn the_server_says_what_it_is(api: &mut Api) {
