@@ -105,8 +105,10 @@ pub(crate) fn find_by_metadata<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Ans
     Box::pin(async {
         let subject = Subject::parse(call.argument(0));
         let (keys, values) = (call.query.texts("key")?, call.query.texts("value")?);
-        let properties = keys.into_iter().zip(values).map(|(key, value)| (key.into_owned(), value.into_owned()));
-        let properties: Vec<_> = properties.collect();
+        // Without its partner no key or value says what is looked for.
+        let pairs = if keys.len() == values.len() { keys.len() } else { 0 };
+        let properties = keys.into_iter().zip(values).take(pairs);
+        let properties: Vec<_> = properties.map(|(key, value)| (key.into_owned(), value.into_owned())).collect();
         let found = call.registry.version_with_metadata(&subject, &properties, call.query.deleted()?).await?;
         json(&found_response(&found, View::of(call)?.show(call, &found.content).await?))
     })

@@ -121,6 +121,10 @@ fn a_version_is_found_by_its_metadata(api: &mut Api) {
     assert_eq!((&empty["version"], &empty["metadata"]), (&json!(5), &json!({})));
 
     assert_eq!(get(api, path)["version"], 5);
+    // Keys that are not paired are none.
+    for query in ["key=owner", "value=me", "key=owner&key=n&value=me", "key=owner&value=me&value=1"] {
+        assert_eq!(get(api, &format!("{path}?{query}"))["version"], 5, "{query}");
+    }
     assert_eq!(get(api, &format!("{path}?key=owner&value=me"))["version"], 3);
     assert_eq!(get(api, &format!("{path}?key=owner&value=me&key=n&value=1"))["version"], 3);
     assert_eq!(get(api, &format!("{path}?key=owner&value=you"))["version"], 4);
