@@ -243,6 +243,9 @@ impl Registry {
 }
 
 /// An unqualified subject stands in the context of the schema that refers to it.
+///
+/// `:.:base` is `base` of the default context here as everywhere. Confluent's server finds no such subject in a
+/// reference (42201), which leaves no way from another context to the default one.
 fn target_key(context: &Arc<str>, subject: &str) -> SubjectKey {
     if subject.starts_with(":.") {
         return Subject::parse(subject).key;

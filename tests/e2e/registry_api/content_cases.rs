@@ -14,6 +14,7 @@ pub(crate) const CONTENT_CASES: &[Case] = &[
     Case { endpoint: "POST /subjects/{subject}/versions", run: an_import_brings_ids_and_versions },
     Case { endpoint: "POST /subjects/{subject}/versions", run: who_finds_no_id_left_is_told_what_to_try },
     Case { endpoint: "POST /subjects/{subject}/versions", run: who_finds_no_version_left_is_told_what_to_try },
+    Case { endpoint: "POST /subjects/{subject}/versions", run: a_reference_leads_from_any_context_to_the_default_one },
     Case { endpoint: "GET /schemas/ids/{id}", run: an_id_is_looked_for_where_the_subject_stands },
     Case { endpoint: "GET /schemas/guids/{guid}", run: a_schema_is_got_by_guid },
     Case { endpoint: "GET /schemas/guids/{guid}/ids", run: the_ids_of_a_guid_are_listed },
@@ -102,6 +103,22 @@ fn referrers_are_listed(api: &mut Api) {
     refused(api, "/subjects/use/versions", &user(2), 40901, "READER_FIELD_MISSING_DEFAULT_VALUE");
     let check = post(api, "/compatibility/subjects/use/versions/latest?verbose=true", &user(2));
     assert_eq!(check["is_compatible"], false, "{check}");
+}
+
+/// Confluent's server does not take such a name apart in a reference.
+fn a_reference_leads_from_any_context_to_the_default_one(api: &mut Api) {
+    api.register("base", BASE);
+    let words = "No schema reference found for subject \"base\" and version 1";
+    refused(api, "/subjects/:.c:use/versions", &user(1), 42201, words);
+
+    let references = json!([{"name": "com.x.Base", "subject": ":.:base", "version": 1}]);
+    let body = json!({"schema": USER, "references": references});
+    let registered = post(api, "/subjects/:.c:use/versions", &body);
+    assert_eq!((&registered["id"], &registered["references"]), (&json!(1), &references));
+    let resolved = get(api, "/subjects/:.c:use/versions/1?format=resolved");
+    assert!(resolved["schema"].as_str().unwrap().contains(r#""name":"Base""#), "{resolved}");
+    api.expect("GET", "/subjects/base/versions/1/referencedby", None, json!([1]));
+    assert_eq!(post(api, "/subjects/use/versions", &body)["references"], references);
 }
 
 fn a_version_is_found_by_its_metadata(api: &mut Api) {
