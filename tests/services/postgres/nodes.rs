@@ -17,11 +17,22 @@ const IDLE_MAX: Duration = Duration::from_secs(5);
 /// A request is told within this time that the database is away.
 const PROMISED: Duration = Duration::from_secs(2);
 
-/// What a machine that runs many tests at once may add.
+/// What a machine that runs many tests at once may add: whoever gets no core for a while, the registry or the client
+/// that looks at the clock, is late through no fault of the registry.
 const BUSY: Duration = Duration::from_millis(500);
 
-/// A refusal, or an answer from memory in its place, that takes longer is a failure.
+/// A refusal, or an answer from memory in its place, that takes longer is a failure. The slowest of many is the one
+/// that the machine held up, so this has room; nine of ten have none, see [`assert_told_in_time`].
 pub(crate) const REFUSAL_MAX: Duration = PROMISED.saturating_add(BUSY);
+
+/// Fails unless nine of ten refusals came as they are promised, and each within [`REFUSAL_MAX`].
+pub(crate) fn assert_told_in_time(mut waits: Vec<Duration>) {
+    waits.sort_unstable();
+    let (slowest, most) = (waits.last().expect("a refusal"), waits[waits.len() * 9 / 10]);
+    println!("{} refusals, nine of ten within {most:?}, each within {slowest:?}", waits.len());
+    assert!(most < PROMISED, "one of ten was refused after {most:?}, and later");
+    assert!(*slowest < REFUSAL_MAX, "one was refused after {slowest:?}");
+}
 
 /// What a registry answered.
 #[derive(Debug, Clone)]
