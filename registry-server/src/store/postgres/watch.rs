@@ -2,12 +2,14 @@
 //! by it.
 //!
 //! A writer sends a message with its COMMIT; PostgreSQL delivers it to every node that listens, within milliseconds. A
-//! connection that has died unseen delivers nothing, so it is asked when it has been silent for a second. After any
-//! doubt all ids count as changed. So an id that was permanently deleted is served for less than five seconds on a node
-//! that has missed the message, as long as the database can be reached at all.
+//! connection that has died unseen delivers nothing, nor does one that lives and does not listen any more, as behind a
+//! proxy that has made it anew. So one that has been silent for a second sends a message itself, and is lost unless it
+//! hears that or another. After any doubt all ids count as changed. So an id that was permanently deleted is served for
+//! less than five seconds on a node that has missed the message, as long as the database can be reached at all.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -31,7 +33,12 @@ const MESSAGE_BYTES_MAX: usize = 7_900;
 /// Stands for all ids.
 const EVERYTHING: &str = "*";
 
-/// How long the connection may be silent before it is asked, and how long it may take to answer.
+/// The message of a node that asks whether it hears any: that nothing has changed. No context has this name; a program
+/// that does not know the message takes it for an id's that nobody asks for.
+const QUESTION: &str = "\n0 listening\n";
+const ASK: &str = "SELECT pg_notify('schema_registry_uses', $1)";
+
+/// How long the connection may be silent before it is asked, and how long it may take until it delivers something.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 const POLL_TIMEOUT: Duration = Duration::from_millis(1_500);
 
@@ -103,6 +110,9 @@ pub(super) fn message<'a>(ids: impl Iterator<Item = (&'a str, SchemaId)>) -> Opt
 /// Takes a message in. What is not understood, from a later release perhaps, stands for everything. A node's own count,
 /// too: they tell it when a COMMIT took effect whose answer was lost.
 fn take_in(text: &str, generations: &Generations) {
+    if text == QUESTION {
+        return;
+    }
     let mut lines = text.lines().peekable();
     lines.next_if(|first| !first.contains(' '));
     let lines = lines.map(|line| {
@@ -121,15 +131,20 @@ async fn run(target: Target, listener: PgListener, generations: Arc<Generations>
     let mut is_known = false;
     loop {
         let error = match listener.take() {
-            Some(listener) => survive("watch", follow(listener, &generations))
-                .await
-                .unwrap_or_else(|| StoreError::unavailable(OPERATION, "the watch panicked")),
+            Some(listener) => {
+                let has_heard = AtomicBool::new(false);
+                let error = survive("watch", follow(listener, &generations, &has_heard))
+                    .await
+                    .unwrap_or_else(|| StoreError::unavailable(OPERATION, "the watch panicked"));
+                // One that never delivered anything is no other trouble than the one before it.
+                is_known &= !has_heard.into_inner();
+                error
+            }
             None => match listen(&target).await {
                 Ok(fresh) => {
                     // What was sent meanwhile was missed.
                     generations.raise_all();
                     listener = Some(fresh);
-                    is_known = false;
                     continue;
                 }
                 Err(error) => error,
@@ -156,23 +171,38 @@ async fn listen(target: &Target) -> Result<PgListener, StoreError> {
     }
 }
 
-/// Takes messages in until the connection is lost.
-async fn follow(mut listener: PgListener, generations: &Generations) -> StoreError {
+/// Takes messages in until the connection is lost. Notes that there was one.
+async fn follow(mut listener: PgListener, generations: &Generations, has_heard: &AtomicBool) -> StoreError {
     loop {
-        match tokio::time::timeout(POLL_INTERVAL, listener.try_recv()).await {
-            Ok(Ok(Some(notification))) => take_in(notification.payload(), generations),
-            Ok(Ok(None)) => return StoreError::unavailable(OPERATION, "the database has closed the connection"),
-            Ok(Err(error)) => return failed(OPERATION)(error),
-            Err(_) => {
-                let poll = sqlx::query("SELECT 1").execute(&mut listener);
-                match tokio::time::timeout(POLL_TIMEOUT, poll).await {
-                    Ok(Ok(_)) => {}
-                    Ok(Err(error)) => return failed(OPERATION)(error),
-                    Err(_) => return StoreError::unavailable(OPERATION, "the database did not answer in time"),
-                }
-            }
+        let next = match tokio::time::timeout(POLL_INTERVAL, hear(&mut listener, generations)).await {
+            Ok(next) => next,
+            Err(_) => match tokio::time::timeout(POLL_TIMEOUT, ask(&mut listener, generations)).await {
+                Ok(next) => next,
+                Err(_) => return StoreError::unavailable(OPERATION, "the database did not deliver a message in time"),
+            },
+        };
+        match next {
+            Ok(()) => has_heard.store(true, Ordering::Relaxed),
+            Err(error) => return error,
         }
     }
+}
+
+/// Takes the next message in.
+async fn hear(listener: &mut PgListener, generations: &Generations) -> Result<(), StoreError> {
+    match listener.try_recv().await.map_err(failed(OPERATION))? {
+        Some(notification) => {
+            take_in(notification.payload(), generations);
+            Ok(())
+        }
+        None => Err(StoreError::unavailable(OPERATION, "the database has closed the connection")),
+    }
+}
+
+/// Sends a message, and takes in whichever comes next.
+async fn ask(listener: &mut PgListener, generations: &Generations) -> Result<(), StoreError> {
+    sqlx::query(ASK).bind(QUESTION).execute(&mut *listener).await.map_err(failed(OPERATION))?;
+    hear(listener, generations).await
 }
 
 #[cfg(test)]
@@ -228,6 +258,25 @@ mod tests {
         let message = message(ids.into_iter()).unwrap();
 
         assert_eq!(message.split_once('\n'), Some(("", "5 .\n7 .\n")));
+    }
+
+    #[test]
+    fn a_question_whether_anything_is_heard_raises_nothing() {
+        let generations = Generations::new();
+
+        take_in(QUESTION, &generations);
+
+        assert!((0..100).all(|id| generations.of(".", SchemaId(id)) == 0));
+        assert!(ASK.contains(&format!("'{CHANNEL}'")));
+    }
+
+    /// A program that does not know it reads in it an id of no context.
+    #[test]
+    fn a_question_has_the_form_of_a_message() {
+        let (context, id) = ("listening", SchemaId(0));
+
+        assert_eq!(message(std::iter::once((context, id))).as_deref(), Some(QUESTION));
+        assert!(!context.starts_with('.'), "every context does");
     }
 
     #[test]
