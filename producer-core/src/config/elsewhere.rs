@@ -9,7 +9,7 @@ pub(super) struct OldName {
 }
 
 const JAVA_0_8: &str = "Java 0.8";
-const JAVA_0_9: &str = "Java before 0.9 (KIP-19)";
+pub(super) const JAVA_0_9: &str = "Java before 0.9 (KIP-19)";
 const LIBRDKAFKA: &str = "librdkafka";
 
 /// Old names whose values are read as those of today's. `block.on.buffer.full` is not among them: it is a flag.
@@ -31,6 +31,10 @@ pub(super) static OLD_NAMES: &[OldName] = &[
 
 /// The flag that `max.block.ms` replaced.
 pub(super) const BLOCK_ON_BUFFER_FULL: &str = "block.on.buffer.full";
+
+/// What `max.block.ms` is with the flag off. Whoever turned it off wants an error where the buffer is full, not to
+/// wait; but `max.block.ms` covers the first question for a topic too, which has to have its time.
+pub(super) const BRIEF_BLOCK_MS: i64 = 1000;
 
 const fn old(name: &'static str, now: &'static str, origin: &'static str) -> OldName {
     OldName { name, now, origin }

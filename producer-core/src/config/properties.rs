@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::elsewhere::{BLOCK_ON_BUFFER_FULL, OLD_NAMES, WITHOUT_EFFECT};
+use super::elsewhere::{BLOCK_ON_BUFFER_FULL, BRIEF_BLOCK_MS, OLD_NAMES, WITHOUT_EFFECT};
 use super::settings::{KEYS, Key, ProducerConfig};
 use super::value::FOREVER_MS;
 use super::{Acks, ConfigError};
@@ -90,21 +90,20 @@ impl Reading<'_> {
     }
 
     fn take_block_on_buffer_full(&mut self, value: &str) {
-        let key = BLOCK_ON_BUFFER_FULL;
-        match &*value.to_ascii_lowercase() {
-            "true" if ["max.block.ms", "metadata.fetch.timeout.ms"].iter().any(|now| self.given.contains_key(now)) => {
-                self.warnings.push(format!("`{key}` is an old setting, and `max.block.ms` is set: `{key}` is ignored"));
+        let (key, now) = (BLOCK_ON_BUFFER_FULL, "max.block.ms");
+        let milliseconds = match &*value.to_ascii_lowercase() {
+            "true" => FOREVER_MS,
+            "false" => BRIEF_BLOCK_MS,
+            _ => {
+                self.problems.push(format!("`{key}` is `{value}`: expected `true` or `false`"));
+                return;
             }
-            "true" => {
-                self.warnings.push(format!("`{key}` is an old setting: it sets `max.block.ms` to {FOREVER_MS}"));
-                if let Some(row) = row("max.block.ms") {
-                    self.set(row, key, &FOREVER_MS.to_string());
-                }
-            }
-            "false" => self.warnings.push(format!(
-                "`{key}` is an old setting: `send` waits for room as long as `max.block.ms` says, then fails"
-            )),
-            _ => self.problems.push(format!("`{key}` is `{value}`: expected `true` or `false`")),
+        };
+        if [now, "metadata.fetch.timeout.ms"].iter().any(|name| self.given.contains_key(name)) {
+            self.warnings.push(format!("`{key}` is an old setting, and `{now}` is set: `{key}` is ignored"));
+        } else if let Some(row) = row(now) {
+            self.warnings.push(format!("`{key}` is an old setting: `{value}` sets `{now}` to {milliseconds}"));
+            self.set(row, key, &milliseconds.to_string());
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::elsewhere::{BLOCK_ON_BUFFER_FULL, OLD_NAMES, WITHOUT_EFFECT};
+use super::elsewhere::{BLOCK_ON_BUFFER_FULL, BRIEF_BLOCK_MS, JAVA_0_9, OLD_NAMES, WITHOUT_EFFECT};
 use super::settings::{KEYS, ProducerConfig};
 
 const TITLE: &str = "\
@@ -17,12 +17,19 @@ const INTRODUCTION: &str = "
 This page is made from the table in `producer-core/src/config/settings.rs`, which is the only source; a test
 compares the two.
 
-Names, units and defaults are those of Java's client 4.x, so that one properties file serves both. Six ranges are
-narrower than Java's, and a value outside is refused: `request.timeout.ms`, `metadata.max.age.ms` and
-`metrics.sample.window.ms` are at least 1, `batch.size` and `max.request.size` at most 1 GiB, and
-`max.in.flight.requests.per.connection` at most 1000. All settings are checked together when a producer is made, and
-every problem is told at once. A key that is not known is warned about through `tracing`, with the known one that is
-nearest to it.
+Names, units and defaults are those of Java's client 4.x, so that one properties file serves both. All settings are
+checked together when a producer is made, and every problem is told at once. A key that is not known is warned about
+through `tracing`, with the known one that is nearest to it.
+
+Refused here, and taken by Java's client:
+
+- 0, or less where Java knows no range: `buffer.memory`, `max.request.size`, `request.timeout.ms`,
+  `metadata.max.age.ms`, `metrics.sample.window.ms`, `socket.connection.setup.timeout.ms` and
+  `socket.connection.setup.timeout.max.ms` are at least 1;
+- less than -1: `connections.max.idle.ms`;
+- more than 1 GiB: `batch.size` and `max.request.size`; more than 1 EiB: `buffer.memory`; more than 1000:
+  `max.in.flight.requests.per.connection`; more than 1024 bytes: `client.id`;
+- a `batch.size` above `buffer.memory`, with which Java's client refuses each record.
 
 ";
 
@@ -96,8 +103,8 @@ pub(super) fn page() -> String {
     for old in OLD_NAMES {
         line(&mut page, &[&format!("`{}`", old.name), old.origin, &format!("`{}`", old.now)]);
     }
-    let forever = "`true`: `max.block.ms`, to for ever; `false`: nothing, since `send` fails after `max.block.ms`";
-    line(&mut page, &[&format!("`{BLOCK_ON_BUFFER_FULL}`"), "Java before 0.9 (KIP-19)", forever]);
+    let waits = format!("`max.block.ms`: `true` to for ever, `false` to {BRIEF_BLOCK_MS}");
+    line(&mut page, &[&format!("`{BLOCK_ON_BUFFER_FULL}`"), JAVA_0_9, &waits]);
     page
 }
 

@@ -226,18 +226,21 @@ fn todays_name_wins_over_the_old_one() {
 fn blocking_on_a_full_buffer_is_max_block_ms() {
     let (waiting, warning) = warned(&[("block.on.buffer.full", "true")]);
     assert_eq!(waiting.max_block.as_millis(), u128::from(FOREVER_MS.unsigned_abs()));
-    assert!(warning.contains("sets `max.block.ms`"), "{warning}");
+    assert!(warning.contains(&format!("`true` sets `max.block.ms` to {FOREVER_MS}")), "{warning}");
 
-    let (bounded, warning) = warned(&[("block.on.buffer.full", "false")]);
-    assert_eq!(bounded.max_block, ProducerConfig::default().max_block);
-    assert!(warning.contains("as long as `max.block.ms` says"), "{warning}");
+    let (brief, warning) = warned(&[("block.on.buffer.full", "false")]);
+    assert_eq!(brief.max_block, Duration::from_secs(1));
+    assert!(warning.contains("`false` sets `max.block.ms` to 1000"), "{warning}");
 
-    let (given, _) = warned(&[("block.on.buffer.full", "true"), ("max.block.ms", "7")]);
-    assert_eq!(given.max_block, Duration::from_millis(7));
-    let old = [("bootstrap.servers", "a:1"), ("block.on.buffer.full", "true"), ("metadata.fetch.timeout.ms", "7")];
-    let Read { config, warnings } = properties::read(old);
-    assert_eq!(config.unwrap().max_block, Duration::from_millis(7));
-    assert!(warnings.iter().any(|warning| warning.contains("`block.on.buffer.full` is ignored")), "{warnings:?}");
+    for value in ["true", "false"] {
+        let (given, warning) = warned(&[("block.on.buffer.full", value), ("max.block.ms", "7")]);
+        assert_eq!(given.max_block, Duration::from_millis(7));
+        assert!(warning.contains("`block.on.buffer.full` is ignored"), "{warning}");
+        let old = [("bootstrap.servers", "a:1"), ("block.on.buffer.full", value), ("metadata.fetch.timeout.ms", "7")];
+        let Read { config, warnings } = properties::read(old);
+        assert_eq!(config.unwrap().max_block, Duration::from_millis(7));
+        assert!(warnings.iter().any(|warning| warning.contains("`block.on.buffer.full` is ignored")), "{warnings:?}");
+    }
 }
 
 #[test]
