@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use end_to_end_tests::services::java::Java;
-use end_to_end_tests::services::kafka::Kafka;
+use end_to_end_tests::services::kafka::{Kafka, StoredBatch};
 use end_to_end_tests::services::python::Python;
 use producer_core::admin::{AdminConfig, NewTopic, create_topic};
 use producer_core::reader::{PartitionReader, ReaderConfig, StartOffset};
 use producer_core::serializer::StringSerializer;
 use producer_core::{Compression, Headers, Producer, ProducerConfig, ProducerRecord};
+
+use super::stored_log::{Beginning, check_log};
 
 /// Enough for several batches per setting, so that no foreign decoder is asked only once.
 const RECORDS_PER_SETTING: usize = 400;
@@ -54,6 +56,8 @@ async fn every_codec_is_read(topic: &'static str, clock: Clock) {
     let servers = kafka.bootstrap_servers();
     let mut new = NewTopic::new(topic, 1);
     new.settings.push(("message.timestamp.type".to_owned(), format!("{clock:?}")));
+    // Old as the records are, they stay.
+    new.settings.push(("retention.ms".to_owned(), "-1".to_owned()));
     create_topic(&AdminConfig::new(&servers), new).await.unwrap();
 
     let mut expected = Vec::new();
@@ -120,13 +124,9 @@ fn line(clock: Clock, timestamp: i64, offset: i64, headers: &Headers, parts: [Op
     format!("{clock:?}:{timestamp}\tPartition:0\tOffset:{offset}\t{headers}\t{key}\t{value}")
 }
 
-/// What each foreign client prints; and Kafka's own tool finds every codec on the disk, each batch sound.
+/// What each foreign client prints; and Kafka's own tool finds on the disk what [`check_batches`] asks.
 fn read_by_others(kafka: &Kafka, topic: &str, count: usize) -> anyhow::Result<[(&'static str, Vec<String>); 2]> {
-    let batches = kafka.dump_batches(topic)?;
-    let codecs: BTreeSet<&str> = batches.iter().map(|batch| batch.codec.as_str()).collect();
-    anyhow::ensure!(codecs == BTreeSet::from(["none", "gzip", "snappy", "lz4", "zstd"]), "{codecs:?}");
-    anyhow::ensure!(batches.iter().all(|batch| batch.is_valid), "{batches:?}");
-
+    check_batches(&kafka.dump_batches(topic)?);
     let servers = kafka.bootstrap_servers();
     let librdkafka = Python::find()?.run("services/kafka/print_records.py", &[&servers, topic], PATIENCE)?;
     let count = count.to_string();
@@ -137,6 +137,28 @@ fn read_by_others(kafka: &Kafka, topic: &str, count: usize) -> anyhow::Result<[(
     let java = Java::find()?.run_class("org.apache.kafka.tools.consumer.ConsoleConsumer", &arguments, PATIENCE)?;
     let lines = |printed: String| printed.lines().map(str::to_owned).collect();
     Ok([("librdkafka", lines(librdkafka)), ("Java", lines(java))])
+}
+
+/// The batches of one producer after the other, in the codec of each and without a gap in its sequences.
+fn check_batches(batches: &[StoredBatch]) {
+    let batches: Vec<&StoredBatch> = batches.iter().collect();
+    check_log(&batches, Beginning::Zero);
+    let of_settings: Vec<_> = batches.chunk_by(|before, after| before.producer_id == after.producer_id).collect();
+    assert_eq!(of_settings.len(), SETTINGS.len(), "producers: {batches:?}");
+    let ids: BTreeSet<i64> = of_settings.iter().map(|batches| batches[0].producer_id).collect();
+    assert_eq!(ids.len(), SETTINGS.len(), "{ids:?}");
+    for ((compression, _), batches) in SETTINGS.iter().zip(of_settings) {
+        let codec = format!("{compression:?}").to_lowercase();
+        assert!(batches.len() > 1, "{batches:?}");
+        assert!(batches.iter().any(|batch| batch.codec == codec), "{codec}: {batches:?}");
+        for batch in batches {
+            // What compression does not make smaller stays as it is.
+            assert!([&*codec, "none"].contains(&&*batch.codec), "{codec}: {batch:?}");
+            assert_eq!(batch.producer_epoch, 0, "{batch:?}");
+        }
+        let count: i64 = batches.iter().map(|batch| batch.count).sum();
+        assert_eq!(count, RECORDS_PER_SETTING as i64, "{codec}: {batches:?}");
+    }
 }
 
 async fn read_by_us(servers: &str, topic: &str, clock: Clock) -> Vec<String> {

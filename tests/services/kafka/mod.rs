@@ -16,3 +16,4 @@ mod producer;
 mod reader_and_admin;
 mod readme_commands;
 mod readme_programs;
+mod stored_log;

@@ -9,6 +9,7 @@ use end_to_end_tests::services::kafka::{Kafka, StoredBatch};
 use end_to_end_tests::services::python::Python;
 use producer_core::{Compression, Outcome};
 
+use super::super::stored_log::{Beginning, check_log};
 use super::stream::{Id, Lane, Sent};
 
 /// How much later than `delivery.timeout.ms` an answer may come, as promised.
@@ -185,15 +186,6 @@ fn read(kafka: &Kafka, topic: &'static str) -> Vec<Found> {
     found
 }
 
-/// With which sequence a producer begins in a log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Beginning {
-    Zero,
-    /// Any: what was sent to the topic of this name that was deleted, and may be written there, goes again as it was.
-    /// A broker that knows nothing of the producer takes it.
-    Any,
-}
-
 /// Every replica of every partition: valid batches of this codec, without a gap in offsets or sequences.
 pub(super) fn check_disks(kafka: &Kafka, topic: &'static str, compression: Compression, beginning: Beginning) {
     let batches = kafka.dump_batches(topic).unwrap();
@@ -202,36 +194,12 @@ pub(super) fn check_disks(kafka: &Kafka, topic: &'static str, compression: Compr
         segments.entry(&batch.segment).or_default().push(batch);
     }
     for batches in segments.values() {
-        check_replica(batches, compression, beginning);
+        check_log(batches, beginning);
+        batches.iter().for_each(|batch| check_codec(&batch.codec, compression));
     }
     let is_compressed = batches.iter().any(|batch| batch.codec != "none");
     assert_eq!(is_compressed, compression != Compression::None, "whether any batch is compressed");
     println!("`{topic}`: {} batches in {} segments are valid", batches.len(), segments.len());
-}
-
-fn check_replica(batches: &[&StoredBatch], compression: Compression, beginning: Beginning) {
-    let mut next_offset = 0;
-    // Of the newest epoch: a broker keeps one.
-    let mut next = HashMap::<i64, (i64, i64)>::new();
-    for batch in batches {
-        assert!(batch.is_valid, "{batch:?}");
-        assert_eq!(batch.base_offset, next_offset, "a gap before {batch:?}");
-        assert_eq!(batch.last_offset - batch.base_offset + 1, batch.count, "{batch:?}");
-        assert_eq!(batch.last_sequence - batch.base_sequence + 1, batch.count, "{batch:?}");
-        check_codec(&batch.codec, compression);
-        assert!(batch.producer_id >= 0, "written without idempotence: {batch:?}");
-        let expected = match next.get(&batch.producer_id) {
-            None if beginning == Beginning::Any => batch.base_sequence,
-            None => 0,
-            Some((epoch, sequence)) => {
-                assert!(batch.producer_epoch >= *epoch, "an epoch that was over: {batch:?}");
-                if batch.producer_epoch > *epoch { 0 } else { *sequence }
-            }
-        };
-        assert_eq!(batch.base_sequence, expected, "a gap in the sequences before {batch:?}");
-        next.insert(batch.producer_id, (batch.producer_epoch, batch.last_sequence + 1));
-        next_offset = batch.last_offset + 1;
-    }
 }
 
 /// What compression does not make smaller may stay as it is.

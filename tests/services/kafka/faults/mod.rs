@@ -16,8 +16,9 @@ use end_to_end_tests::services::proxy::From;
 use end_to_end_tests::wait_until;
 use producer_core::{Compression, ProduceError, ProducerConfig};
 
-use self::check::{Beginning, check, check_acknowledged, check_disks, check_recreated};
+use self::check::{check, check_acknowledged, check_disks, check_recreated};
 use self::stream::Stream;
+use super::stored_log::Beginning;
 
 const NODES: usize = 3;
 const PARTITIONS: i32 = 6;
