@@ -6,6 +6,7 @@
 //! offset is where that record lies.
 
 mod check;
+mod stalls;
 mod stream;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -188,8 +189,7 @@ fn a_topic_recreated_goes_on_where_the_old_one_ended() {
     let (servers, topic) = (kafka.bootstrap_servers(), "recreated");
     create_topic(&servers, topic, PARTITIONS).unwrap();
 
-    // To partitions only, where a record's offset in the old topic is its number.
-    let stream = Stream::start_fixed(config(kafka), topic, PARTITIONS);
+    let stream = Stream::start(config(kafka), topic, PARTITIONS);
     stream.go_on();
     delete_topic(&servers, topic).unwrap();
     create_topic(&servers, topic, PARTITIONS).unwrap();

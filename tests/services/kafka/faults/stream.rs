@@ -10,6 +10,7 @@ use producer_core::serializer::StringSerializer;
 use producer_core::{ProduceError, Producer, ProducerConfig, ProducerRecord, RecordMetadata};
 
 use super::PATIENCE;
+use super::stalls::{StallClock, Stalls};
 
 /// 200 rounds a second, each a record per lane.
 const ROUND_INTERVAL: Duration = Duration::from_millis(5);
@@ -78,6 +79,7 @@ impl Id {
 pub(super) struct Answer {
     pub(super) id: Id,
     pub(super) result: Result<RecordMetadata, ProduceError>,
+    pub(super) started: Instant,
     /// From the call of `send` to the callback.
     pub(super) took: Duration,
 }
@@ -88,13 +90,14 @@ pub(super) struct Sent {
     pub(super) count: u64,
     pub(super) answers: Vec<Answer>,
     pub(super) delivery_timeout: Duration,
+    /// When the machine stood still.
+    pub(super) stalls: Stalls,
     /// How many partitions the topic had, one count after the other.
     pub(super) partition_counts: Vec<i32>,
 }
 
 #[derive(Debug)]
 struct Shared {
-    has_free_lanes: bool,
     partition_counts: Mutex<Vec<i32>>,
     sent: AtomicU64,
     acknowledged: AtomicU64,
@@ -113,23 +116,14 @@ impl Shared {
 pub(super) struct Stream {
     shared: Arc<Shared>,
     delivery_timeout: Duration,
+    stalls: StallClock,
     thread: JoinHandle<()>,
 }
 
 impl Stream {
     /// Sends to every partition, by keys, and without either.
     pub(super) fn start(config: ProducerConfig, topic: &'static str, partitions: i32) -> Self {
-        Self::over(config, topic, partitions, true)
-    }
-
-    /// Sends to every partition, and nothing else.
-    pub(super) fn start_fixed(config: ProducerConfig, topic: &'static str, partitions: i32) -> Self {
-        Self::over(config, topic, partitions, false)
-    }
-
-    fn over(config: ProducerConfig, topic: &'static str, partitions: i32, has_free_lanes: bool) -> Self {
         let shared = Arc::new(Shared {
-            has_free_lanes,
             partition_counts: Mutex::new(vec![partitions]),
             sent: AtomicU64::new(0),
             acknowledged: AtomicU64::new(0),
@@ -144,7 +138,7 @@ impl Stream {
                 runtime.block_on(send(config, topic, &shared));
             }
         });
-        Self { shared, delivery_timeout, thread }
+        Self { shared, delivery_timeout, stalls: StallClock::start(), thread }
     }
 
     pub(super) fn partitions(&self) -> i32 {
@@ -185,6 +179,7 @@ impl Stream {
             count: self.shared.sent.load(Ordering::Relaxed),
             answers,
             delivery_timeout: self.delivery_timeout,
+            stalls: self.stalls.end(),
             partition_counts: self.shared.partition_counts.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
@@ -207,12 +202,8 @@ async fn send(config: ProducerConfig, topic: &'static str, shared: &Arc<Shared>)
 }
 
 fn lanes(shared: &Shared) -> Vec<Lane> {
-    let mut lanes: Vec<_> = (0..shared.partitions()).map(Lane::Partition).collect();
-    if shared.has_free_lanes {
-        lanes.extend((0..KEYS).map(Lane::Key));
-        lanes.push(Lane::Free);
-    }
-    lanes
+    let fixed = (0..shared.partitions()).map(Lane::Partition);
+    fixed.chain((0..KEYS).map(Lane::Key)).chain([Lane::Free]).collect()
 }
 
 async fn send_one(producer: &Producer<String, String>, topic: &'static str, shared: &Arc<Shared>, id: Id) {
@@ -224,7 +215,7 @@ async fn send_one(producer: &Producer<String, String>, topic: &'static str, shar
     let (of_callback, started) = (shared.clone(), Instant::now());
     let keep = move |result: Result<RecordMetadata, ProduceError>| {
         let acknowledged = u64::from(result.is_ok());
-        let answer = Answer { id, result, took: started.elapsed() };
+        let answer = Answer { id, result, started, took: started.elapsed() };
         of_callback.answers.lock().unwrap_or_else(PoisonError::into_inner).push(answer);
         of_callback.acknowledged.fetch_add(acknowledged, Ordering::Relaxed);
     };
