@@ -16,6 +16,10 @@ pub enum Outcome {
     /// replicas as asked for, and is lost if the leader is.
     Written,
     /// It may be: the request left, and no answer told what became of it.
+    ///
+    /// Other than in Java, a batch that may be written fails so too when the leader then refuses it for its sequence or
+    /// its producer (error codes 45, 47, 49 and 59). Java's client sends it again with a new sequence, which writes it
+    /// twice if it is there.
     Unknown,
 }
 

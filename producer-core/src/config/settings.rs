@@ -99,7 +99,9 @@ settings! {
     /// order in which the process makes them.
     "client.id" client_id: String = String::new(), Values::Text("text of at most 1024 bytes");
 
-    /// Whose word makes a record acknowledged: every in-sync replica's, the leader's, nobody's.
+    /// Whose word makes a record acknowledged: every in-sync replica's, the leader's, nobody's. Other than in Java,
+    /// with 0 the first batch of a partition over each connection asks for an answer all the same: a leader that is
+    /// not ready yet would swallow it.
     "acks" acks: Acks = Acks::All, Values::words::<Acks>();
 
     /// No duplicates and no reordering by retries. Needs `acks=all`, `retries` above 0 and at most 5 requests in
@@ -114,7 +116,8 @@ settings! {
     /// Bytes of records collected per partition before compression. 0 means one record per batch.
     "batch.size" batch_bytes: usize = 16_384, Values::bytes(0, REQUEST_BYTES_MAX);
 
-    /// Bytes of records held until they are acknowledged. `send` waits when they are used up.
+    /// Bytes of records held until they are acknowledged. `send` waits when they are used up, whichever broker it sends
+    /// to: see `partitioner.availability.timeout.ms` for one broker that holds them all.
     "buffer.memory" buffer_bytes: usize = 33_554_432, Values::bytes(1, BUFFER_BYTES_MAX);
 
     /// How long `send` may wait for the topic, the serializer and room, together.

@@ -3,6 +3,8 @@
 //! Counted per request and per batch, never per record. Averages, maxima and rates look at the last 30 to 60
 //! seconds (`metrics.num.samples`, `metrics.sample.window.ms`); an average or a maximum of nothing is NaN. Values are
 //! read at different moments, so two of them need not fit together to the last record.
+#![doc = ""]
+#![doc = include_str!("lacking.md")]
 
 mod prometheus;
 mod recorder;
@@ -14,7 +16,7 @@ use std::collections::BTreeMap;
 pub(crate) use self::recorder::{AnswerFacts, Gauges, Recorder, SentBatch};
 pub(crate) use self::window::Windows;
 
-/// A snapshot; see [`Producer::metrics`](crate::Producer::metrics).
+/// A snapshot; see [`Producer::metrics`](crate::Producer::metrics), and [the module](self) for what Java has besides.
 ///
 /// A field bears Java's name with underscores: `record_send_total` is `record-send-total`. Times are milliseconds
 /// unless the name says otherwise.

@@ -13,23 +13,9 @@ const TOPIC: &str = "java-metrics";
 /// For a Java virtual machine on a loaded machine, compiling included.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What Java has and we do not: group, name (`*` stands for any text), why. Each row is met by at least one metric.
-const LACKING: [(&str, &str, &str); 14] = [
-    ("app-info", "*", "texts about the program, which are no numbers"),
-    ("kafka-metrics-count", "count", "the number of metrics, which the list itself tells"),
-    ("producer-metrics", "io-*", "of Java's selector loop, which we do not have"),
-    ("producer-metrics", "select-*", "of Java's selector loop, which we do not have"),
-    ("producer-metrics", "txn-*", "no transactions"),
-    ("producer-metrics", "failed-authentication-*", "no authentication"),
-    ("producer-metrics", "failed-reauthentication-*", "no authentication"),
-    ("producer-metrics", "successful-authentication-*", "no authentication"),
-    ("producer-metrics", "successful-reauthentication-*", "no authentication"),
-    ("producer-metrics", "reauthentication-*", "no authentication"),
-    ("producer-metrics", "request-rate", "the sum over all nodes of what we have by node"),
-    ("producer-metrics", "request-size-*", "over all nodes; we have it by node"),
-    ("producer-metrics", "request-total", "the sum over all nodes of what we have by node"),
-    ("producer-metrics", "response-*", "the sum over all nodes of what we have by node"),
-];
+/// What Java has and we do not, as the documentation says: a table of group, name (`*` stands for any text), why. Each
+/// row is met by at least one metric.
+const LACKING: &str = include_str!("../../../producer-core/src/metrics/lacking.md");
 
 /// Group, name, and the names of the tags in the order of the alphabet.
 type Name = (String, String, String);
@@ -52,14 +38,21 @@ async fn metrics_have_the_names_of_java_and_what_is_lacking_is_named() {
 
     let invented: Vec<_> = ours.difference(&java).collect();
     assert!(invented.is_empty(), "of ours, and unknown to Java: {invented:?}");
+    let rows = lacking();
     let mut rows_met = BTreeSet::new();
     for (group, name, _) in java.difference(&ours) {
-        let row = LACKING.iter().find(|(of, pattern, _)| of == group && matches(pattern, name));
+        let row = rows.iter().find(|(of, pattern)| of == group && matches(pattern, name));
         rows_met.insert(row.unwrap_or_else(|| panic!("`{name}` of Java's {group} is not here, without a reason")));
     }
-    let needless: Vec<_> = LACKING.iter().filter(|row| !rows_met.contains(row)).collect();
+    let needless: Vec<_> = rows.iter().filter(|row| !rows_met.contains(row)).collect();
     assert!(needless.is_empty(), "Java lacks it too, or it is here by now: {needless:?}");
     check_prometheus(&metrics, &java);
+}
+
+/// Group and name of each row.
+fn lacking() -> Vec<(&'static str, &'static str)> {
+    let rows = LACKING.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | `"));
+    rows.filter_map(|(group, rest)| Some((group, rest.split_once("` | ")?.0))).collect()
 }
 
 /// The text has every value by Java's name, as a JMX exporter would write it, and no other.
