@@ -4,6 +4,7 @@ mod batches;
 mod broker_restart;
 mod cluster;
 mod codecs;
+mod contents;
 mod demo;
 mod faults;
 mod flights;
