@@ -26,6 +26,59 @@ async fn an_answer_torn_at_any_byte_neither_loses_nor_doubles() {
     }
 }
 
+/// What is no reply, or none to the request that was sent, or ends too early.
+fn no_replies() -> Vec<(String, Bytes)> {
+    let frame = |bytes: &[u8]| [&(bytes.len() as u32).to_be_bytes(), bytes].concat();
+    let mut replies: Vec<(String, Vec<u8>)> = vec![
+        ("a negative length".to_owned(), b"\xff\xff\xff\xff and more".to_vec()),
+        ("a length of 2 GiB".to_owned(), b"\x7f\xff\xff\xff\0\0\0\x02".to_vec()),
+        ("HTTP".to_owned(), b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
+        ("a frame cut short".to_owned(), frame(&[0; 400])[..40].to_vec()),
+        ("an empty frame".to_owned(), frame(&[])),
+        ("half a correlation id".to_owned(), frame(&[0, 0])),
+    ];
+    // Requests of a connection are numbered, so that one of these is to the request and the others are not.
+    for id in 0..8_u32 {
+        for (name, body) in [
+            ("nothing", &[][..]),
+            ("the beginning of a body", &[0; 3]),
+            ("endless lengths", &[0xff; 60]),
+            ("lengths beyond the frame", &[0x7f; 60]),
+        ] {
+            replies.push((format!("{name} to request {id}"), frame(&[&id.to_be_bytes()[..], body].concat())));
+        }
+    }
+    replies.into_iter().map(|(name, bytes)| (name, bytes.into())).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn garbage_in_place_of_an_answer_costs_a_connection_and_no_record() {
+    for (api, (name, reply)) in [Api::Produce, Api::Metadata]
+        .into_iter()
+        .flat_map(|api| no_replies().into_iter().map(move |reply| (api, reply)))
+    {
+        let broker = cluster(1, 1);
+        let producer = producer(&broker, |config| {
+            config.batch_bytes = 200;
+            config.metadata_age_max = Duration::from_secs(1);
+        });
+        warm(&broker, &producer, 1).await;
+        let before = broker.request_count(api);
+        broker.inject(Fault::new(api, FaultAction::AnswerWith(reply)));
+        if api == Api::Metadata {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+        let sent_at = Instant::now();
+
+        landed(send(&producer, 0, 1..100).await).await;
+
+        assert!(ms(sent_at) < 1000, "{api:?}, {name}: {} ms", ms(sent_at));
+        assert_eq!(numbers(&broker, 0), (0..100).collect::<Vec<_>>(), "{api:?}, {name}");
+        assert!(broker.request_count(api) > before + 1, "{api:?}, {name}: nothing was asked again");
+        assert_eq!(producer.buffered_bytes(), 0, "{api:?}, {name}");
+    }
+}
+
 /// A Produce reply of version 3 about the first partition, to the request of this number on its connection.
 fn produce_reply(correlation_id: i32, base_offset: i64) -> Bytes {
     let mut body = BytesMut::new();
