@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::super::support::{Records, TOPIC, cluster, numbers, produce, producer, to};
+use super::STEPS;
 use super::verdict::{Answer, Tally};
 
 const NODES: i32 = 3;
@@ -50,12 +51,29 @@ pub(super) enum Promise {
     AtMostOnce,
 }
 
+/// What the steps of a run did, in words.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Script(Arc<Mutex<Vec<String>>>);
+
+impl Script {
+    fn tell(&self, what: String) {
+        self.0.lock().unwrap().push(what);
+    }
+
+    pub(super) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
 /// A record by its partition and its number there.
 pub(super) type Id = (i32, usize);
 
 /// The cluster, what was sent, and what is broken at the moment.
 pub(super) struct Run {
+    /// One for each step.
+    seeds: Vec<u64>,
     rng: fastrand::Rng,
+    script: Script,
     pub(super) word: Word,
     pub(super) promise: Promise,
     pub(super) broker: FakeBroker,
@@ -83,9 +101,10 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64, script: Script) -> Self {
         fastrand::seed(seed);
         let mut rng = fastrand::Rng::with_seed(seed);
+        let seeds = (0..STEPS).map(|_| rng.u64(..)).collect();
         let broker = cluster(NODES as u16, PARTITIONS.0);
         let delivery_timeout = Duration::from_millis(rng.u64(3100..12_000));
         let (acks, in_flight_max) = match rng.u32(0..10) {
@@ -117,7 +136,9 @@ impl Run {
         // Without idempotence there are no sequences to speak of.
         let word = rng.choice(words).filter(|_| promise == Promise::Once).unwrap_or(Word::True);
         Self {
+            seeds,
             rng,
+            script,
             word,
             promise,
             broker,
@@ -138,12 +159,15 @@ impl Run {
         }
     }
 
-    pub(super) async fn step(&mut self) {
+    /// Step `number`, which does the same whatever steps there are besides.
+    pub(super) async fn step(&mut self, number: usize) {
+        self.rng = fastrand::Rng::with_seed(self.seeds[number]);
         match self.rng.u32(0..15) {
             0..=6 => self.send().await,
             7 | 8 => self.break_requests(),
             9 => {
                 let (partition, node) = (self.rng.i32(0..self.partitions), self.rng.i32(1..=NODES));
+                self.script.tell(format!("node {node} leads partition {partition}"));
                 self.broker.move_leader(TOPIC, partition, node).unwrap();
             }
             10 | 11 => self.break_other_requests(),
@@ -158,8 +182,9 @@ impl Run {
     }
 
     async fn send(&mut self) {
-        let partition = self.rng.i32(0..self.partitions);
-        for _ in 0..self.rng.usize(1..40) {
+        let (partition, count) = (self.rng.i32(0..self.partitions), self.rng.usize(1..40));
+        self.script.tell(format!("{count} records to partition {partition}"));
+        for _ in 0..count {
             let next = self.next.entry(partition).or_default();
             let id = (partition, *next);
             *next += 1;
@@ -242,17 +267,25 @@ impl Run {
             ]);
         }
         if self.word == Word::Lie && self.rng.u32(0..4) == 0 {
-            self.broker.forget_producers(TOPIC, self.rng.i32(0..self.partitions)).unwrap();
+            let partition = self.rng.i32(0..self.partitions);
+            self.script.tell(format!("the producers of partition {partition} are forgotten"));
+            self.broker.forget_producers(TOPIC, partition).unwrap();
         }
         let action = self.rng.choice(actions).unwrap_or(FaultAction::DropBeforeApplying);
-        self.broker.inject(produce(action).skip(self.rng.u32(0..3)).times(self.rng.u32(1..4)));
+        let fault = produce(action).skip(self.rng.u32(0..3)).times(self.rng.u32(1..4));
+        self.inject(fault);
+    }
+
+    fn inject(&self, fault: Fault) {
+        self.script.tell(format!("{fault:?}"));
+        self.broker.inject(fault);
     }
 
     /// A batch that is written, whose answer is lost, and which is often the next that is refused for its sequence.
     fn forget_what_is_written(&mut self) {
         let code = self.rng.choice(OF_SEQUENCES).unwrap_or(OF_SEQUENCES[0]);
-        self.broker.inject(produce(FaultAction::DropAfterApplying));
-        self.broker.inject(produce(FaultAction::Error(code)).skip(1));
+        self.inject(produce(FaultAction::DropAfterApplying));
+        self.inject(produce(FaultAction::Error(code)).skip(1));
     }
 
     /// Requests that write nothing.
@@ -281,7 +314,8 @@ impl Run {
             FaultAction::TearAnswer(self.rng.usize(0..60)),
         ];
         let action = self.rng.choice(actions).unwrap_or(FaultAction::DropBeforeApplying);
-        self.broker.inject(Fault::new(api, action).times(self.rng.u32(1..4)));
+        let fault = Fault::new(api, action).times(self.rng.u32(1..4));
+        self.inject(fault);
     }
 
     /// Adds a partition, or makes the topic again, perhaps with fewer: what lies in it is gone, and may be on its way
@@ -289,6 +323,7 @@ impl Run {
     fn change_topic(&mut self) {
         if self.rng.bool() && self.partitions < PARTITIONS.1 {
             self.partitions += 1;
+            self.script.tell(format!("{} partitions", self.partitions));
             self.broker.add_partitions(TOPIC, self.partitions as usize).unwrap();
         } else if self.word != Word::Mistaken {
             self.past_logs.push(self.logs());
@@ -296,6 +331,7 @@ impl Run {
             if self.rng.bool() {
                 self.partitions = self.rng.i32(PARTITIONS.0..=self.partitions);
             }
+            self.script.tell(format!("the topic is made again with {} partitions", self.partitions));
             self.broker.create_topic(TOPIC, self.partitions).unwrap();
         }
     }
@@ -307,6 +343,7 @@ impl Run {
 
     fn freeze_or_thaw(&mut self) {
         let node = self.rng.i32(1..=NODES);
+        self.script.tell(format!("node {node} freezes, or thaws if it has"));
         if self.frozen.remove(&node) {
             self.broker.thaw_node(node).unwrap();
         } else {
@@ -317,6 +354,7 @@ impl Run {
 
     async fn stop_or_restart(&mut self) {
         let node = self.rng.i32(1..=NODES);
+        self.script.tell(format!("node {node} stops, or starts if it has"));
         if self.stopped.remove(&node) {
             self.broker.restart_node(node).await.unwrap();
         } else {
