@@ -12,6 +12,7 @@ use producer_core::{ConfigError, ProduceError};
 use schema_core::error_code::ErrorCode;
 
 use crate::consume::is_of_the_record;
+use crate::interrupt::Interrupt;
 
 /// How long the brokers may be asked for the topic that may have been meant.
 const NEAR_TOPIC_TIMEOUT: Duration = Duration::from_secs(2);
@@ -65,10 +66,15 @@ impl Asked {
         if advice.is_empty() { error } else { Advised { error, advice }.into() }
     }
 
-    /// What to try if the brokers have a topic of almost this name. Where they cannot be asked, nothing is lost.
+    /// What to try if the brokers have a topic of almost this name. Where they cannot be asked, or nobody wants to wait
+    /// for that, nothing is lost.
     async fn near_topic(&self) -> Option<String> {
+        let mut interrupt = Interrupt::listen().ok()?;
         let config = AdminConfig::new(&self.servers);
-        let asked = tokio::time::timeout(NEAR_TOPIC_TIMEOUT, nearest_topic(&config, &self.topic)).await;
+        let asked = tokio::select! {
+            asked = tokio::time::timeout(NEAR_TOPIC_TIMEOUT, nearest_topic(&config, &self.topic)) => asked,
+            _ = interrupt.wait() => return None,
+        };
         let near = asked.ok()?.ok()??;
         Some(format!("the topic `{near}`, which the brokers have"))
     }
@@ -282,7 +288,7 @@ mod tests {
         };
         for (command, error) in [
             ("produce", anyhow::Error::new(expired.clone()).context("line 1")),
-            ("perf produce", anyhow::Error::new(expired).context("record 0")),
+            ("perf produce", anyhow::Error::new(expired)),
         ] {
             let advice = advised(command, error);
             assert!(advice.len() == 1 && advice[0].contains("other brokers than broker:9092"), "{advice:?}");

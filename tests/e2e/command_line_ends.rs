@@ -1,9 +1,10 @@
 //! How `sr` ends before its time: by Ctrl-C, by SIGTERM, or since nobody reads what it prints.
 
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use end_to_end_tests::perf_lines::shape;
@@ -124,4 +125,46 @@ fn nothing_is_measured_of_a_broker_that_is_not_there_and_the_warning_is_seen() {
     assert_eq!(ended, Some(130), "{log}");
     let (before, after) = log.split_once("no broker answers").unwrap();
     assert!(!before.contains("records sent") && after.contains("\n0 records sent, "), "{log}");
+}
+
+/// Reads what is sent on one connection until it has these words, and answers nothing.
+fn read_until(mut stream: &TcpStream, words: &str) -> bool {
+    let (mut read, mut part) = (Vec::new(), [0; 256]);
+    while let Ok(count @ 1..) = stream.read(&mut part) {
+        read.extend_from_slice(&part[..count]);
+        if read.windows(words.len()).any(|window| window == words.as_bytes()) {
+            return true;
+        }
+    }
+    false
+}
+
+#[test]
+fn nobody_waits_for_the_name_of_another_topic_after_an_interrupt() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["perf", "produce", "--topic", "user", "--bootstrap-servers", &address, "--num-records", "1"];
+    let mut command = sr(&[&arguments[..], &["--producer-props", "max.block.ms=300"]].concat(), folder.path());
+    let mut process = Process::start("sr", &mut command, &folder.path().join("log"), None).unwrap();
+    // The producer asks first, and nobody answers it.
+    let (sender, asked) = std::sync::mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        let mut streams = Vec::new();
+        for stream in silent.incoming().map_while(Result::ok) {
+            let (sender, of_reader) = (sender.clone(), stream.try_clone().unwrap());
+            streams.push(stream);
+            std::thread::spawn(move || read_until(&of_reader, "producer-core-admin").then(|| sender.send(())));
+        }
+    });
+    asked.recv_timeout(START_DEADLINE).unwrap();
+
+    let interrupted = Instant::now();
+    process.signal(Signal::SIGINT).unwrap();
+    let status = process.ended(END_DEADLINE).unwrap();
+
+    // Half of what the question may take.
+    assert!(interrupted.elapsed() < Duration::from_secs(1), "{:?}", interrupted.elapsed());
+    assert_eq!(status.code(), Some(1), "{}", process.log());
+    assert!(process.log().contains("error: topic `user` is not known"), "{}", process.log());
 }

@@ -103,7 +103,8 @@ async fn a_topic_of_almost_the_same_name_is_offered() {
         let to_broker = [arguments, &["--bootstrap-servers", &servers]].concat();
         let output = tokio::task::block_in_place(|| sr(&to_broker, "1\n"));
 
-        failed_with(&output, &["try: the topic `users`, which the brokers have"]);
+        let said = failed_with(&output, &["try: the topic `users`, which the brokers have"]);
+        assert!(said.contains("error: topic `user` "), "{said}");
     }
 }
 

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{anyhow, bail};
 use avro_serde::registry::without_user;
 use avro_serde::{AvroSerializer, JsonCodec};
 use bytes::Bytes;
@@ -192,7 +192,7 @@ async fn send_all<V: Clone + Send + Sync + 'static>(
     let mut pace = Pace::new(rate, tokio::time::Instant::now());
     let topic: Arc<str> = args.topic.as_str().into();
     let values = values.iter().cycle();
-    for (number, value) in (0..args.num_records).zip(values) {
+    for (_, value) in (0..args.num_records).zip(values) {
         pace.next().await;
         let (stats, sent_at) = (stats.clone(), Instant::now());
         let count = move |result: Result<RecordMetadata, ProduceError>| {
@@ -200,8 +200,7 @@ async fn send_all<V: Clone + Send + Sync + 'static>(
             stats.answered(bytes, sent_at, Instant::now());
         };
         let record = ProducerRecord::to(Arc::clone(&topic)).value(value.clone());
-        let taken = producer.send_with_callback(record, count).await;
-        taken.map_err(|refused| refused.error).with_context(|| format!("record {number}"))?;
+        producer.send_with_callback(record, count).await.map_err(|refused| refused.error)?;
     }
     Ok(())
 }
