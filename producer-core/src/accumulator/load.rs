@@ -69,7 +69,7 @@ impl Load {
         let able = able(&looks);
         let able_and_near: Vec<(i32, usize)> =
             able.iter().copied().filter(|(index, _)| near.binary_search(index).is_ok()).collect();
-        LoadTable::new(if able_and_near.is_empty() { &able } else { &able_and_near }, partitions.len())
+        LoadTable::new(if able_and_near.is_empty() { able } else { able_and_near }, partitions.len())
     }
 }
 
@@ -87,8 +87,10 @@ struct Look<N> {
 /// are partitions, also where they lie on as many nodes that are all stuck.
 fn able<N: Copy + Eq + Hash>(looks: &[Look<N>]) -> Vec<(i32, usize)> {
     let stuck: HashSet<N> = looks.iter().filter(|look| look.is_stuck).map(|look| look.node).collect();
-    let able = looks.iter().filter(|look| !stuck.contains(&look.node));
-    able.map(|look| (look.index, look.batches)).collect()
+    // Room for all at once: this is done for every few batches.
+    let mut able = Vec::with_capacity(looks.len());
+    able.extend(looks.iter().filter(|look| !stuck.contains(&look.node)).map(|look| (look.index, look.batches)));
+    able
 }
 
 #[cfg(test)]
