@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{Notify, OwnedMutexGuard, mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::changes::Changes;
 use super::connection::Connection;
@@ -35,8 +36,16 @@ const GROUP_MAX: usize = 64;
 pub(super) struct Patience {
     /// For a place in the queue.
     pub(super) enqueue: Duration,
-    /// For the answer to what is queued; `None` where the writer always ends by itself.
-    pub(super) answer: Option<Duration>,
+    /// For the answer, and for a place before it; `None` where the writer always ends by itself.
+    pub(super) answer: Option<AnswerPatience>,
+}
+
+/// How long a caller waits in all, from when it submits a write.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AnswerPatience {
+    pub(super) usual: Duration,
+    /// For one that is [sweeping](Write::is_sweeping).
+    pub(super) sweeping: Duration,
 }
 
 /// Writes what is queued.
@@ -93,6 +102,10 @@ impl<C: Connection + 'static> Queue<C> {
     /// Once submitted, the write is done whether or not anybody waits for the answer.
     pub(super) async fn submit<W: Write>(&self, write: W) -> Result<W::Output, StoreError> {
         let unavailable = |reason| StoreError::unavailable(W::OPERATION, reason);
+        let told = self
+            .patience
+            .answer
+            .map(|patience| Instant::now() + if write.is_sweeping() { patience.sweeping } else { patience.usual });
         let (reply, answer) = oneshot::channel();
         let job = Box::new(Job { write, outcome: None, reply });
         match self.idle_writer() {
@@ -101,9 +114,9 @@ impl<C: Connection + 'static> Queue<C> {
             }
             None => self.enqueue(job).await.map_err(unavailable)?,
         }
-        let answer = match self.patience.answer {
+        let answer = match told {
             None => answer.await,
-            Some(patience) => tokio::time::timeout(patience, answer)
+            Some(told) => tokio::time::timeout_at(told, answer)
                 .await
                 .map_err(|_| unavailable("the database has not confirmed it in time"))?,
         };

@@ -43,6 +43,11 @@ pub(super) trait Write: Send + Sync + 'static {
     /// Names the locks it needs, where other processes write too.
     fn lock(&self, locks: &mut Locks);
 
+    /// Whether it changes as much as there is, so that a database that does it takes its time.
+    fn is_sweeping(&self) -> bool {
+        false
+    }
+
     /// Does all of it by one statement, if it is so simple, and notes in `changes` what moved. No transaction is open:
     /// the statement is one, and it is committed. `None`: nothing was done.
     ///

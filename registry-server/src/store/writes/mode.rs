@@ -70,6 +70,10 @@ impl Write for PutMode {
         }
     }
 
+    fn is_sweeping(&self) -> bool {
+        self.emptied().is_some()
+    }
+
     async fn apply<C: Connection>(&self, connection: &mut C, changes: &mut Changes) -> Result<ModePut, StoreError> {
         if revision(OPERATION, connection, &self.scope).await? != self.decided_on {
             return Ok(ModePut::Moved);
@@ -113,6 +117,10 @@ impl Write for DeleteModes {
 
     fn lock(&self, locks: &mut Locks) {
         locks.change_context(&self.context);
+    }
+
+    fn is_sweeping(&self) -> bool {
+        true
     }
 
     async fn apply<C: Connection>(
