@@ -185,7 +185,7 @@ impl Asked {
             }
             (_, Some(ErrorCode::OperationNotPermitted)) => vec![format!(
                 "`--value-schema {topic}-value` writes with the schema that is there, without registering one; \
-                 `curl {registry}/mode/{topic}-value?defaultToGlobal=true` tells the mode in force"
+                 `curl '{registry}/mode/{topic}-value?defaultToGlobal=true'` tells the mode in force"
             )],
             (
                 RegistryError::Unavailable { .. }
@@ -378,7 +378,10 @@ mod tests {
         let in_read_only_mode = advice(refused(42205));
         assert!(in_read_only_mode.len() == 1, "{in_read_only_mode:?}");
         assert!(in_read_only_mode[0].contains("--value-schema users-value"), "{in_read_only_mode:?}");
-        assert!(in_read_only_mode[0].contains("curl http://r/mode/users-value"), "{in_read_only_mode:?}");
+        assert!(
+            in_read_only_mode[0].contains("curl 'http://r/mode/users-value?defaultToGlobal=true'"),
+            "{in_read_only_mode:?}"
+        );
         assert_eq!(advice(refused(42201)), Vec::<String>::new());
     }
 }

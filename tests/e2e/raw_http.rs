@@ -37,6 +37,21 @@ pub(crate) struct Connection {
     stream: BufReader<TcpStream>,
 }
 
+/// What was sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Request<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) headers: &'a [(&'a str, &'a str)],
+    pub(crate) body: Option<&'a [u8]>,
+}
+
+impl<'a> Request<'a> {
+    pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
+        self.headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+    }
+}
+
 /// What came back.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
@@ -84,7 +99,7 @@ impl Connection {
         body: Option<&[u8]>,
     ) -> Option<Answer> {
         let answer = self.exchange(method, path, headers, body)?;
-        assert_described(method, path, &answer);
+        assert_described(&Request { method, path, headers, body }, &answer);
         Some(answer)
     }
 

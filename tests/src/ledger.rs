@@ -19,7 +19,7 @@ use reqwest::Client;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use api::Api;
+use api::{Api, Patience};
 use settings::{Place, Setting};
 use writer::Writer;
 
@@ -100,16 +100,39 @@ pub struct Ledger {
     is_over: Arc<AtomicBool>,
     /// One for all: making one reads the certificates of the machine.
     client: Client,
+    patience: Patience,
 }
 
 impl Ledger {
-    /// An empty ledger.
+    /// An empty ledger, whose writers end where they are told to come again later (503).
     ///
     /// # Errors
     /// The HTTP client cannot be made.
     pub fn new() -> Result<Self> {
+        Self::made_with(Patience::None)
+    }
+
+    /// An empty ledger, whose writers come again when they are told to, for a bounded time; any other answer from 500
+    /// on is an error.
+    ///
+    /// # Errors
+    /// The HTTP client cannot be made.
+    pub fn patient() -> Result<Self> {
+        Self::made_with(Patience::ComesAgain(Arc::default()))
+    }
+
+    fn made_with(patience: Patience) -> Result<Self> {
         let client = Client::builder().timeout(ANSWER_DEADLINE).build()?;
-        Ok(Self { notes: Arc::default(), answers: watch::Sender::new(0), is_over: Arc::default(), client })
+        Ok(Self { notes: Arc::default(), answers: watch::Sender::new(0), is_over: Arc::default(), client, patience })
+    }
+
+    /// How often somebody was told to come again, and did.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        match &self.patience {
+            Patience::None => 0,
+            Patience::ComesAgain(count) => count.load(Ordering::Relaxed),
+        }
     }
 
     /// The registers that were answered.
@@ -231,7 +254,7 @@ impl Ledger {
     }
 
     fn api(&self, url: &str) -> Api {
-        Api { client: self.client.clone(), url: url.to_owned() }
+        Api { client: self.client.clone(), url: url.to_owned(), patience: self.patience.clone() }
     }
 
     fn is_over(&self) -> bool {

@@ -90,7 +90,7 @@ fn describe(operation: &Operation, schemas: &mut Schemas) -> Value {
     if let Some(body) = operation.body {
         let content = json!({ "schema": body(schemas) });
         let content: Map<_, _> = OFFERED.iter().map(|kind| ((*kind).to_owned(), content.clone())).collect();
-        described["requestBody"] = json!({ "required": true, "content": content });
+        described["requestBody"] = json!({ "required": operation.needs_body, "content": content });
     }
     described
 }

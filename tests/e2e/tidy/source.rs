@@ -2,16 +2,26 @@
 
 /// The text with comments and the insides of literals replaced by spaces; lines stay where they are.
 pub(super) fn code_only(text: &str) -> String {
+    blank(text, |_| true)
+}
+
+/// The text with the insides of literals replaced by spaces.
+pub(super) fn code_and_comments(text: &str) -> String {
+    blank(text, |piece| !piece.starts_with('/'))
+}
+
+/// Replaces those comments and literals by spaces that are to be.
+fn blank(text: &str, is_blank: impl Fn(&str) -> bool) -> String {
     let mut code = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let length = literal_or_comment(rest, code.chars().next_back());
         let taken = if length == 0 { first.len_utf8() } else { length };
         let (piece, after) = rest.split_at(taken);
-        if length == 0 {
-            code.push(first);
-        } else {
+        if length > 0 && is_blank(piece) {
             code.extend(piece.chars().map(|character| if character == '\n' { '\n' } else { ' ' }));
+        } else {
+            code.push_str(piece);
         }
         rest = after;
     }

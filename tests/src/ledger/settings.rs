@@ -4,7 +4,7 @@ use anyhow::{Result, bail, ensure};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use super::api::Api;
+use super::api::{Api, Reply};
 
 /// What is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,7 +81,7 @@ impl Api {
             Some(value) => (Method::PUT, Some(json!({ kind.members().0: value }))),
             None => (Method::DELETE, None),
         };
-        let Some((status, body)) = self.call(method, &path(place), body).await? else { return Ok(None) };
+        let Some(Reply { status, body, .. }) = self.call(method, &path(place), body).await? else { return Ok(None) };
         // There may be nothing to remove.
         let is_done = status == StatusCode::OK || (value.is_none() && status == StatusCode::NOT_FOUND);
         ensure!(is_done, "setting {place:?} to {value:?}: {status} {body}");

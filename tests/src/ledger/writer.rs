@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use super::api::Api;
+use super::api::{Api, Reply};
 use super::settings::{Kind, Setting};
 use super::{Doomed, Ledger, Stage, Written};
 
@@ -100,7 +100,7 @@ impl Writer {
         // By force, because the subject has versions already; the mode is the same each time.
         let mode = Some(json!({ "mode": "IMPORT" }));
         let path = format!("/mode/{subject}?force=true");
-        let Some((status, body)) = self.api.call(Method::PUT, &path, mode).await? else { return Ok(false) };
+        let Some(Reply { status, body, .. }) = self.api.call(Method::PUT, &path, mode).await? else { return Ok(false) };
         ensure!(status == StatusCode::OK, "the mode of `{subject}`: {status} {body}");
         let import = Written { subject, version: turn, id: IMPORTED_ID_MIN + turn, text: text.to_owned() };
         self.ledger.with(|notes| notes.sent.insert((import.subject.clone(), import.text.clone())));
@@ -140,7 +140,9 @@ impl Writer {
             else {
                 return Ok(false);
             };
-            ensure!(removed == (StatusCode::OK, json!([1])), "removing `{subject}`: {removed:?}");
+            let is_gone = removed.is_again && removed.status == StatusCode::NOT_FOUND;
+            let is_done = removed.status == StatusCode::OK && removed.body == json!([1]);
+            ensure!(is_done || is_gone, "removing `{subject}`: {removed:?}");
             self.ledger.with(|notes| notes.doomed[at].answered = stage);
             self.count();
         }

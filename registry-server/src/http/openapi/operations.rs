@@ -10,7 +10,7 @@ use super::parameters::{
     DEFAULT_TO_GLOBAL, DELETED, DELETED_ONLY, FIND_TAGS, FORCE_MODE, FORMAT, LIFECYCLE, LIMIT, NORMALIZE, OFFSET,
     PAGE_LIMIT, PERMANENT, Parameter, RECURSIVE, REFERENCE_FORMAT, SUBJECT, VERBOSE, flag, text, texts_of,
 };
-use super::schema::{Shape, list, list_of, number, numbers, object, of, schema_text, status, texts};
+use super::schema::{Shape, list, list_of, mode_update, number, numbers, object, of, schema_text, status, texts};
 
 /// The media type of pages for people, whose links are relative.
 pub(super) const HTML: &str = "text/html";
@@ -27,6 +27,8 @@ pub(super) struct Operation {
     pub(super) query: &'static [Parameter],
     /// The body, where there is one.
     pub(super) body: Option<Shape>,
+    /// Whether it has to be there.
+    pub(super) needs_body: bool,
     /// What a 200 carries.
     pub(super) answer: Answer,
     /// The errors of its own, besides those that all have.
@@ -67,8 +69,16 @@ impl Operation {
 }
 
 /// An operation with neither query, body nor errors of its own: the rest is said where it is used.
-const PLAIN: Operation =
-    Operation { endpoint: "", id: "", summary: "", query: &[], body: None, answer: Answer::Json(object), errors: &[] };
+const PLAIN: Operation = Operation {
+    endpoint: "",
+    id: "",
+    summary: "",
+    query: &[],
+    body: None,
+    needs_body: true,
+    answer: Answer::Json(object),
+    errors: &[],
+};
 
 /// Every operation, in the order of `routes`.
 pub(super) const OPERATIONS: &[Operation] = &[
@@ -78,6 +88,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         id: "rootPost",
         summary: "Answer that somebody is there, to any object.",
         body: Some(object),
+        needs_body: false,
         ..PLAIN
     },
     Operation {
@@ -102,6 +113,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         body: Some(of::<RegisterRequest>),
         answer: Answer::Json(of::<LookupResponse>),
         errors: &[ErrorCode::SubjectNotFound, ErrorCode::SchemaNotFound, ErrorCode::InvalidSchema],
+        ..PLAIN
     },
     Operation {
         endpoint: "DELETE /subjects/{subject}",
@@ -164,6 +176,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             ErrorCode::InvalidSubject,
             ErrorCode::InvalidRuleSet,
         ],
+        ..PLAIN
     },
     Operation {
         endpoint: "GET /subjects/{subject}/versions/{version}",
@@ -320,6 +333,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         body: Some(of::<RegisterRequest>),
         answer: Answer::Json(of::<CompatibilityResponse>),
         errors: &[ErrorCode::InvalidSchema],
+        ..PLAIN
     },
     Operation {
         endpoint: "POST /compatibility/subjects/{subject}/versions/{version}",
@@ -329,6 +343,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         body: Some(of::<RegisterRequest>),
         answer: Answer::Json(of::<CompatibilityResponse>),
         errors: &[ErrorCode::VersionNotFound, ErrorCode::InvalidVersion, ErrorCode::InvalidSchema],
+        ..PLAIN
     },
     Operation {
         endpoint: "GET /config",
@@ -404,9 +419,10 @@ pub(super) const OPERATIONS: &[Operation] = &[
         id: "putGlobalMode",
         summary: "Set the mode of the default context; `null` clears it. IMPORT wants every context empty.",
         query: &[FORCE_MODE],
-        body: Some(of::<Mode>),
+        body: Some(mode_update),
         answer: Answer::Json(of::<Mode>),
         errors: &[ErrorCode::InvalidMode, ErrorCode::OperationNotPermitted, ErrorCode::ReferenceExists],
+        ..PLAIN
     },
     Operation {
         endpoint: "DELETE /mode",
@@ -431,7 +447,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         id: "putMode",
         summary: "Set the mode of a subject or a context; `null` clears it.",
         query: &[FORCE_MODE],
-        body: Some(of::<Mode>),
+        body: Some(mode_update),
         answer: Answer::Json(of::<Mode>),
         errors: &[
             ErrorCode::InvalidMode,
@@ -439,6 +455,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             ErrorCode::OperationNotPermitted,
             ErrorCode::ReferenceExists,
         ],
+        ..PLAIN
     },
     Operation {
         endpoint: "DELETE /mode/{subject}",

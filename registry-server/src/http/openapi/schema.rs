@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schema_core::wire::Mode;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
@@ -60,6 +61,11 @@ pub(super) fn numbers(_schemas: &mut Schemas) -> Value {
 /// An object without fields that matter.
 pub(super) fn object(_schemas: &mut Schemas) -> Value {
     json!({ "type": "object" })
+}
+
+/// A mode, also by its name alone.
+pub(super) fn mode_update(schemas: &mut Schemas) -> Value {
+    json!({ "oneOf": [of::<Mode>(schemas), { "type": "string", "description": "The name of the mode alone." }] })
 }
 
 /// A schema's own text, which in Avro and JSON Schema is a JSON value.

@@ -138,10 +138,10 @@ impl ProgramBefore {
         content.first().map(|row| row.get(2))
     }
 
-    /// Names of the subjects with live versions, or of those that have only soft-deleted ones.
-    pub(super) async fn subjects(&mut self, are_live: bool) -> Vec<String> {
+    /// Names of the subjects with live versions.
+    pub(super) async fn subjects(&mut self) -> Vec<String> {
         let listing = sqlx::query(statement!("select_subjects")).bind(CONTEXT).bind("").bind(None::<&str>);
-        let listed = self.rows(listing.bind(i64::from(are_live)).bind(i64::from(!are_live))).await;
+        let listed = self.rows(listing.bind(1_i64).bind(0_i64)).await;
         listed.iter().map(|row| row.get(0)).collect()
     }
 
