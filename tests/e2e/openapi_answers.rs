@@ -64,6 +64,8 @@ struct Operation {
     needs_request: bool,
     /// By status.
     answers: BTreeMap<String, Described>,
+    /// The error codes of each status.
+    codes: BTreeMap<String, BTreeSet<u64>>,
 }
 
 /// Bodies by media type; none where there is no body.
@@ -81,7 +83,9 @@ impl Contract {
         for (path, methods) in paths.as_object().unwrap() {
             for (method, described) in methods.as_object().unwrap() {
                 let answers = described["responses"].as_object().unwrap().iter();
+                let codes = answers.clone().map(|(status, answer)| (status.clone(), codes(&answer["description"])));
                 operations.push(Operation {
+                    codes: codes.collect(),
                     endpoint: format!("{} {path}", method.to_ascii_uppercase()),
                     request: validators(&described["requestBody"]["content"], &open, |_| {}),
                     needs_request: described["requestBody"]["required"] == true,
@@ -104,6 +108,12 @@ impl Contract {
             own_method == method && is_of(own_path, path)
         })
     }
+}
+
+/// The error codes that a description tells, each at the beginning of a line.
+fn codes(description: &Value) -> BTreeSet<u64> {
+    let lines = description.as_str().into_iter().flat_map(str::lines);
+    lines.filter_map(|line| line.split_once(':')?.0.parse().ok()).collect()
 }
 
 /// A validator for each media type, of a schema that is changed before.
@@ -190,6 +200,11 @@ pub(crate) fn assert_described(request: &Request<'_>, answer: &Answer) {
     let described = operation.answers.get(&answer.status.to_string());
     let described = described.unwrap_or_else(|| panic!("no such status of {}: {}", operation.endpoint, what()));
     assert_body_described(described, answer, &what);
+    if answer.status >= 400 && !described.is_empty() {
+        let code = answer.json()["error_code"].as_u64().unwrap_or_default();
+        let of_status = &operation.codes[&answer.status.to_string()];
+        assert!(of_status.contains(&code), "no such code of {}, {of_status:?}: {}", operation.endpoint, what());
+    }
     if (200..300).contains(&answer.status) {
         assert_request_described(operation, request);
     }
@@ -290,6 +305,7 @@ fn what_is_not_described_is_found() {
         (200, "text/html", r#"{"mode":"IMPORT"}"#),
         (201, json, r#"{"mode":"IMPORT"}"#),
         (404, json, r#"{"message":"no code"}"#),
+        (404, json, r#"{"error_code":40401,"message":"m"}"#),
         (200, json, "no JSON"),
     ] {
         assert!(!is_described("/mode/s", answer(status, media_type, body)), "{status} {media_type} {body}");

@@ -36,6 +36,7 @@ pub(crate) const CASES: &[Case] = &[
     Case { endpoint: "GET /config/{subject}", run: settings::a_config_is_inherited_field_by_field },
     Case { endpoint: "PUT /config/{subject}", run: settings::a_config_carries_rules_and_metadata },
     Case { endpoint: "PUT /config/{subject}", run: settings::an_alias_stands_for_another_subject },
+    Case { endpoint: "PUT /config/{subject}", run: settings::an_alias_comes_before_other_contexts },
     Case { endpoint: "GET /mode", run: settings::the_mode_of_everything_is_got },
     Case { endpoint: "PUT /mode", run: settings::the_mode_of_everything_is_put },
     Case { endpoint: "DELETE /mode", run: settings::the_mode_of_everything_is_deleted },

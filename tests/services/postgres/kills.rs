@@ -95,8 +95,8 @@ fn what_was_answered_survives_every_kill() {
     }
     assert!(longest_start < RESTART_MAX, "ready {longest_start:?} after a kill");
     println!(
-        "{killed} kills of {NODES} nodes, {} answered registers, 0 lost, longest start {longest_start:?}, told to come again: {} calls, \
-         {not_ready} questions for readiness",
+        "{killed} kills of {NODES} nodes, {} answered registers, 0 lost, longest start {longest_start:?}, told to come \
+         again: {} calls, {not_ready} questions for readiness",
         ledger.answered().len(),
         ledger.refused()
     );

@@ -173,6 +173,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             ErrorCode::Incompatible,
             ErrorCode::InvalidSchema,
             ErrorCode::OperationNotPermitted,
+            ErrorCode::ReferenceExists,
             ErrorCode::InvalidSubject,
             ErrorCode::InvalidRuleSet,
         ],
