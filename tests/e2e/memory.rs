@@ -17,10 +17,10 @@ const BUFFER_MEMORY: u64 = 32 * 1024 * 1024;
 /// a callback takes of each record that waits, which is as much as the record itself at this size.
 const CONSTANT: u64 = 80 * 1024 * 1024;
 
-/// How long each answer takes: with five requests in flight, each of a batch for twelve partitions, some 10 MB a
-/// second.
+/// How long each answer takes: with five requests in flight, each of a batch for six partitions, some 5 MB a second,
+/// which a producer built for debugging passes on a busy machine, too.
 const DELAY_MS: u32 = 100;
-const PARTITIONS: u16 = 12;
+const PARTITIONS: u16 = 6;
 
 #[test]
 fn a_slow_broker_costs_no_more_than_buffer_memory_and_a_constant() {
