@@ -24,12 +24,20 @@ pub(super) struct LoadRules {
 #[derive(Debug)]
 pub(super) struct Load {
     rules: LoadRules,
-    last: Mutex<Option<(Instant, Option<Arc<LoadTable>>)>>,
+    state: Mutex<State>,
+}
+
+/// The last look, and the space for the next: there is one for every few batches.
+#[derive(Debug, Default)]
+struct State {
+    last: Option<(Instant, Option<Arc<LoadTable>>)>,
+    looks: Vec<Look<i32>>,
+    able: Vec<(i32, usize)>,
 }
 
 impl Load {
     pub(super) fn new(rules: LoadRules) -> Self {
-        Self { rules, last: Mutex::default() }
+        Self { rules, state: Mutex::default() }
     }
 
     /// Weights for the partitions; `None` if each is as good as any other, among those in `near` if there are any.
@@ -41,20 +49,26 @@ impl Load {
             return None;
         }
         let now = Instant::now();
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, table)) = &*last
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, table)) = &state.last
             && now < *at + LOOK_AGE_MAX
         {
             return table.clone();
         }
-        let table = self.measure(partitions, near, now).map(Arc::new);
-        *last = Some((now, table.clone()));
+        let table = self.measure(&mut state, partitions, near, now).map(Arc::new);
+        state.last = Some((now, table.clone()));
         table
     }
 
-    fn measure(&self, partitions: &[Arc<Partition>], near: &[i32], now: Instant) -> Option<LoadTable> {
+    fn measure(
+        &self,
+        State { looks, able, .. }: &mut State,
+        partitions: &[Arc<Partition>],
+        near: &[i32],
+        now: Instant,
+    ) -> Option<LoadTable> {
         let timeout = self.rules.availability_timeout;
-        let mut looks = Vec::with_capacity(partitions.len());
+        looks.clear();
         for partition in partitions {
             let queue = partition.queue();
             let node = queue.ready.node();
@@ -66,14 +80,17 @@ impl Load {
                 && backlog.ready_since.is_some_and(|since| since.max(queue.ready.drained_at()) + timeout < now);
             looks.push(Look { node, index: partition.index, batches: backlog.batches, is_stuck });
         }
-        let able = able(&looks);
-        let able_and_near: Vec<(i32, usize)> =
-            able.iter().copied().filter(|(index, _)| near.binary_search(index).is_ok()).collect();
-        LoadTable::new(if able_and_near.is_empty() { able } else { able_and_near }, partitions.len())
+        find_able(looks, able);
+        let is_near = |(index, _): &(i32, usize)| near.binary_search(index).is_ok();
+        if able.iter().any(is_near) {
+            able.retain(is_near);
+        }
+        LoadTable::new(able, partitions.len())
     }
 }
 
 /// What a look at a partition's queue has shown.
+#[derive(Debug)]
 struct Look<N> {
     /// The node that leads the partition.
     node: N,
@@ -85,12 +102,10 @@ struct Look<N> {
 
 /// The partitions of nodes that no partition shows to be stuck, with their numbers of batches. As many steps as there
 /// are partitions, also where they lie on as many nodes that are all stuck.
-fn able<N: Copy + Eq + Hash>(looks: &[Look<N>]) -> Vec<(i32, usize)> {
+fn find_able<N: Copy + Eq + Hash>(looks: &[Look<N>], able: &mut Vec<(i32, usize)>) {
     let stuck: HashSet<N> = looks.iter().filter(|look| look.is_stuck).map(|look| look.node).collect();
-    // Room for all at once: this is done for every few batches.
-    let mut able = Vec::with_capacity(looks.len());
+    able.clear();
     able.extend(looks.iter().filter(|look| !stuck.contains(&look.node)).map(|look| (look.index, look.batches)));
-    able
 }
 
 #[cfg(test)]
@@ -210,7 +225,8 @@ mod tests {
                     |index: i32| Look { node: Counted(index, &steps), index, batches: 1, is_stuck: index < stuck };
                 let looks: Vec<_> = (0..count).map(look).collect();
 
-                let able = able(&looks);
+                let mut able = Vec::new();
+                find_able(&looks, &mut able);
 
                 let steps = steps.get() / looks.len();
                 assert!(steps <= STEPS_MAX, "{steps} steps for each of {count} partitions, {stuck} of them stuck");

@@ -19,18 +19,18 @@ impl LoadTable {
     /// From the length of the queue of each partition that may be chosen, of `partition_count` that there are.
     ///
     /// `None` if weights would change nothing: all queues are equally long, and no partition is left out.
-    pub(crate) fn new(mut queues: Vec<(i32, usize)>, partition_count: usize) -> Option<Self> {
+    pub(crate) fn new(queues: &[(i32, usize)], partition_count: usize) -> Option<Self> {
         let longest = queues.iter().map(|(_, waiting)| *waiting).max()?;
         let is_even = queues.iter().all(|(_, waiting)| *waiting == longest);
         if partition_count < 2 || is_even && queues.len() == partition_count {
             return None;
         }
         let mut sum = 0;
-        for (_, waiting) in &mut queues {
-            sum += longest + 1 - *waiting;
-            *waiting = sum;
-        }
-        Some(Self { sums: queues })
+        let sums = queues.iter().map(|(partition, waiting)| {
+            sum += longest + 1 - waiting;
+            (*partition, sum)
+        });
+        Some(Self { sums: sums.collect() })
     }
 
     /// The partition for a random number.
@@ -49,7 +49,7 @@ mod tests {
     fn shorter_queues_are_drawn_more_often() {
         // They weigh 1, 6, 3, 6 and 5.
         let queues = [(0, 5), (1, 0), (2, 3), (3, 0), (4, 1)];
-        let table = LoadTable::new(queues.to_vec(), 5).unwrap();
+        let table = LoadTable::new(&queues, 5).unwrap();
 
         let mut drawn = [0; 5];
         for random in 0..21 * 1000 {
@@ -61,11 +61,11 @@ mod tests {
 
     #[test]
     fn equal_queues_need_no_weights_unless_a_partition_is_left_out() {
-        assert_eq!(LoadTable::new(vec![(0, 2), (1, 2), (2, 2)], 3), None);
-        assert_eq!(LoadTable::new(vec![(0, 7)], 1), None);
-        assert_eq!(LoadTable::new(Vec::new(), 3), None);
+        assert_eq!(LoadTable::new(&[(0, 2), (1, 2), (2, 2)], 3), None);
+        assert_eq!(LoadTable::new(&[(0, 7)], 1), None);
+        assert_eq!(LoadTable::new(&[], 3), None);
 
-        let without_the_middle = LoadTable::new(vec![(0, 2), (2, 2)], 3).unwrap();
+        let without_the_middle = LoadTable::new(&[(0, 2), (2, 2)], 3).unwrap();
         assert_eq!([0, 1, 2, 3].map(|random| without_the_middle.pick(random)), [0, 2, 0, 2]);
     }
 }

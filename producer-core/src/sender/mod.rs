@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -43,6 +43,9 @@ use crate::error::Outcome;
 use crate::metadata::{Cluster, LeaderHint};
 use crate::metrics::{AnswerFacts, SentBatch};
 
+/// What stands around the batches of some dozens of requests.
+const SPACE_BYTES: usize = 16 * 1024;
+
 /// A batch that was sent, to be found again when its answer comes.
 struct InFlight {
     partition: Arc<Partition>,
@@ -51,17 +54,21 @@ struct InFlight {
     records: u32,
 }
 
-/// What goes into one request.
+/// What goes into one request. Emptied when it is on its way, and filled again for the next.
+#[derive(Default)]
 struct Filled {
     batches: Vec<InFlight>,
     addressed: Vec<Addressed>,
     counted: Vec<SentBatch>,
-    acks: Acks,
+    /// Partitions whose state has changed.
+    touched: Vec<Arc<Partition>>,
+    /// Candidates that stay for a later request.
+    kept: Vec<Arc<Partition>>,
 }
 
 /// What came of one request.
 struct Answered {
-    batches: Arc<Vec<InFlight>>,
+    batches: Arc<[InFlight]>,
     sent_at: Instant,
     connection: Connection,
     version: i16,
@@ -85,12 +92,15 @@ pub(crate) struct Sender {
     /// Partitions with a batch to send, each once; taken from the front, so that each has its turn.
     candidates: VecDeque<Arc<Partition>>,
     is_candidate: HashSet<usize>,
+    filled: Filled,
+    /// For what stands around batches.
+    space: BytesMut,
     /// Partitions to look at later, at most one entry each.
     timers: BTreeMap<(Instant, usize), Arc<Partition>>,
     scheduled: HashMap<usize, Instant>,
     outstanding: FuturesUnordered<Pending<Answered>>,
     /// What those asked for, the oldest first.
-    asked: VecDeque<Arc<Vec<InFlight>>>,
+    asked: VecDeque<Arc<[InFlight]>>,
     /// The broker asked for a pause (KIP-219).
     muted_until: Option<Instant>,
     silence: Silence,
@@ -116,6 +126,8 @@ impl Sender {
             connections: 0,
             candidates: VecDeque::new(),
             is_candidate: HashSet::new(),
+            filled: Filled::default(),
+            space: BytesMut::with_capacity(SPACE_BYTES),
             timers: BTreeMap::new(),
             scheduled: HashMap::new(),
             outstanding: FuturesUnordered::new(),
@@ -249,20 +261,26 @@ impl Sender {
                 return self.context.fail(&reason.into());
             }
             let route = self.route();
-            let Filled { batches, mut addressed, counted, acks } = self.fill_request(route);
+            let mut filled = std::mem::take(&mut self.filled);
+            let acks = self.fill_request(&mut filled, route);
+            let Filled { batches, addressed, counted, .. } = &mut filled;
             if batches.is_empty() {
+                self.filled = filled;
                 return;
             }
-            let version = request::version_for(version, &addressed);
+            let version = request::version_for(version, addressed);
             let timeout_ms = i32::try_from(self.context.request_timeout.as_millis()).unwrap_or(i32::MAX);
-            let body = request::encode(version, acks.wire(), timeout_ms, &mut addressed);
+            let body = request::encode(version, acks.wire(), timeout_ms, addressed, &mut self.space);
             let answer = if acks == Acks::None { Answer::None } else { Answer::Expected };
             let sent_at = Instant::now();
             let bytes = body.iter().map(Bytes::len).sum();
-            self.context.metrics.request_sent(sent_at, self.ready.node(), bytes, &counted);
+            self.context.metrics.request_sent(sent_at, self.ready.node(), bytes, counted);
             self.silence.asked(sent_at);
             let span = tracing::debug_span!("produce", node = self.ready.node(), batches = batches.len(), version);
-            let batches = Arc::new(batches);
+            addressed.clear();
+            counted.clear();
+            let batches: Arc<[InFlight]> = batches.drain(..).collect();
+            self.filled = filled;
             self.asked.push_back(batches.clone());
             let sending = async move {
                 let reply = request::send(&connection, version, body, answer).await;
@@ -290,19 +308,17 @@ impl Sender {
     }
 
     /// Takes at most one batch of each candidate, up to `max.request.size`, at least one; all of a request ask for
-    /// the same acknowledgement.
-    fn fill_request(&mut self, route: Route) -> Filled {
-        let mut common = None;
-        let (mut batches, mut addressed, mut counted) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut kept, mut room) = (VecDeque::new(), usize::MAX);
+    /// the same acknowledgement, which is answered.
+    fn fill_request(&mut self, filled: &mut Filled, route: Route) -> Acks {
+        let Filled { batches, addressed, counted, touched, kept } = filled;
+        let (mut common, mut room) = (None, usize::MAX);
         let (now, rules) = (Instant::now(), self.context.accumulator.rules());
-        let mut to_look_at = Vec::new();
         while let Some(partition) = self.candidates.pop_front() {
             self.is_candidate.remove(&key(&partition));
             // Looked at again when that answer comes.
             let Some(acks) = self.acks_for(&partition, route) else { continue };
             if common.is_some_and(|common| common != acks) {
-                kept.push_back(partition);
+                kept.push(partition);
                 continue;
             }
             match self.take(&partition, now, &rules, room) {
@@ -326,14 +342,14 @@ impl Sender {
                         image,
                     });
                     common = Some(acks);
-                    to_look_at.push(partition.clone());
+                    touched.push(partition.clone());
                     batches.push(InFlight { partition, topic_id, entry, records: facts.records });
                 }
                 Take::Compress { entry, records } => {
                     self.context.accumulator.compress(&partition, entry, records, now);
-                    to_look_at.push(partition);
+                    touched.push(partition);
                 }
-                Take::NoRoom => kept.push_back(partition),
+                Take::NoRoom => kept.push(partition),
                 // Looked at again when the identity comes.
                 Take::NoIdentity | Take::NewEpoch(_) => {
                     self.context.identities.request();
@@ -344,16 +360,16 @@ impl Sender {
                     self.schedule(&partition, expiry);
                 }
                 // `take` leaves none too large.
-                Take::TooLarge { .. } | Take::Nothing => to_look_at.push(partition),
+                Take::TooLarge { .. } | Take::Nothing => touched.push(partition),
             }
         }
-        for partition in kept {
+        for partition in kept.drain(..) {
             self.is_candidate.insert(key(&partition));
             self.candidates.push_back(partition);
         }
         // Those with a further batch stand at the end of the row now.
-        to_look_at.iter().for_each(|partition| self.look(partition));
-        Filled { batches, addressed, counted, acks: common.unwrap_or(self.context.acks) }
+        touched.drain(..).for_each(|partition| self.look(&partition));
+        common.unwrap_or(self.context.acks)
     }
 
     fn take(

@@ -61,20 +61,28 @@ pub(crate) fn version_for(negotiated: i16, batches: &[Addressed]) -> i16 {
     if has_ids { negotiated } else { negotiated.min(TOPIC_ID_VERSION - 1) }
 }
 
-/// The request's body as chunks for one vectored write. At most one batch per partition.
-pub(crate) fn encode(version: i16, acks: i16, timeout_ms: i32, batches: &mut [Addressed]) -> Vec<Bytes> {
+/// The request's body as chunks for one vectored write. At most one batch per partition. What stands around the batches
+/// takes its space from `space`, which serves one request after the other.
+pub(crate) fn encode(
+    version: i16,
+    acks: i16,
+    timeout_ms: i32,
+    batches: &mut [Addressed],
+    space: &mut BytesMut,
+) -> Vec<Bytes> {
     // Batches of one topic stand together; the order of topics does not matter.
     batches.sort_by(|a, b| a.topic.cmp(&b.topic));
-    let topics: Vec<&[Addressed]> = batches.chunk_by(|a, b| a.topic == b.topic).collect();
+    let topics = || batches.chunk_by(|a, b| a.topic == b.topic);
 
-    let mut chunks = Vec::with_capacity(2 * batches.len() + 1);
-    let out = BytesMut::with_capacity(REQUEST_OVERHEAD_BYTES + batches.len() * 160);
-    let mut head = Head { out, is_compact: version >= COMPACT_VERSION };
+    // One more for the header that the connection puts in front.
+    let mut chunks = Vec::with_capacity(2 * batches.len() + 2);
+    space.reserve(REQUEST_OVERHEAD_BYTES + batches.len() * 160);
+    let mut head = Head { out: space, is_compact: version >= COMPACT_VERSION };
     head.null();
     head.out.put_i16(acks);
     head.out.put_i32(timeout_ms);
-    head.count(topics.len());
-    for topic in topics {
+    head.count(topics().count());
+    for topic in topics() {
         if version >= TOPIC_ID_VERSION {
             head.out.put_slice(&topic[0].topic_id);
         } else {
@@ -92,17 +100,17 @@ pub(crate) fn encode(version: i16, acks: i16, timeout_ms: i32, batches: &mut [Ad
         head.no_tags();
     }
     head.no_tags();
-    chunks.push(head.out.freeze());
+    chunks.push(head.out.split().freeze());
     chunks
 }
 
 /// What stands around the batches, in the way of writing that the version asks for.
-struct Head {
-    out: BytesMut,
+struct Head<'a> {
+    out: &'a mut BytesMut,
     is_compact: bool,
 }
 
-impl Head {
+impl Head<'_> {
     fn null(&mut self) {
         if self.is_compact { self.out.put_u8(0) } else { self.out.put_i16(-1) }
     }
@@ -152,10 +160,11 @@ mod tests {
     #[test]
     fn every_version_is_byte_for_byte_what_another_encoder_writes() {
         let long: &[u8] = Box::leak(vec![7; 20_000].into_boxed_slice());
+        let mut space = BytesMut::new();
         for version in 3..=13 {
             let mut batches = [addressed("b", 1, b"one"), addressed("aa", 0, long), addressed("b", 0, b"")];
 
-            let bytes: Vec<u8> = encode(version, -1, 30_000, &mut batches).concat();
+            let bytes: Vec<u8> = encode(version, -1, 30_000, &mut batches, &mut space).concat();
             let read = ProduceRequest::decode(&mut Bytes::from(bytes.clone()), version).unwrap();
             let mut again = BytesMut::new();
             read.encode(&mut again, version).unwrap();
