@@ -101,9 +101,6 @@ impl Registry {
         new: &Candidate,
         newest_first: impl Iterator<Item = &VersionEntry> + Clone,
     ) -> Result<Vec<String>, RegistryError> {
-        if current.level() == Level::None {
-            return Ok(Vec::new());
-        }
         if !current.level().is_transitive() {
             return self.check_each(current, new, newest_first.take(1)).await;
         }
