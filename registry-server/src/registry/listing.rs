@@ -27,10 +27,6 @@ const PAGE: usize = 2000;
 /// Where the names of other contexts stand among those of the default one, none of which begins so.
 const QUALIFIED: &str = ":.";
 
-/// Items of the first page of a piece of a group: most pieces are empty, and what is read behind their end is read
-/// again.
-const PIECE_PAGE: usize = 32;
-
 /// The first byte of U+E000, and no character before it has a higher one.
 const HIGH_LEAD_BYTE: u8 = 0xee;
 
@@ -48,13 +44,15 @@ pub trait Listed: 'static {
     /// An item.
     type Item;
 
-    /// At most `limit` items of a context, by the bytes of their subjects' names then version, those behind `after`.
+    /// At most `limit` items of a context, by the bytes of their subjects' names then version, those behind `after`
+    /// whose names stand before `before`.
     fn page(
         &self,
         store: &dyn Store,
         context: &Arc<str>,
         prefix: &str,
         after: Option<(&str, Version)>,
+        before: Option<&str>,
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Self::Item>, StoreError>>;
 
@@ -75,6 +73,7 @@ impl Listed for Subjects {
         context: &Arc<str>,
         prefix: &str,
         after: Option<(&str, Version)>,
+        before: Option<&str>,
         limit: usize,
     ) -> Result<Vec<SubjectKey>, StoreError> {
         let from = match after {
@@ -82,7 +81,7 @@ impl Listed for Subjects {
             Some((subject, BEFORE)) => Bound::Included(subject),
             Some((subject, _)) => Bound::Excluded(subject),
         };
-        let names = store.subjects_page(context, prefix, self.0, from, limit).await?;
+        let names = store.subjects_page(context, prefix, self.0, from, before, limit).await?;
         Ok(names.into_iter().map(|subject| SubjectKey { context: Arc::clone(context), subject }).collect())
     }
 
@@ -105,9 +104,10 @@ impl Listed for Versions {
         context: &Arc<str>,
         prefix: &str,
         after: Option<(&str, Version)>,
+        before: Option<&str>,
         limit: usize,
     ) -> Result<Vec<SchemaUse>, StoreError> {
-        store.versions_in(context, prefix, self.0, after, limit).await
+        store.versions_in(context, prefix, self.0, after, before, limit).await
     }
 
     fn place(item: &SchemaUse) -> (&SubjectKey, Version) {
@@ -140,15 +140,13 @@ struct Section {
     end: Option<Arc<str>>,
     /// So many bytes of the names need no more be looked at: behind them the order of bytes is the list's.
     ordered_bytes: usize,
-    /// So many items are read next.
-    page: usize,
 }
 
 impl Section {
     /// From a name on, itself included.
     fn begin(&self, first: impl Into<Arc<str>>, end: Option<Arc<str>>, ordered_bytes: usize) -> Self {
         let (context, after) = (Arc::clone(&self.context), Some((first.into(), BEFORE)));
-        Self { context, after, end, ordered_bytes, page: PIECE_PAGE }
+        Self { context, after, end, ordered_bytes }
     }
 
     /// The names of the section from the first of a group on, in pieces in the list's order.
@@ -186,14 +184,9 @@ impl<L: Listed> Listing<L> {
     pub async fn next(&mut self) -> Result<Vec<L::Item>, RegistryError> {
         while let Some(section) = self.sections.front_mut() {
             let after = section.after.as_ref().map(|(subject, version)| (&**subject, *version));
-            let mut page = self.listed.page(&*self.store, &section.context, &self.prefix, after, section.page).await?;
-            let mut is_last = page.len() < section.page;
-            section.page = (8 * section.page).min(PAGE);
-            if let Some(end) = &section.end {
-                let within = page.iter().take_while(|item| L::place(item).0.subject < *end).count();
-                is_last |= within < page.len();
-                page.truncate(within);
-            }
+            let end = section.end.as_deref();
+            let page = self.listed.page(&*self.store, &section.context, &self.prefix, after, end, PAGE).await?;
+            let is_last = page.len() < PAGE;
             section.after = page.last().map(|last| {
                 let (key, version) = L::place(last);
                 (Arc::clone(&key.subject), version)
@@ -308,13 +301,11 @@ fn sections(contexts: Vec<Arc<str>>) -> VecDeque<Section> {
         after: after.map(|name| (Arc::from(name), BEFORE)),
         end: end.map(Arc::from),
         ordered_bytes: 0,
-        page: PAGE,
     };
     if others.is_empty() {
         return has_default.then(|| default(None, None)).into_iter().collect();
     }
-    let others =
-        others.into_iter().map(|context| Section { context, after: None, end: None, ordered_bytes: 0, page: PAGE });
+    let others = others.into_iter().map(|context| Section { context, after: None, end: None, ordered_bytes: 0 });
     let before = has_default.then(|| default(None, Some(QUALIFIED)));
     let behind = has_default.then(|| default(Some(QUALIFIED), None));
     before.into_iter().chain(others).chain(behind).collect()
@@ -344,12 +335,14 @@ mod tests {
             context: &Arc<str>,
             _prefix: &str,
             after: Option<(&str, Version)>,
+            before: Option<&str>,
             limit: usize,
         ) -> Result<Vec<SubjectKey>, StoreError> {
             let behind =
                 |name: &&Arc<str>| after.is_none_or(|(after, version)| (&***name, Version(1)) > (after, version));
+            let within = |name: &&Arc<str>| before.is_none_or(|before| &***name < before);
             let key = |subject: &Arc<str>| SubjectKey { context: Arc::clone(context), subject: Arc::clone(subject) };
-            let page: Vec<SubjectKey> = self.0.iter().filter(behind).take(limit).map(key).collect();
+            let page: Vec<SubjectKey> = self.0.iter().filter(behind).take_while(within).take(limit).map(key).collect();
             self.1.fetch_add(page.len(), Ordering::Relaxed);
             Ok(page)
         }
@@ -401,9 +394,9 @@ mod tests {
         }
 
         assert_eq!(listed, expected);
-        // Two contexts have them. Each piece reads a page at most of what is behind its end.
+        // Two contexts have them. What shows that a group is too large is read again in its pieces.
         let read = list.listed.1.load(Ordering::Relaxed);
-        assert!(read < 8 * count + 4 * DEPTH * PIECE_PAGE, "{read} of {count}");
+        assert!(read < 4 * count, "{read} of {count}");
     }
 
     #[tokio::test]

@@ -192,9 +192,10 @@ impl Store for OddStore {
         prefix: &str,
         deleted: Deleted,
         from: Bound<&str>,
+        before: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Arc<str>>, StoreError> {
-        self.up()?.subjects_page(context, prefix, deleted, from, limit).await
+        self.up()?.subjects_page(context, prefix, deleted, from, before, limit).await
     }
 
     async fn versions_in(
@@ -203,9 +204,10 @@ impl Store for OddStore {
         prefix: &str,
         shown: Shown,
         after: Option<(&str, Version)>,
+        before: Option<&str>,
         limit: usize,
     ) -> Result<Vec<SchemaUse>, StoreError> {
-        self.up()?.versions_in(context, prefix, shown, after, limit).await
+        self.up()?.versions_in(context, prefix, shown, after, before, limit).await
     }
 
     async fn aliases(&self) -> Result<Vec<(SubjectKey, Arc<str>)>, StoreError> {

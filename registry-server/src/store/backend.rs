@@ -158,9 +158,10 @@ impl<B: Backend> Store for B {
         prefix: &str,
         deleted: Deleted,
         from: Bound<&str>,
+        before: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Arc<str>>, StoreError> {
-        lists::subjects_page(self.reads(), context, prefix, deleted, from, limit).await
+        lists::subjects_page(self.reads(), context, prefix, deleted, from, before, limit).await
     }
 
     async fn versions_in(
@@ -169,9 +170,10 @@ impl<B: Backend> Store for B {
         prefix: &str,
         shown: Shown,
         after: Option<(&str, Version)>,
+        before: Option<&str>,
         limit: usize,
     ) -> Result<Vec<SchemaUse>, StoreError> {
-        lists::versions_in(self.reads(), context, prefix, shown, after, limit).await
+        lists::versions_in(self.reads(), context, prefix, shown, after, before, limit).await
     }
 
     async fn aliases(&self) -> Result<Vec<(SubjectKey, Arc<str>)>, StoreError> {

@@ -231,7 +231,7 @@ pub async fn subjects(store: &Arc<dyn Store>, context: &str, prefix: &str, delet
     let mut names: Vec<Arc<str>> = Vec::new();
     loop {
         let from = names.last().map_or(Bound::Unbounded, |name| Bound::Excluded(&**name));
-        let page = store.subjects_page(context, prefix, deleted, from, PAGE).await.unwrap();
+        let page = store.subjects_page(context, prefix, deleted, from, None, PAGE).await.unwrap();
         let is_last = page.len() < PAGE;
         names.extend(page);
         if is_last {

@@ -151,9 +151,10 @@ impl Store for Metered {
         prefix: &str,
         deleted: Deleted,
         from: Bound<&str>,
+        before: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Arc<str>>, StoreError> {
-        self.timed(Operation::Subjects, self.inner.subjects_page(context, prefix, deleted, from, limit)).await
+        self.timed(Operation::Subjects, self.inner.subjects_page(context, prefix, deleted, from, before, limit)).await
     }
 
     async fn versions_in(
@@ -162,9 +163,10 @@ impl Store for Metered {
         prefix: &str,
         shown: Shown,
         after: Option<(&str, Version)>,
+        before: Option<&str>,
         limit: usize,
     ) -> Result<Vec<SchemaUse>, StoreError> {
-        self.timed(Operation::Versions, self.inner.versions_in(context, prefix, shown, after, limit)).await
+        self.timed(Operation::Versions, self.inner.versions_in(context, prefix, shown, after, before, limit)).await
     }
 
     async fn aliases(&self) -> Result<Vec<(SubjectKey, Arc<str>)>, StoreError> {

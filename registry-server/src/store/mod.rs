@@ -147,24 +147,26 @@ pub trait Store: Debug + Send + Sync + 'static {
     async fn contexts_of_id(&self, id: SchemaId) -> Result<Vec<Arc<str>>, StoreError>;
 
     /// At most `limit` names of the context's subjects that begin with `prefix`, in the order of their bytes, those
-    /// from `from` on.
+    /// from `from` on that stand before `before`.
     async fn subjects_page(
         &self,
         context: &str,
         prefix: &str,
         deleted: Deleted,
         from: Bound<&str>,
+        before: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Arc<str>>, StoreError>;
 
     /// At most `limit` versions of the context's subjects that begin with `prefix`, by subject (in the order of their
-    /// bytes) then version, those behind `after` alone.
+    /// bytes) then version, those behind `after` alone, of subjects that stand before `before`.
     async fn versions_in(
         &self,
         context: &str,
         prefix: &str,
         shown: Shown,
         after: Option<(&str, Version)>,
+        before: Option<&str>,
         limit: usize,
     ) -> Result<Vec<SchemaUse>, StoreError>;
 

@@ -58,7 +58,7 @@ pub async fn subjects_are_listed_by_page(store: &Arc<dyn Store>) {
         register(store, &subject(name), "one").await;
     }
     let page_from = async |prefix: &str, from: Bound<&str>, limit| {
-        store.subjects_page(".", prefix, Deleted::Hide, from, limit).await.unwrap().join("|")
+        store.subjects_page(".", prefix, Deleted::Hide, from, None, limit).await.unwrap().join("|")
     };
     let page = async |prefix: &str, after: Option<&str>, limit| {
         page_from(prefix, after.map_or(Bound::Unbounded, Bound::Excluded), limit).await
@@ -79,6 +79,22 @@ pub async fn subjects_are_listed_by_page(store: &Arc<dyn Store>) {
     assert_eq!(page_from("", Bound::Included("aa"), 1).await, "ab");
     assert_eq!(page_from("a", Bound::Included(""), 1).await, "a");
     assert_eq!(page_from("a", Bound::Included("b"), 1).await, "");
+
+    // A page ends before a name, wherever the prefix ends.
+    for (prefix, before, expected) in [
+        ("", "", ""),
+        ("", "a ", "|a"),
+        ("a", "ab", "a|a "),
+        ("a", "b", "a|a |ab"),
+        ("a", "c", "a|a |ab"),
+        ("b", "a", ""),
+    ] {
+        let found = store.subjects_page(".", prefix, Deleted::Hide, Bound::Unbounded, Some(before), 9).await.unwrap();
+        assert_eq!(found.join("|"), expected, "{prefix:?} {before:?}");
+    }
+    let last = char::MAX.to_string().repeat(512);
+    register(store, &subject(&last), "one").await;
+    assert_eq!(page("", Some("\u{10000}"), 9).await, last);
 }
 
 pub async fn versions_are_listed_by_their_state(store: &Arc<dyn Store>) {
@@ -97,13 +113,13 @@ pub async fn versions_are_listed_by_their_state(store: &Arc<dyn Store>) {
         (latest(Deleted::Include), [&a[2..], &b[2..], &c[2..]].concat()),
         (latest(Deleted::Only), [&b[2..], &c[2..]].concat()),
     ] {
-        let found = store.versions_in(".", "", shown, None, 100).await.unwrap();
+        let found = store.versions_in(".", "", shown, None, None, 100).await.unwrap();
         assert_eq!(places(&found), expected, "{shown:?}");
         // The same, one a page.
         let mut paged: Vec<SchemaUse> = Vec::new();
         while let page = {
             let after = paged.last().map(|last| (&*last.subject.subject, last.entry.version));
-            store.versions_in(".", "", shown, after, 1).await.unwrap()
+            store.versions_in(".", "", shown, after, None, 1).await.unwrap()
         } && !page.is_empty()
         {
             paged.extend(page);
@@ -115,18 +131,20 @@ pub async fn versions_are_listed_by_their_state(store: &Arc<dyn Store>) {
 pub async fn versions_are_listed_with_their_content_and_by_prefix(store: &Arc<dyn Store>) {
     three_subjects(store).await;
 
-    let found = store.versions_in(".", "b", Shown::default(), None, 1).await.unwrap();
+    let found = store.versions_in(".", "b", Shown::default(), None, None, 1).await.unwrap();
     let entry = store.subject_snapshot(&subject("b")).await.unwrap().versions.remove(0);
     assert_eq!(found, [SchemaUse { subject: subject("b"), entry }]);
     // A place before the prefix does not lead out of it.
-    let found = store.versions_in(".", "b", Shown::default(), Some(("a", Version(2))), 100).await.unwrap();
+    let found = store.versions_in(".", "b", Shown::default(), Some(("a", Version(2))), None, 100).await.unwrap();
     assert_eq!(places(&found), [place("b", 1), place("b", 2)]);
-    let found = store.versions_in(".", "a", Shown::default(), Some(("b", Version(1))), 100).await.unwrap();
+    let found = store.versions_in(".", "a", Shown::default(), Some(("b", Version(1))), None, 100).await.unwrap();
     assert_eq!(places(&found), []);
-    let found = store.versions_in(".team", "", Shown::default(), None, 100).await.unwrap();
+    let found = store.versions_in(".", "", Shown::default(), None, Some("b"), 100).await.unwrap();
+    assert_eq!(places(&found), [place("a", 1), place("a", 2), place("a", 3)]);
+    let found = store.versions_in(".team", "", Shown::default(), None, None, 100).await.unwrap();
     assert_eq!(places(&found), [place("a", 1)]);
-    assert_eq!(store.versions_in(".none", "", Shown::default(), None, 100).await.unwrap(), []);
-    assert_eq!(store.versions_in(".", "", Shown::default(), None, 0).await.unwrap(), []);
+    assert_eq!(store.versions_in(".none", "", Shown::default(), None, None, 100).await.unwrap(), []);
+    assert_eq!(store.versions_in(".", "", Shown::default(), None, None, 0).await.unwrap(), []);
 }
 
 pub async fn aliases_are_listed_as_long_as_they_are_set(store: &Arc<dyn Store>) {
@@ -189,7 +207,7 @@ pub async fn lists_agree_with_the_versions_after_any_change(store: &Arc<dyn Stor
             assert_eq!(subjects(store, ".", "", deleted).await, expected, "{deleted:?}");
         }
         let shown = Shown { deleted: Deleted::Include, latest: Latest::All };
-        assert_eq!(places(&store.versions_in(".", "", shown, None, 100).await.unwrap()), all);
+        assert_eq!(places(&store.versions_in(".", "", shown, None, None, 100).await.unwrap()), all);
     }
 }
 
@@ -215,7 +233,7 @@ pub async fn a_thousand_subjects_are_listed_whole(store: &Arc<dyn Store>) {
     let mut found: Vec<SchemaUse> = Vec::new();
     while let page = {
         let after = found.last().map(|last| (&*last.subject.subject, last.entry.version));
-        store.versions_in(".", "", Shown::default(), after, 300).await.unwrap()
+        store.versions_in(".", "", Shown::default(), after, None, 300).await.unwrap()
     } && !page.is_empty()
     {
         found.extend(page);

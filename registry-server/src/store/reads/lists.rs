@@ -1,5 +1,6 @@
 //! Reads that list: subjects, contexts, versions of many subjects, aliases.
 
+use std::borrow::Cow;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -12,12 +13,16 @@ use super::super::text_order::prefix_end;
 use super::super::{Deleted, Latest, SchemaUse, Shown, StoreError, SubjectKey};
 use super::{Read, Reads, contents, read};
 
+/// Characters of a name that stands behind every other: a subject's has at most 2,048 bytes, four for each of these.
+const LAST_NAME_CHARS: usize = 2048 / char::MAX.len_utf8() + 1;
+
 pub(in super::super) async fn subjects_page(
     reads: &impl Reads,
     context: &str,
     prefix: &str,
     deleted: Deleted,
     from: Bound<&str>,
+    before: Option<&str>,
     limit: usize,
 ) -> Result<Vec<Arc<str>>, StoreError> {
     const OPERATION: &str = "list the subjects";
@@ -27,11 +32,11 @@ pub(in super::super) async fn subjects_page(
         Bound::Excluded(last) if last >= prefix => (last, false),
         _ => (prefix, true),
     };
-    let end = prefix_end(prefix);
+    let end = names_end(prefix, before);
     let shown = values![
         context,
         first,
-        end.as_deref(),
+        &*end,
         shows_live(deleted),
         shows_deleted(deleted),
         is_shown,
@@ -64,18 +69,19 @@ pub(in super::super) async fn versions_in(
     prefix: &str,
     shown: Shown,
     after: Option<(&str, Version)>,
+    before: Option<&str>,
     limit: usize,
 ) -> Result<Vec<SchemaUse>, StoreError> {
     const OPERATION: &str = "list versions";
     // The page begins where the prefix does, or behind the one before; there is no version 0.
     let first = (prefix, Version(0));
     let (subject, version) = after.map_or(first, |after| after.max(first));
-    let end = prefix_end(prefix);
+    let end = names_end(prefix, before);
     let shown = values![
         context,
         subject,
         version.0,
-        end.as_deref(),
+        &*end,
         shows_live(shown.deleted),
         shows_deleted(shown.deleted),
         shown.latest == Latest::Only,
@@ -104,6 +110,13 @@ pub(in super::super) async fn last_id(reads: &impl Reads, context: &str) -> Resu
     let found = reads.rows(OPERATION, read!("select_last_id.sql"), values![context]).await?;
 
     found.first().map(|row| rows::id(OPERATION, row, 0)).transpose()
+}
+
+/// The first name behind those that begin with `prefix` and stand before `before`. There always is one, so that an index
+/// answers where a page ends.
+fn names_end<'a>(prefix: &str, before: Option<&'a str>) -> Cow<'a, str> {
+    let ends = [prefix_end(prefix).map(Cow::from), before.map(Cow::from)];
+    ends.into_iter().flatten().min().unwrap_or_else(|| char::MAX.to_string().repeat(LAST_NAME_CHARS).into())
 }
 
 /// A list of names, in the order of clients.

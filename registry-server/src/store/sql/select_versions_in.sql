@@ -1,9 +1,9 @@
--- Versions of many subjects, a page. $4: the subject's names end before it (NULL: no end). $5, $6: live ones,
+-- Versions of many subjects, a page. $4: the subjects' names end before it. $5, $6: live ones,
 -- soft-deleted ones. $7: of each subject the highest alone.
 SELECT v.version, v.id, k.dedup_key, v.deleted, v.timestamp_ms, v.subject
 FROM versions v
 JOIN schemas k ON k.context = v.context AND k.id = v.id
-WHERE v.context = $1 AND (v.subject, v.version) > ($2, $3) AND ($4 IS NULL OR v.subject < $4)
+WHERE v.context = $1 AND (v.subject, v.version) > ($2, $3) AND v.subject < $4
   AND ((v.deleted = 0 AND $5 = 1) OR (v.deleted = 1 AND $6 = 1))
   AND ($7 = 0 OR NOT EXISTS (
       SELECT 1 FROM versions w

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, SqliteConnection};
 use tempfile::TempDir;
 
 use super::super::conformance::upgrades::{self, Dialect, Earlier, upgraded};
@@ -93,4 +93,11 @@ mod in_memory {
     use super::*;
 
     conformance!(InMemory);
+}
+
+/// The steps that SQLite takes for a statement.
+async fn plan(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
+    let explained = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+    let steps = sqlx::query(explained).fetch_all(connection).await.unwrap();
+    steps.iter().map(|row| row.get("detail")).collect()
 }

@@ -1,9 +1,10 @@
 //! How SQLite finds what statements ask for: not by walking through everything of a context.
 
+use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Row};
 
 use super::super::super::migrations;
+use super::plan;
 
 /// Statements that look for the versions of an id.
 const BY_ID: [(&str, &str); 5] = [
@@ -20,9 +21,7 @@ async fn the_versions_of_an_id_are_found_by_an_index() {
     migrations::run(&migrations::SQLITE, &mut connection, "an empty database").await.unwrap();
 
     for (name, statement) in BY_ID {
-        let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
-        let steps = sqlx::query(explained).fetch_all(&mut connection).await.unwrap();
-        let steps: Vec<String> = steps.iter().map(|row| row.get("detail")).collect();
+        let steps = plan(&mut connection, statement).await;
 
         assert!(steps.iter().any(|step| step.contains("versions_by_id (context=? AND id=?)")), "{name}: {steps:?}");
         assert!(!steps.iter().any(|step| step.ends_with("PRIMARY KEY (context=?)")), "{name}: {steps:?}");
@@ -56,12 +55,25 @@ async fn what_is_asked_about_one_subject_or_context_walks_through_no_table() {
     migrations::run(&migrations::SQLITE, &mut connection, "an empty database").await.unwrap();
 
     for (name, statement) in OF_A_SUBJECT.into_iter().chain(OF_A_CONTEXT) {
-        let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
-        let steps = sqlx::query(explained).fetch_all(&mut connection).await.unwrap();
-        let steps: Vec<String> = steps.iter().map(|row| row.get("detail")).collect();
+        let steps = plan(&mut connection, statement).await;
 
         // `SCAN CONSTANT ROW` is none.
         let walks = steps.iter().find(|step| step.starts_with("SCAN ") && !step.contains("CONSTANT ROW"));
         assert_eq!(walks, None, "{name}: {steps:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_a_list_reads_nothing_behind_its_end() {
+    let mut connection = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
+    migrations::run(&migrations::SQLITE, &mut connection, "an empty database").await.unwrap();
+
+    for (statement, range) in [
+        (include_str!("../../sql/select_subjects.sql"), "(context=? AND subject>? AND subject<?)"),
+        (include_str!("../../sql/select_versions_in.sql"), "(context=? AND (subject,version)>(?,?) AND subject<?)"),
+    ] {
+        let steps = plan(&mut connection, statement).await;
+
+        assert!(steps[0].ends_with(range), "{steps:?}");
     }
 }

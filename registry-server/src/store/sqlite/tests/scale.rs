@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
-use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::super::super::conformance::{pair, register, subject, subjects, versions};
 use super::super::super::{Deleted, ImportDemand, Mode, ModePut, Scope, migrations};
@@ -103,11 +103,4 @@ async fn filled(path: &Path) -> SqliteConnection {
     migrations::run(&migrations::SQLITE, &mut connection, "a large database").await.unwrap();
     sqlx::raw_sql(FILL).execute(&mut connection).await.unwrap();
     connection
-}
-
-/// The steps that SQLite takes for a statement.
-async fn plan(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
-    let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
-    let steps = sqlx::query(explained).fetch_all(connection).await.unwrap();
-    steps.iter().map(|row| row.get("detail")).collect()
 }
