@@ -6,12 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use end_to_end_tests::Registry;
 use end_to_end_tests::ledger::Ledger;
-use end_to_end_tests::{Registry, wait_until};
 use file::Then;
 use nix::sys::signal::Signal;
-
-use crate::raw_http::Connection;
 
 /// Clients that write at once.
 const WRITERS: usize = 8;
@@ -32,9 +30,6 @@ const CHECKPOINT_EVERY: u64 = 2;
 /// else to do: it reads at most 16 MiB of log.
 const RESTART_MAX: Duration = Duration::from_secs(10);
 
-/// One that is told to come again meanwhile, as on a disk that stalls, is served within this time.
-const RECOVERY_MAX: Duration = Duration::from_secs(60);
-
 fn kills() -> u64 {
     if std::env::var_os("SR_LONG").is_some() { KILLS_LONG } else { KILLS }
 }
@@ -42,23 +37,6 @@ fn kills() -> u64 {
 /// The writes before a strike: from a handful to more than share one commit, in no order.
 fn answers_before(strike: u64) -> u64 {
     3 + strike.wrapping_mul(2_654_435_761) % 37
-}
-
-/// Asks until the registry is ready; how often it was not yet.
-fn refused_before_ready(url: &str) -> u64 {
-    let mut connection = Connection::open(url.trim_start_matches("http://").parse().unwrap());
-    let mut refused = 0;
-    wait_until("the registry to be ready", RECOVERY_MAX, || {
-        let answer = connection.send("GET", "/health/ready", &[], None);
-        if answer.status == 200 {
-            return true;
-        }
-        assert!(answer.status == 503 && answer.header("retry-after").is_some(), "{answer:?}");
-        refused += 1;
-        false
-    })
-    .unwrap();
-    refused
 }
 
 #[test]
@@ -101,7 +79,7 @@ fn what_was_answered_survives_every_kill() {
 
         let start = Instant::now();
         registry.restart().unwrap();
-        match refused_before_ready(registry.url()) {
+        match runtime.block_on(ledger.wait_until_ready(registry.url())).unwrap() {
             0 => longest_start = longest_start.max(start.elapsed()),
             refused => not_ready += refused,
         }

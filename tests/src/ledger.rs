@@ -10,12 +10,12 @@ mod tables;
 mod writer;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
-use reqwest::Client;
+use reqwest::{Client, StatusCode};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -139,6 +139,18 @@ impl Ledger {
     #[must_use]
     pub fn answered(&self) -> Vec<Written> {
         self.with(|notes| notes.answered.clone())
+    }
+
+    /// Asks a registry until it is ready, as often as it tells to come again; how often that was.
+    ///
+    /// # Errors
+    /// It is not ready within a minute, answers something else, or nothing.
+    pub async fn wait_until_ready(&self, url: &str) -> Result<u64> {
+        let refused = Arc::new(AtomicU64::new(0));
+        let api = Api { patience: Patience::ComesAgain(Arc::clone(&refused)), ..self.api(url) };
+        let (status, body) = api.get("/health/ready").await?;
+        ensure!(status == StatusCode::OK, "GET /health/ready: {status} {body}");
+        Ok(refused.load(Ordering::Relaxed))
     }
 
     /// Lets as many writers as there are `urls` write, each to its own, until `answers` more calls were answered; then

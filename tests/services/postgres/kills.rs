@@ -6,7 +6,6 @@ use end_to_end_tests::Registry;
 use end_to_end_tests::ledger::{CONTRADICTIONS, Ledger};
 use end_to_end_tests::services::postgres::Postgres;
 
-use super::nodes::Node;
 use super::store::database_of;
 
 /// Clients that write at once, each to one node.
@@ -24,26 +23,9 @@ const ALL_EVERY: usize = 5;
 /// recover.
 const RESTART_MAX: Duration = Duration::from_secs(10);
 
-/// One that is told to come again meanwhile, as on a disk that stalls, is served within this time.
-const RECOVERY_MAX: Duration = Duration::from_secs(60);
-
 /// The answers before a strike: from a handful to more than share one commit, in no order.
 fn answers_before(strike: usize) -> u64 {
     3 + strike as u64 * 2_654_435_761 % 37
-}
-
-/// Asks until the node is ready; how often it was not yet.
-async fn refused_before_ready(node: &Node) -> u64 {
-    let (since, mut refused) = (Instant::now(), 0);
-    loop {
-        let answer = node.get("/health/ready").await;
-        if answer.is_ok() {
-            return refused;
-        }
-        answer.assert_unavailable();
-        refused += 1;
-        assert!(since.elapsed() < RECOVERY_MAX, "not ready {:?} after a kill: {answer:?}", since.elapsed());
-    }
 }
 
 #[test]
@@ -78,7 +60,7 @@ fn what_was_answered_survives_every_kill() {
         for registry in dying {
             let start = Instant::now();
             registry.restart().unwrap();
-            match runtime.block_on(refused_before_ready(&Node::new(registry.url()))) {
+            match runtime.block_on(ledger.wait_until_ready(registry.url())).unwrap() {
                 0 => longest_start = longest_start.max(start.elapsed()),
                 refused => not_ready += refused,
             }
