@@ -1,7 +1,7 @@
-//! The promise: one [`Completion`] per batch, kept once, feeding futures and callbacks alike.
+//! The promise: one `Completion` per batch, kept once, feeding futures and callbacks alike.
 //!
 //! Record `i` of a batch reads base offset + `i`. A batch that is split before it is acknowledged keeps its
-//! completion, and each part answers its own [`Share`] of the records. Knows nothing of requests or retries.
+//! completion, and each part answers its own `Share` of the records. Knows nothing of requests or retries.
 
 mod row;
 

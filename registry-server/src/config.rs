@@ -1,7 +1,7 @@
 //! The server's settings: small structs with working defaults, made from the one table that names each.
 //!
 //! Sources, later ones win: defaults, TOML file, environment, flags. All of them go through the
-//! table [`settings::SETTINGS`], so a setting has one name, one parser and one error text. This is the only
+//! table `settings::SETTINGS`, so a setting has one name, one parser and one error text. This is the only
 //! place that reads the environment; everything below gets values.
 
 use std::net::SocketAddr;

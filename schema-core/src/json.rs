@@ -1,6 +1,6 @@
 //! JSON with source positions, numbers as written and the order of members.
 //!
-//! Two shapes of one document. [`Tape`] is the flat, borrowed one that readers of schemas walk: one pass over
+//! Two shapes of one document. `Tape` is the flat, borrowed one that readers of schemas walk: one pass over
 //! the text, no recursion, no allocation per value. [`Json`] is the owned tree in which single values (defaults,
 //! unknown attributes) outlive their text. Knows nothing of schemas.
 

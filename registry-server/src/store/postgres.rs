@@ -1,8 +1,8 @@
 //! The PostgreSQL backend: one database, any number of nodes, each of which writes.
 //!
-//! Writers of all nodes are kept apart by advisory locks ([`super::locks`]); the writes that wait on one node share a
-//! commit ([`writer`]). Nothing that can change is remembered here: revisions are read for every request
-//! ([`counters`]), and what the other nodes tell ([`watch`]) only evicts. Knows nothing of formats, rules or HTTP.
+//! Writers of all nodes are kept apart by advisory locks (`super::locks`); the writes that wait on one node share a
+//! commit (`writer`). Nothing that can change is remembered here: revisions are read for every request
+//! (`counters`), and what the other nodes tell (`watch`) only evicts. Knows nothing of formats, rules or HTTP.
 
 use std::sync::Arc;
 use std::time::Duration;

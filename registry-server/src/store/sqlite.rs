@@ -1,7 +1,7 @@
 //! The SQLite backend: one file, owned by one process.
 //!
-//! All writes go through one connection ([`writer`]) that commits what waits together and answers after COMMIT; reads
-//! go through a pool of read-only connections ([`reader`]). Revisions are mirrored in memory ([`revisions`]) and change
+//! All writes go through one connection (`writer`) that commits what waits together and answers after COMMIT; reads
+//! go through a pool of read-only connections (`reader`). Revisions are mirrored in memory (`revisions`) and change
 //! there only after COMMIT. Knows nothing of formats, rules or HTTP.
 
 use std::path::Path;
