@@ -258,7 +258,7 @@ fn stream_limits(timeouts: &Http) -> Limits {
 /// actix-web's own server takes plain sockets alone, so the parts that it is made of are put together here: those that
 /// limit how slowly requests come and answers are read come between.
 fn serve(config: &ServerConfig, listener: TcpListener, state: State) -> std::io::Result<actix_server::Server> {
-    let state = Data::new(state);
+    let state = Arc::new(state);
     let workers = match config.http.workers {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         workers => workers,
@@ -267,7 +267,9 @@ fn serve(config: &ServerConfig, listener: TcpListener, state: State) -> std::io:
     let server = actix_server::Server::build();
     let shutdown = server.graceful_shutdown_signal();
     let connections = move || {
-        let app = App::new().app_data(state.clone()).default_service(web::to(http::serve));
+        // Each worker counts who uses its own.
+        let data = Data::new(Arc::clone(&state));
+        let app = App::new().app_data(data).default_service(web::to(http::serve));
         let shutdown = shutdown.clone();
         let http = HttpService::build()
             // Idle connections are closed when the server is to end.

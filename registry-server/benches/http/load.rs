@@ -12,11 +12,15 @@ use crate::schemas::get;
 /// A request as its bytes.
 pub(crate) type Request = Vec<u8>;
 
-/// The turns that the floor and what is measured take.
-pub(crate) const TURNS: usize = 5;
+/// The turns that the floor and what is measured take at least.
+const TURNS_MIN: usize = 5;
 
-/// CPU time is counted in hundredths of a second: the floor needs so many requests a turn to be seen.
-const FLOOR_REQUESTS_MIN: usize = 4_000;
+/// A turn of many requests has so many. Each has connections of its own, and what a request costs depends on how they
+/// are spread over the server's workers: of a few turns, chance would be measured.
+const TURN_REQUESTS: usize = 10_000;
+
+/// Requests of the floor in each turn, at least: a few would tell of the first ones alone.
+const FLOOR_REQUESTS_MIN: usize = 1_000;
 
 /// Who is asked, by how many, and who is told.
 pub(crate) struct Load<'a> {
@@ -44,8 +48,9 @@ impl<'a> Load<'a> {
     fn measure(&mut self, name: &str, goal: Goal, count: usize, requests: &[Request]) {
         let (mut floor, mut server) = (Measure::default(), Measure::default());
         let floor_request = [get("/")];
-        for turn in 0..TURNS {
-            let range = count * turn / TURNS..count * (turn + 1) / TURNS;
+        let turns = TURNS_MIN.max(count / TURN_REQUESTS);
+        for turn in 0..turns {
+            let range = count * turn / turns..count * (turn + 1) / turns;
             floor.add(self.floor, self.clients, &floor_request, 0..range.len().max(FLOOR_REQUESTS_MIN));
             server.add(self.server, self.clients, requests, range);
         }

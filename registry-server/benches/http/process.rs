@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// Linux counts CPU time in hundredths of a second, whatever the kernel's own tick.
-const TICKS_PER_SECOND: f64 = 100.0;
+use nix::time::{ClockId, clock_getcpuclockid};
+use nix::unistd::Pid;
 
 /// A server process; it is killed when dropped.
 pub(crate) struct Process {
@@ -28,11 +28,9 @@ impl Process {
 
     /// CPU time of all its threads so far, in user and kernel mode.
     pub(crate) fn cpu(&self) -> Duration {
-        let stat = self.proc("stat");
-        // Fields are counted behind the name, which may hold blanks: utime and stime are the 12th and 13th there.
-        let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
-        let ticks: f64 = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
-        Duration::from_secs_f64(ticks / TICKS_PER_SECOND)
+        let pid = Pid::from_raw(self.child.id().try_into().expect("a process id"));
+        // In nanoseconds; `/proc` has hundredths of a second.
+        clock_getcpuclockid(pid).and_then(ClockId::now).expect("the clock of a process that runs").into()
     }
 
     /// What it holds in memory.

@@ -10,7 +10,7 @@ use crate::load::Measure;
 /// looked through would cost ten times as much; an index that is a level deeper, and noise, stay below.
 const GROWTH_MAX: f64 = 1.25;
 
-/// CPU time is counted in hundredths of a second: of less than this, a ratio is chance.
+/// Of less CPU time than this, a ratio is chance.
 const GROWTH_CPU_MIN: Duration = Duration::from_millis(100);
 
 /// What a row is to reach.

@@ -189,7 +189,11 @@ struct Seen {
 }
 
 /// Answers one request, whatever it is.
-pub(crate) async fn serve(request: HttpRequest, mut payload: Payload, state: Data<State>) -> actix_web::HttpResponse {
+pub(crate) async fn serve(
+    request: HttpRequest,
+    mut payload: Payload,
+    state: Data<Arc<State>>,
+) -> actix_web::HttpResponse {
     let started = Instant::now();
     let is_write = !is_reading(request.method());
     let mut seen = Seen { media_type: media_type::V1, route: None, is_write };

@@ -24,21 +24,26 @@ pub(crate) fn get<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
         let id = params::id(call.argument(0))?;
         let subject = subject(call)?;
         let subject = subject.as_ref();
-        let not_found = || RegistryError::IdNotFound { id };
         let view = View::of(call)?;
-        if call.query.flag("fetchMaxId")? {
-            let found = call.registry.schema_by_id_and_max_id(id, subject).await?;
-            let (found, max_id) = found.ok_or_else(not_found)?;
-            return json(&response(&found, view.show(call, &found.content).await?, max_id));
-        }
-        if view == View::PLAIN {
+        let wants_max_id = call.query.flag("fetchMaxId")?;
+        if view == View::PLAIN && !wants_max_id {
             let make = |found: &Found| json(&response(found, view.show_schema(&found.content.schema), None));
             let answer = call.registry.schema_by_id_answer(id, subject, make).await?;
-            return Ok(answer.ok_or_else(not_found)?);
+            return Ok(answer.ok_or(RegistryError::IdNotFound { id })?);
         }
-        let found = call.registry.schema_by_id(id, subject).await?.ok_or_else(not_found)?;
-        json(&response(&found, view.show(call, &found.content).await?, None))
+        // On the heap of its own: what most do not ask for would make every request's future large.
+        Box::pin(get_with(call, id, subject, view, wants_max_id)).await
     })
+}
+
+async fn get_with(call: &Call<'_>, id: i32, subject: Option<&Subject>, view: View, wants_max_id: bool) -> Answer {
+    let found = if wants_max_id {
+        call.registry.schema_by_id_and_max_id(id, subject).await?
+    } else {
+        call.registry.schema_by_id(id, subject).await?.map(|found| (found, None))
+    };
+    let (found, max_id) = found.ok_or(RegistryError::IdNotFound { id })?;
+    json(&response(&found, view.show(call, &found.content).await?, max_id))
 }
 
 fn response(found: &Found, shown: Shown, max_id: Option<SchemaId>) -> SchemaByIdResponse {

@@ -95,8 +95,11 @@ pub(crate) fn get<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
             let make = |found: &Found| json(&found_response(found, view.show_schema(&found.content.schema)));
             return call.registry.version_answer(&subject, selector, deleted, make).await;
         }
-        let found = call.registry.version(&subject, selector, deleted).await?;
-        json(&found_response(&found, view.show(call, &found.content).await?))
+        Box::pin(async {
+            let found = call.registry.version(&subject, selector, deleted).await?;
+            json(&found_response(&found, view.show(call, &found.content).await?))
+        })
+        .await
     })
 }
 

@@ -99,10 +99,10 @@ impl Registry {
             Ok(Some(Use::First(schema))) => schema.answer(make).map(Some),
             Ok(Some(Use::Named(named))) => self.named_answer(id, subject, &named, make).await,
             Err(error) if is_away(&error) => {
-                if let Some(answer) = self.known_answer(id, subject).await {
+                if let Some(answer) = Box::pin(self.known_answer(id, subject)).await {
                     return Ok(Some(answer));
                 }
-                match self.known_by_id(id, subject).await {
+                match Box::pin(self.known_by_id(id, subject)).await {
                     Some(known) => make(&known).map(Some),
                     None => Err(error.into()),
                 }
@@ -153,7 +153,7 @@ impl Registry {
         if let Some(answer) = used.answer.get() {
             return Ok(Some(answer.clone()));
         }
-        let Some(found) = self.found_use(&used.used).await? else { return Ok(None) };
+        let Some(found) = Box::pin(self.found_use(&used.used)).await? else { return Ok(None) };
         let answer = make(&found)?;
         let answer = used.answer.get_or_init(|| answer).clone();
         if let Some(named) = named(subject) {
@@ -180,7 +180,17 @@ impl Registry {
         if let Some(valid) = self.metrics.looked_up(CacheName::NamedUses, valid) {
             return Ok(Some(Arc::clone(valid)));
         }
+        // On the heap, here and below: what a known answer does not need would make every request's future large.
+        Box::pin(self.named_use_anew(id, named, (revision, generation), known)).await
+    }
 
+    async fn named_use_anew(
+        &self,
+        id: SchemaId,
+        named: &Subject,
+        (revision, generation): (Revision, u64),
+        known: Option<Arc<NamedUse>>,
+    ) -> Result<Option<Arc<NamedUse>>, RegistryError> {
         let current = self.subject_at(named, revision).await?;
         let found = match (current.use_of(id), &current.alias) {
             (Some(used), _) => Some(NamedUse::new(used, Some(current.snapshot.revision), generation)),
@@ -195,7 +205,7 @@ impl Registry {
             found.answer = known.answer.clone();
         }
         let found = Arc::new(found);
-        self.caches.named_uses.insert(key, Arc::clone(&found)).await;
+        self.caches.named_uses.insert((named.key.clone(), id), Arc::clone(&found)).await;
         Ok(Some(found))
     }
 
@@ -247,13 +257,21 @@ impl Registry {
         if let Some(known) = self.metrics.looked_up(CacheName::Uses, self.caches.uses.get(&key).await) {
             return Ok(Some(known));
         }
+        Box::pin(self.schema_in_use_anew(key)).await
+    }
+
+    async fn schema_in_use_anew(
+        &self,
+        key: (Arc<str>, SchemaId, u64),
+    ) -> Result<Option<Arc<SchemaInUse>>, RegistryError> {
+        let (context, id, _) = &key;
         // Somebody else's load may have begun before this call and the commit that gave the id; the one after it has
         // not.
         for _ in 0..2 {
             let is_own = AtomicBool::new(false);
             let load = async {
                 is_own.store(true, Ordering::Relaxed);
-                let uses = self.store.schema_uses(context, id).await?;
+                let uses = self.store.schema_uses(context, *id).await?;
                 let Some(used) = uses.first() else { return Err(RegistryError::SchemaNotFound) };
                 let content = self.content_of(&used.subject, &used.entry).await?;
                 let content = content.ok_or(RegistryError::SchemaNotFound)?;

@@ -321,8 +321,9 @@ impl Registry {
         subject: &Subject,
         revision: Revision,
     ) -> Result<Arc<CachedSubject>, RegistryError> {
+        // What a known subject does not need is on the heap: it would make every request's future large.
         if revision.subject == 0 {
-            return self.absent_subject(subject, revision).await;
+            return Box::pin(self.absent_subject(subject, revision)).await;
         }
         let key = (subject.key.clone(), revision);
         if let Some(known) = self.metrics.looked_up(CacheName::Subjects, self.caches.subjects.get(&key).await) {
@@ -332,7 +333,8 @@ impl Registry {
             let snapshot = self.store.subject_snapshot(&subject.key).await?;
             Ok(Arc::new(CachedSubject::new(subject.clone(), snapshot)))
         };
-        self.caches.subjects.try_get_with(key, load).await.map_err(|error: Arc<RegistryError>| error.into())
+        let loaded = Box::pin(self.caches.subjects.try_get_with(key, load)).await;
+        loaded.map_err(|error: Arc<RegistryError>| error.into())
     }
 
     /// A subject that has nothing of its own: the settings of its context apply to it. Their revisions do not come
@@ -370,7 +372,7 @@ impl Registry {
         if let Some(known) = self.metrics.looked_up(CacheName::Versions, self.caches.versions.get(&key).await) {
             return Ok(known);
         }
-        let answer = make(&self.found(current, entry).await?)?;
+        let answer = make(&Box::pin(self.found(current, entry)).await?)?;
         self.caches.versions.insert(key, answer.clone()).await;
         Ok(answer)
     }

@@ -107,17 +107,29 @@ impl Registry {
         deleted: Deleted,
     ) -> Result<(Arc<CachedSubject>, VersionEntry), RegistryError> {
         let current = self.subject(subject).await?;
-        let chosen = current.chosen(selector, deleted);
-        if let Err(RegistryError::SubjectNotFound { .. }) = chosen {
-            for other in self.elsewhere(&current.subject).await? {
-                let other = self.subject_itself(&other).await?;
-                match other.chosen(selector, deleted) {
-                    Err(RegistryError::SubjectNotFound { .. } | RegistryError::VersionNotFound { .. }) => {}
-                    chosen => return chosen.map(|entry| (other, entry)),
-                }
+        match current.chosen(selector, deleted) {
+            Err(error @ RegistryError::SubjectNotFound { .. }) => {
+                let elsewhere = Box::pin(self.chosen_elsewhere(&current.subject, selector, deleted)).await?;
+                elsewhere.ok_or(error)
+            }
+            chosen => chosen.map(|entry| (current, entry)),
+        }
+    }
+
+    async fn chosen_elsewhere(
+        &self,
+        subject: &Subject,
+        selector: Selector,
+        deleted: Deleted,
+    ) -> Result<Option<(Arc<CachedSubject>, VersionEntry)>, RegistryError> {
+        for other in self.elsewhere(subject).await? {
+            let other = self.subject_itself(&other).await?;
+            match other.chosen(selector, deleted) {
+                Err(RegistryError::SubjectNotFound { .. } | RegistryError::VersionNotFound { .. }) => {}
+                chosen => return chosen.map(|entry| Some((other, entry))),
             }
         }
-        chosen.map(|entry| (current, entry))
+        Ok(None)
     }
 
     /// One version of this subject and no other.

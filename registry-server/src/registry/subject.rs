@@ -9,7 +9,7 @@
 //!
 //! A colon anywhere else is a character like any other.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use crate::store::{CONTEXT_BYTES_MAX, DEFAULT_CONTEXT, SUBJECT_BYTES_MAX, SubjectKey};
 
@@ -98,10 +98,12 @@ fn split(text: &str) -> Option<(&str, &str)> {
     Some(rest.split_once(':').unwrap_or((rest, "")))
 }
 
-/// Shared, so that a request does not allocate it anew.
+/// Kept, so that a request does not allocate it anew; by each thread, so that none waits for another's count of it.
 pub(super) fn default_context() -> Arc<str> {
-    static CONTEXT: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from(DEFAULT_CONTEXT));
-    Arc::clone(&CONTEXT)
+    thread_local! {
+        static CONTEXT: Arc<str> = Arc::from(DEFAULT_CONTEXT);
+    }
+    CONTEXT.with(Arc::clone)
 }
 
 #[cfg(test)]

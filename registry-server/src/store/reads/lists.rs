@@ -10,11 +10,11 @@ use schema_core::{SchemaId, Version};
 use super::super::connection::{Value, values};
 use super::super::rows;
 use super::super::text_order::prefix_end;
-use super::super::{Deleted, Latest, SchemaUse, Shown, StoreError, SubjectKey};
+use super::super::{Deleted, Latest, SUBJECT_BYTES_MAX, SchemaUse, Shown, StoreError, SubjectKey};
 use super::{Read, Reads, contents, read};
 
-/// Characters of a name that stands behind every other: a subject's has at most 2,048 bytes, four for each of these.
-const LAST_NAME_CHARS: usize = 2048 / char::MAX.len_utf8() + 1;
+/// Characters of a name that stands behind every other, each the last that there is.
+const LAST_NAME_CHARS: usize = SUBJECT_BYTES_MAX / char::MAX.len_utf8() + 1;
 
 pub(in super::super) async fn subjects_page(
     reads: &impl Reads,
