@@ -135,13 +135,18 @@ impl Refresher {
     /// been silent for too long, those of the bootstrap list (KIP-899, KIP-1102).
     async fn refresh(&mut self) -> Round {
         let since = *self.unanswered_since.get_or_insert_with(Instant::now);
-        let known: Vec<Endpoint> = self.metadata.lock().cluster.brokers.values().cloned().collect();
+        let mut known: Vec<Endpoint> = self.metadata.lock().cluster.brokers.values().cloned().collect();
         let may_start_again = self.recovery == MetadataRecovery::Rebootstrap || known.is_empty();
 
         let mut must_start_again = known.is_empty();
         match self.ask_all(&known, Origin::Known).await {
             Asked::Answered(round) => return round,
-            Asked::StartAgain | Asked::Unreachable => must_start_again = true,
+            Asked::Unreachable => must_start_again = true,
+            Asked::StartAgain => {
+                must_start_again = true;
+                // Those of them that stand in the list are asked anew.
+                known.clear();
+            }
             Asked::Silent => {}
         }
         let is_overdue = since.elapsed() >= self.trigger;
@@ -218,8 +223,8 @@ impl Refresher {
 
     /// What speaks against an answer, if so.
     fn objection(&self, answer: &MetadataResponse, origin: Origin) -> Option<&'static str> {
-        // KIP-1102: the brokers known so far are no good any more.
-        if answer.error_code == REBOOTSTRAP_REQUIRED {
+        // KIP-1102: the brokers known so far are no good any more. As in Java, nobody asks who is not to start again.
+        if answer.error_code == REBOOTSTRAP_REQUIRED && self.recovery == MetadataRecovery::Rebootstrap {
             return Some("the broker asks for it");
         }
         let state = self.metadata.lock();

@@ -10,7 +10,7 @@ use kafka_protocol::protocol::StrBytes;
 use super::cluster::{Cluster, Partition, Topic};
 use super::script::Target;
 use super::server::{Answer, Call, Served};
-use crate::error_code::{LEADER_NOT_AVAILABLE, UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION};
+use crate::error_code::{LEADER_NOT_AVAILABLE, REBOOTSTRAP_REQUIRED, UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION};
 
 impl Served for MetadataRequest {
     fn targets(&self, cluster: &Cluster) -> Vec<Target> {
@@ -43,7 +43,9 @@ impl Served for MetadataRequest {
                 .with_port(i32::from(node.address.port()))
                 .with_rack(cluster.racks.get(&node.id).map(|rack| StrBytes::from_string(rack.clone())))
         });
+        let error_code = call.plan.request_error().map(|error| error.code()).filter(|code| !is_of_topics(*code));
         let response = MetadataResponse::default()
+            .with_error_code(error_code.unwrap_or_default())
             .with_throttle_time_ms(call.plan.throttle_ms())
             .with_brokers(brokers.collect())
             .with_cluster_id(Some(StrBytes::from_string(cluster.id.clone())))
@@ -65,7 +67,7 @@ fn asked_for(
             None => failed(None, UNKNOWN_TOPIC_ID).with_topic_id(asked.topic_id),
         };
     };
-    if let Some(error) = call.plan.topic_error(name) {
+    if let Some(error) = call.plan.topic_error(name).filter(|error| is_of_topics(error.code())) {
         return failed(Some(name.clone()), error.code());
     }
     if let Some(partitions) = call.shared.auto_create_partitions
@@ -81,13 +83,18 @@ fn asked_for(
     }
 }
 
+/// Whether an error stands at topics and partitions: all but the one that sends clients back to their bootstrap list.
+fn is_of_topics(code: i16) -> bool {
+    code != REBOOTSTRAP_REQUIRED
+}
+
 fn failed(name: Option<TopicName>, code: i16) -> MetadataResponseTopic {
     MetadataResponseTopic::default().with_name(name).with_error_code(code)
 }
 
 fn describe(call: &Call<'_>, cluster: &Cluster, name: &str, topic: &Topic) -> MetadataResponseTopic {
     let partitions = (0..).zip(&topic.partitions).map(|(index, partition)| {
-        let injected = call.plan.error(name, index).map(|error| error.code());
+        let injected = call.plan.error(name, index).map(|error| error.code()).filter(|code| is_of_topics(*code));
         describe_partition(cluster, index, partition, injected)
     });
     MetadataResponseTopic::default()

@@ -43,6 +43,27 @@ async fn a_partitioner_is_asked_once_for_each_record_even_if_the_record_waits_fo
     }
 }
 
+#[tokio::test]
+async fn every_way_to_send_asks_the_partitioner() {
+    let broker = cluster(1, 3).await;
+    let partitioner = Arc::new(Counting::default());
+    let mut config = settings(&broker);
+    config.partitioner = Some(partitioner.clone());
+    let producer = producer(config);
+    let record = || ProducerRecord::to(TOPIC).key("the same key").value("x".to_owned());
+
+    within("the first", producer.send_and_wait(record())).await.unwrap();
+    drop(producer.send(record()).await.unwrap());
+    drop(producer.try_send(record()).unwrap());
+    producer.send_with_callback(record(), |_| {}).await.unwrap();
+    within("the flush", producer.flush()).await;
+
+    assert_eq!(partitioner.calls.load(Ordering::Relaxed), 4);
+    let counts = [0, 1, 2].map(|partition| broker.records(TOPIC, partition).unwrap().len());
+    assert_eq!(counts.iter().sum::<usize>(), 4);
+    assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
+}
+
 /// Five batches on their way and two that wait, of some eight records, on either side.
 const FEW: i64 = 120;
 

@@ -145,17 +145,19 @@ fn when_the_runtime_ends_every_delivery_has_its_answer() {
         broker.inject(Fault::new(Api::Produce, FaultAction::SwallowAnswer).times(u32::MAX));
         let delivery = producer.send(numbered(1)).await.unwrap();
         let (sender, called) = std::sync::mpsc::sync_channel(1);
-        let callback = move |result: Result<_, ProduceError>| sender.send(result.is_err()).unwrap();
+        let callback = move |result: Result<_, ProduceError>| sender.send(result.unwrap_err()).unwrap();
         producer.send_with_callback(numbered(2), callback).await.unwrap();
         (producer, delivery, called)
     });
     runtime.shutdown_timeout(Duration::from_secs(5));
 
-    assert!(delivery.try_result().unwrap().is_err());
-    assert!(called.recv_timeout(Duration::from_secs(5)).unwrap());
+    let own = delivery.try_result().unwrap().unwrap_err();
+    let called = called.recv_timeout(Duration::from_secs(5)).unwrap();
+    assert!([own, called].iter().all(|error| matches!(error, ProduceError::Aborted { .. })));
     assert_eq!(producer.buffered_bytes(), 0);
     let other = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    assert!(other.block_on(producer.send(numbered(3))).is_err());
+    let refused = other.block_on(producer.send(numbered(3))).unwrap_err().error;
+    assert!(matches!(refused, ProduceError::Closed), "{refused}");
 }
 
 #[test]

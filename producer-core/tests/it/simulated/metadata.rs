@@ -119,6 +119,32 @@ async fn without_recovery_the_bootstrap_list_is_asked_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_broker_that_sends_clients_away_is_heard_unless_recovery_is_off() {
+    const REBOOTSTRAP_REQUIRED: i16 = 129;
+    for (recovery, is_heard) in [(MetadataRecovery::Rebootstrap, true), (MetadataRecovery::None, false)] {
+        let broker = cluster(1, 1);
+        let old = broker.bootstrap_servers();
+        let spare = SocketAddr::from((Ipv4Addr::LOCALHOST, 7777));
+        let producer = producer(&broker, |config| {
+            config.bootstrap_servers = vec![old.clone(), spare.to_string()];
+            config.metadata_recovery = recovery;
+        });
+        warm(&broker, &producer, 1).await;
+        let asked = broker.request_count(Api::Metadata);
+        broker.inject(Fault::new(Api::Metadata, FaultAction::Error(REBOOTSTRAP_REQUIRED)));
+        broker.create_topic("new", 1).unwrap();
+
+        let before = Instant::now();
+        producer.send_and_wait(ProducerRecord::to("new").value("1".to_owned())).await.unwrap();
+
+        // Who starts again asks the list, at once; who does not takes what else the answer says.
+        let expected = if is_heard { 2 } else { 1 };
+        assert_eq!(broker.request_count(Api::Metadata) - asked, expected, "{recovery:?}");
+        assert!(ms(before) < 50, "{recovery:?}: {} ms", ms(before));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn connections_that_nobody_uses_are_closed_and_opened_again() {
     let broker = cluster(1, 1);
     let producer = producer(&broker, |config| {

@@ -9,6 +9,7 @@ mod fatal;
 mod leader_moves;
 mod memory;
 mod metadata;
+mod metrics;
 mod promises;
 mod sequences;
 mod serializers;

@@ -10,7 +10,11 @@ use end_to_end_tests::services::python::Python;
 use producer_core::{Compression, Outcome};
 
 use super::super::stored_log::{Beginning, check_log};
+use super::PARTITIONS;
 use super::stream::{Answer, Id, Lane, Sent};
+
+/// Nodes that have a record before it is acknowledged: `min.insync.replicas`.
+const REPLICAS_MIN: usize = 2;
 
 /// How much later than `delivery.timeout.ms` an answer may come, as promised.
 const GRACE: Duration = Duration::from_secs(1);
@@ -209,6 +213,12 @@ pub(super) fn check_disks(kafka: &Kafka, topic: &'static str, compression: Compr
     for batches in segments.values() {
         check_log(batches, beginning);
         batches.iter().for_each(|batch| check_codec(&batch.codec, compression));
+    }
+    for partition in 0..PARTITIONS {
+        let log = format!("{topic}-{partition}");
+        let is_its = |segment: &&&Path| segment.parent().is_some_and(|folder| folder.ends_with(&log));
+        let replicas = segments.keys().filter(is_its).count();
+        assert!(replicas >= REPLICAS_MIN, "{log} has batches on {replicas} nodes");
     }
     let is_compressed = batches.iter().any(|batch| batch.codec != "none");
     assert_eq!(is_compressed, compression != Compression::None, "whether any batch is compressed");

@@ -1,0 +1,110 @@
+//! What the producer tells of itself, each value by its name, after less than the 30 s that a rate is of.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use producer_core::testing::{Api, Fault, FaultAction};
+use producer_core::{ProduceError, ProducerRecord};
+
+use super::support::{TOPIC, answered, cluster, producer, send, to};
+
+/// Of a rate: one window of `metrics.sample.window.ms`, which counts whole from its beginning.
+const RATE_S: f64 = 30.0;
+
+const NOT_LEADER: i16 = 6;
+const INVALID_RECORD: i16 = 87;
+
+#[tokio::test(start_paused = true)]
+async fn each_metric_tells_what_was_done() {
+    let broker = cluster(1, 1);
+    let producer = producer(&broker, |config| {
+        config.linger = Duration::ZERO;
+        config.buffer_bytes = 40_000;
+        config.max_block = Duration::from_secs(1);
+    });
+    let ms = Duration::from_millis;
+    broker.inject(Fault::new(Api::Metadata, FaultAction::DelayAnswer(ms(100))));
+    producer.send_and_wait(to(0, 0)).await.unwrap();
+    broker.inject(Fault::new(Api::Produce, FaultAction::Throttle(ms(500))));
+    producer.send_and_wait(to(0, 1)).await.unwrap();
+    broker.inject(Fault::new(Api::Produce, FaultAction::Error(NOT_LEADER)));
+    producer.send_and_wait(to(0, 2)).await.unwrap();
+    broker.inject(Fault::new(Api::Produce, FaultAction::Error(INVALID_RECORD)));
+    producer.send_and_wait(to(0, 3)).await.unwrap_err();
+    broker.inject(Fault::new(Api::Produce, FaultAction::DelayAnswer(ms(200))));
+    let slow = send(&producer, 0, [4]).await;
+    producer.flush().await;
+    broker.inject(Fault::new(Api::Produce, FaultAction::DelayAnswer(ms(5000))));
+    let large = || ProducerRecord::to(TOPIC).partition(0).value("x".repeat(12_000));
+    let mut held = Vec::new();
+    let full = loop {
+        match producer.send(large()).await {
+            Ok(delivery) => held.push(delivery),
+            Err(refused) => break refused.error,
+        }
+    };
+    assert!(matches!(full, ProduceError::BufferFull { .. }), "{full}");
+    producer.flush().await;
+    let count = held.len();
+    assert!(answered(held.into_iter().chain(slow).collect()).await.iter().all(Result::is_ok));
+
+    let metrics = producer.metrics();
+    let values = |group: &str| -> HashMap<&'static str, f64> {
+        metrics
+            .values()
+            .into_iter()
+            .filter(|metric| metric.group == group)
+            .map(|metric| (metric.name, metric.value))
+            .collect()
+    };
+    let (all, topic, node) =
+        (values("producer-metrics"), values("producer-topic-metrics"), values("producer-node-metrics"));
+    for group in [&all, &topic, &node] {
+        for (name, rate) in group.iter().filter(|(name, _)| name.ends_with("-rate")) {
+            let Some(total) = group.get(&*name.replace("-rate", "-total")) else { continue };
+            assert!((rate * RATE_S - total).abs() < 1e-6, "{name}: {rate}, and {total} in all");
+        }
+    }
+    let asked = [Api::ApiVersions, Api::Metadata, Api::InitProducerId, Api::Produce];
+    let requests: f64 = asked.map(|api| broker.request_count(api) as f64).iter().sum();
+    let connections = broker.request_count(Api::ApiVersions) as f64;
+    let produced = broker.request_count(Api::Produce) as f64;
+    // What is small is written, or read, by one operation; two in a row may share it.
+    assert!((requests..=2.0 * requests).contains(&all["network-io-total"]), "{}", all["network-io-total"]);
+    // Sent are also the one that is sent again and the one that is refused.
+    let sent = (6 + count) as f64;
+    for (group, name, expected) in [
+        (&all, "record-send-total", sent),
+        (&all, "record-retry-total", 1.0),
+        (&all, "record-error-total", 2.0),
+        (&topic, "record-send-total", sent),
+        (&topic, "record-retry-total", 1.0),
+        (&topic, "record-error-total", 1.0),
+        (&topic, "compression-rate", 1.0),
+        (&all, "compression-rate-avg", 1.0),
+        (&all, "produce-throttle-time-max", 500.0),
+        (&all, "produce-throttle-time-avg", 500.0 / produced),
+        (&all, "metadata-wait-time-ns-total", 100e6),
+        (&all, "flush-time-ns-total", 200e6 + 4000e6),
+        (&all, "buffer-exhausted-total", 1.0),
+        (&all, "bufferpool-wait-time-ns-total", 1000e6),
+        (&all, "bufferpool-wait-ratio", 1.0 / RATE_S),
+        (&all, "request-latency-max", 5000.0),
+        (&node, "request-latency-max", 5000.0),
+        (&all, "buffer-total-bytes", 40_000.0),
+        (&all, "buffer-available-bytes", 40_000.0),
+        (&all, "records-per-request-avg", sent / produced),
+        (&all, "batch-split-total", 0.0),
+        (&all, "waiting-threads", 0.0),
+        (&all, "requests-in-flight", 0.0),
+        (&all, "connection-count", connections),
+        (&all, "connection-creation-total", connections),
+        (&all, "connection-close-total", 0.0),
+        (&node, "request-total", produced),
+        (&node, "response-total", produced),
+        (&node, "request-latency-avg", all["request-latency-avg"]),
+        (&topic, "byte-total", all["batch-size-avg"] * produced),
+    ] {
+        assert!((group[name] - expected).abs() <= expected * 1e-3, "{name}: {} for {expected}", group[name]);
+    }
+}
