@@ -112,8 +112,8 @@ pub(in super::super) async fn last_id(reads: &impl Reads, context: &str) -> Resu
     found.first().map(|row| rows::id(OPERATION, row, 0)).transpose()
 }
 
-/// The first name behind those that begin with `prefix` and stand before `before`. There always is one, so that an index
-/// answers where a page ends.
+/// The first name behind those that begin with `prefix` and stand before `before`. There always is one, so that an
+/// index answers where a page ends.
 fn names_end<'a>(prefix: &str, before: Option<&'a str>) -> Cow<'a, str> {
     let ends = [prefix_end(prefix).map(Cow::from), before.map(Cow::from)];
     ends.into_iter().flatten().min().unwrap_or_else(|| char::MAX.to_string().repeat(LAST_NAME_CHARS).into())
