@@ -1,12 +1,15 @@
 //! The producer without async, from plain threads.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use producer_core::blocking::{Producer, WaitError};
+use producer_core::partitioner::TopicPartitions;
 use producer_core::serializer::StringSerializer;
 use producer_core::testing::{FakeBroker, FakeBrokerConfig};
-use producer_core::{ProduceError, ProducerConfig, ProducerRecord};
+use producer_core::{Partitioner, ProduceError, ProducerConfig, ProducerRecord};
 
 const TOPIC: &str = "blocking";
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -40,6 +43,17 @@ fn record(value: &str) -> ProducerRecord<String, String> {
     ProducerRecord::to(TOPIC).value(value)
 }
 
+/// The last partition, and how often it was asked for.
+#[derive(Debug, Default)]
+struct Last(AtomicUsize);
+
+impl Partitioner for Last {
+    fn partition(&self, topic: &TopicPartitions<'_>, _key: Option<&[u8]>, _value: Option<&[u8]>) -> i32 {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        topic.count - 1
+    }
+}
+
 #[test]
 fn records_are_sent_waited_for_and_called_back() {
     let broker = Broker::start();
@@ -61,6 +75,26 @@ fn records_are_sent_waited_for_and_called_back() {
         (refused.record.value.as_deref(), broker.values()),
         (Some("late"), ["a", "b", "c"].map(str::to_owned).to_vec())
     );
+}
+
+#[test]
+fn every_way_to_send_asks_the_partitioner() {
+    let broker = Broker::start();
+    broker.broker.create_topic("spread", 3).unwrap();
+    let last = Arc::new(Last::default());
+    let mut config = ProducerConfig::new(&broker.broker.bootstrap_servers());
+    config.partitioner = Some(last.clone());
+    let producer: Producer<String, String> = Producer::new(config, StringSerializer, StringSerializer).unwrap();
+    let record = || ProducerRecord::to("spread").value("x");
+
+    producer.send_and_wait(record()).unwrap();
+    drop(producer.send(record()).unwrap());
+    drop(producer.try_send(record()).unwrap());
+    producer.send_with_callback(record(), |_| {}).unwrap();
+    producer.flush().unwrap();
+
+    assert_eq!(last.0.load(Ordering::Relaxed), 4);
+    assert_eq!(broker.broker.records("spread", 2).unwrap().len(), 4);
 }
 
 #[test]
