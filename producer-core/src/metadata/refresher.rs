@@ -138,19 +138,16 @@ impl Refresher {
         let mut known: Vec<Endpoint> = self.metadata.lock().cluster.brokers.values().cloned().collect();
         let may_start_again = self.recovery == MetadataRecovery::Rebootstrap || known.is_empty();
 
-        let mut must_start_again = known.is_empty();
-        match self.ask_all(&known, Origin::Known).await {
+        let asked = self.ask_all(&known, Origin::Known).await;
+        match asked {
             Asked::Answered(round) => return round,
-            Asked::Unreachable => must_start_again = true,
-            Asked::StartAgain => {
-                must_start_again = true;
-                // Those of them that stand in the list are asked anew.
-                known.clear();
-            }
-            Asked::Silent => {}
+            // Those of them that stand in the list are asked anew.
+            Asked::StartAgain => known.clear(),
+            Asked::Silent | Asked::Unreachable => {}
         }
+        let is_nobody_left = known.is_empty() || asked == Asked::Unreachable;
         let is_overdue = since.elapsed() >= self.trigger;
-        if may_start_again && (must_start_again || is_overdue) {
+        if may_start_again && (is_nobody_left || is_overdue) {
             let mut others = self.bootstrap().await;
             others.retain(|endpoint| !known.contains(endpoint));
             if let Asked::Answered(round) = self.ask_all(&others, Origin::Bootstrap).await {

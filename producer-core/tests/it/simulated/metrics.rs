@@ -1,4 +1,4 @@
-//! What the producer tells of itself, each value by its name, after less than the 30 s that a rate is of.
+//! What the producer tells of itself, by the names of the values, after less than the 30 s that a rate is of.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,7 +15,7 @@ const NOT_LEADER: i16 = 6;
 const INVALID_RECORD: i16 = 87;
 
 #[tokio::test(start_paused = true)]
-async fn each_metric_tells_what_was_done() {
+async fn metrics_tell_what_was_done() {
     let broker = cluster(1, 1);
     let producer = producer(&broker, |config| {
         config.linger = Duration::ZERO;
