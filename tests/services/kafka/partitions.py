@@ -5,6 +5,7 @@ Arguments: bootstrap servers, topic, file, names of partitioners. No key may com
 """
 
 import sys
+from array import array
 
 from confluent_kafka import Producer
 
@@ -12,15 +13,16 @@ TIMEOUT_S = 120
 
 bootstrap_servers, topic, path, *partitioners = sys.argv[1:]
 keys = [bytes.fromhex(line.strip()) for line in open(path)]
+places = {key: place for place, key in enumerate(keys)}
 
 
 def chosen_by(partitioner):
-    chosen = {}
+    chosen = array("i", [-1]) * len(keys)
 
     def delivered(error, message):
         assert error is None, error
         # A key of no bytes comes back as none.
-        chosen[message.key() or b""] = message.partition()
+        chosen[places[message.key() or b""]] = message.partition()
 
     producer = Producer({
         "bootstrap.servers": bootstrap_servers,
@@ -36,5 +38,5 @@ def chosen_by(partitioner):
 
 
 chosen = [chosen_by(partitioner) for partitioner in partitioners]
-for key in keys:
-    print(*(by[key] for by in chosen), sep="\t")
+for partitions in zip(*chosen):
+    print(*partitions, sep="\t")

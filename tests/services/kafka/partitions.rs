@@ -1,4 +1,5 @@
-//! The partition of a key is the one that Java and librdkafka choose: for 100,000 keys of every kind.
+//! The partition of a key is the one that Java and librdkafka choose: for 100,000 keys of every kind, a million with
+//! `SR_LONG`.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use end_to_end_tests::services::python::Python;
 use producer_core::partitioner::{TopicPartitions, murmur2_partition, named};
 
 const KEYS: usize = 100_000;
+const LONG_KEYS: usize = 1_000_000;
 
 /// Numbers of partitions that Java is asked about.
 const COUNTS: [i32; 5] = [1, 3, 12, 100, 1000];
@@ -79,6 +81,7 @@ impl KeyFile {
 
 /// Empty, of each short length, long, text, names in many scripts, bytes with and without the highest bit; each once.
 fn keys() -> Vec<Vec<u8>> {
+    let count = if std::env::var_os("SR_LONG").is_some() { LONG_KEYS } else { KEYS };
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let mut keys: Vec<Vec<u8>> = vec![Vec::new(), vec![0], vec![0xff; 4], vec![0x80; 7], vec![b'k'; 100_000]];
     let scripts = ["café", "ключ", "鍵", "مفتاح", "🔑🗝", "a\u{301}"];
@@ -92,14 +95,14 @@ fn keys() -> Vec<Vec<u8>> {
             _ => (number as u64).to_be_bytes().to_vec(),
         };
         keys.push(key);
-        if keys.len() >= KEYS + KEYS / 10 {
+        if keys.len() >= count + count / 10 {
             break;
         }
     }
     let mut met = HashSet::new();
     keys.retain(|key| met.insert(key.clone()));
-    keys.truncate(KEYS);
-    assert_eq!(keys.len(), KEYS);
+    keys.truncate(count);
+    assert_eq!(keys.len(), count);
     keys
 }
 

@@ -39,8 +39,8 @@ pub enum From {
 /// When the next connection is reset, or what is changed on it.
 #[derive(Debug, Clone)]
 enum Fuse {
-    /// After so many more bytes from one side.
-    After(From, u64),
+    /// In the middle of the next message from one side: so many bytes behind its length.
+    Within(From, u64),
     /// When the server has answered to bytes that have this among them.
     AnswerTo(Vec<u8>),
     /// Never; these bytes of a client come out with another end.
@@ -108,9 +108,10 @@ impl Proxy {
         self.way.send_replace(Way::Closed);
     }
 
-    /// Lets `bytes` more from this side pass, then resets (RST) the connection that they came over.
-    pub fn reset_after(&self, from: From, bytes: u64) {
-        *self.breaker.lock() = Some(Fuse::After(from, bytes));
+    /// Resets (RST) a connection in the middle of the next message of Kafka's protocol that begins on this side: lets
+    /// its length pass and `bytes` behind it, as many times its length less as leave some out.
+    pub fn reset_within(&self, from: From, bytes: u64) {
+        *self.breaker.lock() = Some(Fuse::Within(from, bytes));
     }
 
     /// Lets the next bytes of a client that have `message` among them pass, and when they are answered resets (RST) the
@@ -147,20 +148,17 @@ struct Breaker {
 }
 
 impl Breaker {
-    /// How many of `count` bytes may pass if the connection is to be reset after them.
-    fn burn(&self, from: From, count: usize) -> Option<usize> {
+    /// How many of these bytes may pass if the connection is to be reset behind them.
+    fn burn(&self, from: From, piece: &[u8], messages: &mut Messages) -> Option<usize> {
         let mut fuse = self.lock();
-        let Some(Fuse::After(side, left)) = &mut *fuse else { return None };
-        if *side != from {
-            return None;
+        let bytes = match &*fuse {
+            Some(Fuse::Within(side, bytes)) if *side == from => Some(*bytes),
+            _ => None,
+        };
+        let passing = messages.pass(piece, bytes);
+        if passing.is_some() {
+            *fuse = None;
         }
-        let count_u64 = count as u64;
-        if *left >= count_u64 {
-            *left -= count_u64;
-            return None;
-        }
-        let passing = usize::try_from(*left).ok();
-        *fuse = None;
         passing
     }
 
@@ -187,6 +185,43 @@ impl Breaker {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Fuse>> {
         self.fuse.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where one side of a connection stands in the messages of Kafka's protocol: four bytes of length, then so many.
+#[derive(Debug, Default)]
+struct Messages {
+    /// The length of the next one, as far as it has passed.
+    next: Vec<u8>,
+    /// How many bytes of the present one come behind its length, and how many of them have passed.
+    length: u64,
+    passed: u64,
+    /// Whether a reset was asked for when it began.
+    is_asked: bool,
+}
+
+impl Messages {
+    /// Goes on by these bytes; answers how many may pass if the first message that begins while a reset is asked for is
+    /// to be cut so many `bytes` behind its length.
+    fn pass(&mut self, piece: &[u8], bytes: Option<u64>) -> Option<usize> {
+        for (place, byte) in piece.iter().enumerate() {
+            if self.passed < self.length {
+                if self.is_asked && bytes.is_some_and(|bytes| bytes % self.length == self.passed) {
+                    return Some(place);
+                }
+                self.passed += 1;
+                continue;
+            }
+            if self.next.is_empty() {
+                self.is_asked = bytes.is_some();
+            }
+            self.next.push(*byte);
+            if let Ok(length) = <[u8; 4]>::try_from(&*self.next) {
+                self.next.clear();
+                (self.length, self.passed) = (u64::from(u32::from_be_bytes(length)), 0);
+            }
+        }
+        None
     }
 }
 
@@ -246,6 +281,7 @@ async fn pump(
     is_muted: &AtomicBool,
 ) -> bool {
     let mut piece = [0; PIECE_BYTES];
+    let mut messages = Messages::default();
     loop {
         let Ok(count @ 1..) = from.read(&mut piece).await else { return false };
         if ways.wait_for(|way| *way != Way::Silent).await.is_err() {
@@ -259,7 +295,7 @@ async fn pump(
             From::Server if is_muted.load(Ordering::Acquire) => return true,
             _ => {}
         }
-        let passing = breaker.burn(side, count);
+        let passing = breaker.burn(side, &piece[..count], &mut messages);
         if to.write_all(&piece[..passing.unwrap_or(count)]).await.is_err() {
             return false;
         }
@@ -358,18 +394,44 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_comes_after_exactly_so_many_bytes() {
+    fn a_reset_comes_in_the_middle_of_the_next_message() {
         let proxy = echo();
         let mut stream = connect(&proxy);
+        let mut half = [0; 5];
 
-        proxy.reset_after(From::Server, 3);
-        stream.write_all(b"abcdef").unwrap();
+        stream.write_all(&[0, 0, 0, 3, b'a']).unwrap();
+        stream.read_exact(&mut half).unwrap();
+        // Eight bytes are two into the six of the message behind the one that has begun.
+        proxy.reset_within(From::Server, 8);
+        stream.write_all(b"bc\0\0\0\x06defghi").unwrap();
         let mut seen = Vec::new();
         let end = stream.read_to_end(&mut seen).unwrap_err().kind();
 
+        assert_eq!(half, [0, 0, 0, 3, b'a']);
         // The kernel may drop what was not read when the RST comes.
-        assert!(b"abc".starts_with(&seen), "{seen:?}");
+        assert!(b"bc\0\0\0\x06de".starts_with(&seen), "{seen:?}");
         assert_eq!(end, ErrorKind::ConnectionReset);
         crate::wait_until("the count", Duration::from_secs(10), || proxy.resets() == 1).unwrap();
+    }
+
+    #[test]
+    fn messages_are_cut_behind_their_length_and_before_their_end() {
+        let message = [0, 0, 0, 3, 1, 2, 3];
+        for (bytes, passing) in [(0, 4), (1, 5), (2, 6), (3, 4), (7919, 6)] {
+            let mut messages = Messages::default();
+            // Whatever has begun before passes; of what follows, whichever pieces it comes in.
+            assert_eq!(messages.pass(&message[..2], None), None);
+            assert_eq!(messages.pass(&message[2..], Some(bytes)), None, "{bytes}");
+            assert_eq!(messages.pass(&message[..3], Some(bytes)), None, "{bytes}");
+            assert_eq!(messages.pass(&message[3..], Some(bytes)), Some(passing - 3), "{bytes}");
+        }
+    }
+
+    #[test]
+    fn a_message_without_a_body_is_not_cut() {
+        let mut messages = Messages::default();
+
+        assert_eq!(messages.pass(&[0; 4], Some(9)), None);
+        assert_eq!(messages.pass(&[0, 0, 0, 1, 5], Some(9)), Some(4));
     }
 }

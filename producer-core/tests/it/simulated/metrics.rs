@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use producer_core::testing::{Api, Fault, FaultAction};
 use producer_core::{ProduceError, ProducerRecord};
+use tokio::time::{Instant, advance};
 
-use super::support::{TOPIC, answered, cluster, producer, send, to};
+use super::support::{TOPIC, answered, cluster, producer, send, to, warm};
 
 /// Of a rate: one window of `metrics.sample.window.ms`, which counts whole from its beginning.
 const RATE_S: f64 = 30.0;
@@ -107,4 +108,33 @@ async fn metrics_tell_what_was_done() {
     ] {
         assert!((group[name] - expected).abs() <= expected * 1e-3, "{name}: {} for {expected}", group[name]);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn metrics_tell_how_large_records_are_how_long_they_wait_and_how_old_metadata_is() {
+    // Around a value: its length in three bytes, five for what else a record has, and the length of all that in three.
+    const AROUND_VALUE: f64 = 11.0;
+    let (broker, start) = (cluster(1, 1), Instant::now());
+    let producer = producer(&broker, |config| config.linger = Duration::from_millis(40));
+    // Flushed, so that it waits for nothing.
+    warm(&broker, &producer, 1).await;
+    producer.send_and_wait(to(0, 1)).await.unwrap();
+    // Larger than a batch, so that it goes at once.
+    producer.send_and_wait(ProducerRecord::to(TOPIC).partition(0).value("x".repeat(20_000))).await.unwrap();
+    advance(Duration::from_secs(7)).await;
+
+    let metrics = producer.metrics();
+
+    let batches: Vec<f64> = broker.received(TOPIC, 0).unwrap().iter().map(|batch| batch.len() as f64).collect();
+    let bytes: f64 = batches.iter().sum();
+    let (node, topic) = (metrics.nodes[&1], metrics.topics[TOPIC]);
+    assert_eq!(batches.len(), 3);
+    assert_eq!((metrics.batch_size_avg, metrics.batch_size_max), (bytes / 3.0, batches[2]));
+    assert_eq!(topic.byte_total as f64, bytes);
+    assert_eq!(metrics.record_size_max, 20_000.0 + AROUND_VALUE);
+    assert_eq!((metrics.record_queue_time_avg, metrics.record_queue_time_max), (40.0 / 3.0, 40.0));
+    assert_eq!((metrics.metadata_age, start.elapsed()), (7.04, Duration::from_millis(7040)));
+    assert_eq!(node.request_size_avg * 3.0, node.outgoing_byte_total as f64);
+    assert!(node.request_size_max > batches[2] && metrics.outgoing_byte_total > node.outgoing_byte_total);
+    assert!(node.incoming_byte_total > 0 && metrics.incoming_byte_total > node.incoming_byte_total);
 }

@@ -64,7 +64,12 @@ pub(super) async fn answered(deliveries: Vec<Delivery>) -> Vec<Result<RecordMeta
 
 /// The numbers in a partition, in the order of the log.
 pub(super) fn numbers(broker: &FakeBroker, partition: i32) -> Vec<usize> {
-    let records = broker.records(TOPIC, partition).unwrap();
+    numbers_in(broker, TOPIC, partition)
+}
+
+/// [`numbers`] of a topic of this name.
+pub(super) fn numbers_in(broker: &FakeBroker, topic: &str, partition: i32) -> Vec<usize> {
+    let records = broker.records(topic, partition).unwrap();
     records.iter().map(|record| String::from_utf8_lossy(record.value.as_deref().unwrap()).parse().unwrap()).collect()
 }
 

@@ -1,5 +1,5 @@
-//! Three real brokers, replication 3, `min.insync.replicas` 2, and what goes wrong with them while records
-//! are sent. A foreign consumer reads what lies in the topic, Kafka's own tool reads the disks.
+//! Three real brokers, replication 3, `min.insync.replicas` 2, and what goes wrong with them while one producer sends
+//! to two topics. A foreign consumer reads what lies in each, Kafka's own tool reads the disks.
 //!
 //! With idempotence: nothing lost, doubled, misrouted or reordered; every delivery is acknowledged when the fault is
 //! shorter than `delivery.timeout.ms`, and answered within that time and a second in any case; every acknowledged
@@ -69,11 +69,11 @@ fn cluster() -> MutexGuard<'static, Option<Kafka>> {
 fn through(topic: &'static str, compression: Compression, fault: impl Fn(&mut Kafka, &Stream)) {
     let mut cluster = cluster();
     let kafka = cluster.as_mut().unwrap();
-    create_topic(&kafka.bootstrap_servers(), topic, PARTITIONS).unwrap();
+    let topics = create_topics(kafka, topic);
     let mut config = config(kafka);
     config.compression = compression;
 
-    let stream = Stream::start(config, topic, PARTITIONS);
+    let stream = Stream::start(config, topics);
     stream.go_on();
     for _ in 0..size().repeats {
         fault(kafka, &stream);
@@ -81,9 +81,21 @@ fn through(topic: &'static str, compression: Compression, fault: impl Fn(&mut Ka
     }
     let sent = stream.end();
 
-    check_acknowledged(&sent);
-    check(kafka, topic, &sent);
-    check_disks(kafka, topic, compression, Beginning::Zero);
+    for sent in &sent {
+        check_acknowledged(sent);
+        check(kafka, sent);
+        check_disks(kafka, sent.topic, compression, Beginning::Zero);
+    }
+}
+
+/// The topic that a fault is about, and one beside it.
+fn create_topics(kafka: &Kafka, topic: &'static str) -> [&'static str; 2] {
+    // Of a name per test, in a process that ends with its tests.
+    let topics = [topic, format!("{topic}-beside").leak()];
+    for topic in topics {
+        create_topic(&kafka.bootstrap_servers(), topic, PARTITIONS).unwrap();
+    }
+    topics
 }
 
 fn config(kafka: &Kafka) -> ProducerConfig {
@@ -157,15 +169,13 @@ fn a_connection_cut_for_five_seconds_costs_nothing() {
 
 #[test]
 fn connections_reset_in_the_middle_of_requests_and_answers_cost_nothing() {
-    // Around the size of a request and of an answer, so that most resets hit the middle of one.
-    const SIDES: [(From, u64); 2] = [(From::Client, 3000), (From::Server, 150)];
     through("reset", Compression::None, |kafka, stream| {
         for number in 0..size().resets {
             let proxy = &kafka.proxies()[usize::try_from(number).unwrap() % NODES];
-            for (side, bytes) in SIDES {
+            for side in [From::Client, From::Server] {
                 let before = proxy.resets();
-                // Another place each time, the same in each run.
-                proxy.reset_after(side, number * 7919 % bytes);
+                // Another place each time.
+                proxy.reset_within(side, number * 7919);
                 wait_until("a reset", PATIENCE, || proxy.resets() > before).unwrap();
             }
         }
@@ -187,42 +197,47 @@ fn a_topic_recreated_goes_on_where_the_old_one_ended() {
     let mut cluster = cluster();
     let kafka = cluster.as_mut().unwrap();
     let (servers, topic) = (kafka.bootstrap_servers(), "recreated");
-    create_topic(&servers, topic, PARTITIONS).unwrap();
+    let topics = create_topics(kafka, topic);
 
-    let stream = Stream::start(config(kafka), topic, PARTITIONS);
+    let stream = Stream::start(config(kafka), topics);
     stream.go_on();
     delete_topic(&servers, topic).unwrap();
     create_topic(&servers, topic, PARTITIONS).unwrap();
     stream.go_on();
-    let sent = stream.end();
+    let [recreated, beside] = stream.end();
 
-    check_recreated(kafka, topic, &sent);
-    check_disks(kafka, topic, Compression::None, Beginning::Any);
+    check_acknowledged(&recreated);
+    check_recreated(kafka, &recreated);
+    check_disks(kafka, recreated.topic, Compression::None, Beginning::Any);
+    check_acknowledged(&beside);
+    check(kafka, &beside);
+    check_disks(kafka, beside.topic, Compression::None, Beginning::Zero);
 }
 
 /// Runs one test: a stream through a fault that is longer than `delivery.timeout.ms`, then every check.
 fn through_expiry(topic: &'static str, fault: impl Fn(&mut Kafka, &Stream)) {
     let mut cluster = cluster();
     let kafka = cluster.as_mut().unwrap();
-    create_topic(&kafka.bootstrap_servers(), topic, PARTITIONS).unwrap();
+    let topics = create_topics(kafka, topic);
     let mut config = config(kafka);
     config.request_timeout = Duration::from_millis(1000);
     config.delivery_timeout = Duration::from_millis(2000);
 
-    let stream = Stream::start(config, topic, PARTITIONS);
+    let stream = Stream::start(config, topics);
     stream.go_on();
     for _ in 0..size().repeats {
         fault(kafka, &stream);
     }
     let sent = stream.end();
 
-    let failed = sent.answers.iter().filter(|answer| answer.result.is_err()).count();
-    assert!(failed > 0, "nothing expires");
-    for error in sent.answers.iter().filter_map(|answer| answer.result.as_ref().err()) {
-        assert!(matches!(error, ProduceError::Expired { .. }), "{error}");
+    for sent in &sent {
+        let errors: Vec<_> = sent.answers.iter().filter_map(|answer| answer.result.as_ref().err()).collect();
+        assert!(!errors.is_empty(), "nothing expires");
+        let other = errors.iter().find(|error| !matches!(error, ProduceError::Expired { .. }));
+        assert!(other.is_none(), "{other:?}");
+        check(kafka, sent);
+        check_disks(kafka, sent.topic, Compression::None, Beginning::Zero);
     }
-    check(kafka, topic, &sent);
-    check_disks(kafka, topic, Compression::None, Beginning::Zero);
 }
 
 #[test]

@@ -1,7 +1,9 @@
-//! A steady stream of records on a thread and a runtime of its own, and what its producer said of each.
+//! A steady stream of records to two topics, by one producer on a thread and a runtime of its own, and what the
+//! producer said of each.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -9,11 +11,11 @@ use end_to_end_tests::wait_until;
 use producer_core::serializer::StringSerializer;
 use producer_core::{ProduceError, Producer, ProducerConfig, ProducerRecord, RecordMetadata};
 
-use super::PATIENCE;
 use super::stalls::{StallClock, Stalls};
+use super::{PARTITIONS, PATIENCE};
 
-/// 200 rounds a second, each a record per lane.
-const ROUND_INTERVAL: Duration = Duration::from_millis(5);
+/// 100 rounds a second, each a record per topic and lane.
+const ROUND_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Rounds that must be answered before a test goes on.
 const ROUNDS: u64 = 100;
@@ -21,7 +23,7 @@ const ROUNDS: u64 = 100;
 /// Keys of the records that have one.
 const KEYS: u64 = 6;
 
-/// Records of a lane have numbers from 0, sent in this order.
+/// In each topic the records of a lane have numbers from 0, sent in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Lane {
     /// To a partition that the record names.
@@ -43,7 +45,7 @@ impl Lane {
     }
 }
 
-/// Which record of which lane.
+/// Which record of which lane of a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Id {
     pub(super) lane: Lane,
@@ -77,6 +79,7 @@ impl Id {
 /// What the producer said of one record.
 #[derive(Debug)]
 pub(super) struct Answer {
+    pub(super) topic: &'static str,
     pub(super) id: Id,
     pub(super) result: Result<RecordMetadata, ProduceError>,
     pub(super) started: Instant,
@@ -84,20 +87,25 @@ pub(super) struct Answer {
     pub(super) took: Duration,
 }
 
-/// A stream that has ended: everything sent has its answer.
+/// What went to one topic in a stream that has ended: everything sent has its answer.
 #[derive(Debug)]
 pub(super) struct Sent {
+    pub(super) topic: &'static str,
     pub(super) count: u64,
     pub(super) answers: Vec<Answer>,
     pub(super) delivery_timeout: Duration,
     /// When the machine stood still.
-    pub(super) stalls: Stalls,
+    pub(super) stalls: Arc<Stalls>,
     /// How many partitions the topic had, one count after the other.
     pub(super) partition_counts: Vec<i32>,
 }
 
+/// How many records each lane of each topic got.
+type Numbers = HashMap<(&'static str, Lane), u64>;
+
 #[derive(Debug)]
 struct Shared {
+    /// Of the first topic; the second keeps what it has.
     partition_counts: Mutex<Vec<i32>>,
     sent: AtomicU64,
     acknowledged: AtomicU64,
@@ -106,25 +114,43 @@ struct Shared {
 }
 
 impl Shared {
+    fn partition_counts(&self) -> MutexGuard<'_, Vec<i32>> {
+        self.partition_counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn partitions(&self) -> i32 {
-        *self.partition_counts.lock().unwrap_or_else(PoisonError::into_inner).last().unwrap()
+        *self.partition_counts().last().unwrap()
+    }
+
+    fn answers(&self) -> MutexGuard<'_, Vec<Answer>> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the next round sends to, each topic by all of its lanes.
+    fn lanes(&self, topics: [&'static str; 2]) -> Vec<(&'static str, Lane)> {
+        let of = |(topic, partitions): (&'static str, i32)| {
+            let fixed = (0..partitions).map(Lane::Partition);
+            fixed.chain((0..KEYS).map(Lane::Key)).chain([Lane::Free]).map(move |lane| (topic, lane))
+        };
+        topics.into_iter().zip([self.partitions(), PARTITIONS]).flat_map(of).collect()
     }
 }
 
 /// A stream that is being sent.
 #[derive(Debug)]
 pub(super) struct Stream {
+    topics: [&'static str; 2],
     shared: Arc<Shared>,
     delivery_timeout: Duration,
     stalls: StallClock,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<Numbers>,
 }
 
 impl Stream {
-    /// Sends to every partition, by keys, and without either.
-    pub(super) fn start(config: ProducerConfig, topic: &'static str, partitions: i32) -> Self {
+    /// Sends to both topics: to every partition, by keys, and without either.
+    pub(super) fn start(config: ProducerConfig, topics: [&'static str; 2]) -> Self {
         let shared = Arc::new(Shared {
-            partition_counts: Mutex::new(vec![partitions]),
+            partition_counts: Mutex::new(vec![PARTITIONS]),
             sent: AtomicU64::new(0),
             acknowledged: AtomicU64::new(0),
             is_ending: AtomicBool::new(false),
@@ -135,19 +161,19 @@ impl Stream {
             let shared = shared.clone();
             move || {
                 let runtime = tokio::runtime::Runtime::new().unwrap();
-                runtime.block_on(send(config, topic, &shared));
+                runtime.block_on(send(config, topics, &shared))
             }
         });
-        Self { shared, delivery_timeout, stalls: StallClock::start(), thread }
+        Self { topics, shared, delivery_timeout, stalls: StallClock::start(), thread }
     }
 
     pub(super) fn partitions(&self) -> i32 {
         self.shared.partitions()
     }
 
-    /// Sends to this many partitions from now on.
+    /// Sends to this many partitions of the first topic from now on.
     pub(super) fn spread_over(&self, partitions: i32) {
-        self.shared.partition_counts.lock().unwrap_or_else(PoisonError::into_inner).push(partitions);
+        self.shared.partition_counts().push(partitions);
     }
 
     /// Waits until records sent from now on are acknowledged, and everything that was sent before.
@@ -157,12 +183,12 @@ impl Stream {
 
     /// Waits until records sent from now on have their answer, whatever it is.
     pub(super) fn recover(&self) {
-        self.wait_for_rounds(|| self.shared.answers.lock().unwrap_or_else(PoisonError::into_inner).len() as u64);
+        self.wait_for_rounds(|| self.shared.answers().len() as u64);
     }
 
     fn wait_for_rounds(&self, done: impl Fn() -> u64) {
-        let lanes = u64::try_from(self.partitions()).unwrap() + KEYS + 1;
-        let enough = self.shared.sent.load(Ordering::Relaxed) + ROUNDS * lanes;
+        let round = self.shared.lanes(self.topics).len() as u64;
+        let enough = self.shared.sent.load(Ordering::Relaxed) + ROUNDS * round;
         wait_until("records to go on", PATIENCE, || {
             assert!(!self.thread.is_finished(), "the stream has ended by itself, see above");
             done() >= enough
@@ -170,40 +196,43 @@ impl Stream {
         .unwrap();
     }
 
-    /// Ends the stream; returns when every record has its answer.
-    pub(super) fn end(self) -> Sent {
+    /// Ends the stream; returns, topic by topic, when every record has its answer.
+    pub(super) fn end(self) -> [Sent; 2] {
         self.shared.is_ending.store(true, Ordering::Relaxed);
-        self.thread.join().expect("the stream failed, see above");
-        let answers = std::mem::take(&mut *self.shared.answers.lock().unwrap_or_else(PoisonError::into_inner));
-        Sent {
-            count: self.shared.sent.load(Ordering::Relaxed),
+        let numbers = self.thread.join().expect("the stream failed, see above");
+        let stalls = Arc::new(self.stalls.end());
+        let of_second = |answer: &mut Answer| answer.topic == self.topics[1];
+        let second: Vec<Answer> = self.shared.answers().extract_if(.., of_second).collect();
+        let first = std::mem::take(&mut *self.shared.answers());
+        let counts = self.shared.partition_counts().clone();
+        let sent = |topic, answers, partition_counts| Sent {
+            topic,
+            count: numbers.iter().filter(|((of, _), _)| *of == topic).map(|(_, count)| count).sum(),
             answers,
             delivery_timeout: self.delivery_timeout,
-            stalls: self.stalls.end(),
-            partition_counts: self.shared.partition_counts.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-        }
+            stalls: stalls.clone(),
+            partition_counts,
+        };
+        [sent(self.topics[0], first, counts), sent(self.topics[1], second, vec![PARTITIONS])]
     }
 }
 
-async fn send(config: ProducerConfig, topic: &'static str, shared: &Arc<Shared>) {
+/// Answers how many records each lane has got.
+async fn send(config: ProducerConfig, topics: [&'static str; 2], shared: &Arc<Shared>) -> Numbers {
     let producer = Producer::<String, String>::new(config, StringSerializer, StringSerializer).unwrap();
-    let mut numbers = std::collections::HashMap::<Lane, u64>::new();
+    let mut numbers = Numbers::new();
     let mut pace = tokio::time::interval(ROUND_INTERVAL);
     while !shared.is_ending.load(Ordering::Relaxed) {
         pace.tick().await;
-        for lane in lanes(shared) {
-            let number = numbers.entry(lane).or_default();
+        for (topic, lane) in shared.lanes(topics) {
+            let number = numbers.entry((topic, lane)).or_default();
             send_one(&producer, topic, shared, Id { lane, number: *number }).await;
             *number += 1;
         }
     }
     producer.close(PATIENCE).await.unwrap();
     assert_eq!(producer.buffered_bytes(), 0, "memory that never came back");
-}
-
-fn lanes(shared: &Shared) -> Vec<Lane> {
-    let fixed = (0..shared.partitions()).map(Lane::Partition);
-    fixed.chain((0..KEYS).map(Lane::Key)).chain([Lane::Free]).collect()
+    numbers
 }
 
 async fn send_one(producer: &Producer<String, String>, topic: &'static str, shared: &Arc<Shared>, id: Id) {
@@ -215,8 +244,7 @@ async fn send_one(producer: &Producer<String, String>, topic: &'static str, shar
     let (of_callback, started) = (shared.clone(), Instant::now());
     let keep = move |result: Result<RecordMetadata, ProduceError>| {
         let acknowledged = u64::from(result.is_ok());
-        let answer = Answer { id, result, started, took: started.elapsed() };
-        of_callback.answers.lock().unwrap_or_else(PoisonError::into_inner).push(answer);
+        of_callback.answers().push(Answer { topic, id, result, started, took: started.elapsed() });
         of_callback.acknowledged.fetch_add(acknowledged, Ordering::Relaxed);
     };
     producer.send_with_callback(record, keep).await.unwrap();

@@ -5,16 +5,18 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use producer_core::testing::{Api, FakeBroker, Fault, FaultAction};
-use producer_core::{Acks, Compression, Delivery, ProduceError, RecordMetadata};
+use producer_core::{Acks, Compression, Delivery, ProduceError, ProducerRecord, RecordMetadata};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::super::support::{Records, TOPIC, cluster, numbers, produce, producer, to};
+use super::super::support::{Records, TOPIC, cluster, numbers_in, produce, producer};
 use super::STEPS;
 use super::verdict::{Answer, Tally};
 
 const NODES: i32 = 3;
-/// At the beginning, and when no more are added.
+/// One producer sends to both.
+const TOPICS: [&str; 2] = [TOPIC, "arrivals"];
+/// Of a topic at the beginning, and when no more are added.
 const PARTITIONS: (i32, i32) = (3, 6);
 
 /// How long a partition may refuse records once nothing is broken any more: the longest pauses that a broker has asked
@@ -65,8 +67,32 @@ impl Script {
     }
 }
 
-/// A record by its partition and its number there.
-pub(super) type Id = (i32, usize);
+/// A topic and a partition of it.
+pub(super) type Place = (&'static str, i32);
+
+/// A record by where it is to go and its number, which no other of the run has.
+pub(super) type Id = (Place, usize);
+
+fn record((place, number): Id) -> ProducerRecord<String, String> {
+    ProducerRecord::to(place.0).partition(place.1).value(number.to_string())
+}
+
+/// One of the topics.
+#[derive(Debug, Clone)]
+pub(super) struct Topic {
+    pub(super) name: &'static str,
+    partitions: i32,
+    /// What lay in the logs of each partition when it was deleted, each time.
+    past_logs: Vec<Vec<Vec<usize>>>,
+}
+
+impl Topic {
+    /// The numbers in each partition, for each time that the topic was made, the oldest first.
+    pub(super) fn logs(&self, broker: &FakeBroker) -> Vec<Vec<Vec<usize>>> {
+        let present = (0..self.partitions).map(|partition| numbers_in(broker, self.name, partition)).collect();
+        self.past_logs.iter().cloned().chain([present]).collect()
+    }
+}
 
 /// The cluster, what was sent, and what is broken at the moment.
 pub(super) struct Run {
@@ -79,8 +105,7 @@ pub(super) struct Run {
     pub(super) broker: FakeBroker,
     pub(super) producer: Records,
     pub(super) delivery_timeout: Duration,
-    /// What lay in the logs of each partition when the topic was deleted, each time.
-    pub(super) past_logs: Vec<Vec<Vec<usize>>>,
+    pub(super) topics: [Topic; 2],
     /// The moment that `send` took each record whose delivery was kept, or that has a callback.
     pub(super) taken: HashMap<Id, Instant>,
     /// Whoever waits for the deliveries that were kept.
@@ -94,8 +119,8 @@ pub(super) struct Run {
     /// Records that `send` gave back, or that it had not taken yet when it was dropped.
     pub(super) never_taken: BTreeSet<Id>,
     pub(super) cancelled: u64,
-    next: HashMap<i32, usize>,
-    partitions: i32,
+    /// The number of the next record.
+    next: usize,
     frozen: BTreeSet<i32>,
     stopped: BTreeSet<i32>,
 }
@@ -106,6 +131,7 @@ impl Run {
         let mut rng = fastrand::Rng::with_seed(seed);
         let seeds = (0..STEPS).map(|_| rng.u64(..)).collect();
         let broker = cluster(NODES as u16, PARTITIONS.0);
+        broker.create_topic(TOPICS[1], PARTITIONS.0).unwrap();
         let delivery_timeout = Duration::from_millis(rng.u64(3100..12_000));
         let (acks, in_flight_max) = match rng.u32(0..10) {
             0 => (Acks::None, rng.usize(1..6)),
@@ -144,7 +170,7 @@ impl Run {
             broker,
             producer,
             delivery_timeout,
-            past_logs: Vec::new(),
+            topics: TOPICS.map(|name| Topic { name, partitions: PARTITIONS.0, past_logs: Vec::new() }),
             taken: HashMap::new(),
             waiting: JoinSet::new(),
             with_callback: BTreeSet::new(),
@@ -152,8 +178,7 @@ impl Run {
             dropped: BTreeSet::new(),
             never_taken: BTreeSet::new(),
             cancelled: 0,
-            next: HashMap::new(),
-            partitions: PARTITIONS.0,
+            next: 0,
             frozen: BTreeSet::new(),
             stopped: BTreeSet::new(),
         }
@@ -166,9 +191,9 @@ impl Run {
             0..=6 => self.send().await,
             7 | 8 => self.break_requests(),
             9 => {
-                let (partition, node) = (self.rng.i32(0..self.partitions), self.rng.i32(1..=NODES));
-                self.script.tell(format!("node {node} leads partition {partition}"));
-                self.broker.move_leader(TOPIC, partition, node).unwrap();
+                let ((topic, partition), node) = (self.place(), self.rng.i32(1..=NODES));
+                self.script.tell(format!("node {node} leads {topic}-{partition}"));
+                self.broker.move_leader(topic, partition, node).unwrap();
             }
             10 | 11 => self.break_other_requests(),
             12 => self.change_topic(),
@@ -181,17 +206,22 @@ impl Run {
         tokio::time::sleep(Duration::from_millis(self.rng.u64(0..120))).await;
     }
 
+    /// Any partition of any topic.
+    fn place(&mut self) -> Place {
+        let topic = &self.topics[self.rng.usize(0..TOPICS.len())];
+        (topic.name, self.rng.i32(0..topic.partitions))
+    }
+
     async fn send(&mut self) {
-        let (partition, count) = (self.rng.i32(0..self.partitions), self.rng.usize(1..40));
-        self.script.tell(format!("{count} records to partition {partition}"));
+        let (place, count) = (self.place(), self.rng.usize(1..40));
+        self.script.tell(format!("{count} records to {}-{}", place.0, place.1));
         for _ in 0..count {
-            let next = self.next.entry(partition).or_default();
-            let id = (partition, *next);
-            *next += 1;
+            let id = (place, self.next);
+            self.next += 1;
             match self.rng.u32(0..4) {
                 0 => self.send_with_callback(id).await,
                 1 => self.send_and_give_up(id).await,
-                _ => match self.producer.send(to(id.0, id.1)).await {
+                _ => match self.producer.send(record(id)).await {
                     Ok(delivery) => self.keep_or_drop(id, delivery),
                     Err(_) => _ = self.never_taken.insert(id),
                 },
@@ -217,7 +247,7 @@ impl Run {
                 std::panic::resume_unwind(Box::new("a callback that fails"));
             }
         };
-        match self.producer.send_with_callback(to(id.0, id.1), callback).await {
+        match self.producer.send_with_callback(record(id), callback).await {
             Ok(()) => {
                 self.taken.insert(id, Instant::now());
                 self.with_callback.insert(id);
@@ -229,7 +259,7 @@ impl Run {
     /// Waits for `send` a moment only.
     async fn send_and_give_up(&mut self, id: Id) {
         let patience = Duration::from_millis(self.rng.u64(0..50));
-        match tokio::time::timeout(patience, self.producer.send(to(id.0, id.1))).await {
+        match tokio::time::timeout(patience, self.producer.send(record(id))).await {
             Ok(Ok(delivery)) => self.keep_or_drop(id, delivery),
             Ok(Err(_)) => _ = self.never_taken.insert(id),
             Err(_) => {
@@ -267,9 +297,9 @@ impl Run {
             ]);
         }
         if self.word == Word::Lie && self.rng.u32(0..4) == 0 {
-            let partition = self.rng.i32(0..self.partitions);
-            self.script.tell(format!("the producers of partition {partition} are forgotten"));
-            self.broker.forget_producers(TOPIC, partition).unwrap();
+            let (topic, partition) = self.place();
+            self.script.tell(format!("the producers of {topic}-{partition} are forgotten"));
+            self.broker.forget_producers(topic, partition).unwrap();
         }
         let action = self.rng.choice(actions).unwrap_or(FaultAction::DropBeforeApplying);
         let fault = produce(action).skip(self.rng.u32(0..3)).times(self.rng.u32(1..4));
@@ -318,27 +348,23 @@ impl Run {
         self.inject(fault);
     }
 
-    /// Adds a partition, or makes the topic again, perhaps with fewer: what lies in it is gone, and may be on its way
-    /// to the new one.
+    /// Adds a partition to a topic, or makes it again, perhaps with fewer: what lies in it is gone, and may be on its
+    /// way to the new one.
     fn change_topic(&mut self) {
-        if self.rng.bool() && self.partitions < PARTITIONS.1 {
-            self.partitions += 1;
-            self.script.tell(format!("{} partitions", self.partitions));
-            self.broker.add_partitions(TOPIC, self.partitions as usize).unwrap();
+        let topic = &mut self.topics[self.rng.usize(0..TOPICS.len())];
+        if self.rng.bool() && topic.partitions < PARTITIONS.1 {
+            topic.partitions += 1;
+            self.script.tell(format!("{} has {} partitions", topic.name, topic.partitions));
+            self.broker.add_partitions(topic.name, topic.partitions as usize).unwrap();
         } else if self.word != Word::Mistaken {
-            self.past_logs.push(self.logs());
-            self.broker.delete_topic(TOPIC).unwrap();
+            topic.past_logs = topic.logs(&self.broker);
+            self.broker.delete_topic(topic.name).unwrap();
             if self.rng.bool() {
-                self.partitions = self.rng.i32(PARTITIONS.0..=self.partitions);
+                topic.partitions = self.rng.i32(PARTITIONS.0..=topic.partitions);
             }
-            self.script.tell(format!("the topic is made again with {} partitions", self.partitions));
-            self.broker.create_topic(TOPIC, self.partitions).unwrap();
+            self.script.tell(format!("{} is made again with {} partitions", topic.name, topic.partitions));
+            self.broker.create_topic(topic.name, topic.partitions).unwrap();
         }
-    }
-
-    /// The numbers in each partition.
-    pub(super) fn logs(&self) -> Vec<Vec<usize>> {
-        (0..self.partitions).map(|partition| numbers(&self.broker, partition)).collect()
     }
 
     fn freeze_or_thaw(&mut self) {
@@ -365,14 +391,16 @@ impl Run {
 
     /// Each partition takes records again.
     async fn see_that_all_is_well(&mut self) {
-        for partition in 0..self.partitions {
-            let number = self.next.get(&partition).copied().unwrap_or_default();
-            let until_taken = async { while self.producer.send_and_wait(to(partition, number)).await.is_err() {} };
+        let places = |topic: &Topic| (0..topic.partitions).map(|partition| (topic.name, partition)).collect::<Vec<_>>();
+        for place in self.topics.iter().flat_map(places) {
+            let id @ (_, number) = (place, self.next);
+            let until_taken = async { while self.producer.send_and_wait(record(id)).await.is_err() {} };
             let taken = tokio::time::timeout(RECOVERED_WITHIN, until_taken).await;
-            assert!(taken.is_ok(), "partition {partition} is stuck");
+            assert!(taken.is_ok(), "{place:?} is stuck");
             // Without acknowledgements, or from a broker that lies, that it was taken does not say that it is there.
             let is_sure = self.promise != Promise::AtMostOnce && self.word != Word::Lie;
-            assert!(!is_sure || numbers(&self.broker, partition).contains(&number), "partition {partition} lost one");
+            let lies_there = || numbers_in(&self.broker, place.0, place.1).contains(&number);
+            assert!(!is_sure || lies_there(), "{place:?} lost one");
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use producer_core::{Outcome, ProduceError, RecordMetadata};
 use tokio::time::Instant;
 
-use super::run::{Id, Promise, Run, Word};
+use super::run::{Id, Place, Promise, Run, Word};
 
 /// How much later than `delivery.timeout.ms` an answer may come, as promised.
 const GRACE: Duration = Duration::from_secs(1);
@@ -52,27 +52,31 @@ impl AddAssign for Tally {
     }
 }
 
-/// The numbers in each partition of the topic, for each time that it was made, the oldest first.
-struct Logs(Vec<Vec<Vec<usize>>>);
+/// The numbers in each partition of each topic, for each time that it was made, the oldest first.
+struct Logs(HashMap<&'static str, Vec<Vec<Vec<usize>>>>);
 
 impl Logs {
-    /// Everything that was ever written to a partition.
-    fn of(&self, partition: i32) -> impl Iterator<Item = usize> {
-        let logs = self.0.iter().filter_map(move |topic| topic.get(partition as usize));
-        logs.flatten().copied()
+    /// The logs of a partition, one for each time that its topic was made.
+    fn of(&self, (topic, partition): Place) -> impl Iterator<Item = &[usize]> {
+        self.0[topic].iter().filter_map(move |topic| topic.get(partition as usize)).map(Vec::as_slice)
     }
 
+    /// Everything that was ever written.
     fn written(&self) -> BTreeSet<Id> {
-        self.partitions().flat_map(|partition| self.of(partition).map(move |number| (partition, number))).collect()
+        let of = |place| self.of(place).flatten().map(move |number| (place, *number));
+        self.places().into_iter().flat_map(of).collect()
     }
 
-    fn partitions(&self) -> std::ops::Range<i32> {
-        0..self.0.iter().map(Vec::len).max().unwrap_or_default() as i32
+    fn places(&self) -> Vec<Place> {
+        let of = |(topic, times): (&&'static str, &Vec<Vec<Vec<usize>>>)| {
+            let (topic, partitions) = (*topic, times.iter().map(Vec::len).max().unwrap_or_default() as i32);
+            (0..partitions).map(move |partition| (topic, partition))
+        };
+        self.0.iter().flat_map(of).collect()
     }
 
-    fn lies_at(&self, (partition, number): Id, offset: i64) -> bool {
-        let at = |topic: &Vec<Vec<usize>>| topic.get(partition as usize)?.get(offset as usize).copied();
-        self.0.iter().any(|topic| at(topic) == Some(number))
+    fn lies_at(&self, (place, number): Id, offset: i64) -> bool {
+        self.of(place).any(|log| log.get(offset as usize) == Some(&number))
     }
 }
 
@@ -87,13 +91,14 @@ impl Run {
             let Ok(Some(answer)) = next else { panic!("{} deliveries have no answer", self.waiting.len()) };
             answers.push(answer.unwrap());
         }
-        let mut topics = std::mem::take(&mut self.past_logs);
-        topics.push(self.logs());
-        let logs = Logs(topics);
+        let logs = Logs(self.topics.iter().map(|topic| (topic.name, topic.logs(&self.broker))).collect());
         let acknowledged = answers.iter().filter(|answer| answer.result.is_ok()).map(|answer| answer.id).collect();
         self.judge_logs(&logs, &acknowledged);
 
         let written = logs.written();
+        let is_sent = |id: &&Id| self.taken.contains_key(id) || self.dropped.contains(id);
+        let strange = written.iter().find(|id| !is_sent(id) && !self.never_taken.contains(id));
+        assert_eq!(strange, None, "misrouted: nobody sent it there");
         let never_taken = self.never_taken.intersection(&written).next();
         assert_eq!(never_taken, None, "in the log, and `send` never took it");
         let mut tally = Tally {
@@ -113,26 +118,26 @@ impl Run {
     /// Nothing doubled and nothing out of order, as far as that is promised.
     fn judge_logs(&self, logs: &Logs, acknowledged: &BTreeSet<Id>) {
         let is_rising = |numbers: &[usize]| numbers.windows(2).all(|pair| pair[0] < pair[1]);
-        for partition in logs.partitions() {
+        for place in logs.places() {
             match self.promise {
                 Promise::Once if self.word == Word::Lie => {}
                 Promise::Once => {
-                    for log in logs.0.iter().filter_map(|topic| topic.get(partition as usize)) {
-                        assert!(is_rising(log), "partition {partition}: doubled or out of order: {log:?}");
+                    for log in logs.of(place) {
+                        assert!(is_rising(log), "{place:?}: doubled or out of order: {log:?}");
                     }
                 }
                 Promise::AtLeastOnce { is_in_order: false } => {}
                 Promise::AtLeastOnce { is_in_order: true } => {
                     // What was given up may still arrive late.
                     let mut met = BTreeSet::new();
-                    let is_first = |number: &usize| acknowledged.contains(&(partition, *number)) && met.insert(*number);
-                    let first: Vec<usize> = logs.of(partition).filter(is_first).collect();
-                    assert!(is_rising(&first), "partition {partition}: out of order: {first:?}");
+                    let is_first = |number: &usize| acknowledged.contains(&(place, *number)) && met.insert(*number);
+                    let first: Vec<usize> = logs.of(place).flatten().copied().filter(is_first).collect();
+                    assert!(is_rising(&first), "{place:?}: out of order: {first:?}");
                 }
                 Promise::AtMostOnce => {
                     let mut met = BTreeSet::new();
-                    let doubled = logs.of(partition).find(|number| !met.insert(*number));
-                    assert_eq!(doubled, None, "partition {partition}: doubled");
+                    let doubled = logs.of(place).flatten().find(|number| !met.insert(**number));
+                    assert_eq!(doubled, None, "{place:?}: doubled");
                 }
             }
         }
@@ -168,6 +173,7 @@ impl Run {
         match result {
             Ok(landed) => {
                 tally.acknowledged += 1;
+                assert_eq!((&*landed.topic, landed.partition), id.0, "{id:?} is acknowledged elsewhere");
                 let is_true = match self.promise {
                     Promise::AtMostOnce => landed.offset.is_none(),
                     _ => landed.offset.is_some_and(|offset| logs.lies_at(id, offset)),
