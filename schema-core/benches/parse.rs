@@ -1,10 +1,11 @@
-//! What a registry does with a text before it asks its store: parse, print, hash.
+//! What a registry does with a text before it asks its store: take it from a request, parse, print, hash.
 
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use schema_core::format::avro::AvroSchema;
 use schema_core::format::{Limits, Strictness};
+use schema_core::wire::{RegisterRequest, read_request};
 use schema_core::{Content, DedupKey, Guid, SchemaType, Source};
 
 fn source(text: String) -> Source {
@@ -54,6 +55,13 @@ fn bench(criterion: &mut Criterion) {
             Content { schema_type: SchemaType::Avro, text: &text, references: &[], metadata: None, rule_set: None };
         group.bench_function("dedup_key_and_guid", |b| {
             b.iter(|| (DedupKey::of(black_box(&content)), Guid::of(black_box(&content))));
+        });
+        let body = serde_json::to_vec(&RegisterRequest { schema: Some(text), ..RegisterRequest::default() });
+        let body = body.expect("a request is JSON");
+        group.bench_function("read_request", |b| b.iter(|| read_request::<RegisterRequest>(black_box(&body))));
+        // What a request costs who does not read it by rules of their own.
+        group.bench_function("read_request/serde_json", |b| {
+            b.iter(|| serde_json::from_slice::<RegisterRequest>(black_box(&body)));
         });
         group.finish();
     }

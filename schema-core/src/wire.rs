@@ -18,6 +18,7 @@ mod lenient;
 mod metadata;
 #[cfg(feature = "openapi")]
 mod openapi;
+mod strings;
 
 pub use config::{Change, Config, ConfigUpdate, Mode, ModeUpdate};
 pub use lenient::{ReadError, read_request};

@@ -9,6 +9,8 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
+use super::strings;
+
 /// Why a request body gave no request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
@@ -53,6 +55,9 @@ pub(super) fn read_value(body: &[u8]) -> Result<Value, ReadError> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(ReadError::Absent);
+    }
+    if let Some(fields) = strings::read(body) {
+        return Ok(Value::Object(fields));
     }
     // Says line and column by itself.
     let parsed =
