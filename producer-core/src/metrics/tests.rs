@@ -42,7 +42,8 @@ fn a_request_is_counted_by_batch_topic_and_node() {
     assert_eq!((answered.batch_size_avg, answered.batch_size_max), (1061.0, 1561.0));
     assert_eq!((answered.compression_rate_avg, answered.record_size_avg), (0.5, 100.0));
     assert_eq!((answered.record_queue_time_avg, answered.record_queue_time_max), (40.0, 40.0));
-    assert_eq!((answered.request_latency_max, answered.produce_throttle_time_max), (5.0, 8.0));
+    assert_eq!((answered.request_latency_avg, answered.request_latency_max), (5.0, 5.0));
+    assert_eq!((answered.produce_throttle_time_avg, answered.produce_throttle_time_max), (8.0, 8.0));
     assert_eq!((answered.record_retry_total, answered.record_error_total), (30, 11));
     assert_eq!((answered.topics["a"].record_error_total, answered.topics["a"].record_retry_total), (10, 0));
     assert_eq!((answered.topics["b"].record_send_total, answered.topics["b"].byte_total), (30, 1561));

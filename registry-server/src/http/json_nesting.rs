@@ -2,12 +2,11 @@
 
 /// Whether objects and arrays stand in each other deeper than `levels`. Of what is no JSON the answer may be either.
 pub(super) fn is_deeper(json: &[u8], levels: usize) -> bool {
-    // Few bodies have so many brackets at all, and to count them costs next to nothing. One before a backslash stands in
-    // a string, as most of those do that open a schema's objects and arrays.
+    // Few bodies have so many brackets at all, and to count them costs next to nothing. One before a backslash stands
+    // in a string, as most of those do that open a schema's objects and arrays; JSON ends in none that opens.
     let may_open = |pair: &&[u8]| matches!(pair[0], b'{' | b'[') && pair[1] != b'\\';
     let brackets = json.windows(2).filter(may_open).count();
-    // The last byte is the first of no pair.
-    brackets + 1 > levels && is_nested_deeper(json, levels)
+    brackets > levels && is_nested_deeper(json, levels)
 }
 
 fn is_nested_deeper(json: &[u8], levels: usize) -> bool {

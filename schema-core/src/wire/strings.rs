@@ -1,31 +1,42 @@
 //! Objects whose values are strings, as most bodies are: a schema, which is JSON in a string, with an escape every few
-//! bytes. Read in a fraction of the time that `serde_json` takes for them; whatever else a body is, that reads.
+//! bytes. Read in a fraction of the time that `serde_json` takes for them; whatever else a body is, that reads
+//! (`lenient`).
 
 use serde_json::{Map, Value};
+
+/// `serde_json` takes an object that begins with this key for a raw value.
+const RAW_VALUE: &str = "$serde_json::private::RawValue";
 
 /// Bytes that are looked at together.
 const STEP: usize = 8;
 
-/// The object that a body is, as `serde_json` reads it. `None` where a body is no JSON, or more than members that are
-/// strings, or has an escape by number.
+/// The object that a body is, as `serde_json` reads it. `None` for whatever else a body may be: no JSON, no members, a
+/// value that is no string, an escape by number.
 pub(super) fn read(body: &[u8]) -> Option<Map<String, Value>> {
     let mut fields = Map::new();
-    let mut rest = skip(body, b'{')?;
+    let mut rest = behind(body, b'{')?;
     loop {
-        let (key, behind_key) = string(skip(rest, b'"')?)?;
-        let (text, behind_value) = string(skip(skip(behind_key, b':')?, b'"')?)?;
+        let (key, after_key) = string(behind(rest, b'"')?)?;
+        let (text, after_value) = string(behind(behind(after_key, b':')?, b'"')?)?;
+        if fields.is_empty() && key == RAW_VALUE {
+            return None;
+        }
         fields.insert(key, Value::String(text));
-        match skip(behind_value, b',') {
+        match behind(after_value, b',') {
             Some(next) => rest = next,
-            None => return skip(behind_value, b'}')?.trim_ascii_start().is_empty().then_some(fields),
+            None => return behind(after_value, b'}')?.iter().all(|byte| is_blank(*byte)).then_some(fields),
         }
     }
 }
 
 /// What stands behind the next byte that is no blank, if that is `expected`.
-fn skip(rest: &[u8], expected: u8) -> Option<&[u8]> {
-    let start = rest.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))?;
+fn behind(rest: &[u8], expected: u8) -> Option<&[u8]> {
+    let start = rest.iter().position(|byte| !is_blank(*byte))?;
     rest[start..].strip_prefix(&[expected])
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
 /// The string that begins behind its quotation mark, and what stands behind its end.
@@ -51,10 +62,10 @@ fn string(mut rest: &[u8]) -> Option<(String, &[u8])> {
             continue;
         }
         match *rest {
-            [b'"', ref behind @ ..] => return Some((String::from_utf8(text).ok()?, behind)),
-            [b'\\', escaped, ref behind @ ..] => {
+            [b'"', ref after @ ..] => return Some((String::from_utf8(text).ok()?, after)),
+            [b'\\', escaped, ref after @ ..] => {
                 text.push(unescaped(escaped)?);
-                rest = behind;
+                rest = after;
             }
             _ => return None,
         }
@@ -75,10 +86,10 @@ fn plain_bytes(step: [u8; STEP]) -> usize {
     // The highest bit of each byte below `bound`; exact up to the first, from which on a subtraction may have borrowed.
     let below = |bytes: u64, bound: u8| bytes.wrapping_sub(in_each(bound)) & !bytes & in_each(0x80);
     let special = below(bytes, 0x20) | below(bytes ^ in_each(b'"'), 1) | below(bytes ^ in_each(b'\\'), 1);
-    special.trailing_zeros() as usize / STEP
+    (special.trailing_zeros() / u8::BITS) as usize
 }
 
-/// What a byte behind a backslash stands for, unless it is a number.
+/// What a byte behind a backslash stands for; `None` for `u`, behind which a number stands, and for what is no escape.
 fn unescaped(byte: u8) -> Option<u8> {
     Some(match byte {
         b'"' | b'\\' | b'/' => byte,
@@ -107,6 +118,7 @@ mod tests {
             r#"{"schema": "\"int\"", "schemaType": "AVRO"}"#,
             " \t\r\n{ \"a\" \n:\t\"b\" , \"c\":\"\" } \n",
             r#"{"a":"1","a":"2"}"#,
+            r#"{"a":"1","$serde_json::private::RawValue":"2"}"#,
             r#"{"":""}"#,
             r#"{"a":"\"\\\/\b\f\n\r\t"}"#,
             r#"{"\"k\\":"ключ 🔑"}"#,
@@ -151,9 +163,11 @@ mod tests {
             r#"{"a":null}"#,
             r#"{"a":{}}"#,
             r#"{"a":"\u0041"}"#,
+            r#"{"$serde_json::private::RawValue":"[1]"}"#,
             r#"{"a":"b"} c"#,
             r#"{"a":"b"}{"#,
             r#"{"a":"b",}"#,
+            "{\"a\":\"b\"}\u{c}",
             r#"{"a":"b"#,
             r#"{"a":"b\"#,
             r#"{"a":"b"c"#,

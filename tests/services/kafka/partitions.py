@@ -38,5 +38,4 @@ def chosen_by(partitioner):
 
 
 chosen = [chosen_by(partitioner) for partitioner in partitioners]
-for partitions in zip(*chosen):
-    print(*partitions, sep="\t")
+sys.stdout.write("".join("\t".join(map(str, partitions)) + "\n" for partitions in zip(*chosen)))

@@ -39,8 +39,8 @@ pub enum From {
 /// When the next connection is reset, or what is changed on it.
 #[derive(Debug, Clone)]
 enum Fuse {
-    /// In the middle of the next message from one side: so many bytes behind its length.
-    Within(From, u64),
+    /// In the middle of the next message from one side, see [`Cut`].
+    Within(From, Cut),
     /// When the server has answered to bytes that have this among them.
     AnswerTo(Vec<u8>),
     /// Never; these bytes of a client come out with another end.
@@ -109,9 +109,10 @@ impl Proxy {
     }
 
     /// Resets (RST) a connection in the middle of the next message of Kafka's protocol that begins on this side: lets
-    /// its length pass and `bytes` behind it, as many times its length less as leave some out.
+    /// its length pass and `bytes` behind it, modulo its length, so that at least one byte is left out.
     pub fn reset_within(&self, from: From, bytes: u64) {
-        *self.breaker.lock() = Some(Fuse::Within(from, bytes));
+        let number = self.breaker.cuts.fetch_add(1, Ordering::Relaxed);
+        *self.breaker.lock() = Some(Fuse::Within(from, Cut { number, bytes }));
     }
 
     /// Lets the next bytes of a client that have `message` among them pass, and when they are answered resets (RST) the
@@ -144,6 +145,8 @@ impl Drop for Proxy {
 #[derive(Debug, Default)]
 struct Breaker {
     fuse: Mutex<Option<Fuse>>,
+    /// How many cuts were asked for so far.
+    cuts: AtomicU64,
     resets: AtomicU64,
 }
 
@@ -151,11 +154,11 @@ impl Breaker {
     /// How many of these bytes may pass if the connection is to be reset behind them.
     fn burn(&self, from: From, piece: &[u8], messages: &mut Messages) -> Option<usize> {
         let mut fuse = self.lock();
-        let bytes = match &*fuse {
-            Some(Fuse::Within(side, bytes)) if *side == from => Some(*bytes),
+        let cut = match &*fuse {
+            Some(Fuse::Within(side, cut)) if *side == from => Some(*cut),
             _ => None,
         };
-        let passing = messages.pass(piece, bytes);
+        let passing = messages.pass(piece, cut);
         if passing.is_some() {
             *fuse = None;
         }
@@ -188,6 +191,14 @@ impl Breaker {
     }
 }
 
+/// A message is to be cut so many bytes behind its length, modulo its length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Cut {
+    /// Which it is of those that were asked for.
+    number: u64,
+    bytes: u64,
+}
+
 /// Where one side of a connection stands in the messages of Kafka's protocol: four bytes of length, then so many.
 #[derive(Debug, Default)]
 struct Messages {
@@ -196,24 +207,24 @@ struct Messages {
     /// How many bytes of the present one come behind its length, and how many of them have passed.
     length: u64,
     passed: u64,
-    /// Whether a reset was asked for when it began.
-    is_asked: bool,
+    /// The cut that was asked for when it began.
+    cut: Option<Cut>,
 }
 
 impl Messages {
-    /// Goes on by these bytes; answers how many may pass if the first message that begins while a reset is asked for is
-    /// to be cut so many `bytes` behind its length.
-    fn pass(&mut self, piece: &[u8], bytes: Option<u64>) -> Option<usize> {
+    /// Goes on by these bytes; answers how many of them may pass if the first message that began when `cut` was asked
+    /// for already is to be cut among them.
+    fn pass(&mut self, piece: &[u8], cut: Option<Cut>) -> Option<usize> {
         for (place, byte) in piece.iter().enumerate() {
             if self.passed < self.length {
-                if self.is_asked && bytes.is_some_and(|bytes| bytes % self.length == self.passed) {
+                if self.cut == cut && cut.is_some_and(|cut| cut.bytes % self.length == self.passed) {
                     return Some(place);
                 }
                 self.passed += 1;
                 continue;
             }
             if self.next.is_empty() {
-                self.is_asked = bytes.is_some();
+                self.cut = cut;
             }
             self.next.push(*byte);
             if let Ok(length) = <[u8; 4]>::try_from(&*self.next) {
@@ -414,24 +425,36 @@ mod tests {
         crate::wait_until("the count", Duration::from_secs(10), || proxy.resets() == 1).unwrap();
     }
 
+    /// The first of two messages has begun when the cut is asked for, and the pieces may end anywhere.
     #[test]
     fn messages_are_cut_behind_their_length_and_before_their_end() {
-        let message = [0, 0, 0, 3, 1, 2, 3];
-        for (bytes, passing) in [(0, 4), (1, 5), (2, 6), (3, 4), (7919, 6)] {
-            let mut messages = Messages::default();
-            // Whatever has begun before passes; of what follows, whichever pieces it comes in.
-            assert_eq!(messages.pass(&message[..2], None), None);
-            assert_eq!(messages.pass(&message[2..], Some(bytes)), None, "{bytes}");
-            assert_eq!(messages.pass(&message[..3], Some(bytes)), None, "{bytes}");
-            assert_eq!(messages.pass(&message[3..], Some(bytes)), Some(passing - 3), "{bytes}");
+        let stream = [[0, 0, 0, 3, 1, 2, 3]; 2].concat();
+        for (bytes, passing) in [(0, 11), (1, 12), (2, 13), (3, 11), (7919, 13)] {
+            for split in 2..stream.len() {
+                let (mut messages, cut) = (Messages::default(), Some(Cut { number: 0, bytes }));
+                assert_eq!(messages.pass(&stream[..2], None), None);
+                let first = messages.pass(&stream[2..split], cut).map(|place| 2 + place);
+                let second = || messages.pass(&stream[split..], cut).map(|place| split + place);
+                assert_eq!(first.or_else(second), Some(passing), "{bytes}, {split}");
+            }
         }
     }
 
     #[test]
-    fn a_message_without_a_body_is_not_cut() {
+    fn a_message_is_not_cut_for_what_was_asked_before_the_last() {
         let mut messages = Messages::default();
+        let cut = |number| Some(Cut { number, bytes: 2 });
 
-        assert_eq!(messages.pass(&[0; 4], Some(9)), None);
-        assert_eq!(messages.pass(&[0, 0, 0, 1, 5], Some(9)), Some(4));
+        assert_eq!(messages.pass(&[0, 0, 0, 3, 1], cut(0)), None);
+        assert_eq!(messages.pass(&[2, 3], cut(1)), None, "it began before that");
+        assert_eq!(messages.pass(&[0, 0, 0, 3, 1, 2, 3], cut(1)), Some(6));
+    }
+
+    #[test]
+    fn a_message_without_a_body_is_not_cut() {
+        let (mut messages, cut) = (Messages::default(), Some(Cut { number: 0, bytes: 9 }));
+
+        assert_eq!(messages.pass(&[0; 4], cut), None);
+        assert_eq!(messages.pass(&[0, 0, 0, 1, 5], cut), Some(4));
     }
 }

@@ -5,7 +5,7 @@ use producer_core::testing::{Api, FakeBroker, FakeBrokerConfig, Fault, FaultActi
 use producer_core::{Delivery, ProduceError, Producer, ProducerConfig, ProducerRecord, RecordMetadata};
 use tokio::time::Instant;
 
-/// The topic of every test.
+/// The topic of every test; some have another beside it.
 pub(super) const TOPIC: &str = "flights";
 
 pub(super) type Records = Producer<String, String>;

@@ -28,11 +28,10 @@ impl<'p> Parser<'p, '_, '_> {
         };
         let first_node = self.arena.nodes.len();
         let count = self.tape.elements(list).count();
-        let mut fields: Vec<Field> = Vec::with_capacity(count.min(self.arena.limits.schema_fields));
-        let mut seen: HashMap<&str, usize> = match count <= FEW_FIELDS {
-            true => HashMap::new(),
-            false => HashMap::with_capacity(fields.capacity()),
-        };
+        let capacity = count.min(self.arena.limits.schema_fields);
+        let mut fields: Vec<Field> = Vec::with_capacity(capacity);
+        // Room for all at once: a table that grows hashes every name again.
+        let mut seen: HashMap<&str, usize> = HashMap::with_capacity(if count <= FEW_FIELDS { 0 } else { capacity });
         for field_entry in self.tape.elements(list) {
             let (field_name, field) = self.field(field_entry, name.namespace.as_deref(), depth)?;
             let earlier = if count <= FEW_FIELDS {

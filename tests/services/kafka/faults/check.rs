@@ -102,7 +102,8 @@ pub(super) fn check_recreated(kafka: &Kafka, sent: &Sent) {
     }
     assert!(places.is_empty(), "records that nobody sent: {places:?}");
     check_old(&old);
-    println!("`{}`: {} sent and acknowledged, {} of them in the new topic", sent.topic, sent.count, found.len());
+    let (topic, count) = (sent.topic, sent.count);
+    println!("`{topic}`: {count} sent and acknowledged, {} of them in the new topic", found.len());
 }
 
 /// What was acknowledged in a topic that is gone: without a gap, each lane in its order.
@@ -117,8 +118,8 @@ fn check_old(old: &BTreeMap<(i32, i64), Id>) {
     check_order(&records.collect::<Vec<_>>());
 }
 
-/// One answer per record, of its topic and in time: but for when the machine ran nothing at all. On a simulated clock the producer's
-/// tests do without.
+/// One answer per record, of its topic and in time: but for when the machine ran nothing at all. On a simulated clock
+/// the producer's tests do without.
 fn check_answers(sent: &Sent) {
     let ids: HashSet<Id> = sent.answers.iter().map(|answer| answer.id).collect();
     assert_eq!(ids.len(), sent.answers.len(), "some record has two answers");
@@ -130,7 +131,7 @@ fn check_answers(sent: &Sent) {
     let late: Vec<_> = sent.answers.iter().filter(|answer| answer.took > promised).collect();
     let longest = sent.stalls.longest();
     println!("{} of {} answers took longer than {promised:?}; the longest stall: {longest:?}", late.len(), ids.len());
-    for Answer { id, result, started, took, .. } in late {
+    for Answer { id, result, started, took } in late {
         let stalled = sent.stalls.within(*started, *started + *took);
         assert!(*took <= promised + stalled, "{id:?}: {took:?}, and {stalled:?} stood still: {result:?}");
     }
@@ -209,24 +210,23 @@ fn read(kafka: &Kafka, topic: &'static str) -> Vec<Found> {
 /// Every replica of every partition: valid batches of this codec, without a gap in offsets or sequences.
 pub(super) fn check_disks(kafka: &Kafka, topic: &'static str, compression: Compression, beginning: Beginning) {
     let batches = kafka.dump_batches(topic).unwrap();
-    let mut segments = BTreeMap::<&Path, Vec<&StoredBatch>>::new();
+    // Each node has a folder of its own for each partition, with one segment or more.
+    let mut logs = BTreeMap::<&Path, Vec<&StoredBatch>>::new();
     for batch in &batches {
-        segments.entry(&batch.segment).or_default().push(batch);
+        logs.entry(batch.segment.parent().unwrap()).or_default().push(batch);
     }
-    for batches in segments.values() {
+    for batches in logs.values() {
         check_log(batches, beginning);
         batches.iter().for_each(|batch| check_codec(&batch.codec, compression));
     }
     for partition in 0..PARTITIONS {
         let log = format!("{topic}-{partition}");
-        // Each node has a folder of its own for it, with one segment or more.
-        let folders: HashSet<_> = segments.keys().filter_map(|segment| segment.parent()).collect();
-        let replicas = folders.iter().filter(|folder| folder.ends_with(&log)).count();
+        let replicas = logs.keys().filter(|folder| folder.ends_with(&log)).count();
         assert!(replicas >= REPLICAS_MIN, "{log} has batches on {replicas} nodes");
     }
     let is_compressed = batches.iter().any(|batch| batch.codec != "none");
     assert_eq!(is_compressed, compression != Compression::None, "whether any batch is compressed");
-    println!("`{topic}`: {} batches in {} segments are valid", batches.len(), segments.len());
+    println!("`{topic}`: {} batches in {} logs are valid", batches.len(), logs.len());
 }
 
 /// What compression does not make smaller may stay as it is.

@@ -90,7 +90,7 @@ fn through(topic: &'static str, compression: Compression, fault: impl Fn(&mut Ka
 
 /// The topic that a fault is about, and one beside it.
 fn create_topics(kafka: &Kafka, topic: &'static str) -> [&'static str; 2] {
-    // Of a name per test, in a process that ends with its tests.
+    // Leaked: one name per test, in a process that ends with its tests.
     let topics = [topic, format!("{topic}-beside").leak()];
     for topic in topics {
         create_topic(&kafka.bootstrap_servers(), topic, PARTITIONS).unwrap();
@@ -172,9 +172,11 @@ fn connections_reset_in_the_middle_of_requests_and_answers_cost_nothing() {
     through("reset", Compression::None, |kafka, stream| {
         for number in 0..size().resets {
             let proxy = &kafka.proxies()[usize::try_from(number).unwrap() % NODES];
-            for side in [From::Client, From::Server] {
+            // The first message behind a reset is of a new connection; each side has its turn to come first.
+            let sides = [From::Client, From::Server];
+            for side in if number % 2 == 0 { sides } else { [sides[1], sides[0]] } {
                 let before = proxy.resets();
-                // Another place each time.
+                // Mostly another place.
                 proxy.reset_within(side, number * 7919);
                 wait_until("a reset", PATIENCE, || proxy.resets() > before).unwrap();
             }
@@ -232,9 +234,9 @@ fn through_expiry(topic: &'static str, fault: impl Fn(&mut Kafka, &Stream)) {
 
     for sent in &sent {
         let errors: Vec<_> = sent.answers.iter().filter_map(|answer| answer.result.as_ref().err()).collect();
-        assert!(!errors.is_empty(), "nothing expires");
+        assert!(!errors.is_empty(), "nothing of `{}` expires", sent.topic);
         let other = errors.iter().find(|error| !matches!(error, ProduceError::Expired { .. }));
-        assert!(other.is_none(), "{other:?}");
+        assert!(other.is_none(), "`{}`: {other:?}", sent.topic);
         check(kafka, sent);
         check_disks(kafka, sent.topic, Compression::None, Beginning::Zero);
     }

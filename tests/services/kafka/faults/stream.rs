@@ -79,7 +79,6 @@ impl Id {
 /// What the producer said of one record.
 #[derive(Debug)]
 pub(super) struct Answer {
-    pub(super) topic: &'static str,
     pub(super) id: Id,
     pub(super) result: Result<RecordMetadata, ProduceError>,
     pub(super) started: Instant,
@@ -100,98 +99,99 @@ pub(super) struct Sent {
     pub(super) partition_counts: Vec<i32>,
 }
 
-/// How many records each lane of each topic got.
-type Numbers = HashMap<(&'static str, Lane), u64>;
-
+/// What the stream and its producer have done with one topic so far.
 #[derive(Debug)]
-struct Shared {
-    /// Of the first topic; the second keeps what it has.
+struct Topic {
+    name: &'static str,
     partition_counts: Mutex<Vec<i32>>,
     sent: AtomicU64,
     acknowledged: AtomicU64,
-    is_ending: AtomicBool,
     answers: Mutex<Vec<Answer>>,
 }
 
-impl Shared {
-    fn partition_counts(&self) -> MutexGuard<'_, Vec<i32>> {
-        self.partition_counts.lock().unwrap_or_else(PoisonError::into_inner)
+impl Topic {
+    fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            partition_counts: Mutex::new(vec![PARTITIONS]),
+            sent: AtomicU64::new(0),
+            acknowledged: AtomicU64::new(0),
+            answers: Mutex::default(),
+        }
     }
 
-    fn partitions(&self) -> i32 {
-        *self.partition_counts().last().unwrap()
+    fn partition_counts(&self) -> MutexGuard<'_, Vec<i32>> {
+        self.partition_counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn answers(&self) -> MutexGuard<'_, Vec<Answer>> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the next round sends to, each topic by all of its lanes.
-    fn lanes(&self, topics: [&'static str; 2]) -> Vec<(&'static str, Lane)> {
-        let of = |(topic, partitions): (&'static str, i32)| {
-            let fixed = (0..partitions).map(Lane::Partition);
-            fixed.chain((0..KEYS).map(Lane::Key)).chain([Lane::Free]).map(move |lane| (topic, lane))
-        };
-        topics.into_iter().zip([self.partitions(), PARTITIONS]).flat_map(of).collect()
+    /// What the next round sends to.
+    fn lanes(&self) -> Vec<Lane> {
+        let partitions = *self.partition_counts().last().unwrap();
+        (0..partitions).map(Lane::Partition).chain((0..KEYS).map(Lane::Key)).chain([Lane::Free]).collect()
     }
+}
+
+#[derive(Debug)]
+struct Shared {
+    topics: [Arc<Topic>; 2],
+    is_ending: AtomicBool,
 }
 
 /// A stream that is being sent.
 #[derive(Debug)]
 pub(super) struct Stream {
-    topics: [&'static str; 2],
     shared: Arc<Shared>,
     delivery_timeout: Duration,
     stalls: StallClock,
-    thread: JoinHandle<Numbers>,
+    thread: JoinHandle<()>,
 }
 
 impl Stream {
     /// Sends to both topics: to every partition, by keys, and without either.
     pub(super) fn start(config: ProducerConfig, topics: [&'static str; 2]) -> Self {
-        let shared = Arc::new(Shared {
-            partition_counts: Mutex::new(vec![PARTITIONS]),
-            sent: AtomicU64::new(0),
-            acknowledged: AtomicU64::new(0),
-            is_ending: AtomicBool::new(false),
-            answers: Mutex::default(),
-        });
+        let topics = topics.map(|name| Arc::new(Topic::new(name)));
+        let shared = Arc::new(Shared { topics, is_ending: AtomicBool::new(false) });
         let delivery_timeout = config.delivery_timeout;
         let thread = std::thread::spawn({
             let shared = shared.clone();
             move || {
                 let runtime = tokio::runtime::Runtime::new().unwrap();
-                runtime.block_on(send(config, topics, &shared))
+                runtime.block_on(send(config, &shared));
             }
         });
-        Self { topics, shared, delivery_timeout, stalls: StallClock::start(), thread }
+        Self { shared, delivery_timeout, stalls: StallClock::start(), thread }
     }
 
+    /// Of the first topic.
     pub(super) fn partitions(&self) -> i32 {
-        self.shared.partitions()
+        *self.shared.topics[0].partition_counts().last().unwrap()
     }
 
     /// Sends to this many partitions of the first topic from now on.
     pub(super) fn spread_over(&self, partitions: i32) {
-        self.shared.partition_counts().push(partitions);
+        self.shared.topics[0].partition_counts().push(partitions);
     }
 
-    /// Waits until records sent from now on are acknowledged, and everything that was sent before.
+    /// Waits until as many records are acknowledged in each topic as were sent before, and some rounds.
     pub(super) fn go_on(&self) {
-        self.wait_for_rounds(|| self.shared.acknowledged.load(Ordering::Relaxed));
+        self.wait_for_rounds(|topic| topic.acknowledged.load(Ordering::Relaxed));
     }
 
-    /// Waits until records sent from now on have their answer, whatever it is.
+    /// As [`Stream::go_on`], for answers, whatever they are.
     pub(super) fn recover(&self) {
-        self.wait_for_rounds(|| self.shared.answers().len() as u64);
+        self.wait_for_rounds(|topic| topic.answers().len() as u64);
     }
 
-    fn wait_for_rounds(&self, done: impl Fn() -> u64) {
-        let round = self.shared.lanes(self.topics).len() as u64;
-        let enough = self.shared.sent.load(Ordering::Relaxed) + ROUNDS * round;
+    fn wait_for_rounds(&self, done: impl Fn(&Topic) -> u64) {
+        let enough = |topic: &Topic| topic.sent.load(Ordering::Relaxed) + ROUNDS * topic.lanes().len() as u64;
+        let enough: Vec<u64> = self.shared.topics.iter().map(|topic| enough(topic)).collect();
         wait_until("records to go on", PATIENCE, || {
             assert!(!self.thread.is_finished(), "the stream has ended by itself, see above");
-            done() >= enough
+            self.shared.topics.iter().zip(&enough).all(|(topic, enough)| done(topic) >= *enough)
         })
         .unwrap();
     }
@@ -199,54 +199,49 @@ impl Stream {
     /// Ends the stream; returns, topic by topic, when every record has its answer.
     pub(super) fn end(self) -> [Sent; 2] {
         self.shared.is_ending.store(true, Ordering::Relaxed);
-        let numbers = self.thread.join().expect("the stream failed, see above");
+        self.thread.join().expect("the stream failed, see above");
         let stalls = Arc::new(self.stalls.end());
-        let of_second = |answer: &mut Answer| answer.topic == self.topics[1];
-        let second: Vec<Answer> = self.shared.answers().extract_if(.., of_second).collect();
-        let first = std::mem::take(&mut *self.shared.answers());
-        let counts = self.shared.partition_counts().clone();
-        let sent = |topic, answers, partition_counts| Sent {
-            topic,
-            count: numbers.iter().filter(|((of, _), _)| *of == topic).map(|(_, count)| count).sum(),
-            answers,
+        self.shared.topics.each_ref().map(|topic| Sent {
+            topic: topic.name,
+            count: topic.sent.load(Ordering::Relaxed),
+            answers: std::mem::take(&mut *topic.answers()),
             delivery_timeout: self.delivery_timeout,
             stalls: stalls.clone(),
-            partition_counts,
-        };
-        [sent(self.topics[0], first, counts), sent(self.topics[1], second, vec![PARTITIONS])]
+            partition_counts: topic.partition_counts().clone(),
+        })
     }
 }
 
-/// Answers how many records each lane has got.
-async fn send(config: ProducerConfig, topics: [&'static str; 2], shared: &Arc<Shared>) -> Numbers {
+async fn send(config: ProducerConfig, shared: &Shared) {
     let producer = Producer::<String, String>::new(config, StringSerializer, StringSerializer).unwrap();
-    let mut numbers = Numbers::new();
+    let mut numbers = HashMap::<(&'static str, Lane), u64>::new();
     let mut pace = tokio::time::interval(ROUND_INTERVAL);
     while !shared.is_ending.load(Ordering::Relaxed) {
         pace.tick().await;
-        for (topic, lane) in shared.lanes(topics) {
-            let number = numbers.entry((topic, lane)).or_default();
-            send_one(&producer, topic, shared, Id { lane, number: *number }).await;
-            *number += 1;
+        for topic in &shared.topics {
+            for lane in topic.lanes() {
+                let number = numbers.entry((topic.name, lane)).or_default();
+                send_one(&producer, topic, Id { lane, number: *number }).await;
+                *number += 1;
+            }
         }
     }
     producer.close(PATIENCE).await.unwrap();
     assert_eq!(producer.buffered_bytes(), 0, "memory that never came back");
-    numbers
 }
 
-async fn send_one(producer: &Producer<String, String>, topic: &'static str, shared: &Arc<Shared>, id: Id) {
-    let mut record = ProducerRecord::to(topic).value(id.payload(topic));
+async fn send_one(producer: &Producer<String, String>, topic: &Arc<Topic>, id: Id) {
+    let mut record = ProducerRecord::to(topic.name).value(id.payload(topic.name));
     record.key = id.lane.key();
     if let Lane::Partition(partition) = id.lane {
         record.partition = Some(partition);
     }
-    let (of_callback, started) = (shared.clone(), Instant::now());
+    let (of_callback, started) = (topic.clone(), Instant::now());
     let keep = move |result: Result<RecordMetadata, ProduceError>| {
         let acknowledged = u64::from(result.is_ok());
-        of_callback.answers().push(Answer { topic, id, result, started, took: started.elapsed() });
+        of_callback.answers().push(Answer { id, result, started, took: started.elapsed() });
         of_callback.acknowledged.fetch_add(acknowledged, Ordering::Relaxed);
     };
     producer.send_with_callback(record, keep).await.unwrap();
-    shared.sent.fetch_add(1, Ordering::Relaxed);
+    topic.sent.fetch_add(1, Ordering::Relaxed);
 }

@@ -78,7 +78,7 @@ fn record((place, number): Id) -> ProducerRecord<String, String> {
 }
 
 /// One of the topics.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Topic {
     pub(super) name: &'static str,
     partitions: i32,
@@ -392,8 +392,7 @@ impl Run {
     /// Each partition takes records again.
     async fn see_that_all_is_well(&mut self) {
         let places = |topic: &Topic| (0..topic.partitions).map(|partition| (topic.name, partition)).collect::<Vec<_>>();
-        for place in self.topics.iter().flat_map(places) {
-            let id @ (_, number) = (place, self.next);
+        for id @ (place, number) in self.topics.iter().flat_map(places).zip(self.next..) {
             let until_taken = async { while self.producer.send_and_wait(record(id)).await.is_err() {} };
             let taken = tokio::time::timeout(RECOVERED_WITHIN, until_taken).await;
             assert!(taken.is_ok(), "{place:?} is stuck");

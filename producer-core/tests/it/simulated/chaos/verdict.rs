@@ -1,6 +1,6 @@
 //! What the logs say of every record of a run.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::AddAssign;
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ impl AddAssign for Tally {
 }
 
 /// The numbers in each partition of each topic, for each time that it was made, the oldest first.
-struct Logs(HashMap<&'static str, Vec<Vec<Vec<usize>>>>);
+struct Logs(BTreeMap<&'static str, Vec<Vec<Vec<usize>>>>);
 
 impl Logs {
     /// The logs of a partition, one for each time that its topic was made.
