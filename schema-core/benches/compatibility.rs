@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use schema_core::compatibility::STEPS_DEFAULT;
 use schema_core::format::avro::AvroSchema;
 use schema_core::format::avro::compatibility::can_read;
 use schema_core::format::{Limits, Strictness};
@@ -53,28 +54,28 @@ fn compare(c: &mut Criterion) {
     let kept = "{\"name\":\"kept\",\"type\":\"int\"}";
     for count in [10, 100] {
         let (reader, writer) = (parse(record(count, added)), parse(record(count, kept)));
-        assert_eq!(can_read(&reader, &writer), Ok(Vec::new()));
+        assert_eq!(can_read(&reader, &writer, STEPS_DEFAULT), Ok(Vec::new()));
         c.bench_function(&format!("compatible/{count}_fields"), |bencher| {
-            bencher.iter(|| can_read(black_box(&reader), black_box(&writer)));
+            bencher.iter(|| can_read(black_box(&reader), black_box(&writer), STEPS_DEFAULT));
         });
     }
 
     let (reader, writer) = (parse(record(100, kept)), parse(record(100, added)));
-    assert_eq!(can_read(&reader, &writer).map(|found| found.len()), Ok(1));
+    assert_eq!(can_read(&reader, &writer, STEPS_DEFAULT).map(|found| found.len()), Ok(1));
     c.bench_function("incompatible/100_fields", |bencher| {
-        bencher.iter(|| can_read(black_box(&reader), black_box(&writer)));
+        bencher.iter(|| can_read(black_box(&reader), black_box(&writer), STEPS_DEFAULT));
     });
 
     let mut group = c.benchmark_group("unions");
     group.sample_size(10);
     let (reader, same, other) = (parse(union("R", "f")), parse(union("R", "f")), parse(union("S", "g")));
-    assert_eq!(can_read(&reader, &same), Ok(Vec::new()));
+    assert_eq!(can_read(&reader, &same, STEPS_DEFAULT), Ok(Vec::new()));
     group.bench_function("200x200_same", |bencher| {
-        bencher.iter(|| can_read(black_box(&reader), black_box(&same)));
+        bencher.iter(|| can_read(black_box(&reader), black_box(&same), STEPS_DEFAULT));
     });
-    assert_eq!(can_read(&reader, &other).map(|found| found.len()), Ok(200));
+    assert_eq!(can_read(&reader, &other, STEPS_DEFAULT).map(|found| found.len()), Ok(200));
     group.bench_function("200x200_nothing_fits", |bencher| {
-        bencher.iter(|| can_read(black_box(&reader), black_box(&other)));
+        bencher.iter(|| can_read(black_box(&reader), black_box(&other), STEPS_DEFAULT));
     });
     group.finish();
 }

@@ -12,6 +12,11 @@ use crate::schema::Version;
 
 mod message;
 
+/// Steps that suffice for all comparisons of a check, two seconds of work; the default of the server's setting
+/// `limits.comparison_steps`. The largest schemas that the default limits let through, two unions of 500 records with
+/// 10,000 fields in all, none of which the other side has, take almost a fourth of them.
+pub const STEPS_DEFAULT: u32 = 50_000_000;
+
 /// The promise a subject makes to its readers and writers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Level {
@@ -129,11 +134,21 @@ pub struct Incompatibility {
 /// What a reader's comparison with a writer has come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comparison {
-    /// Everything that keeps the reader from reading what the writer wrote, empty when it can; or, as text for whoever
-    /// asked, why they cannot be compared: the steps of one comparison are used up, or two fields claim one.
-    pub answer: Result<Vec<Incompatibility>, String>,
+    /// Everything that keeps the reader from reading what the writer wrote, empty when it can.
+    pub answer: Result<Vec<Incompatibility>, NoAnswer>,
     /// The work that it took, always the same for the same pair; 20 and more a microsecond.
-    pub steps: usize,
+    pub steps: u32,
+}
+
+/// Why a comparison has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoAnswer {
+    /// A reader field claims two writer fields. The text is for whoever asked.
+    #[error("{0}")]
+    Ambiguous(String),
+    /// It takes more steps than it was given. This says nothing about the schemas: with more steps there is an answer.
+    #[error("the comparison takes more steps than it may")]
+    OutOfSteps,
 }
 
 /// How to repair an incompatibility, in one sentence. Only the new schema can still be changed, so what helps depends
@@ -201,36 +216,59 @@ pub struct Breach {
     pub messages: Vec<String>,
 }
 
-/// Compares `new` with the versions before it, given newest first, as far as the level reaches.
+/// Why a check does not end well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// A promise would be broken.
+    Breach(Box<Breach>),
+    /// The steps ran out at this version, before anything was found.
+    OutOfSteps {
+        /// The version that was compared with then.
+        version: Version,
+    },
+}
+
+/// Compares `new` with the versions before it, given newest first, as far as the level reaches and with no more than
+/// `steps_max` steps in all.
 ///
 /// A level that is not transitive looks at the first of them alone. The first version that fails ends the check.
 /// Nothing to compare with is compatible, and `NONE` is compatible with anything.
 ///
 /// # Errors
-/// The first [`Breach`] found.
+/// The first [`Breach`] found, or where the steps ran out.
 pub fn check<'a>(
     demands: impl Into<Demands>,
     new: &dyn ParsedSchema,
     newest_first: impl IntoIterator<Item = Earlier<'a>>,
-) -> Result<(), Box<Breach>> {
+    steps_max: u32,
+) -> Result<(), Failure> {
     let demands = demands.into();
     let reach = if demands.level.is_transitive() { usize::MAX } else { 1 };
-    newest_first.into_iter().take(reach).try_for_each(|earlier| check_one(demands, new, earlier).outcome)
+    let mut left = steps_max;
+    for earlier in newest_first.into_iter().take(reach) {
+        let checked = check_one(demands, new, earlier, left);
+        checked.outcome?;
+        left = left.saturating_sub(checked.steps);
+    }
+    Ok(())
 }
 
 /// What became of a comparison with one version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
-    /// The breach, if any.
-    pub outcome: Result<(), Box<Breach>>,
+    /// The failure, if any.
+    pub outcome: Result<(), Failure>,
     /// The steps of both directions together, see [`Comparison::steps`].
-    pub steps: usize,
+    pub steps: u32,
 }
 
-/// Compares `new` with one version in each direction that the level asks for.
-pub fn check_one(demands: impl Into<Demands>, new: &dyn ParsedSchema, earlier: Earlier<'_>) -> Checked {
-    let read = |reader: &dyn ParsedSchema, writer: &dyn ParsedSchema| Ok::<_, Infallible>(reader.can_read(writer));
-    match compare(demands.into(), new, earlier, read) {
+/// Compares `new` with one version in each direction that the level asks for, with no more than `steps_max` steps in
+/// all. What one direction has found is a breach, also where the steps do not suffice for the other one.
+pub fn check_one(demands: impl Into<Demands>, new: &dyn ParsedSchema, earlier: Earlier<'_>, steps_max: u32) -> Checked {
+    let compared = compare(demands.into(), new, earlier, steps_max, |reader, writer, left| {
+        Ok::<_, Infallible>(reader.can_read(writer, left))
+    });
+    match compared {
         Ok(checked) => checked,
         Err(never) => match never {},
     }
@@ -244,8 +282,11 @@ pub fn check_one_at_once(
     demands: impl Into<Demands>,
     new: &dyn ParsedSchema,
     earlier: Earlier<'_>,
+    steps_max: u32,
 ) -> Result<Checked, TakesLong> {
-    compare(demands.into(), new, earlier, |reader, writer| reader.can_read_at_once(writer).ok_or(TakesLong))
+    compare(demands.into(), new, earlier, steps_max, |reader, writer, left| {
+        reader.can_read_at_once(writer, left).ok_or(TakesLong)
+    })
 }
 
 /// A comparison is too much work to be done between other things.
@@ -257,7 +298,8 @@ fn compare<E>(
     demands: Demands,
     new: &dyn ParsedSchema,
     earlier: Earlier<'_>,
-    read: impl Fn(&dyn ParsedSchema, &dyn ParsedSchema) -> Result<Comparison, E>,
+    steps_max: u32,
+    read: impl Fn(&dyn ParsedSchema, &dyn ParsedSchema, u32) -> Result<Comparison, E>,
 ) -> Result<Checked, E> {
     let level = demands.level;
     if level.directions().is_empty() {
@@ -268,15 +310,17 @@ fn compare<E>(
     let mut problems = Vec::new();
     if new.schema_type() != earlier.schema.schema_type() {
         messages = vec![message::DIFFERENT_TYPE.to_owned(), demands.entry()];
-        return Ok(Checked { outcome: Err(Box::new(Breach { version, problems, messages })), steps: 0 });
+        let breach = Box::new(Breach { version, problems, messages });
+        return Ok(Checked { outcome: Err(Failure::Breach(breach)), steps: 0 });
     }
 
-    let mut steps = 0_usize;
+    let mut steps = 0_u32;
     let mut names_old_schema = false;
     for &direction in level.directions() {
+        let left = steps_max.saturating_sub(steps);
         let comparison = match direction {
-            Direction::NewReadsOld => read(new, earlier.schema)?,
-            Direction::OldReadsNew => read(earlier.schema, new)?,
+            Direction::NewReadsOld => read(new, earlier.schema, left)?,
+            Direction::OldReadsNew => read(earlier.schema, new, left)?,
         };
         let messages_before = messages.len();
         steps = steps.saturating_add(comparison.steps);
@@ -285,7 +329,11 @@ fn compare<E>(
                 messages.extend(found.iter().map(|problem| message::entry(problem, direction)));
                 problems.extend(found.into_iter().map(|problem| (direction, problem)));
             }
-            Err(reason) => messages.push(reason),
+            Err(NoAnswer::Ambiguous(reason)) => messages.push(reason),
+            Err(NoAnswer::OutOfSteps) if messages.is_empty() => {
+                return Ok(Checked { outcome: Err(Failure::OutOfSteps { version }), steps });
+            }
+            Err(NoAnswer::OutOfSteps) => break,
         }
         // Confluent appends the old schema to the answer of the last direction only: a FULL check that fails
         // forward alone does not show it.
@@ -301,7 +349,7 @@ fn compare<E>(
     }
     messages.push(demands.entry());
     messages.extend(problems.iter().map(|(direction, problem)| message::hint(problem, *direction)));
-    Ok(Checked { outcome: Err(Box::new(Breach { version, problems, messages })), steps })
+    Ok(Checked { outcome: Err(Failure::Breach(Box::new(Breach { version, problems, messages }))), steps })
 }
 
 #[cfg(test)]

@@ -84,6 +84,30 @@ fn references_beyond_a_bound_are_refused_with_the_setting() {
 }
 
 #[test]
+fn a_comparison_beyond_a_bound_is_refused_with_the_setting() {
+    with_server(
+        |config| config.limits.comparison_steps = 100,
+        |address| {
+            let connection = &mut Connection::open(address);
+            let fields = |count, of: &str| record("T", count, &json!(of));
+            for subject in ["fits", "exceeds"] {
+                assert_eq!(register(connection, subject, &fields(60, "int"), &json!([])).status, 200);
+            }
+
+            // A field takes two steps, one that cannot be read six more: what is found within the bound is told.
+            let fits = register(connection, "fits", &fields(40, "long"), &json!([]));
+            assert_eq!(fits.status, 200, "{}", fits.text());
+            let breaks = register(connection, "fits", &fields(10, "string"), &json!([]));
+            assert_eq!(breaks.status, 409, "{}", breaks.text());
+            for of in ["long", "string"] {
+                let refused = register(connection, "exceeds", &fields(50, of), &json!([]));
+                assert_refused("100 steps (setting `limits.comparison_steps`), version 1 was the last", &refused);
+            }
+        },
+    );
+}
+
+#[test]
 fn a_history_beyond_a_bound_is_refused_with_the_setting() {
     with_server(
         |config| {

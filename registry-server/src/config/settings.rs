@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use schema_core::Level;
+use schema_core::compatibility::STEPS_DEFAULT;
 use schema_core::format::Limits as SchemaLimits;
 
 use super::value::{Kind, Setting as _};
@@ -202,9 +203,9 @@ settings! {
         /// Versions that a transitive check compares with; a subject with more is 42201.
         "limits.versions_compared" versions_compared: usize = 1000, least 1;
 
-        /// Steps that the comparisons of one check may take together, some 25,000 of which take a millisecond; a check
-        /// that takes more is 42201.
-        "limits.comparison_steps" comparison_steps: usize = 50_000_000, least 1;
+        /// Steps that the comparisons of one check may take, one alone as all together, some 25,000 of which take a
+        /// millisecond; a check that takes more is 42201.
+        "limits.comparison_steps" comparison_steps: u32 = STEPS_DEFAULT, least 1;
 
         /// Schemas in one answer of `GET /schemas`; the answer links to where the list goes on (header `Link`).
         "limits.page_items" page_items: usize = 1000, least 1;

@@ -58,9 +58,9 @@ impl Kind {
 }
 
 macro_rules! whole_numbers {
-    ($($type:ty),+) => {$(
+    ($($type:ty: $expected:literal),+) => {$(
         impl Setting for $type {
-            const EXPECTED: &'static str = "a whole number, 0 or more";
+            const EXPECTED: &'static str = $expected;
             const KIND: Kind = Kind::Number;
 
             fn parse(text: &str) -> Option<Self> {
@@ -78,7 +78,11 @@ macro_rules! whole_numbers {
     )+};
 }
 
-whole_numbers!(u32, u64, usize);
+whole_numbers!(
+    u32: "a whole number from 0 to 4294967295",
+    u64: "a whole number, 0 or more",
+    usize: "a whole number, 0 or more"
+);
 
 impl Setting for Duration {
     const EXPECTED: &'static str = "a whole number of milliseconds";

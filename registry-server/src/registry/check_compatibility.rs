@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use schema_core::compatibility::{Checked, Demands, Earlier, check_one, check_one_at_once};
+use schema_core::compatibility::{Checked, Demands, Earlier, Failure, check_one, check_one_at_once};
 use schema_core::format::Strictness;
 use schema_core::wire::Metadata;
 use schema_core::{Level, Version};
@@ -139,45 +139,47 @@ impl Registry {
     ) -> Result<Vec<String>, RegistryError> {
         let demands = current.demands();
         let mut turn = Turn::default();
-        let (mut steps, limit) = (0_usize, self.config.comparison_steps);
+        let limit = self.config.comparison_steps;
+        let mut left = limit;
         for entry in versions {
             let Some(content) = self.content_of(&current.subject.key, entry).await? else { continue };
             let old = self.parsed(&content).await?;
             let (new, version) = (&new.canonical, entry.version);
             let begun = Instant::now();
-            let checked = compare(demands, new, version, &old).await?;
+            let checked = compare(demands, new, version, &old, left).await?;
             turn.spend(begun.elapsed()).await;
-            if let Err(breach) = checked.outcome {
-                return Ok(breach.messages);
-            }
-            steps = steps.saturating_add(checked.steps);
-            if steps > limit {
-                let reason = format!(
-                    "comparing with the subject's versions takes more than {limit} steps (setting \
-                     `limits.comparison_steps`), version {version} was the last"
-                );
-                return Err(RegistryError::InvalidSchema { schema_type: new.schema_type, reason });
+            match checked.outcome {
+                Ok(()) => left = left.saturating_sub(checked.steps),
+                Err(Failure::Breach(breach)) => return Ok(breach.messages),
+                Err(Failure::OutOfSteps { version }) => {
+                    let reason = format!(
+                        "comparing with the subject's versions takes more than {limit} steps (setting \
+                         `limits.comparison_steps`), version {version} was the last"
+                    );
+                    return Err(RegistryError::InvalidSchema { schema_type: new.schema_type, reason });
+                }
             }
         }
         Ok(Vec::new())
     }
 }
 
-/// Compares a schema with a version. What takes more than some milliseconds does not keep a worker from its other
-/// requests: small schemas may, too, and those that refer to large ones.
+/// Compares a schema with a version, in so many steps at most. What takes more than some milliseconds does not keep a
+/// worker from its other requests: small schemas may, too, and those that refer to large ones.
 async fn compare(
     demands: Demands,
     new: &Arc<Canonical>,
     version: Version,
     old: &Arc<Canonical>,
+    steps: u32,
 ) -> Result<Checked, RegistryError> {
     let is_short = new.text.len() + old.text.len() <= INLINE_BYTES_MAX;
-    if is_short && let Ok(checked) = check_one_at_once(demands, &*new.parsed, Earlier { version, schema: &*old.parsed })
-    {
+    let earlier = Earlier { version, schema: &*old.parsed };
+    if is_short && let Ok(checked) = check_one_at_once(demands, &*new.parsed, earlier, steps) {
         return Ok(checked);
     }
     let (new, old) = (Arc::clone(new), Arc::clone(old));
-    off_worker(move || check_one(demands, &*new.parsed, Earlier { version, schema: &*old.parsed })).await
+    off_worker(move || check_one(demands, &*new.parsed, Earlier { version, schema: &*old.parsed }, steps)).await
 }
 
 /// The entries of a check: what is wrong with reserved names, then what the comparison found.

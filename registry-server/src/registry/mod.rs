@@ -75,9 +75,9 @@ pub struct RegistryConfig {
     pub reference_depth: usize,
     /// How many versions a transitive check looks at.
     pub versions_compared: usize,
-    /// How many steps the comparisons of one check may take together, see
+    /// How many steps the comparisons of one check may take, one alone as all together, see
     /// [`Comparison::steps`](schema_core::compatibility::Comparison::steps).
-    pub comparison_steps: usize,
+    pub comparison_steps: u32,
     /// Whether modes can be set and deleted.
     pub mode_mutability: bool,
     /// Memory of all caches together, in bytes, about.

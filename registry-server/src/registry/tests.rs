@@ -433,6 +433,38 @@ async fn a_check_whose_comparisons_take_too_many_steps_together_is_refused() {
     assert_eq!(register(&with(least), "s", &record("abc")).await.unwrap(), (3, 3));
 }
 
+/// Records in each other, each with the one inside in two fields: what is wrong in the innermost doubles in each, so
+/// that two such schemas take more than 500,000 steps to be compared.
+fn doubling(end: &str) -> SchemaInput {
+    let text = (0..16).fold(format!("\"{end}\""), |inner, level| {
+        let again = if level == 0 { inner.clone() } else { format!("\"R{}\"", level - 1) };
+        let fields = format!(r#"{{"name":"a","type":{inner}}},{{"name":"b","type":{again}}}"#);
+        format!(r#"{{"type":"record","name":"R{level}","fields":[{fields}]}}"#)
+    });
+    input(&text)
+}
+
+#[tokio::test]
+async fn one_comparison_alone_that_takes_too_many_steps_is_refused_and_no_breach() {
+    let (registry, store) = registry().await;
+    register(&registry, "s", &doubling("int")).await.unwrap();
+    let checked = async |comparison_steps| {
+        let config = RegistryConfig { comparison_steps, ..registry.config.clone() };
+        let registry = Registry::new(Arc::clone(&store) as Arc<dyn Store>, config);
+        registry.check_compatibility(&subject("s"), None, &doubling("string")).await
+    };
+
+    // The first is told on the worker, the second on a thread of its own.
+    for steps in [10_000, 100_000] {
+        let refused = checked(steps).await;
+        let Err(RegistryError::InvalidSchema { reason, .. }) = refused else { panic!("{steps}: {refused:?}") };
+        let told = format!("takes more than {steps} steps (setting `limits.comparison_steps`), version 1 was the last");
+        assert!(reason.ends_with(&told), "{reason}");
+    }
+    let messages = checked(1_000_000).await.unwrap();
+    assert!(messages[0].contains("TYPE_MISMATCH"), "{}", messages[0]);
+}
+
 #[tokio::test]
 async fn a_transitive_check_refuses_more_versions_than_it_may_compare() {
     let (registry, _store) = registry().await;

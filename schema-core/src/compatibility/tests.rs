@@ -4,6 +4,9 @@ use super::*;
 use crate::error::ParseError;
 use crate::schema::SchemaType;
 
+/// What each comparison here takes.
+const STEPS: u32 = 7;
+
 /// A schema that reads what it is told to read.
 #[derive(Debug)]
 struct Scripted {
@@ -30,18 +33,21 @@ impl ParsedSchema for Scripted {
         Ok(self.text.clone())
     }
 
-    fn can_read(&self, writer: &dyn ParsedSchema) -> Comparison {
+    fn can_read(&self, writer: &dyn ParsedSchema, steps_max: u32) -> Comparison {
+        if steps_max < STEPS {
+            return Comparison { answer: Err(NoAnswer::OutOfSteps), steps: steps_max };
+        }
         let written = writer.canonical_text();
         let answer = match written.as_str() {
-            "odd" => Err("cannot compare".to_owned()),
+            "odd" => Err(NoAnswer::Ambiguous("cannot compare".to_owned())),
             text if self.reads.contains(&text) => Ok(Vec::new()),
             text => Ok(vec![problem(text)]),
         };
-        Comparison { answer, steps: 7 }
+        Comparison { answer, steps: STEPS }
     }
 
-    fn can_read_at_once(&self, writer: &dyn ParsedSchema) -> Option<Comparison> {
-        Some(self.can_read(writer))
+    fn can_read_at_once(&self, writer: &dyn ParsedSchema, steps_max: u32) -> Option<Comparison> {
+        Some(self.can_read(writer, steps_max))
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -59,15 +65,26 @@ fn problem(name: &str) -> Incompatibility {
     }
 }
 
-fn run(level: Level, new: &Scripted, newest_first: &[&Scripted]) -> Result<(), Box<Breach>> {
+fn run_in(steps_max: u32, level: Level, new: &Scripted, newest_first: &[&Scripted]) -> Result<(), Failure> {
     let count = u32::try_from(newest_first.len()).unwrap();
     let earlier =
         newest_first.iter().zip(0..).map(|(&schema, index)| Earlier { version: Version(count - index), schema });
-    check(level, new, earlier)
+    check(level, new, earlier, steps_max)
+}
+
+fn run(level: Level, new: &Scripted, newest_first: &[&Scripted]) -> Result<(), Failure> {
+    run_in(STEPS_DEFAULT, level, new, newest_first)
+}
+
+fn breach(outcome: Result<(), Failure>) -> Breach {
+    match outcome {
+        Err(Failure::Breach(breach)) => *breach,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn messages(level: Level, new: &Scripted, newest_first: &[&Scripted]) -> Vec<String> {
-    run(level, new, newest_first).unwrap_err().messages
+    breach(run(level, new, newest_first)).messages
 }
 
 #[test]
@@ -159,7 +176,7 @@ fn the_newest_version_that_fails_is_reported_alone() {
     let new = Scripted::new("new", &["v3"]);
     let (v3, v2, v1) = (Scripted::new("v3", &[]), Scripted::new("v2", &[]), Scripted::new("v1", &[]));
 
-    let breach = run(Level::BackwardTransitive, &new, &[&v3, &v2, &v1]).unwrap_err();
+    let breach = breach(run(Level::BackwardTransitive, &new, &[&v3, &v2, &v1]));
 
     assert_eq!(breach.version, Version(2));
     assert_eq!(breach.problems, [(Direction::NewReadsOld, problem("v2"))]);
@@ -183,8 +200,54 @@ fn a_comparison_that_cannot_be_made_is_a_breach() {
 #[test]
 fn nothing_to_compare_with_is_compatible() {
     for level in Level::ALL {
-        assert_eq!(run(level, &Scripted::new("new", &[]), &[]), Ok(()));
+        assert_eq!(run_in(0, level, &Scripted::new("new", &[]), &[]), Ok(()));
     }
+}
+
+#[test]
+fn a_check_ends_at_the_version_at_which_the_steps_run_out() {
+    let new = Scripted::new("new", &["v1", "v2", "v3"]);
+    let old = ["v3", "v2", "v1"].map(|text| Scripted::new(text, &["new"]));
+    let newest_first = old.each_ref();
+    let out_at = |version| Err(Failure::OutOfSteps { version: Version(version) });
+
+    for (level, comparisons, outcome) in [
+        (Level::None, 0, Ok(())),
+        (Level::Backward, 0, out_at(3)),
+        (Level::Backward, 1, Ok(())),
+        (Level::Full, 1, out_at(3)),
+        (Level::Full, 2, Ok(())),
+        (Level::ForwardTransitive, 2, out_at(1)),
+        (Level::ForwardTransitive, 3, Ok(())),
+        (Level::FullTransitive, 3, out_at(2)),
+        (Level::FullTransitive, 6, Ok(())),
+    ] {
+        let steps = comparisons * STEPS;
+        assert_eq!(run_in(steps, level, &new, &newest_first), outcome, "{level} in {steps} steps");
+        if outcome.is_ok() && steps > 0 {
+            assert!(run_in(steps - 1, level, &new, &newest_first).is_err(), "{level} in {} steps", steps - 1);
+        }
+    }
+}
+
+#[test]
+fn what_is_found_before_the_steps_run_out_is_a_breach() {
+    let new = Scripted::new("new", &[]);
+    let old = Scripted::new("old", &[]);
+
+    let found = breach(run_in(STEPS, Level::Full, &new, &[&old]));
+
+    assert_eq!(found.problems, [(Direction::OldReadsNew, problem("new"))]);
+    assert_eq!(
+        found.messages,
+        [
+            "{errorType:'KIND', description:'new at /0: old, new', additionalInfo:'new'}",
+            "{oldSchemaVersion: 1}",
+            "{oldSchema: 'old'}",
+            "{validateFields: 'false', compatibility: 'FULL'}",
+            "{hint: '/0: change the writer'}",
+        ]
+    );
 }
 
 #[test]

@@ -126,12 +126,12 @@ pub trait ParsedSchema: Debug + Send + Sync + 'static {
         }
     }
 
-    /// Compares `self`, as the reader, with `writer`. Both must be of the same type; anything else is answered as one
-    /// incompatibility.
-    fn can_read(&self, writer: &dyn ParsedSchema) -> Comparison;
+    /// Compares `self`, as the reader, with `writer`, in `steps_max` steps at most. Both must be of the same type;
+    /// anything else is answered as one incompatibility.
+    fn can_read(&self, writer: &dyn ParsedSchema, steps_max: u32) -> Comparison;
 
     /// As [`can_read`](Self::can_read), if it takes a few milliseconds at most; `None` where it would take more.
-    fn can_read_at_once(&self, writer: &dyn ParsedSchema) -> Option<Comparison>;
+    fn can_read_at_once(&self, writer: &dyn ParsedSchema, steps_max: u32) -> Option<Comparison>;
 
     /// For the one downcast to the format's own type.
     fn as_any(&self) -> &dyn Any;

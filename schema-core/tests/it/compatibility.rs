@@ -7,7 +7,9 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use schema_core::compatibility::{Direction, Earlier, TakesLong, check, check_one_at_once};
+use schema_core::compatibility::{
+    Checked, Direction, Earlier, Failure, NoAnswer, STEPS_DEFAULT, TakesLong, check, check_one, check_one_at_once,
+};
 use schema_core::format::avro::AvroSchema;
 use schema_core::format::avro::compatibility::{can_read, can_read_at_once};
 use schema_core::format::{Limits, Strictness};
@@ -41,14 +43,14 @@ fn parse(text: &str) -> AvroSchema {
 }
 
 fn problems(reader: &str, writer: &str) -> Vec<Incompatibility> {
-    can_read(&parse(reader), &parse(writer)).expect("these can be compared")
+    can_read(&parse(reader), &parse(writer), STEPS_DEFAULT).expect("these can be compared")
 }
 
 #[test]
 fn every_pair_of_the_table_gives_its_whole_list() {
     let mut wrong = String::new();
     for case in cases() {
-        let answer = can_read(&parse(case.reader.get()), &parse(case.writer.get()));
+        let answer = can_read(&parse(case.reader.get()), &parse(case.writer.get()), STEPS_DEFAULT);
         match (answer, case.problems) {
             (Ok(found), Some(expected)) => {
                 let found: Vec<_> = found
@@ -59,7 +61,7 @@ fn every_pair_of_the_table_gives_its_whole_list() {
                     writeln!(wrong, "{}: expected {expected:?}, found {found:?}", case.case).unwrap();
                 }
             }
-            (Err(reason), None) if case.unexpected => {
+            (Err(NoAnswer::Ambiguous(reason)), None) if case.unexpected => {
                 assert!(reason.starts_with("Unexpected exception during compatibility check: "), "{reason}");
             }
             (answer, _) => writeln!(wrong, "{}: {answer:?}", case.case).unwrap(),
@@ -181,8 +183,9 @@ fn a_check_answers_in_confluents_words_with_our_hints_behind() {
     let old = parse(r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"}]}"#);
     let new = parse(r#"{"type":"record","name":"R","fields":[{"name":"b","type":"int"}]}"#);
 
-    let breach = check(Level::Full, &new, [Earlier { version: Version(1), schema: &old }]).unwrap_err();
+    let checked = check(Level::Full, &new, [Earlier { version: Version(1), schema: &old }], STEPS_DEFAULT);
 
+    let Err(Failure::Breach(breach)) = checked else { panic!("{checked:?}") };
     assert_eq!(
         breach.messages,
         [
@@ -220,7 +223,7 @@ fn every_level_holds_its_promise_on_real_schemas() {
     ];
     for (fields, refused) in table {
         for level in Level::ALL {
-            let verdict = check(level, &record(fields), newest_first());
+            let verdict = check(level, &record(fields), newest_first(), STEPS_DEFAULT);
             assert_eq!(verdict.is_err(), refused.contains(&level), "{level} {fields:?}: {verdict:?}");
         }
     }
@@ -239,28 +242,60 @@ fn doubling(levels: usize, end: &str) -> AvroSchema {
 
 #[test]
 fn repeated_pairs_that_double_at_each_level_use_up_the_steps() {
-    let reason = can_read(&doubling(40, "int"), &doubling(40, "string")).unwrap_err();
+    const STEPS: u32 = 1_000_000;
 
-    assert!(reason.starts_with("Unexpected exception during compatibility check: "), "{reason}");
-    assert!(reason.contains("steps"), "{reason}");
-    assert_eq!(can_read(&doubling(40, "int"), &doubling(40, "int")), Ok(Vec::new()));
+    let (ints, strings) = (doubling(40, "int"), doubling(40, "string"));
+
+    assert_eq!(can_read(&ints, &strings, STEPS), Err(NoAnswer::OutOfSteps));
+    assert_eq!(can_read(&ints, &ints, STEPS), Ok(Vec::new()));
+}
+
+#[test]
+fn a_comparison_has_its_answer_in_the_steps_that_it_takes_and_none_in_one_less() {
+    let (new, other) = (doubling(10, "int"), doubling(10, "string"));
+    for (old, level) in [(&new, Level::Backward), (&new, Level::Full), (&other, Level::Forward)] {
+        let check = |steps_max| check_one(level, &new, Earlier { version: Version(4), schema: old }, steps_max);
+        let all = check(STEPS_DEFAULT);
+
+        let (enough, less) = (check(all.steps), check(all.steps - 1));
+
+        assert_eq!(enough, all, "{level}");
+        assert_eq!(less.outcome, Err(Failure::OutOfSteps { version: Version(4) }), "{level}");
+        assert!(less.steps < all.steps, "{level}: {} of {}", less.steps, all.steps);
+    }
+}
+
+#[test]
+fn a_comparison_at_once_tells_that_its_steps_do_not_suffice() {
+    let (reader, writer) = (doubling(40, "int"), doubling(40, "string"));
+    let earlier = Earlier { version: Version(1), schema: &writer };
+    let at_once = |steps_max| check_one_at_once(Level::Backward, &reader, earlier, steps_max);
+
+    let Ok(Checked { outcome, .. }) = at_once(1_000) else { panic!("1000 steps are made at once") };
+
+    assert_eq!(outcome, Err(Failure::OutOfSteps { version: Version(1) }));
+    assert_eq!(at_once(1_000_000), Err(TakesLong));
 }
 
 #[test]
 fn a_comparison_at_once_has_the_same_answer_or_none() {
     for (levels, end) in [(40, "int"), (3, "string"), (9, "string")] {
         let (reader, writer) = (doubling(levels, "int"), doubling(levels, end));
-        assert_eq!(can_read_at_once(&reader, &writer), Some(can_read(&reader, &writer)), "{levels} {end}");
+        let (at_once, at_leisure) =
+            (can_read_at_once(&reader, &writer, STEPS_DEFAULT), can_read(&reader, &writer, STEPS_DEFAULT));
+        assert_eq!(at_once, Some(at_leisure), "{levels} {end}");
     }
     // Beyond the first bound it finds too many problems, beyond the second it takes too many steps.
     for levels in [10, 20, 40] {
-        assert_eq!(can_read_at_once(&doubling(levels, "int"), &doubling(levels, "string")), None, "{levels}");
+        let at_once = can_read_at_once(&doubling(levels, "int"), &doubling(levels, "string"), STEPS_DEFAULT);
+        assert_eq!(at_once, None, "{levels}");
     }
     let (reader, writer) = (doubling(40, "int"), doubling(40, "string"));
-    let earlier = |schema| Earlier { version: Version(1), schema };
-    assert_eq!(check_one_at_once(Level::Backward, &reader, earlier(&writer)), Err(TakesLong));
-    let one_way = check_one_at_once(Level::Backward, &reader, earlier(&reader)).unwrap();
-    let both_ways = check_one_at_once(Level::Full, &reader, earlier(&reader)).unwrap();
+    let check_at_once =
+        |level, schema| check_one_at_once(level, &reader, Earlier { version: Version(1), schema }, STEPS_DEFAULT);
+    assert_eq!(check_at_once(Level::Backward, &writer), Err(TakesLong));
+    let one_way = check_at_once(Level::Backward, &reader).unwrap();
+    let both_ways = check_at_once(Level::Full, &reader).unwrap();
     assert_eq!(one_way.outcome, Ok(()));
     assert!(one_way.steps > 0 && both_ways.steps == 2 * one_way.steps, "{one_way:?}, {both_ways:?}");
 }

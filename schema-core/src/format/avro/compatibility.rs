@@ -10,7 +10,7 @@
 //! schemas always gets the same answer.
 
 use super::{AvroSchema, NodeId};
-use crate::compatibility::{Comparison, Incompatibility};
+use crate::compatibility::{Comparison, Incompatibility, NoAnswer};
 
 mod fields;
 mod hint;
@@ -18,52 +18,53 @@ mod report;
 mod rules;
 mod walk;
 
-use walk::{Findings, STEPS_MAX, Walk};
+use walk::{Findings, Walk};
 
 /// Steps of a comparison that is made at once: some two milliseconds, and far more than almost all schemas need.
-const STEPS_AT_ONCE_MAX: usize = 50_000;
+const STEPS_AT_ONCE_MAX: u32 = 50_000;
 
 /// Problems that it may find: to put one into words costs more than a step.
 const PROBLEMS_AT_ONCE_MAX: usize = 1_000;
 
-/// What opens every answer that is no list of problems, in Confluent's words.
-const UNEXPECTED: &str = "Unexpected exception during compatibility check: ";
-
 /// Everything that keeps `reader` from reading what `writer` wrote, in the order of the walk; empty when it can.
 ///
 /// # Errors
-/// The comparison cannot be made: a reader field claims two writer fields, or the steps are used up. The text is for
-/// whoever asked.
-pub fn can_read(reader: &AvroSchema, writer: &AvroSchema) -> Result<Vec<Incompatibility>, String> {
-    compare(reader, writer).answer
+/// The comparison cannot be made, or not in `steps_max` steps.
+pub fn can_read(reader: &AvroSchema, writer: &AvroSchema, steps_max: u32) -> Result<Vec<Incompatibility>, NoAnswer> {
+    compare(reader, writer, steps_max).answer
 }
 
 /// As [`can_read`], if it takes a few milliseconds at most; `None` where it would take more. How large two schemas are
 /// does not tell: each record that has another in two fields doubles the problems of the one inside.
 #[must_use]
-pub fn can_read_at_once(reader: &AvroSchema, writer: &AvroSchema) -> Option<Result<Vec<Incompatibility>, String>> {
-    compare_at_once(reader, writer).map(|comparison| comparison.answer)
+pub fn can_read_at_once(
+    reader: &AvroSchema,
+    writer: &AvroSchema,
+    steps_max: u32,
+) -> Option<Result<Vec<Incompatibility>, NoAnswer>> {
+    compare_at_once(reader, writer, steps_max).map(|comparison| comparison.answer)
 }
 
-pub(super) fn compare(reader: &AvroSchema, writer: &AvroSchema) -> Comparison {
-    let mut walk = Walk::new(reader, writer, STEPS_MAX);
+pub(super) fn compare(reader: &AvroSchema, writer: &AvroSchema, steps_max: u32) -> Comparison {
+    let mut walk = Walk::new(reader, writer, steps_max);
     let findings = walk.run();
     comparison(&walk, findings)
 }
 
-pub(super) fn compare_at_once(reader: &AvroSchema, writer: &AvroSchema) -> Option<Comparison> {
-    let mut walk = Walk::new(reader, writer, STEPS_AT_ONCE_MAX);
+pub(super) fn compare_at_once(reader: &AvroSchema, writer: &AvroSchema, steps_max: u32) -> Option<Comparison> {
+    let mut walk = Walk::new(reader, writer, steps_max.min(STEPS_AT_ONCE_MAX));
     let findings = walk.run();
-    let has_many = matches!(&findings, Ok(Some(problems)) if problems.len() > PROBLEMS_AT_ONCE_MAX);
-    (!walk.is_exhausted() && !has_many).then(|| comparison(&walk, findings))
+    let takes_long = match &findings {
+        Ok(Some(problems)) => problems.len() > PROBLEMS_AT_ONCE_MAX,
+        // Where there are no more steps than that, it is told at once that they do not suffice.
+        Err(NoAnswer::OutOfSteps) => steps_max > STEPS_AT_ONCE_MAX,
+        _ => false,
+    };
+    (!takes_long).then(|| comparison(&walk, findings))
 }
 
-fn comparison(walk: &Walk<'_>, findings: Result<Findings, String>) -> Comparison {
-    let answer = match findings {
-        Ok(None) => Ok(Vec::new()),
-        Ok(Some(problems)) => Ok(report::report(walk, &problems)),
-        Err(reason) => Err(format!("{UNEXPECTED}{reason}")),
-    };
+fn comparison(walk: &Walk<'_>, findings: Result<Findings, NoAnswer>) -> Comparison {
+    let answer = findings.map(|problems| problems.map_or_else(Vec::new, |problems| report::report(walk, &problems)));
     Comparison { answer, steps: walk.steps() }
 }
 

@@ -71,18 +71,18 @@ impl ParsedSchema for AvroSchema {
         tags::changed_text(self, changes)
     }
 
-    fn can_read(&self, writer: &dyn ParsedSchema) -> Comparison {
+    fn can_read(&self, writer: &dyn ParsedSchema, steps_max: u32) -> Comparison {
         let Some(avro) = writer.as_any().downcast_ref::<AvroSchema>() else {
             let problem = other_type(self.schema_type(), writer.schema_type());
             return Comparison { answer: Ok(vec![problem]), steps: 1 };
         };
-        compatibility::compare(self, avro)
+        compatibility::compare(self, avro, steps_max)
     }
 
-    fn can_read_at_once(&self, writer: &dyn ParsedSchema) -> Option<Comparison> {
+    fn can_read_at_once(&self, writer: &dyn ParsedSchema, steps_max: u32) -> Option<Comparison> {
         match writer.as_any().downcast_ref::<AvroSchema>() {
-            Some(avro) => compatibility::compare_at_once(self, avro),
-            None => Some(self.can_read(writer)),
+            Some(avro) => compatibility::compare_at_once(self, avro, steps_max),
+            None => Some(self.can_read(writer, steps_max)),
         }
     }
 

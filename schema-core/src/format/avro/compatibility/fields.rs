@@ -3,6 +3,10 @@
 use std::collections::HashMap;
 
 use super::super::{Field, NodeId, Record};
+use crate::compatibility::NoAnswer;
+
+/// What opens an answer that is no list of problems, in Confluent's words.
+const UNEXPECTED: &str = "Unexpected exception during compatibility check: ";
 
 /// Up to this many fields a look at each is quicker than an index.
 const FIELDS_LISTED_MAX: usize = 8;
@@ -24,7 +28,7 @@ impl<'a> Fields<'a> {
         writer: NodeId,
         record: &'a Record,
         guess: usize,
-    ) -> Result<Option<usize>, String> {
+    ) -> Result<Option<usize>, NoAnswer> {
         let mut found = self.find(&field.name, writer, record, guess);
         for alias in &field.aliases {
             let Some(other) = self.find(alias, writer, record, guess) else { continue };
@@ -50,13 +54,13 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn ambiguous(field: &Field, record: &Record, first: usize, second: usize) -> String {
-    format!(
-        "reader field `{}` matches multiple fields in writer record `{}`, `{}` and `{}`; take one of the names out of its \
-         aliases",
+fn ambiguous(field: &Field, record: &Record, first: usize, second: usize) -> NoAnswer {
+    NoAnswer::Ambiguous(format!(
+        "{UNEXPECTED}reader field `{}` matches multiple fields in writer record `{}`, `{}` and `{}`; take one \
+         of the names out of its aliases",
         field.name,
         record.name.full(),
         record.fields[first].name,
         record.fields[second].name
-    )
+    ))
 }

@@ -2,6 +2,7 @@
 
 use super::super::{Field, Kind, Name, Node, NodeId, Order, Record};
 use super::*;
+use crate::compatibility::STEPS_DEFAULT;
 use crate::json::Position;
 
 /// Record 0 has a field of record 1, and so on; the last one has a field of `end`.
@@ -37,9 +38,9 @@ fn a_deep_graph_does_not_overflow_the_stack() {
     const DEPTH: u32 = 100_000;
     let (reader, writer) = (chain(DEPTH, Kind::Int), chain(DEPTH, Kind::String));
 
-    let found = can_read(&reader, &writer).unwrap();
+    let found = can_read(&reader, &writer, STEPS_DEFAULT).unwrap();
 
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].path, "/fields/0/type".repeat(DEPTH as usize));
-    assert_eq!(can_read(&reader, &chain(DEPTH, Kind::Int)), Ok(Vec::new()));
+    assert_eq!(can_read(&reader, &chain(DEPTH, Kind::Int), STEPS_DEFAULT), Ok(Vec::new()));
 }

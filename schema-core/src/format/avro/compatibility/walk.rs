@@ -7,10 +7,15 @@ use super::super::{AvroSchema, Kind, Node, NodeId, Record};
 use super::fields::Fields;
 use super::rules::{missing_symbols, names_match, promotes};
 use super::{PathId, Problem, Segment, Site, What};
+use crate::compatibility::NoAnswer;
 
-/// Steps that one comparison may take. The largest schemas that the default limits let through, two unions of 500
-/// records with 10,000 fields in all, none of which the other side has, come close to it; it takes about half a second.
-pub(super) const STEPS_MAX: usize = 12_000_000;
+/// Problems that an emptied list may have room for, to be kept: longer ones would take as much memory again as the
+/// findings.
+const SPARE_PROBLEMS_MAX: usize = 1_000;
+
+/// Steps that it takes to hand a problem on. They are not for the time, which is less, but for the memory: every record
+/// on the way to the root keeps a copy.
+const COPY_STEPS: usize = 4;
 
 /// Where a pair stands in the reader's schema.
 #[derive(Debug, Clone, Copy)]
@@ -81,12 +86,13 @@ pub(super) struct Walk<'a> {
     sites: Vec<Site>,
     /// Emptied lists of finished frames, to be filled again.
     spare: Vec<Vec<Problem>>,
-    steps: usize,
-    steps_max: usize,
+    steps_max: u32,
+    /// Of `steps_max`, those that are left.
+    left: u32,
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(reader: &'a AvroSchema, writer: &'a AvroSchema, steps_max: usize) -> Self {
+    pub(super) fn new(reader: &'a AvroSchema, writer: &'a AvroSchema, steps_max: u32) -> Self {
         Self {
             reader,
             writer,
@@ -96,23 +102,18 @@ impl<'a> Walk<'a> {
             paths: Vec::new(),
             sites: Vec::new(),
             spare: Vec::new(),
-            steps: 0,
             steps_max,
+            left: steps_max,
         }
     }
 
     /// Those taken so far.
-    pub(super) fn steps(&self) -> usize {
-        self.steps
-    }
-
-    /// Whether the steps are used up.
-    pub(super) fn is_exhausted(&self) -> bool {
-        self.steps > self.steps_max
+    pub(super) fn steps(&self) -> u32 {
+        self.steps_max - self.left
     }
 
     /// Every problem, or why the comparison cannot be made.
-    pub(super) fn run(&mut self) -> Result<Findings, String> {
+    pub(super) fn run(&mut self) -> Result<Findings, NoAnswer> {
         let mut answer = self.visit(self.reader.root(), self.writer.root(), Place::Root)?;
         loop {
             if let Some(findings) = answer {
@@ -147,7 +148,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Answers a pair at once, or puts it on the stack and answers `None`.
-    fn visit(&mut self, reader: NodeId, writer: NodeId, place: Place) -> Result<Option<Findings>, String> {
+    fn visit(&mut self, reader: NodeId, writer: NodeId, place: Place) -> Result<Option<Findings>, NoAnswer> {
         self.spend(1)?;
         let (reads, wrote) = (&self.reader.node(reader).kind, &self.writer.node(writer).kind);
         if self.reads_plainly(reads, wrote) {
@@ -225,7 +226,7 @@ impl<'a> Walk<'a> {
 
     /// Java compares the enum of a reader field that the writer lacks with the writer's record, if the enum has a
     /// default. It never fits; the answer is shared like any other.
-    fn visit_enum_field(&mut self, reader: NodeId, writer: NodeId, place: Place) -> Result<Findings, String> {
+    fn visit_enum_field(&mut self, reader: NodeId, writer: NodeId, place: Place) -> Result<Findings, NoAnswer> {
         self.spend(1)?;
         if let Some(Known::Finished(findings)) = self.known.get(&(reader, writer)) {
             return Ok(findings.clone());
@@ -236,7 +237,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Moves the frame on top forward to its next child, noting what it finds on the way.
-    fn step(&mut self) -> Result<Step, String> {
+    fn step(&mut self) -> Result<Step, NoAnswer> {
         let (reader, writer) = (self.reader, self.writer);
         let Some(frame) = self.frames.last_mut() else { return Ok(Step::Done) };
         let index = frame.next;
@@ -272,7 +273,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The next reader field that has something to be compared with.
-    fn step_fields(&mut self, reads: &'a Record, wrote: &'a Record, from: usize) -> Result<Step, String> {
+    fn step_fields(&mut self, reads: &'a Record, wrote: &'a Record, from: usize) -> Result<Step, NoAnswer> {
         let Some(frame) = self.frames.last() else { return Ok(Step::Done) };
         let (writer, mut guess) = (frame.writer, frame.guess);
         for (index, field) in reads.fields.iter().enumerate().skip(from) {
@@ -302,7 +303,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Hands a child's findings to the frame on top.
-    fn absorb(&mut self, findings: Findings) -> Result<(), String> {
+    fn absorb(&mut self, findings: Findings) -> Result<(), NoAnswer> {
         let Some(frame) = self.frames.last_mut() else { return Ok(()) };
         match (frame.task, findings) {
             (Task::AnyReaderBranch, None) => frame.task = Task::Settled,
@@ -312,8 +313,10 @@ impl<'a> Walk<'a> {
                 self.note(What::WriterBranch(branch))?;
             }
             (_, Some(problems)) => {
-                frame.problems.extend_from_slice(&problems);
-                self.spend(problems.len())?;
+                self.spend(COPY_STEPS * problems.len())?;
+                if let Some(frame) = self.frames.last_mut() {
+                    frame.problems.extend_from_slice(&problems);
+                }
             }
         }
         Ok(())
@@ -332,8 +335,10 @@ impl<'a> Walk<'a> {
     fn finish(&mut self) -> Findings {
         let mut frame = self.frames.pop()?;
         let findings = (!frame.problems.is_empty()).then(|| Rc::from(frame.problems.as_slice()));
-        frame.problems.clear();
-        self.spare.push(frame.problems);
+        if frame.problems.capacity() <= SPARE_PROBLEMS_MAX {
+            frame.problems.clear();
+            self.spare.push(frame.problems);
+        }
         if let Some(known) = self.known.get_mut(&(frame.reader, frame.writer)) {
             *known = Known::Finished(findings.clone());
         }
@@ -341,7 +346,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Adds a problem of the frame on top itself.
-    fn note(&mut self, what: What) -> Result<(), String> {
+    fn note(&mut self, what: What) -> Result<(), NoAnswer> {
         self.spend(1)?;
         let path = self.path_of_top();
         let Some(frame) = self.frames.last_mut() else { return Ok(()) };
@@ -360,7 +365,7 @@ impl<'a> Walk<'a> {
         writer: NodeId,
         place: Place,
         found: [Option<What>; 2],
-    ) -> Result<Findings, String> {
+    ) -> Result<Findings, NoAnswer> {
         let found = found.into_iter().flatten();
         if found.clone().next().is_none() {
             return Ok(None);
@@ -398,12 +403,8 @@ impl<'a> Walk<'a> {
         PathId(narrow(self.paths.len() - 1))
     }
 
-    fn spend(&mut self, steps: usize) -> Result<(), String> {
-        self.steps += steps;
-        if self.is_exhausted() {
-            let max = self.steps_max;
-            return Err(format!("the two schemas are too large to compare, it takes more than {max} steps"));
-        }
+    fn spend(&mut self, steps: usize) -> Result<(), NoAnswer> {
+        self.left = self.left.checked_sub(narrow(steps)).ok_or(NoAnswer::OutOfSteps)?;
         Ok(())
     }
 }
@@ -417,7 +418,7 @@ fn has_enum_default(node: &Node) -> bool {
     matches!(&node.kind, Kind::Enum(symbols) if symbols.default.is_some())
 }
 
-/// Indices of an arena whose nodes are counted in 32 bits, and counts below [`STEPS_MAX`].
+/// Indices of an arena whose nodes are counted in 32 bits, and counts of what takes a step each.
 fn narrow(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }
