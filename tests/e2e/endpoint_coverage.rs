@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use end_to_end_tests::is_of_endpoint;
+
 use crate::registry_api::{cases, with_registry};
 
 #[test]
@@ -18,18 +20,9 @@ fn every_endpoint_answers_as_its_case_says() {
     for case in cases() {
         let sent = with_registry(case.run);
 
-        let reached = sent
-            .iter()
-            .any(|sent| (200..300).contains(&sent.answer.status) && is_of(case.endpoint, &sent.method, &sent.path));
+        let reached = sent.iter().any(|sent| {
+            (200..300).contains(&sent.answer.status) && is_of_endpoint(case.endpoint, &sent.method, &sent.path)
+        });
         assert!(reached, "the case of `{}` has no request that succeeds", case.endpoint);
     }
-}
-
-fn is_of(endpoint: &str, method: &str, path: &str) -> bool {
-    let (own_method, route) = endpoint.split_once(' ').unwrap();
-    let path = path.split('?').next().unwrap().trim_end_matches('/');
-    let (route, path): (Vec<_>, Vec<_>) = (route.trim_end_matches('/').split('/').collect(), path.split('/').collect());
-    own_method == method
-        && route.len() == path.len()
-        && route.iter().zip(&path).all(|(part, segment)| part.starts_with('{') || part == segment)
 }

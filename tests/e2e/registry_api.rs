@@ -53,7 +53,22 @@ impl Api {
         let headers: &[_] = if body.is_some() { &[JSON] } else { &[] };
         let answer = self.connection.send(method, path, headers, body.map(str::as_bytes));
         self.sent.push(Sent { method: method.to_owned(), path: path.to_owned(), answer: answer.clone() });
+        if (200..300).contains(&answer.status) {
+            self.expect_options_and_head(method, path, &answer);
+        }
         answer
+    }
+
+    /// What may be asked of every path: which methods it has, and of an answer to GET the head alone.
+    fn expect_options_and_head(&mut self, method: &str, path: &str, answer: &Answer) {
+        let options = self.connection.send("OPTIONS", path, &[], None);
+        let mut allowed = options.header("allow").unwrap_or_default().split(',');
+        assert!(options.status == 200 && allowed.any(|allowed| allowed == method), "OPTIONS {path} for {method}");
+        if method == "GET" {
+            let head = self.connection.send("HEAD", path, &[], None);
+            let (expected, found) = (answer.header("content-type"), head.header("content-type"));
+            assert_eq!((head.status, found, head.body.len()), (answer.status, expected, 0), "HEAD {path}");
+        }
     }
 
     fn get(&mut self, path: &str) -> Answer {

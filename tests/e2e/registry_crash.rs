@@ -4,10 +4,10 @@ mod file;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use end_to_end_tests::Registry;
-use end_to_end_tests::ledger::Ledger;
+use end_to_end_tests::ledger::{Ledger, longest_of};
 use file::Then;
 use nix::sys::signal::Signal;
 
@@ -26,10 +26,6 @@ const COPY_EVERY: u64 = 5;
 /// is.
 const CHECKPOINT_EVERY: u64 = 2;
 
-/// A server that was killed takes writes again within this time, which is milliseconds on a machine that has nothing
-/// else to do: it reads at most 16 MiB of log.
-const RESTART_MAX: Duration = Duration::from_secs(10);
-
 fn kills() -> u64 {
     if std::env::var_os("SR_LONG").is_some() { KILLS_LONG } else { KILLS }
 }
@@ -44,7 +40,7 @@ fn what_was_answered_survives_every_kill() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut registry = Registry::start(&["--compatibility", "NONE"]).unwrap();
     let ledger = Ledger::patient().unwrap();
-    let (mut longest_start, mut not_ready, mut restarted, mut truncated) = (Duration::ZERO, 0, 0, 0);
+    let (mut starts, mut not_ready, mut restarted, mut truncated) = (Vec::new(), 0, 0, 0);
 
     for strike in 1..=kills() {
         let urls = vec![registry.url().to_owned(); WRITERS];
@@ -79,12 +75,11 @@ fn what_was_answered_survives_every_kill() {
 
         let start = Instant::now();
         registry.restart().unwrap();
-        match runtime.block_on(ledger.wait_until_ready(registry.url())).unwrap() {
-            0 => longest_start = longest_start.max(start.elapsed()),
-            refused => not_ready += refused,
-        }
+        not_ready += runtime.block_on(ledger.wait_until_ready(registry.url())).unwrap();
+        starts.push(start.elapsed());
         runtime.block_on(ledger.check(registry.url())).unwrap_or_else(|error| panic!("strike {strike}: {error:#}"));
         if let Some((folder, answered)) = copy {
+            runtime.block_on(file::check(folder.path())).unwrap_or_else(|error| panic!("copy {strike}: {error:#}"));
             let database = format!("sqlite://{}", file::database(folder.path()).display());
             let copied = Registry::start(&["--database", &database]).unwrap();
             runtime.block_on(ledger.check_copy(copied.url(), &answered)).unwrap();
@@ -94,7 +89,7 @@ fn what_was_answered_survives_every_kill() {
 
     runtime.block_on(ledger.check_all(registry.url())).unwrap();
     assert!(restarted > 0 && truncated > 0, "{restarted} and {truncated} checkpoints by others");
-    assert!(longest_start < RESTART_MAX, "ready {longest_start:?} after a kill");
+    let longest_start = longest_of(starts);
     println!(
         "{} kills, {} answered registers, 0 lost, checkpoints by others: {restarted} that restart the log, {truncated} \
          that truncate it, longest restart {longest_start:?}, told to come again: {} calls, {not_ready} questions for \

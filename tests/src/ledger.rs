@@ -28,6 +28,25 @@ pub use tables::CONTRADICTIONS;
 /// Longer than any answer of a healthy server on a busy machine.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 
+/// A registry that was killed takes writes again within this time: it has next to nothing to recover.
+const RESTART_MAX: Duration = Duration::from_secs(2);
+
+/// As [`RESTART_MAX`], for the slowest of many, which the machine held up.
+const RESTART_MAX_BUSY: Duration = Duration::from_secs(10);
+
+/// The longest of the starts behind kills.
+///
+/// # Panics
+/// One of ten takes longer than 2 s, or any longer than 10 s.
+#[must_use]
+pub fn longest_of(mut starts: Vec<Duration>) -> Duration {
+    starts.sort_unstable();
+    let (longest, most) = (starts.last().expect("a start"), starts[starts.len() * 9 / 10]);
+    assert!(most < RESTART_MAX, "one of ten takes writes {most:?} after a kill, and later");
+    assert!(*longest < RESTART_MAX_BUSY, "one takes writes {longest:?} after a kill");
+    *longest
+}
+
 /// A register that was answered.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Written {

@@ -7,6 +7,7 @@
 pub mod binaries;
 pub mod cache;
 pub mod disk;
+pub mod endpoint;
 pub mod flights;
 pub mod ledger;
 pub mod markdown;
@@ -17,5 +18,6 @@ pub mod registry;
 pub mod services;
 pub mod wait;
 
+pub use endpoint::is_of_endpoint;
 pub use registry::{Registry, start_registry};
 pub use wait::{wait_for, wait_until};

@@ -162,6 +162,15 @@ impl Bench<'_> {
         }
     }
 
+    /// Of new schemas from 32 clients at once.
+    fn goal_of_writes(&self) -> Goal {
+        let per_second = match self.many {
+            Place::Folder(_) => 1_000.0,
+            Place::Postgres(_) => 500.0,
+        };
+        Goal::CpuMsAtRate { cpu_ms: 0.25, per_second }
+    }
+
     /// What clients ask all the time, of a subject with one version.
     fn read(&mut self, server: &Process) {
         let mut connection = Connection::open(server.address);
@@ -199,17 +208,13 @@ impl Bench<'_> {
     /// New schemas, each in a subject of its own: the first half of them.
     fn write(&mut self, server: &Process) {
         let (by_one, half) = (self.sizes.subjects / 10, self.sizes.subjects / 2);
-        let floor = floor(8);
+        let (floor, of_many) = (floor(8), self.goal_of_writes());
         self.report.requests_begin("New schemas, each in a subject of its own");
-        let mut of = |clients, range: std::ops::Range<usize>| {
-            Load::new(&floor, server, clients, self.report).of(
-                "register new",
-                Goal::CpuMs(0.25),
-                range.map(new).collect(),
-            );
+        let mut of = |clients, goal, range: std::ops::Range<usize>| {
+            Load::new(&floor, server, clients, self.report).of("register new", goal, range.map(new).collect());
         };
-        of(1, 0..by_one);
-        of(32, by_one..half);
+        of(1, Goal::CpuMs(0.25), 0..by_one);
+        of(32, of_many, by_one..half);
         self.report.peak(server.peak_mb());
     }
 
@@ -218,10 +223,10 @@ impl Bench<'_> {
         let (half, all) = (self.sizes.subjects / 2, self.sizes.subjects);
         let goal = StartGoal { first_answer_ms: Some(100.0), ..StartGoal::default() };
         let server = self.start(&format!("{half} schemas in as many subjects"), goal);
-        let floor = floor(8);
+        let (floor, goal) = (floor(8), self.goal_of_writes());
         self.report.requests_begin(&format!("Further ones, behind {half}"));
         let requests = (half..all).map(new).collect();
-        Load::new(&floor, &server, 32, self.report).of("register new", Goal::CpuMs(0.25), requests);
+        Load::new(&floor, &server, 32, self.report).of("register new", goal, requests);
     }
 
     /// Reads while many schemas are stored.
@@ -252,8 +257,9 @@ impl Bench<'_> {
         let small = floor(8);
         let new = |at: usize| register(&format!("subject-{}", at % sizes.subjects), &order(at + 1));
         let requests: Vec<Request> = (sizes.subjects..sizes.schemas).map(new).collect();
+        let goal = self.goal_of_writes();
         self.report.requests_begin("Further versions of all subjects");
-        Load::new(&small, &server, 32, self.report).of("register new", Goal::CpuMs(0.25), requests);
+        Load::new(&small, &server, 32, self.report).of("register new", goal, requests);
         self.report.peak(server.peak_mb());
         drop(server);
         for _ in 0..3 {

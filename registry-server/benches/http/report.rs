@@ -21,6 +21,11 @@ pub(crate) enum Goal {
     Floors(f64),
     /// At most so much CPU time of the server a request, in milliseconds.
     CpuMs(f64),
+    /// As [`Goal::CpuMs`], and at least so many a second.
+    CpuMsAtRate {
+        cpu_ms: f64,
+        per_second: f64,
+    },
 }
 
 /// What a start is to reach.
@@ -65,6 +70,10 @@ impl Report {
             Goal::None => (String::new(), true),
             Goal::Floors(most) => (format!("{most} of the floor's"), floors <= most),
             Goal::CpuMs(most) => (format!("{:.0} s", most * 100.0), cpu_ms <= most),
+            Goal::CpuMsAtRate { cpu_ms: most, per_second: least } => {
+                let is_met = cpu_ms <= most && server.per_second() >= least;
+                (format!("{:.0} s, {least} req/s", most * 100.0), is_met)
+            }
         };
         let missed = if is_met { "" } else { ", missed" };
         let [half, most] = [0.5, 0.99].map(|share| server.percentile(share).as_secs_f64() * 1e3);

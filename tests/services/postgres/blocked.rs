@@ -13,7 +13,7 @@ use serde_json::json;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::nodes::{Answer, Node, REFUSAL_MAX, record, start};
+use super::nodes::{Answer, Node, RECOVERY_MAX, REFUSAL_MAX, record, start};
 use super::store::database_of;
 
 /// A write whose connection hangs while the database lives is given up after ten seconds; its caller is told before.
@@ -156,7 +156,9 @@ async fn only_the_cache_answers(node: &Node) {
 }
 
 async fn all_is_served_again(node: &Node) {
+    let back = Instant::now();
     assert_eq!(registers_again(node, "new", "New").await.id(), 2);
+    assert!(back.elapsed() <= RECOVERY_MAX, "not back after {:?}", back.elapsed());
     assert_eq!(node.get("/subjects/kept/versions").await.body, json!([1]));
     assert!(node.get("/health/ready").await.is_ok());
 }

@@ -25,6 +25,9 @@ const BUSY: Duration = Duration::from_millis(500);
 /// that the machine held up, so this has room; nine of ten have none, see [`assert_told_in_time`].
 pub(crate) const REFUSAL_MAX: Duration = PROMISED.saturating_add(BUSY);
 
+/// After its return the database is used again within this time.
+pub(crate) const RECOVERY_MAX: Duration = Duration::from_secs(5);
+
 /// Fails unless nine of ten refusals came as they are promised, and each within [`REFUSAL_MAX`].
 pub(crate) fn assert_told_in_time(mut waits: Vec<Duration>) {
     waits.sort_unstable();
