@@ -83,7 +83,7 @@ pub struct ConfigUpdate {
     /// The compatibility level.
     #[serde(deserialize_with = "change", skip_serializing_if = "Change::is_keep")]
     pub compatibility: Change<String>,
-    /// `STRICT`, `LENIENT` or `LOGICAL`.
+    /// `STRICT`, `LENIENT` or `LOGICAL`: kept and returned. Avro schemas are compared alike under each.
     #[serde(deserialize_with = "change", skip_serializing_if = "Change::is_keep")]
     pub compatibility_policy: Change<String>,
     /// Name of the metadata property whose value groups versions.
@@ -129,7 +129,7 @@ pub struct Config {
     /// The compatibility level in force.
     #[serde(deserialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub compatibility_level: Option<String>,
-    /// `STRICT`, `LENIENT` or `LOGICAL`.
+    /// `STRICT`, `LENIENT` or `LOGICAL`: kept and returned. Avro schemas are compared alike under each.
     #[serde(deserialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub compatibility_policy: Option<String>,
     /// Name of the metadata property whose value groups versions.

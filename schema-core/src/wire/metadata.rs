@@ -18,7 +18,7 @@ pub struct Metadata {
     /// Free properties.
     #[serde(deserialize_with = "filled", skip_serializing_if = "BTreeMap::is_empty")]
     pub properties: BTreeMap<String, String>,
-    /// Names of properties that are not to be logged.
+    /// Names of properties that are not to be logged. The database holds their values as it holds all others.
     #[serde(deserialize_with = "filled", skip_serializing_if = "BTreeSet::is_empty")]
     pub sensitive: BTreeSet<String>,
 }
