@@ -13,7 +13,7 @@ const SUBJECTS: usize = 3;
 const DELETERS: usize = 2;
 
 /// What is done.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Call {
     Register(usize),
     /// Marks a subject's version.

@@ -9,7 +9,7 @@ use std::time::Instant;
 /// A registry of one node, as far as the answers of one kind of round depend on it. It begins empty.
 pub(super) trait Model: Clone + Eq + Hash + Default {
     /// What is asked of it.
-    type Call: Copy + Debug;
+    type Call: Copy + Eq + Debug;
 
     /// What it answers to a call, and what it is afterwards.
     fn answer(&self, call: Self::Call) -> (Reply, Self);
@@ -97,8 +97,17 @@ impl<M: Model> Search<'_, M> {
         let mut next: Vec<_> = open.into_iter().filter(|(_, entry)| entry.started <= first_end).collect();
         // What was not answered took effect only where the answers of others show it.
         next.sort_by_key(|(_, entry)| entry.reply.is_none());
+        let mut unanswered = Vec::new();
         for (index, entry) in next {
             let (reply, next) = state.answer(entry.call);
+            // One that changes nothing is as one that took no effect, and of equal ones any will do: without this, many
+            // that were not answered would be tried in all their subsets.
+            if entry.reply.is_none() {
+                if next == *state || unanswered.contains(&entry.call) {
+                    continue;
+                }
+                unanswered.push(entry.call);
+            }
             let fits = entry.reply.as_ref().is_none_or(|answered| *answered == reply);
             if fits && let Some(end) = self.end_of(done | (1 << index), &next) {
                 self.calls.push((state.clone(), entry.call));
@@ -206,5 +215,28 @@ mod tests {
 
         assert_eq!(explain::<Content>(&history(&shown)).unwrap().calls.len(), 2);
         assert_eq!(explain::<Content>(&history(&hidden)).unwrap().calls.len(), 1);
+    }
+    /// A node that dies leaves many. What took effect of them is found, or is not, without a try of each subset.
+    #[test]
+    fn of_many_calls_without_an_answer_those_that_took_effect_are_soon_found() {
+        use super::super::identical::{Call, Identical};
+
+        let zero = Instant::now();
+        let entry = |call, reply, from: u64, to: u64| Entry {
+            call,
+            reply,
+            started: zero + Duration::from_millis(from),
+            ended: zero + Duration::from_millis(to),
+        };
+        let lost = (0..32).map(|number| entry(Call::Register(number / 4), None, 0, 1));
+        let read = |subject: usize| match subject {
+            7 => entry(Call::Versions(7), ok(&[1]), 4, 5),
+            _ => entry(Call::Versions(subject), Some(Reply::refused(404, 40401)), 4, 5),
+        };
+        let mut entries: Vec<_> = lost.chain((0..8).map(read)).collect();
+
+        assert!(explain::<Identical>(&entries).is_ok());
+        entries.push(entry(Call::Register(0), ok(&[1]), 2, 3));
+        assert!(explain::<Identical>(&entries).is_err());
     }
 }

@@ -12,7 +12,7 @@ const SUBJECTS: usize = 8;
 const REGISTERS: usize = 4;
 
 /// What is done.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Call {
     Register(usize),
     Versions(usize),

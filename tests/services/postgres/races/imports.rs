@@ -16,7 +16,7 @@ const VERSIONS: usize = 3;
 const ID_MIN: usize = 1_000_000_000;
 
 /// What is done. Versions count from 0 here.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Call {
     /// Sets IMPORT on a side.
     SetMode(usize),

@@ -24,7 +24,7 @@ pub(super) enum By {
 }
 
 /// What is done.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Call {
     RegisterBase(By),
     /// Registers a schema that refers to the base.
