@@ -127,9 +127,9 @@ fn refused(client: usize) -> Vec<Call> {
         get("/schemas"),
         get("/schemas/ids/7?subject=kept"),
         get("/schemas/ids/1?fetchMaxId=true&subject=kept"),
-        get("/schemas/ids/7/schema"),
-        get("/schemas/ids/7/subjects"),
-        get("/schemas/ids/7/versions"),
+        get(&format!("{UNKNOWN_ID}/schema")),
+        get(&format!("{UNKNOWN_ID}/subjects")),
+        get(&format!("{UNKNOWN_ID}/versions")),
         get(UNKNOWN_GUID),
         get(&format!("{UNKNOWN_GUID}/ids")),
         get("/config"),
@@ -157,7 +157,8 @@ fn refused(client: usize) -> Vec<Call> {
     ]
 }
 
-/// A content that nobody has registered.
+/// Contents that nobody has registered, which no node remembers.
+const UNKNOWN_ID: &str = "/schemas/ids/1000000000";
 const UNKNOWN_GUID: &str = "/schemas/guids/00000000-0000-0000-0000-000000000001";
 
 /// What is answered without the database, beside ids that are remembered.
