@@ -28,6 +28,29 @@ const CACHED: [&str; 6] = [
     "/schemas/ids/1/schema?subject=kept",
 ];
 
+/// Contents that nobody has registered, which no node remembers.
+const UNKNOWN_ID: &str = "/schemas/ids/1000000000";
+const UNKNOWN_GUID: &str = "/schemas/guids/00000000-0000-0000-0000-000000000001";
+
+/// What is answered without the database, beside ids that are remembered.
+const ANSWERED: [&str; 15] = [
+    "GET /",
+    "POST /",
+    "GET /schemas/types",
+    "GET /associations/subjects/{subject}",
+    "GET /associations/resources/{resource}",
+    "GET /associations/resources/{namespace}/{resource}",
+    "GET /v1/metadata/id",
+    "GET /v1/metadata/version",
+    "GET /v1/metadata/deployment",
+    "GET /health/live",
+    "GET /metrics",
+    "GET /openapi.json",
+    "GET /docs",
+    "GET /docs/viewer.js",
+    "GET /docs/viewer.css",
+];
+
 /// Tries of a client, which last several times as long as the database is away.
 const TRIES_MAX: usize = 1_000;
 
@@ -57,6 +80,17 @@ fn a_database_that_hangs_is_not_waited_for() {
     outage.postgres.resume().unwrap();
 
     outage.ends();
+}
+
+#[test]
+fn every_route_is_asked_while_the_database_is_away() {
+    let asked = refused(0);
+    let is_asked = |name: &String| asked.iter().any(|(method, path, _)| is_of_endpoint(name, method, path));
+    let routes = registry_server::routes::route_names();
+
+    let left: Vec<_> = routes.iter().filter(|name| !ANSWERED.contains(&name.as_str()) && !is_asked(name)).collect();
+
+    assert!(left.is_empty(), "{left:?}");
 }
 
 /// A node that remembers one schema, on a server of its own, and the clients that write to it all the time.
@@ -155,40 +189,6 @@ fn refused(client: usize) -> Vec<Call> {
         delete("/subjects/changed/versions/1"),
         delete("/subjects/changed"),
     ]
-}
-
-/// Contents that nobody has registered, which no node remembers.
-const UNKNOWN_ID: &str = "/schemas/ids/1000000000";
-const UNKNOWN_GUID: &str = "/schemas/guids/00000000-0000-0000-0000-000000000001";
-
-/// What is answered without the database, beside ids that are remembered.
-const ANSWERED: [&str; 15] = [
-    "GET /",
-    "POST /",
-    "GET /schemas/types",
-    "GET /associations/subjects/{subject}",
-    "GET /associations/resources/{resource}",
-    "GET /associations/resources/{namespace}/{resource}",
-    "GET /v1/metadata/id",
-    "GET /v1/metadata/version",
-    "GET /v1/metadata/deployment",
-    "GET /health/live",
-    "GET /metrics",
-    "GET /openapi.json",
-    "GET /docs",
-    "GET /docs/viewer.js",
-    "GET /docs/viewer.css",
-];
-
-#[test]
-fn every_route_is_asked_while_the_database_is_away() {
-    let asked = refused(0);
-    let is_asked = |name: &String| asked.iter().any(|(method, path, _)| is_of_endpoint(name, method, path));
-    let routes = registry_server::routes::route_names();
-
-    let left: Vec<_> = routes.iter().filter(|name| !ANSWERED.contains(&name.as_str()) && !is_asked(name)).collect();
-
-    assert!(left.is_empty(), "{left:?}");
 }
 
 /// Clients ask for everything; what they get is checked answer by answer.

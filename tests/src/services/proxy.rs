@@ -13,7 +13,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::ports::free_port;
 
-/// Bytes moved at a time; small enough that a break hits the middle of a message.
+/// Bytes moved at a time.
 const PIECE_BYTES: usize = 4096;
 
 /// What happens to bytes and connections.

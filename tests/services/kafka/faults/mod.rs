@@ -173,8 +173,9 @@ fn connections_reset_in_the_middle_of_requests_and_answers_cost_nothing() {
         for number in 0..size().resets {
             let proxy = &kafka.proxies()[usize::try_from(number).unwrap() % NODES];
             // The first message behind a reset is of a new connection; each side has its turn to come first.
-            let sides = [From::Client, From::Server];
-            for side in if number % 2 == 0 { sides } else { [sides[1], sides[0]] } {
+            let mut sides = [From::Client, From::Server];
+            sides.rotate_left(usize::from(number % 2 == 1));
+            for side in sides {
                 let before = proxy.resets();
                 // Mostly another place.
                 proxy.reset_within(side, number * 7919);
