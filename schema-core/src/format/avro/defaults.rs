@@ -169,7 +169,9 @@ impl Look<'_, '_, '_, '_> {
         let used = self.parser.default_steps.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
         self.parser.default_steps = used;
         if used > STEPS_MAX {
-            return Err(format!("checking the defaults takes more than {STEPS_MAX} steps"));
+            return Err(format!(
+                "checking the defaults takes more than {STEPS_MAX} steps; a default of fewer levels of unions takes fewer"
+            ));
         }
         Ok(())
     }
