@@ -1,8 +1,8 @@
 //! The queue of writes in front of a database's one writer: a bounded channel, a task, and the answers.
 //!
 //! What a group of writes shares (a transaction, a sync to disk) is the [`Writer`]'s, each database has its own. Who
-//! finds the writer idle may do its write itself where the connection allows it: then no thread is woken for it but the
-//! database's own. A caller may go away at any time: what it has submitted is still written, and its answer is dropped.
+//! finds the writer idle does its write itself, on its own runtime: then no thread is woken for it but the database's
+//! own. A caller may go away at any time: what it has submitted is still written, and its answer is dropped.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -73,8 +73,6 @@ pub(super) trait Writer: Send + 'static {
 pub(super) struct Queue<C> {
     queue: mpsc::Sender<Box<dyn Queued<C>>>,
     writer: Arc<tokio::sync::Mutex<SharedWriter<C>>>,
-    /// Whether a caller may write.
-    is_shared: bool,
     patience: Patience,
     stop: Arc<Notify>,
     task: Mutex<Option<JoinHandle<()>>>,
@@ -87,12 +85,7 @@ impl<C: Connection + 'static> Queue<C> {
         let writer = Arc::new(tokio::sync::Mutex::new(SharedWriter::new(writer)));
         let stop = Arc::new(Notify::new());
         let task = tokio::spawn(run(Arc::clone(&writer), waiting, Arc::clone(&stop)));
-        Self { queue, writer, is_shared: false, patience, stop, task: Mutex::new(Some(task)) }
-    }
-
-    /// As it is, for a connection that any runtime may drive: who finds the writer idle does its write itself.
-    pub(super) fn shared(self) -> Self {
-        Self { is_shared: true, ..self }
+        Self { queue, writer, patience, stop, task: Mutex::new(Some(task)) }
     }
 
     /// Submits a write and waits for its commit.
@@ -126,7 +119,7 @@ impl<C: Connection + 'static> Queue<C> {
     /// The writer, when a caller may have it and no write waits for it.
     fn idle_writer(&self) -> Option<OwnedMutexGuard<SharedWriter<C>>> {
         let is_empty = self.queue.capacity() == self.queue.max_capacity();
-        if !self.is_shared || !is_empty {
+        if !is_empty {
             return None;
         }
         let writer = Arc::clone(&self.writer).try_lock_owned().ok()?;

@@ -16,6 +16,7 @@ mod outages;
 mod overtaking;
 mod plans;
 mod races;
+mod runtimes;
 mod start_errors;
 mod store;
 mod unkept_names;

@@ -1,8 +1,8 @@
-//! The writer of this node: one task, one connection, group commit. Other nodes have writers of their own.
+//! The writer of this node: one connection, one turn at a time, group commit. Other nodes have writers of their own.
 //!
 //! ```text
 //! submit ──► queue (bounded) ──► take what waits ──► BEGIN ──► take all locks, in order ──► apply all ([`group`])
-//!                                                    NOTIFY all nodes ──► COMMIT ──► answer everyone
+//!    └─────► alone, when nobody writes               NOTIFY all nodes ──► COMMIT ──► answer everyone
 //! ```
 //!
 //! A write that is alone and simple is one message, which takes the locks and is its own transaction.
@@ -57,7 +57,8 @@ const WAIT_BRIEFLY: &str = "SET LOCAL lock_timeout = 100";
 /// How often a group is tried: a second time when it met a connection that had died since the last write.
 const TRIES_MAX: usize = 2;
 
-/// Starts the writer on the current runtime.
+/// Starts the writer on the current runtime. A connection that was made on another one is lost when that ends: the next
+/// write finds it so, and makes a new one.
 pub(super) fn start(
     target: Target,
     session: Session,
@@ -81,14 +82,14 @@ impl queue::Writer for Task {
     type Connection = Session;
 
     async fn write(&mut self, taken: &mut Vec<Box<dyn Queued<Session>>>) -> Result<(), StoreError> {
-        let mut hangs = Ok(());
-        for group in groups(taken) {
-            match &hangs {
-                Ok(()) => hangs = self.commit_group(group).await,
-                Err(error) => group.answer(Err(error)),
+        // Each stays where it is until it is answered: what is cut off is done over.
+        while !taken.is_empty() {
+            if let Err(error) = self.commit_first(taken).await {
+                answer(taken.drain(..), Err(&error));
+                return Err(error);
             }
         }
-        hangs
+        Ok(())
     }
 
     async fn doubt(&mut self) {
@@ -104,24 +105,28 @@ impl queue::Writer for Task {
 }
 
 impl Task {
-    /// Writes and answers a group; an error when the database shows no sign of life.
-    async fn commit_group(&mut self, mut group: Group) -> Result<(), StoreError> {
-        let outcome = self.commit(&mut group, Wait::Patiently).await;
-        if group.jobs.len() > 1 && matches!(outcome, Err(Trouble { kind: TroubleKind::Locked, .. })) {
-            for mut alone in group.divide() {
-                let outcome = self.commit(&mut alone, Wait::NoMore).await;
-                alone.answer(outcome.as_ref().map(drop).map_err(|trouble| &trouble.error));
+    /// Writes and answers the first of what was taken, as many as share a transaction; an error when the database shows
+    /// no sign of life.
+    async fn commit_first(&mut self, taken: &mut Vec<Box<dyn Queued<Session>>>) -> Result<(), StoreError> {
+        let (count, locks) = first_group(taken);
+        taken[..count].sort_by(|a, b| a.context().cmp(b.context()));
+        let outcome = self.commit(&mut Group { jobs: &mut taken[..count], locks }, Wait::Patiently).await;
+        if count > 1 && matches!(outcome, Err(Trouble { kind: TroubleKind::Locked, .. })) {
+            for _ in 0..count {
+                let locks = taken[0].locks();
+                let outcome = self.commit(&mut Group { jobs: &mut taken[..1], locks }, Wait::NoMore).await;
+                answer(taken.drain(..1), outcome.as_ref().map(drop).map_err(|trouble| &trouble.error));
             }
             return Ok(());
         }
-        group.answer(outcome.as_ref().map(drop).map_err(|trouble| &trouble.error));
+        answer(taken.drain(..count), outcome.as_ref().map(drop).map_err(|trouble| &trouble.error));
         match outcome {
             Err(Trouble { kind: TroubleKind::Silent, error }) => Err(error),
             _ => Ok(()),
         }
     }
 
-    async fn commit(&mut self, group: &mut Group, wait: Wait) -> Result<(), Trouble> {
+    async fn commit(&mut self, group: &mut Group<'_>, wait: Wait) -> Result<(), Trouble> {
         let mut changes = Changes::default();
         let mut tries = 0;
         let outcome = loop {
@@ -148,7 +153,7 @@ impl Task {
         outcome
     }
 
-    async fn transact(&mut self, group: &mut Group, wait: Wait, changes: &mut Changes) -> Result<(), Trouble> {
+    async fn transact(&mut self, group: &mut Group<'_>, wait: Wait, changes: &mut Changes) -> Result<(), Trouble> {
         // Taken out: a transaction that fails anywhere drops the connection, and the server rolls back.
         let mut session = match self.session.take() {
             Some(session) => session,
@@ -163,7 +168,12 @@ impl Task {
 
 /// A transaction with all writes of a group. No transaction is open afterwards when it succeeds or finds something
 /// locked.
-async fn write_all(session: &mut Session, group: &mut Group, wait: Wait, changes: &mut Changes) -> Result<(), Trouble> {
+async fn write_all(
+    session: &mut Session,
+    group: &mut Group<'_>,
+    wait: Wait,
+    changes: &mut Changes,
+) -> Result<(), Trouble> {
     if let ([alone], Wait::Patiently) = (&mut *group.jobs, wait) {
         match alone.apply_at_once(session, changes).await {
             Ok(true) => return Ok(()),
@@ -178,7 +188,7 @@ async fn write_all(session: &mut Session, group: &mut Group, wait: Wait, changes
         if way == Way::OneByOne {
             session.control(WAIT_BRIEFLY).await?;
         }
-        if group::apply(way, session, &mut group.jobs, changes).await? {
+        if group::apply(way, session, group.jobs, changes).await? {
             return commit(session, changes).await;
         }
         session.control("ROLLBACK").await?;
@@ -229,47 +239,28 @@ async fn begin(session: &mut Session, locks: &Locks, wait: Wait) -> Result<(), S
 }
 
 /// Writes that share a transaction, in the order of their contexts.
-struct Group {
-    jobs: Vec<Box<dyn Queued<Session>>>,
+struct Group<'a> {
+    jobs: &'a mut [Box<dyn Queued<Session>>],
     locks: Locks,
 }
 
-impl Group {
-    /// A write that has nobody to share with.
-    fn of_one(job: Box<dyn Queued<Session>>) -> Self {
-        let locks = job.locks();
-        Self { jobs: vec![job], locks }
-    }
-
-    /// Each write by itself.
-    fn divide(self) -> impl Iterator<Item = Self> {
-        self.jobs.into_iter().map(Self::of_one)
-    }
-
-    fn answer(self, outcome: Result<(), &StoreError>) {
-        for job in self.jobs {
-            job.answer(outcome);
+/// How many of the first share a transaction, which does not hold too many locks at once; and their locks.
+fn first_group(taken: &[Box<dyn Queued<Session>>]) -> (usize, Locks) {
+    let mut locks = Locks::default();
+    for (count, job) in taken.iter().enumerate() {
+        let further = job.locks();
+        if count > 0 && locks.len() + further.len() > GROUP_LOCKS_MAX {
+            return (count, locks);
         }
+        locks.merge(further);
     }
+    (taken.len(), locks)
 }
 
-/// Divides what was taken into groups that do not hold too many locks at once; leaves it empty.
-fn groups(taken: &mut Vec<Box<dyn Queued<Session>>>) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::with_capacity(1);
-    for job in taken.drain(..) {
-        let locks = job.locks();
-        match groups.last_mut() {
-            Some(group) if group.locks.len() + locks.len() <= GROUP_LOCKS_MAX => {
-                group.jobs.push(job);
-                group.locks.merge(locks);
-            }
-            _ => groups.push(Group { jobs: vec![job], locks }),
-        }
+fn answer(jobs: impl Iterator<Item = Box<dyn Queued<Session>>>, outcome: Result<(), &StoreError>) {
+    for job in jobs {
+        job.answer(outcome);
     }
-    for group in &mut groups {
-        group.jobs.sort_by(|a, b| a.context().cmp(b.context()));
-    }
-    groups
 }
 
 /// Why a group's transaction failed.

@@ -52,8 +52,7 @@ impl Writer {
     ) -> Self {
         let proof = Arc::new(Proof::new());
         let task = Task { location, ownership, connection, is_suspect: false, revisions, proof: Arc::clone(&proof) };
-        // The connection's own thread needs no runtime.
-        Self { queue: Queue::start(task, PATIENCE).shared(), proof }
+        Self { queue: Queue::start(task, PATIENCE), proof }
     }
 
     /// Whether a commit so recently succeeded that a test write would prove nothing new.
