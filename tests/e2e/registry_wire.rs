@@ -312,7 +312,9 @@ fn a_list_that_is_cut_links_to_where_it_goes_on() {
             assert_eq!(second.header("link"), None);
             let counted = connection.send("GET", "/schemas?after=1:a&offset=1", &[], None);
             assert_eq!(subjects(&counted), ["c"]);
-            assert_eq!(connection.send("GET", "/schemas?after=a", &[], None).status, 400);
+            for path in ["/schemas?after=a", "/schemas?after=a&resourceType=topic"] {
+                assert_eq!(connection.send("GET", path, &[], None).status, 400, "{path}");
+            }
         },
     );
 }

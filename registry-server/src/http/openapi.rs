@@ -45,7 +45,10 @@ const ERRORS_OF_BODIES: &[ErrorCode] =
 
 const DESCRIPTION: &str = "Confluent's REST API of a schema registry. Every path also works behind \
     `/contexts/{context}`, which puts the names in it into that context. HEAD is answered as GET without a body, \
-    OPTIONS with the methods that there are. Every error has a JSON body with `error_code` and `message`.";
+    OPTIONS with the methods that there are. Every error has a JSON body with `error_code` and `message`.\n\n\
+    More is read than is described, since Confluent's clients rely on it: members without a description, which are \
+    passed over; `null` for what is absent; a scalar as another, `\"1\"` as 1. In a query a flag is set by `true` in \
+    any case and by no other text; a number or a choice without a text counts as absent.";
 
 /// `GET /openapi.json`.
 pub(crate) fn document(_state: &State) -> Bytes {

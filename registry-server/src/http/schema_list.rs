@@ -27,6 +27,7 @@ pub(crate) fn list<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
         let latest = if call.query.flag("latestOnly")? { Latest::Only } else { Latest::All };
         let shown = Shown { deleted: call.query.deleted()?, latest };
         let prefix = call.name_parameter("subjectPrefix")?.unwrap_or_default();
+        let after = next_page::after(call.query)?;
         if associations::wants_bound(call)? {
             return json::<[(); 0]>(&[]);
         }
@@ -34,7 +35,6 @@ pub(crate) fn list<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
         let aliases = if call.query.flag("aliases")? { call.registry.aliases().await? } else { HashMap::new() };
 
         // Which versions are on the page, and whether there is one behind them; of the others nothing is kept.
-        let after = next_page::after(call.query)?;
         let mut list = call.registry.list_behind(Versions(shown), SubjectPrefix::parse(&prefix), after).await?;
         let items_max = page.take().min(call.page_items);
         let (mut left, mut on_page) = (page.skip(), VecDeque::new());

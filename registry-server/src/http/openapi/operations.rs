@@ -7,8 +7,8 @@ use schema_core::wire::{
 };
 
 use super::parameters::{
-    DEFAULT_TO_GLOBAL, DELETED, DELETED_ONLY, FIND_TAGS, FORCE_MODE, FORMAT, LIFECYCLE, LIMIT, NORMALIZE, OFFSET,
-    PAGE_LIMIT, PERMANENT, Parameter, RECURSIVE, REFERENCE_FORMAT, SUBJECT, VERBOSE, flag, text, texts_of,
+    AFTER, DEFAULT_TO_GLOBAL, DELETED, DELETED_ONLY, FIND_TAGS, FORCE_MODE, FORMAT, LIFECYCLE, LIMIT, NORMALIZE,
+    OFFSET, PAGE_LIMIT, PERMANENT, Parameter, RECURSIVE, REFERENCE_FORMAT, SUBJECT, VERBOSE, flag, text, texts_of,
 };
 use super::schema::{Shape, list, list_of, mode_update, number, numbers, object, of, schema_text, status, texts};
 
@@ -254,7 +254,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             text("resourceType", "Show subjects that are associated with such resources alone; none is yet."),
             text("associationType", "Show subjects that are associated in this way alone; none is yet."),
             LIFECYCLE,
-            text("after", "Begin behind a version, `VERSION:SUBJECT`, as links to the rest of a list do."),
+            AFTER,
             OFFSET,
             PAGE_LIMIT,
         ],

@@ -63,13 +63,30 @@ pub(super) const PAGE_LIMIT: Parameter = Parameter {
     ..LIMIT
 };
 
+pub(super) const AFTER: Parameter = Parameter {
+    name: "after",
+    about: "Begin behind a version, `VERSION:SUBJECT`, as links to the rest of a list do.",
+    schema: || json!({ "type": "string", "pattern": "^([0-9]{1,9}:|$)" }),
+};
+
+/// A name in a path. What others might read otherwise is refused there.
+fn name_in_path() -> Value {
+    json!({ "type": "string", "minLength": 1, "pattern": r"^[^\u0000-\u001f\u007f\\]+$" })
+}
+
+/// The same, and not the dot alone, which is the default context.
+fn context_in_path() -> Value {
+    let pattern = r"^([^.\u0000-\u001f\u007f\\][^\u0000-\u001f\u007f\\]*|[.][^\u0000-\u001f\u007f\\]+)$";
+    json!({ "type": "string", "minLength": 1, "pattern": pattern })
+}
+
 /// A segment in braces.
 pub(super) fn path_parameter(name: &'static str) -> Parameter {
     match name {
         "subject" => Parameter {
             name,
             about: "A subject, percent-encoded; `:.context:subject` names one in a context.",
-            schema: || json!({ "type": "string", "minLength": 1 }),
+            schema: name_in_path,
         },
         "version" => Parameter {
             name,
@@ -79,7 +96,7 @@ pub(super) fn path_parameter(name: &'static str) -> Parameter {
         "context" => Parameter {
             name,
             about: "A context other than the default one, with its dot or without.",
-            schema: || json!({ "type": "string", "pattern": "^[.]?[A-Za-z0-9_-]+$" }),
+            schema: context_in_path,
         },
         "guid" => Parameter {
             name,
@@ -91,6 +108,6 @@ pub(super) fn path_parameter(name: &'static str) -> Parameter {
             about: "A schema's id.",
             schema: || json!({ "type": "integer", "format": "int32", "minimum": 1 }),
         },
-        _ => text(name, "A name, percent-encoded."),
+        _ => Parameter { name, about: "A name, percent-encoded.", schema: name_in_path },
     }
 }

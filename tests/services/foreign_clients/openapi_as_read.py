@@ -1,0 +1,94 @@
+"""The registry's OpenAPI document with all that the registry reads.
+
+Confluent's server reads more than it needs (Jackson in bodies, JAX-RS in parameters), and its clients rely on that. The
+document tells of it in words, so that clients made from it keep simple types. Here the words are schemas.
+"""
+
+import copy
+
+COMPONENTS = "#/components/schemas/"
+
+# Stands before the names of schemas for requests. Answers have those that are described.
+READ = "Read."
+
+# A fraction is cut off. Nine digits are as many as always fit.
+INTEGER = {
+    "anyOf": [
+        {"type": "number", "minimum": -(2**31), "maximum": 2**31 - 1},
+        {"type": "string", "pattern": "^ *([+-]?[0-9]{1,9})? *$"},
+    ]
+}
+BOOLEAN = {
+    "anyOf": [
+        {"type": "boolean"},
+        {"type": "integer", "minimum": -(2**63), "maximum": 2**64 - 1},
+        {"type": "string", "pattern": "^ *(true|True|TRUE|false|False|FALSE)? *$"},
+    ]
+}
+STRING = {"type": ["string", "number", "boolean"]}
+
+
+def as_read(document):
+    """A copy of the document that describes all that is read."""
+    document = copy.deepcopy(document)
+    schemas = document["components"]["schemas"]
+    schemas.update({READ + name: value(schema) for name, schema in schemas.items()})
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            for parameter in operation["parameters"]:
+                if parameter["in"] == "query":
+                    widen(parameter)
+            for described in operation.get("requestBody", {}).get("content", {}).values():
+                described["schema"] = body(described["schema"])
+    # What is no GUID has no ids, either. The format is for clients, which make a type of it.
+    (guid,) = document["paths"]["/schemas/guids/{guid}/ids"]["get"]["parameters"]
+    subject = document["paths"]["/subjects/{subject}"]["delete"]["parameters"][0]
+    guid["schema"] = subject["schema"]
+    return document
+
+
+def widen(parameter):
+    """A flag takes any text, all but `true` for false. An empty number or choice counts as absent."""
+    schema = parameter["schema"]
+    if schema["type"] == "boolean":
+        schema["type"] = ["boolean", "string"]
+    elif schema["type"] == "integer" or "enum" in schema:
+        parameter["allowEmptyValue"] = True
+
+
+def body(schema):
+    """The body as a whole is of the type that is described, and never `null`."""
+    if "oneOf" in schema:
+        return {"oneOf": [body(one) for one in schema["oneOf"]]}
+    return value(schema) if "$ref" in schema else schema
+
+
+def value(schema):
+    """What is there and no `null`: a scalar may be another, and objects and lists are not."""
+    if "$ref" in schema:
+        return {"$ref": COMPONENTS + READ + schema["$ref"].removeprefix(COMPONENTS)}
+    if "enum" in schema:
+        return schema
+    types = schema.get("type", [])
+    match [one for one in ([types] if isinstance(types, str) else types) if one != "null"]:
+        case ["string"]:
+            return STRING
+        case ["integer"]:
+            return INTEGER
+        case ["boolean"]:
+            return BOOLEAN
+        case ["array"]:
+            # What stands twice in a set counts once.
+            return {"type": "array", "items": member(schema["items"])}
+        case ["object"]:
+            members = {"properties": {name: member(one) for name, one in schema.get("properties", {}).items()}}
+            if isinstance(schema.get("additionalProperties"), dict):
+                members["additionalProperties"] = member(schema["additionalProperties"])
+            return {"type": "object", **members}
+    return schema
+
+
+def member(schema):
+    """What stands in an object or a list: where it is `null` it counts as absent."""
+    described = [one for one in schema.get("oneOf", [schema]) if one != {"type": "null"}]
+    return {"anyOf": [*map(value, described), {"type": "null"}]}
