@@ -1,15 +1,28 @@
-//! What a server holds in memory once it has read more than its caches may hold.
+//! What a server holds in memory once it has read more than its caches may hold, and that it starts without reading
+//! what it stores.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use end_to_end_tests::Registry;
 use serde_json::json;
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::raw_http::{Connection, JSON};
 
 /// Schemas, each with a text of its own of about so many bytes.
 const SCHEMAS: usize = 1_000;
 const TEXT_BYTES: usize = 50_000;
+
+/// Many schemas with small texts.
+const MANY_SCHEMAS: usize = 100_000;
+const MANY_SUBJECTS: usize = 20_000;
+
+/// One of so many is read; with `SR_LONG` all are.
+const SAMPLE: usize = 4;
+
+/// Puts them into a new database.
+const FILL: &str = include_str!("../../registry-server/src/store/sqlite/tests/large.sql");
 
 /// What the caches may hold: a fiftieth of the texts, and more than all of them with their answers.
 const SMALL_CACHE: usize = 1 << 20;
@@ -19,9 +32,24 @@ const LARGE_CACHE: usize = 256 << 20;
 /// SQLite, and what the allocator keeps.
 const BESIDE: u64 = 24 << 20;
 
+/// What a server may hold when it has started on many schemas: itself, built for tests, and a counter of each subject.
+/// With their texts it would be more.
+const AT_START: u64 = 48 << 20;
+
+/// From the start of a process to its first answer: 300 ms in a release build on a quiet machine, here with room for a
+/// build for tests on a machine that is busy. A start that reads all schemas is found by what it reads.
+const FIRST_ANSWER_MAX: Duration = Duration::from_secs(10);
+
+/// Clients that read schemas.
+const READERS: usize = 4;
+
+fn database(folder: &Path) -> PathBuf {
+    folder.join("registry.db")
+}
+
 /// A server on the database in a folder, with caches of so many bytes.
 fn start(folder: &Path, cache_bytes: usize) -> Registry {
-    let database = format!("sqlite://{}", folder.join("registry.db").display());
+    let database = format!("sqlite://{}", database(folder).display());
     let own_folder = tempfile::tempdir().unwrap();
     let variables = [("SCHEMA_REGISTRY_CACHE_BYTES", cache_bytes.to_string())];
     let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
@@ -33,21 +61,36 @@ fn connect(registry: &Registry) -> Connection {
 }
 
 /// A figure of the server's process, in bytes.
-fn memory(registry: &mut Registry, field: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", registry.process().id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+fn figure(registry: &mut Registry, file: &str, field: &str) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{}/{file}", registry.process().id())).unwrap();
+    let figure = text.lines().find_map(|line| line.strip_prefix(field)).unwrap().trim();
+    match figure.strip_suffix(" kB") {
+        Some(kilobytes) => kilobytes.parse::<u64>().unwrap() * 1024,
+        None => figure.parse().unwrap(),
+    }
 }
 
-/// How much more a server holds at most, when every schema is read once, than when it has started.
-fn growth(folder: &Path, cache_bytes: usize) -> u64 {
+/// What a server holds when it has started.
+fn at_start(registry: &mut Registry) -> u64 {
+    figure(registry, "status", "VmRSS:")
+}
+
+/// How much more a server holds at most, when each of these schemas is read once, than when it has started.
+fn growth(folder: &Path, cache_bytes: usize, ids: &[usize]) -> u64 {
     let mut registry = start(folder, cache_bytes);
-    let at_start = memory(&mut registry, "VmRSS:");
-    let mut connection = connect(&registry);
-    for id in 1..=SCHEMAS {
-        assert_eq!(connection.send("GET", &format!("/schemas/ids/{id}"), &[], None).status, 200);
-    }
-    let growth = memory(&mut registry, "VmHWM:").saturating_sub(at_start);
+    let at_start = at_start(&mut registry);
+    let read = |reader: usize| {
+        let mut connection = connect(&registry);
+        for id in ids.iter().skip(reader).step_by(READERS) {
+            assert_eq!(connection.get_as_it_is(&format!("/schemas/ids/{id}")).status, 200, "id {id}");
+        }
+    };
+    std::thread::scope(|scope| {
+        for reader in 0..READERS {
+            scope.spawn(move || read(reader));
+        }
+    });
+    let growth = figure(&mut registry, "status", "VmHWM:").saturating_sub(at_start);
     registry.stop().unwrap();
     println!("with caches of {cache_bytes} bytes: {growth} bytes more than the {at_start} at the start");
     growth
@@ -67,9 +110,50 @@ fn a_server_holds_what_its_caches_may_and_a_constant() {
     }
     registry.stop().unwrap();
 
-    let small = growth(folder.path(), SMALL_CACHE);
-    let large = growth(folder.path(), LARGE_CACHE);
+    let ids: Vec<usize> = (1..=SCHEMAS).collect();
+    let small = growth(folder.path(), SMALL_CACHE, &ids);
+    let large = growth(folder.path(), LARGE_CACHE, &ids);
 
     assert!(small <= SMALL_CACHE as u64 + BESIDE, "{small} bytes");
     assert!(large >= (SCHEMAS * TEXT_BYTES) as u64, "caches that may hold all hold {large} bytes: nothing was shown");
+}
+
+#[test]
+fn a_server_on_many_schemas_answers_before_it_has_read_them_and_then_holds_no_more_than_it_may() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path());
+    let stored = std::fs::metadata(database(folder.path())).unwrap().len();
+
+    let started = Instant::now();
+    let mut registry = start(folder.path(), SMALL_CACHE);
+    let mut connection = connect(&registry);
+    let latest = connection.send("GET", "/subjects/subject-20000-value/versions/latest", &[], None);
+    let first_answer = started.elapsed();
+    let (read, held) = (figure(&mut registry, "io", "rchar:"), at_start(&mut registry));
+    let subjects = connection.send("GET", "/subjects", &[], None);
+    registry.stop().unwrap();
+    let step = if std::env::var_os("SR_LONG").is_some() { 1 } else { SAMPLE };
+    let ids: Vec<usize> = (1..=MANY_SCHEMAS).step_by(step).collect();
+    let growth = growth(folder.path(), SMALL_CACHE, &ids);
+
+    println!("{MANY_SCHEMAS} schemas in {stored} bytes: first answer after {first_answer:?}, {read} bytes read");
+    assert_eq!(latest.json()["id"], MANY_SCHEMAS);
+    assert!(first_answer < FIRST_ANSWER_MAX, "{first_answer:?}");
+    assert!(read < stored / 10, "{read} of {stored} bytes are read for the first answer");
+    assert!(held < AT_START, "{held} bytes");
+    assert!(growth <= SMALL_CACHE as u64 + BESIDE, "{growth} bytes");
+    assert_eq!(subjects.header("transfer-encoding"), Some("chunked"));
+    let expected: Vec<String> = (1..=MANY_SUBJECTS).map(|number| format!("subject-{number:05}-value")).collect();
+    assert!(subjects.json() == json!(expected), "not the subjects that are stored");
+}
+
+/// Makes a database with many schemas.
+fn fill(folder: &Path) {
+    start(folder, SMALL_CACHE).stop().unwrap();
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(database(folder));
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let mut connection = options.connect().await.unwrap();
+        sqlx::raw_sql(FILL).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    });
 }

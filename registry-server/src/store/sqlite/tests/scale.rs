@@ -14,20 +14,7 @@ use super::*;
 const SUBJECTS: u32 = 20_000;
 const VERSIONS: u32 = 5;
 
-const FILL: &str = "
-    INSERT INTO contexts (context, last_id, is_listed) VALUES ('.', 100000, 1);
-    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
-    INSERT INTO subjects (context, subject, revision, live, deleted)
-    SELECT '.', printf('subject-%05d-value', i), i, 5, 0 FROM n;
-    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
-    INSERT INTO schemas (context, id, schema_type, guid, dedup_key, text)
-    SELECT '.', i, 'AVRO', unhex(printf('%032d', i)), unhex(printf('%064d', i)),
-           printf('{\"type\":\"fixed\",\"name\":\"F%d\",\"size\":%d,\"doc\":\"%s\"}', i, i, hex(zeroblob(150)))
-    FROM n;
-    INSERT INTO preferred_ids (context, dedup_key, id) SELECT context, dedup_key, id FROM schemas;
-    INSERT INTO versions (context, subject, version, id, timestamp_ms)
-    SELECT '.', printf('subject-%05d-value', 1 + (id - 1) / 5), 1 + (id - 1) % 5, id, 0 FROM schemas;
-    UPDATE registry SET last_change = 100000;";
+const FILL: &str = include_str!("large.sql");
 
 /// Deletes them softly; each first version refers to that of the next subject.
 const DELETE: &str = "
