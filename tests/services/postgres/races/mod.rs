@@ -18,8 +18,9 @@
 //! | I8 | a node answers everything, and nothing with 408 or a status from 500 on, unless nodes are killed or frozen |
 //! | I9 | ids are in the order of their commits: whoever comes after an id was told gets a higher one |
 //!
-//! The search ([`history`]) finds breaches of I6, of I7, of I3's numbers and of I5's lists, and reports them as I6;
-//! [`world`] finds those of I1, I2, I3 and I9, [`oracle`] of I4, [`script`] of I3, I5 and I8.
+//! The search ([`history`]) finds breaches of I6, of I7, of I3's numbers and of I5's lists. It reports them as I7 in a
+//! round with calls that had no answer, and else as I6. [`world`] finds those of I1, I2, I3 and I9, [`oracle`] of I4,
+//! [`script`] of I3, I5 and I8. [`tally`] counts what was judged by each.
 
 mod contexts;
 mod history;
@@ -31,6 +32,7 @@ mod references;
 mod script;
 mod settings;
 mod subject;
+mod tally;
 mod world;
 
 use std::collections::HashSet;
@@ -44,19 +46,23 @@ use nemesis::{Fault, Strike};
 use references::By;
 use script::{Batch, play};
 use settings::At;
+use tally::Rule;
 use world::World;
 
-/// Rounds of all kinds: quick, and with `SR_LONG`.
-const ROUNDS: (usize, usize) = (300, 20_000);
+/// How many rounds: quick, and with `SR_LONG`.
+type Rounds = (usize, usize);
+
+/// Rounds of all kinds.
+const ROUNDS: Rounds = (300, 20_000);
 
 /// Rounds of mutually incompatible candidates alone.
-const INCOMPATIBLE_ROUNDS: usize = 200;
+const INCOMPATIBLE_ROUNDS: Rounds = (200, 4_000);
 
 /// Rounds of removals alone: a read of what another node is removing is a matter of luck, about one in a hundred.
-const REMOVAL_ROUNDS: usize = 400;
+const REMOVAL_ROUNDS: Rounds = (400, 8_000);
 
 /// Rounds of settings alone, of a context and of all contexts.
-const SETTING_ROUNDS: usize = 100;
+const SETTING_ROUNDS: Rounds = (100, 4_000);
 
 /// Rounds that run side by side, each with clients of its own on both nodes.
 const AT_ONCE: usize = 4;
@@ -126,7 +132,7 @@ impl Kind {
 
 /// What to run.
 struct Plan {
-    rounds: usize,
+    rounds: Rounds,
     /// Rounds side by side.
     at_once: usize,
     kinds: &'static [Kind],
@@ -139,6 +145,8 @@ struct Plan {
 /// What came of a plan.
 struct Outcome {
     violations: Vec<String>,
+    /// Rules that nothing was judged by.
+    unjudged: Vec<Rule>,
     /// What raced while what was done to a node.
     strikes: HashSet<(Kind, Fault)>,
 }
@@ -150,9 +158,10 @@ fn run(plan: &Plan) -> Outcome {
     let world = World::new(registries.iter().map(|registry| registry.url().to_owned()));
     let registries: Vec<_> = registries.into_iter().map(|registry| Arc::new(Mutex::new(registry))).collect();
     let runtime = tokio::runtime::Runtime::new().unwrap();
+    let planned = if std::env::var_os("SR_LONG").is_some() { plan.rounds.1 } else { plan.rounds.0 };
     let (mut done, mut struck, mut strikes) = (0, 0, HashSet::new());
-    while done < plan.rounds && world.is_well() {
-        let count = plan.at_once.min(plan.rounds - done);
+    while done < planned && world.is_well() {
+        let count = plan.at_once.min(planned - done);
         let strike = Strike::of(done / plan.at_once).filter(|_| plan.has_nemesis && count == plan.at_once);
         let members = count + usize::from(strike.is_some());
         let batch = Batch { is_struck: strike.is_some(), gate: Barrier::new(members) };
@@ -173,31 +182,28 @@ fn run(plan: &Plan) -> Outcome {
         done += count;
     }
 
-    let mut known = world.end();
-    let refuted = if known.violations.is_empty() { oracle::refuted(&known.judgements).unwrap() } else { Vec::new() };
-    known.violations.extend(refuted.into_iter().map(|judgement| format!("I4: {judgement}")));
+    let known = world.end();
+    let (ids, mut tally) = (known.ids(), known.tally);
+    if tally.violations.is_empty() {
+        let refuted = oracle::refuted(&known.judgements).unwrap();
+        tally.held(Rule::I4, known.judgements.len() - refuted.len());
+        refuted.into_iter().for_each(|judgement| tally.judge(Rule::I4, false, || judgement));
+    }
     println!(
-        "races: {done} rounds, {struck} strikes, {} calls, {} of them without an answer, longest history {}, {} ids, \
-         {} judgements, {} violations, mutant {:?}",
-        known.calls,
-        known.unknown,
-        known.longest_history,
-        known.ids(),
-        known.judgements.len(),
-        known.violations.len(),
-        plan.mutant
+        "races: {done} rounds, {struck} strikes, {} calls, {} of them without an answer, longest history {}, {ids} ids, \
+         mutant {:?}; violations: {tally}",
+        known.calls, known.unknown, known.longest_history, plan.mutant
     );
-    Outcome { violations: known.violations, strikes }
+    Outcome { unjudged: tally.unjudged(), violations: tally.violations, strikes }
 }
 
 #[test]
 fn every_race_is_as_if_all_had_come_one_by_one() {
-    let rounds = if std::env::var_os("SR_LONG").is_some() { ROUNDS.1 } else { ROUNDS.0 };
-
-    let plan = Plan { rounds, at_once: AT_ONCE, kinds: &Kind::ALL, mutant: None, has_nemesis: true };
-    let Outcome { violations, strikes } = run(&plan);
+    let plan = Plan { rounds: ROUNDS, at_once: AT_ONCE, kinds: &Kind::ALL, mutant: None, has_nemesis: true };
+    let Outcome { violations, unjudged, strikes } = run(&plan);
 
     assert!(violations.is_empty(), "{}", violations.join("\n"));
+    assert_eq!(unjudged, []);
     for (kind, fault) in Kind::ALL.into_iter().flat_map(|kind| Fault::ALL.map(|fault| (kind, fault))) {
         assert!(strikes.contains(&(kind, fault)), "{kind:?} has not met {fault:?}");
     }

@@ -14,9 +14,11 @@ const STRIKE_EVERY: usize = 5;
 /// At most so many answers of a batch come before the strike: less than a batch has.
 const ANSWERS_MAX: usize = 24;
 
-/// How long a node is frozen: for a moment, or until the database has taken its locks away, which it does after 5 s.
+/// How long a node is frozen: for a moment, or for longer than anything waits for it or in it. The database takes its
+/// locks away after 5 s; when it goes on, its own patience with reads (9 s) and writes (10 s) is over, too. Clients
+/// wait for 30 s.
 const FROZEN: Duration = Duration::from_millis(300);
-const FROZEN_LONG: Duration = Duration::from_secs(7);
+const FROZEN_LONG: Duration = Duration::from_secs(15);
 
 /// So many strikes in a row kill, the next ones freeze. What races in the batches that are struck comes round after
 /// fewer, so that each kind of round meets each fault.
@@ -43,7 +45,7 @@ pub(super) enum Fault {
     Kill,
     /// SIGSTOP, and SIGCONT a moment later.
     Freeze,
-    /// SIGSTOP, and SIGCONT when the database has taken the node's locks away.
+    /// SIGSTOP, and SIGCONT long after the database has taken the node's locks away.
     LongFreeze,
 }
 

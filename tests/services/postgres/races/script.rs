@@ -1,9 +1,11 @@
 //! A round: its calls as they are written down, and how they are played on two nodes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use anyhow::Result;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
@@ -11,6 +13,7 @@ use tokio::sync::Barrier;
 use super::super::nodes::{Answer, Node};
 use super::history::{Entry, Model, Order, Reply, explain};
 use super::oracle::Judgement;
+use super::tally::Rule;
 use super::world::World;
 
 /// What was permanently deleted is served by no node for longer.
@@ -134,10 +137,12 @@ pub(super) async fn play<M: Played>(world: &World, batch: &Batch, number: usize,
         }
     }
 
-    world.count(&entries);
     match explain::<M>(&entries) {
-        Ok(order) => round.check(&order).await,
-        Err(reason) => round.violation("I6", &reason),
+        Ok(order) => {
+            world.searched(&entries, None);
+            round.check(&order).await;
+        }
+        Err(reason) => world.searched(&entries, Some(format!("round {number}: {reason}"))),
     }
 }
 
@@ -152,8 +157,17 @@ struct Round<'a> {
 }
 
 impl Round<'_> {
-    fn violation(&self, of: &str, text: &str) {
-        self.world.violation(format!("{of}: round {}: {text}", self.number));
+    fn judge(&self, rule: Rule, holds: bool, breach: impl FnOnce() -> String) {
+        self.world.judge(rule, holds, || format!("round {}: {}", self.number, breach()));
+    }
+
+    /// I8: what a node has answered; nothing, where it may fail and did.
+    fn given(&self, answer: Result<Answer>, may_fail: bool, call: impl Debug) -> Option<Answer> {
+        let is_given = answer.as_ref().is_ok_and(Answer::is_given);
+        if !may_fail {
+            self.judge(Rule::I8, is_given, || format!("{call:?}: {answer:?}"));
+        }
+        answer.ok().filter(|_| is_given)
     }
 
     /// Sends a call to a node. Where nodes fail, it may have no answer.
@@ -169,14 +183,8 @@ impl Round<'_> {
         let ended = Instant::now();
         self.world.answered();
 
-        let answer = match answer {
-            Ok(answer) if answer.is_given() => answer,
-            failed => {
-                if !may_fail {
-                    self.violation("I8", &format!("{call:?}: {failed:?}"));
-                }
-                return Entry { call, reply: None, started, ended };
-            }
+        let Some(answer) = self.given(answer, may_fail, call) else {
+            return Entry { call, reply: None, started, ended };
         };
         let reply = match answer.status {
             200 | 204 => Reply::ok(&M::told(self.number, call, &answer.body)),
@@ -201,34 +209,24 @@ impl Round<'_> {
         let node = self.world.node(place);
         let of_id = path_of_id(context(&stored.subject), id);
         let Some(by_id) = self.read(&node, &of_id, may_fail).await else { return };
-        if text(&by_id) != Some(stored.schema.clone()) {
-            self.violation("I5", &format!("{stored:?} has id {id}, and then {by_id:?}"));
-        }
+        let is_there = text(&by_id).as_ref() == Some(&stored.schema);
+        self.judge(Rule::I5, is_there, || format!("{stored:?} has id {id}, and then {by_id:?}"));
         if self.keeps == Keeps::Contents {
             return;
         }
         let path = format!("/schemas/ids/{id}?subject={}", stored.subject);
         let Some(Answer { body: named, .. }) = self.read(&node, &path, may_fail).await else { return };
-        if named["subject"] != *stored.subject || named["version"] != stored.version || named["deleted"] == true {
-            self.violation("I5", &format!("{stored:?} has id {id}, and to its subject that is {named:?}"));
-        }
+        let is_named =
+            named["subject"] == *stored.subject && named["version"] == stored.version && named["deleted"] != true;
+        self.judge(Rule::I5, is_named, || format!("{stored:?} has id {id}, and to its subject that is {named:?}"));
         let Some(uses) = self.read(&node, &format!("{of_id}/versions"), may_fail).await else { return };
         let is_used = |one: &Value| one["subject"] == *stored.subject && one["version"] == stored.version;
-        if !uses.body.as_array().is_some_and(|uses| uses.iter().any(is_used)) {
-            self.violation("I5", &format!("{stored:?} is not among the uses of id {id}: {uses:?}"));
-        }
+        let is_used = uses.body.as_array().is_some_and(|uses| uses.iter().any(is_used));
+        self.judge(Rule::I5, is_used, || format!("{stored:?} is not among the uses of id {id}: {uses:?}"));
     }
 
     async fn read(&self, node: &Node, path: &str, may_fail: bool) -> Option<Answer> {
-        match node.call("GET", path, None).await {
-            Ok(answer) if answer.is_given() => Some(answer),
-            failed => {
-                if !may_fail {
-                    self.violation("I8", &format!("GET {path}: {failed:?}"));
-                }
-                None
-            }
-        }
+        self.given(node.call("GET", path, None).await, may_fail, format_args!("GET {path}"))
     }
 
     /// Waits for a node that was struck.
@@ -253,9 +251,8 @@ impl Round<'_> {
                 let Stored { subject, version, schema } = stored;
                 let path = format!("/subjects/{subject}/versions/{version}?deleted=true");
                 let Some(answer) = self.read(&node, &path, false).await else { continue };
-                if text(&answer).as_ref() != Some(schema) {
-                    self.violation("I3", &format!("{stored:?} expected, {answer:?} found"));
-                }
+                let is_there = text(&answer).as_ref() == Some(schema);
+                self.judge(Rule::I3, is_there, || format!("{stored:?} expected, {answer:?} found"));
                 ids.insert((context(subject).to_owned(), answer.id()));
                 self.world.saw(answer.id(), stored, self.keeps, Instant::now());
             }
@@ -273,11 +270,11 @@ impl Round<'_> {
             for place in 0..2 {
                 let node = self.world.node(place);
                 let since = Instant::now();
-                while let Some(answer) = self.read(&node, &path, false).await
-                    && answer.status != 404
-                {
-                    if since.elapsed() > REMOVED_MAX {
-                        self.violation("I5", &format!("id {id} of {subject} was removed, and still {answer:?}"));
+                while let Some(answer) = self.read(&node, &path, false).await {
+                    let is_gone = answer.status == 404;
+                    if is_gone || since.elapsed() > REMOVED_MAX {
+                        let breach = || format!("id {id} of {subject} was removed, and still {answer:?}");
+                        self.judge(Rule::I5, is_gone, breach);
                         break;
                     }
                 }

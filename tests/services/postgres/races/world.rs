@@ -11,6 +11,7 @@ use super::super::nodes::Node;
 use super::history::Entry;
 use super::oracle::Judgement;
 use super::script::{Keeps, Stored, context};
+use super::tally::{Rule, Tally};
 
 /// What all rounds share.
 pub(super) struct World {
@@ -30,7 +31,7 @@ pub(super) struct Known {
     /// Of subjects that keep their versions.
     versions: HashMap<(String, u64), (u64, String)>,
     pub(super) judgements: Vec<Judgement>,
-    pub(super) violations: Vec<String>,
+    pub(super) tally: Tally,
     pub(super) calls: usize,
     pub(super) unknown: usize,
     pub(super) longest_history: usize,
@@ -58,12 +59,13 @@ impl World {
         self.nodes.lock().unwrap()[place % 2] = Node::new(url);
     }
 
-    pub(super) fn violation(&self, text: String) {
-        self.known.lock().unwrap().violations.push(text);
+    /// Judges by a rule.
+    pub(super) fn judge(&self, rule: Rule, holds: bool, breach: impl FnOnce() -> String) {
+        self.known.lock().unwrap().tally.judge(rule, holds, breach);
     }
 
     pub(super) fn is_well(&self) -> bool {
-        self.known.lock().unwrap().violations.is_empty()
+        self.known.lock().unwrap().tally.violations.is_empty()
     }
 
     pub(super) fn answered(&self) {
@@ -89,28 +91,26 @@ impl World {
         let content = schema.to_string();
         let context = context(subject);
         let mut known = self.known.lock().unwrap();
-        let Known { content_of, births, versions, violations, .. } = &mut *known;
+        let Known { content_of, births, versions, tally, .. } = &mut *known;
 
         let of_id = content_of.entry((context.to_owned(), id)).or_insert_with(|| content.clone());
-        if *of_id != content {
-            violations.push(format!("I1: id {id} of context `{context}` was {of_id}, now it is {content}"));
-        }
+        tally.judge(Rule::I1, *of_id == content, || {
+            format!("id {id} of context `{context}` was {of_id}, now it is {content}")
+        });
         if keeps == Keeps::Nothing {
             return;
         }
         let of_context = (context.to_owned(), content);
         if let Some(birth) = births.get_mut(&of_context) {
             let (first, _) = *birth.acknowledged.get_or_insert((id, at));
-            if first != id {
-                violations.push(format!("I2: {of_context:?} has had id {first}, now it has {id}"));
-            }
+            tally.judge(Rule::I2, first == id, || format!("{of_context:?} has had id {first}, now it has {id}"));
         }
         let (_, content) = of_context;
         let now = (id, content);
         let first = versions.entry((subject.clone(), *version)).or_insert_with(|| now.clone());
-        if *first != now {
-            violations.push(format!("I3: version {version} of {subject} was {first:?}, now it is {now:?}"));
-        }
+        tally.judge(Rule::I3, *first == now, || {
+            format!("version {version} of {subject} was {first:?}, now it is {now:?}")
+        });
     }
 
     /// Notes what levels had to say.
@@ -118,19 +118,26 @@ impl World {
         self.known.lock().unwrap().judgements.extend(judgements);
     }
 
-    /// Takes the size of a round in.
-    pub(super) fn count<C>(&self, entries: &[Entry<C>]) {
+    /// I6, I7: takes a round in, whose calls have an order that explains it, or have none for a reason.
+    pub(super) fn searched<C>(&self, entries: &[Entry<C>], unexplained: Option<String>) {
+        let unknown = entries.iter().filter(|entry| entry.reply.is_none()).count();
         let mut known = self.known.lock().unwrap();
         known.calls += entries.len();
-        known.unknown += entries.iter().filter(|entry| entry.reply.is_none()).count();
+        known.unknown += unknown;
         known.longest_history = known.longest_history.max(entries.len());
+        if let Some(reason) = unexplained {
+            // Which of the two it is, only who reads the history can tell.
+            let rule = if unknown == 0 { Rule::I6 } else { Rule::I7 };
+            return known.tally.judge(rule, false, || reason);
+        }
+        known.tally.held(Rule::I6, entries.len() - unknown);
+        known.tally.held(Rule::I7, unknown);
     }
 
     /// What was seen, with what only all rounds together can tell.
     pub(super) fn end(self) -> Known {
         let mut known = self.known.into_inner().unwrap();
-        let breaches = known.late_ids();
-        known.violations.extend(breaches);
+        known.judge_order_of_ids();
         known
     }
 }
@@ -142,29 +149,31 @@ impl Known {
 
     /// I9: of two ids of a context the lower one was not given to a content that came when the other was already
     /// acknowledged.
-    fn late_ids(&self) -> Vec<String> {
+    fn judge_order_of_ids(&mut self) {
         let mut by_context = HashMap::<&str, Vec<_>>::new();
         for ((context, _), birth) in &self.births {
             by_context.entry(context).or_default().extend(birth.known());
         }
-        by_context.into_iter().flat_map(|(context, births)| late_ids_of(context, births)).collect()
+        for (context, births) in by_context {
+            judge_order_in(context, births, &mut self.tally);
+        }
     }
 }
 
-fn late_ids_of(context: &str, mut births: Vec<(u64, Instant, Instant)>) -> Vec<String> {
+fn judge_order_in(context: &str, mut births: Vec<(u64, Instant, Instant)>, tally: &mut Tally) {
     births.sort_unstable_by_key(|(id, ..)| *id);
-    let mut breaches = Vec::new();
     let mut latest: Option<(u64, Instant)> = None;
     for (id, sent, acknowledged) in births {
-        if let Some((lower, sent)) = latest.filter(|(_, sent)| *sent > acknowledged) {
+        let late = latest.filter(|(_, sent)| *sent > acknowledged);
+        let breach = late.map(|(lower, sent)| {
             let late = sent - acknowledged;
-            breaches.push(format!("I9: id {lower} of context `{context}` was asked for {late:?} after {id} was given"));
-        }
+            format!("id {lower} of context `{context}` was asked for {late:?} after {id} was given")
+        });
+        tally.judge(Rule::I9, breach.is_none(), || breach.unwrap_or_default());
         if latest.is_none_or(|(_, latest)| latest < sent) {
             latest = Some((id, sent));
         }
     }
-    breaches
 }
 
 impl Birth {
@@ -195,7 +204,7 @@ mod tests {
                 world.saw(id, &stored, Keeps::Contents, zero + Duration::from_millis(*acknowledged));
             }
         }
-        world.end().violations
+        world.end().tally.violations
     }
 
     fn breaks(rule: &str, registered: &[(&str, u64, u64, u64)]) -> bool {
