@@ -10,7 +10,6 @@ use end_to_end_tests::services::python::Python;
 use producer_core::{Compression, Outcome};
 
 use super::super::stored_log::{Beginning, check_log};
-use super::PARTITIONS;
 use super::stream::{Answer, Id, Lane, Sent};
 
 /// Nodes that have a record before it is acknowledged: `min.insync.replicas`.
@@ -207,8 +206,10 @@ fn read(kafka: &Kafka, topic: &'static str) -> Vec<Found> {
     found
 }
 
-/// Every replica of every partition: valid batches of this codec, without a gap in offsets or sequences.
-pub(super) fn check_disks(kafka: &Kafka, topic: &'static str, compression: Compression, beginning: Beginning) {
+/// Every replica of every partition that the topic has by now: valid batches of this codec, without a gap in offsets or
+/// sequences.
+pub(super) fn check_disks(kafka: &Kafka, sent: &Sent, compression: Compression, beginning: Beginning) {
+    let topic = sent.topic;
     let batches = kafka.dump_batches(topic).unwrap();
     // Each node has a folder of its own for each partition, with one segment or more.
     let mut logs = BTreeMap::<&Path, Vec<&StoredBatch>>::new();
@@ -219,7 +220,7 @@ pub(super) fn check_disks(kafka: &Kafka, topic: &'static str, compression: Compr
         check_log(batches, beginning);
         batches.iter().for_each(|batch| check_codec(&batch.codec, compression));
     }
-    for partition in 0..PARTITIONS {
+    for partition in 0..*sent.partition_counts.last().unwrap() {
         let log = format!("{topic}-{partition}");
         let replicas = logs.keys().filter(|folder| folder.ends_with(&log)).count();
         assert!(replicas >= REPLICAS_MIN, "{log} has batches on {replicas} nodes");

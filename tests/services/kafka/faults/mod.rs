@@ -84,7 +84,7 @@ fn through(topic: &'static str, compression: Compression, fault: impl Fn(&mut Ka
     for sent in &sent {
         check_acknowledged(sent);
         check(kafka, sent);
-        check_disks(kafka, sent.topic, compression, Beginning::Zero);
+        check_disks(kafka, sent, compression, Beginning::Zero);
     }
 }
 
@@ -211,10 +211,10 @@ fn a_topic_recreated_goes_on_where_the_old_one_ended() {
 
     check_acknowledged(&recreated);
     check_recreated(kafka, &recreated);
-    check_disks(kafka, recreated.topic, Compression::None, Beginning::Any);
+    check_disks(kafka, &recreated, Compression::None, Beginning::Any);
     check_acknowledged(&beside);
     check(kafka, &beside);
-    check_disks(kafka, beside.topic, Compression::None, Beginning::Zero);
+    check_disks(kafka, &beside, Compression::None, Beginning::Zero);
 }
 
 /// Runs one test: a stream through a fault that is longer than `delivery.timeout.ms`, then every check.
@@ -239,7 +239,7 @@ fn through_expiry(topic: &'static str, fault: impl Fn(&mut Kafka, &Stream)) {
         let other = errors.iter().find(|error| !matches!(error, ProduceError::Expired { .. }));
         assert!(other.is_none(), "`{}`: {other:?}", sent.topic);
         check(kafka, sent);
-        check_disks(kafka, sent.topic, Compression::None, Beginning::Zero);
+        check_disks(kafka, sent, Compression::None, Beginning::Zero);
     }
 }
 
