@@ -30,6 +30,12 @@ use crate::node::NO_NODE;
 /// How long a topic may be missing before it is said: one that a cluster is just making is there sooner.
 const ABSENCE_TOLD_AFTER: Duration = Duration::from_secs(1);
 
+/// How many ids of a topic that was made again are remembered.
+const RETIRED_MAX: usize = 16;
+
+/// What a broker tells as the id of a topic that it knows no id of.
+const NO_TOPIC_ID: [u8; 16] = [0; 16];
+
 /// Acts on a new state; told which topics are other than before.
 type Apply = dyn Fn(&Cluster, &[Arc<str>]) + Send + Sync;
 
@@ -69,8 +75,10 @@ pub(crate) struct Leadership {
 /// One topic.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TopicState {
-    /// All zeros if the broker did not say.
+    /// All zeros if no broker has said.
     pub(crate) id: [u8; 16],
+    /// Those before it, the newest last: a broker that still tells one lags behind. No id is given twice.
+    retired: Vec<[u8; 16]>,
     /// In order, from 0, without a gap; empty while unknown.
     pub(crate) partitions: Vec<Leadership>,
     /// What the last answer had against the topic.
@@ -364,8 +372,10 @@ impl Metadata {
         let brokers_before = std::mem::replace(&mut cluster.brokers, brokers);
         let rack = |broker: &MetadataResponseBroker| Some((broker.node_id.0, broker.rack.as_ref()?.as_str().into()));
         cluster.racks = answer.brokers.iter().filter_map(rack).collect();
-        if let Some(id) = &answer.cluster_id {
+        if let Some(id) = answer.cluster_id.as_ref().filter(|id| cluster.id.as_deref() != Some(id.as_str())) {
             cluster.id = Some(id.as_str().into());
+            // Another cluster has ids of its own, and the one before may come back with its.
+            cluster.topics.values_mut().for_each(|topic| Arc::make_mut(topic).retired.clear());
         }
         let mut changed = Vec::new();
         for topic in &answer.topics {
@@ -452,10 +462,13 @@ impl TopicState {
             return false;
         };
         let id = *answer.topic_id.as_bytes();
-        let is_same = self.id == id;
+        if self.retired.contains(&id) {
+            return false;
+        }
         let known = std::mem::replace(&mut self.partitions, leaders);
-        self.id = id;
-        if !is_same {
+        // A broker of an older release tells none.
+        if self.id != id && id != NO_TOPIC_ID {
+            self.retire(id);
             return true;
         }
         // A broker that lags behind must not undo a newer election, nor take partitions away: a topic only grows.
@@ -468,6 +481,17 @@ impl TopicState {
         }
         self.partitions.extend_from_slice(known.get(self.partitions.len()..).unwrap_or_default());
         self.partitions != known
+    }
+
+    /// The topic has this id now.
+    fn retire(&mut self, id: [u8; 16]) {
+        let before = std::mem::replace(&mut self.id, id);
+        if before != NO_TOPIC_ID {
+            if self.retired.len() == RETIRED_MAX {
+                self.retired.remove(0);
+            }
+            self.retired.push(before);
+        }
     }
 }
 

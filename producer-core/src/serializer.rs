@@ -36,7 +36,8 @@ impl std::fmt::Debug for Encoded {
 ///
 /// Called from `send`, possibly from many tasks at once. It must not block: whatever needs the
 /// network goes into [`Encoded::NotReady`], which the producer awaits within `max.block.ms` before
-/// it calls again.
+/// it calls again. A record that has to wait for its topic or for memory may be encoded a second
+/// time, so encoding has no effect but the bytes and headers that it adds.
 pub trait Serializer<T: ?Sized>: Send + Sync + 'static {
     /// Appends the bytes of `value` to `out`, and may add headers.
     ///

@@ -12,7 +12,7 @@ mod settle;
 mod verdict;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -35,18 +35,22 @@ pub(crate) use self::verdict::{History, Verdict};
 /// that is refused would come behind those sent after it: one alone is in flight until one is acknowledged.
 const KNOWN_FOR: Duration = Duration::from_secs(600);
 
+/// No node's id.
+const UNMARKED: i32 = i32::MIN;
+
 /// One partition of one topic; lives as long as the producer.
 #[derive(Debug)]
 pub(crate) struct Partition {
     pub(crate) topic: Arc<str>,
     pub(crate) index: i32,
-    is_marked: AtomicBool,
+    /// The node in whose set it was last put, [`UNMARKED`] once that was taken.
+    marked_in: AtomicI32,
     queue: Mutex<Queue>,
 }
 
 impl Partition {
     pub(super) fn new(topic: Arc<str>, index: i32, queue: Queue) -> Self {
-        Self { topic, index, is_marked: AtomicBool::new(false), queue: Mutex::new(queue) }
+        Self { topic, index, marked_in: AtomicI32::new(UNMARKED), queue: Mutex::new(queue) }
     }
 
     pub(crate) fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -61,15 +65,18 @@ impl Partition {
 
     /// Has a sender look at this partition in time.
     pub(super) fn mark_in(self: &Arc<Self>, ready: &ReadySet, due: Due) {
-        if self.is_marked.swap(true, Ordering::AcqRel) {
-            ready.hasten(due);
-        } else {
-            ready.insert(self.clone(), due);
-        }
+        ready.mark(self, due);
     }
 
-    pub(super) fn unmark(&self) {
-        self.is_marked.store(false, Ordering::Release);
+    /// Notes that it is in the set of a node; whether it was not there before, as far as it remembers.
+    pub(super) fn note_mark(&self, node: i32) -> bool {
+        self.marked_in.swap(node, Ordering::AcqRel) != node
+    }
+
+    /// Notes that it was taken from the set of a node.
+    pub(super) fn unmark(&self, node: i32) {
+        // Otherwise it is in another set by now.
+        let _ = self.marked_in.compare_exchange(node, UNMARKED, Ordering::AcqRel, Ordering::Relaxed);
     }
 }
 
@@ -358,6 +365,8 @@ impl Queue {
             match entry.state {
                 // A new leader must not see later batches before the old one has answered for the earlier.
                 State::InFlight { node } if rules.is_idempotent && node != self.ready.node() => return false,
+                // Also one that has expired: its answer, or the end of its connection, tells what becomes of those
+                // behind it as that of any other does.
                 State::InFlight { .. } => in_flight += 1,
                 State::Waiting { .. } => {}
             }

@@ -79,7 +79,8 @@ impl Sleep {
     }
 }
 
-/// Partitions to look at; each is in the set at most once, so it is bounded by their number.
+/// Partitions to look at; each is in the set once, or once more for each time that its leader has changed and come back
+/// since the sender last looked.
 #[derive(Debug)]
 pub(crate) struct ReadySet {
     node: i32,
@@ -140,19 +141,13 @@ impl ReadySet {
         self.made + Duration::from_millis(self.drained_ms.load(Ordering::Relaxed))
     }
 
-    /// Called by [`Partition::mark`]: puts a partition in that is not there.
-    pub(super) fn insert(&self, partition: Arc<Partition>, due: Due) {
+    /// Puts a partition in, unless it is there, and notes when it is to be looked at.
+    pub(super) fn mark(&self, partition: &Arc<Partition>, due: Due) {
         let mut changed = self.lock();
-        changed.partitions.push(partition);
-        self.note(changed, due);
-    }
-
-    /// Notes when a partition that was put in before is to be looked at.
-    pub(super) fn hasten(&self, due: Due) {
-        self.note(self.lock(), due);
-    }
-
-    fn note(&self, mut changed: MutexGuard<'_, Changed>, due: Due) {
+        // Under the lock: what presses is taken together with the partition that it is about.
+        if partition.note_mark(self.node) {
+            changed.partitions.push(partition.clone());
+        }
         changed.pressure.add(due.into());
         let pressure = changed.pressure;
         // From here on it counts as awake.
@@ -187,7 +182,7 @@ impl ReadySet {
         let pressure = std::mem::take(&mut changed.pressure);
         drop(changed);
         // From here on a change puts them back in, so they are looked at after this.
-        into[from..].iter().for_each(|partition| partition.unmark());
+        into[from..].iter().for_each(|partition| partition.unmark(self.node));
         pressure
     }
 
@@ -260,6 +255,27 @@ mod tests {
         let mark_twice = |set: &Arc<ReadySet>| marked(set, Due::By(by)).mark_in(set, Due::Now);
 
         assert!(wakes(held, mark_twice));
+    }
+
+    #[test]
+    fn a_partition_that_has_another_leader_is_marked_there_too() {
+        let by = Instant::now() + LINGER;
+        let (old, new) = (Arc::new(ReadySet::new(1)), Arc::new(ReadySet::new(2)));
+        let partition = marked(&old, Due::By(by));
+        let count = |set: &Arc<ReadySet>| {
+            let mut changed = Vec::new();
+            let pressure = set.take(&mut changed);
+            (changed.len(), pressure.is_urgent)
+        };
+
+        partition.mark_in(&new, Due::Now);
+        assert_eq!((count(&old), count(&new)), ((1, false), (1, true)));
+
+        partition.mark_in(&old, Due::Now);
+        partition.mark_in(&new, Due::Now);
+        assert_eq!(count(&old), (1, true));
+        partition.mark_in(&new, Due::Now);
+        assert_eq!(count(&new), (1, true), "it was in there still");
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod zstd;
 
 mod decompress;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -90,7 +91,8 @@ impl Compressors {
     /// have connections to serve.
     pub(crate) async fn compress_aside(self: &Arc<Self>, records: &Bytes) -> Option<(Bytes, i16)> {
         if records.len() <= bytes_per_millisecond(self.compression, self.level) {
-            return self.compress(records);
+            // A codec that panics leaves the batch plain, here as there.
+            return catch_unwind(AssertUnwindSafe(|| self.compress(records))).ok()?;
         }
         // Never closed.
         let _permit = self.large.acquire().await.ok()?;

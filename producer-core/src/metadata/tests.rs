@@ -143,3 +143,44 @@ fn a_topic_made_again_has_nothing_of_the_old_one() {
 
     assert_eq!(leaders(&state), [(2, 0), (2, 0)]);
 }
+
+#[test]
+fn a_broker_that_has_not_heard_of_a_topic_made_again_changes_nothing() {
+    let mut state = TopicState::default();
+    assert!(state.merge(&topic(1, &[(1, 5)])));
+    assert!(state.merge(&topic(2, &[(2, 0), (2, 0), (2, 0)])));
+
+    assert!(!state.merge(&topic(1, &[(1, 5)])));
+    assert_eq!((state.id, leaders(&state)), (topic_id(2), vec![(2, 0), (2, 0), (2, 0)]));
+
+    assert!(!state.merge(&topic(0, &[(2, 0), (2, 0), (2, 0)])), "a broker that tells no ids");
+    assert_eq!(state.id, topic_id(2));
+    for id in 3..100 {
+        assert!(state.merge(&topic(id, &[(1, 0)])));
+    }
+    assert!(!state.merge(&topic(98, &[(2, 9)])));
+    assert_eq!(state.retired.len(), RETIRED_MAX);
+}
+
+/// A producer that follows a name to another cluster, and back.
+#[tokio::test(start_paused = true)]
+async fn ids_of_a_topic_come_again_with_the_cluster_that_gave_them() {
+    let (metadata, applied) = noting(|_| true);
+    metadata.want("one");
+    let of = |cluster: &'static str, id: u128| {
+        let mut answer = answer(&["one"]).with_cluster_id(Some(StrBytes::from_static_str(cluster)));
+        answer.topics[0].topic_id = Uuid::from_u128(id);
+        answer
+    };
+
+    for (round, (cluster, id, is_news)) in
+        (1..).zip([("a", 1, true), ("a", 2, true), ("a", 1, false), ("b", 3, true), ("a", 2, true), ("a", 3, false)])
+    {
+        assert_eq!(metadata.take_in(&of(cluster, id), round, Instant::now()), is_news, "{round}");
+    }
+    assert_eq!(last(&applied), Vec::<Arc<str>>::new());
+}
+
+fn topic_id(id: u128) -> [u8; 16] {
+    Uuid::from_u128(id).into_bytes()
+}

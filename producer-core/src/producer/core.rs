@@ -377,8 +377,6 @@ impl Core {
         };
         // Waits for the tasks to be gone; what they held is released, the last callbacks are run.
         running.shutdown().await;
-        // A sender may have answered a batch after the runner of callbacks had gone.
-        self.context.callbacks.run_all();
         self.context.pool.clear();
         self.is_finished.store(true, Ordering::Release);
         if in_time || batches == 0 { Ok(()) } else { Err(CloseError { batches, timeout }) }

@@ -34,21 +34,40 @@ struct Jobs {
     /// Somebody runs the first of them. Nobody else may, or callbacks would overtake each other, and the second to
     /// take out what it ran would take out another.
     is_running: bool,
+    /// The runner is gone: whoever adds a job runs it.
+    is_ended: bool,
 }
 
 impl CallbackQueue {
+    /// Called while the completion is answered, which holds it; then comes [`run_if_ended`](Self::run_if_ended).
     pub(super) fn push(&self, completion: Arc<Completion>, lease: Option<Lease>) {
-        self.add(Job::Batch { completion, _lease: lease });
+        self.add(self.lock(), Job::Batch { completion, _lease: lease });
+    }
+
+    /// Runs what was added, if the runner is gone.
+    pub(super) fn run_if_ended(&self) {
+        if self.lock().is_ended {
+            self.run_all();
+        }
     }
 
     /// Waits until the callbacks of everything answered so far have run.
     pub(crate) async fn drained(&self) {
-        if self.lock().row.is_empty() {
-            return;
+        if let Some(done) = self.barrier() {
+            let _ = done.await;
+        }
+    }
+
+    /// Told when all that is in the row has run; `None` where it is empty.
+    fn barrier(&self) -> Option<oneshot::Receiver<()>> {
+        let jobs = self.lock();
+        if jobs.row.is_empty() {
+            return None;
         }
         let (sender, done) = oneshot::channel();
-        self.add(Job::Barrier(sender));
-        let _ = done.await;
+        self.add(jobs, Job::Barrier(sender));
+        self.run_if_ended();
+        Some(done)
     }
 
     /// Runs callbacks until it is dropped.
@@ -62,9 +81,15 @@ impl CallbackQueue {
         }
     }
 
-    /// Runs what is left, on the way out. Whoever is running a callback right now runs the rest instead: it goes on
-    /// until the row is empty, or leaves it to its own end, which comes here again.
-    pub(crate) fn run_all(&self) {
+    /// Runs what is left, when the runner is gone: from now on what is added is run at once, by whoever adds it.
+    pub(super) fn end(&self) {
+        self.lock().is_ended = true;
+        self.run_all();
+    }
+
+    /// Whoever is running a callback right now runs the rest instead: it goes on until the row is empty, or leaves it
+    /// to its own end, which comes here again.
+    fn run_all(&self) {
         while self.run_next() {}
     }
 
@@ -90,8 +115,9 @@ impl CallbackQueue {
         Some(Turn { queue: self, completion })
     }
 
-    fn add(&self, job: Job) {
-        self.lock().row.push_back(job);
+    fn add(&self, mut jobs: MutexGuard<'_, Jobs>, job: Job) {
+        jobs.row.push_back(job);
+        drop(jobs);
         self.added.notify_one();
     }
 
@@ -140,6 +166,7 @@ mod tests {
         completion.call_back(CallbackRow::of(place, move |_| callback()));
         let result = BatchResult::Acknowledged { base_offset: None, append_time: None };
         completion.complete(Share::whole(1), result, |_| queue.push(completion.clone(), None));
+        queue.run_if_ended();
     }
 
     #[test]
@@ -190,5 +217,39 @@ mod tests {
         });
 
         assert_eq!(order.try_iter().collect::<Vec<_>>(), [0, 1, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn what_comes_when_the_runner_is_gone_is_run_by_whoever_adds_it() {
+        let queue = CallbackQueue::default();
+        let (ran, order) = mpsc::sync_channel(10);
+        let adding = |number| {
+            let ran = ran.clone();
+            add(&queue, move || ran.send(number).unwrap());
+        };
+        adding(0);
+        let early = queue.barrier().unwrap();
+
+        queue.end();
+        assert_eq!((early.await, order.try_iter().collect::<Vec<_>>()), (Ok(()), vec![0]));
+
+        adding(1);
+        assert_eq!(order.try_iter().collect::<Vec<_>>(), [1]);
+        queue.drained().await;
+    }
+
+    /// A flush beside a close: the barrier comes while the last callback runs, behind the end.
+    #[tokio::test]
+    async fn a_flush_ends_that_begins_when_the_runner_is_gone() {
+        let queue = Arc::new(CallbackQueue::default());
+        let (told, barrier) = mpsc::sync_channel(1);
+        add(&queue, {
+            let queue = queue.clone();
+            move || told.send(queue.barrier().unwrap()).unwrap()
+        });
+
+        queue.end();
+
+        assert_eq!(barrier.try_recv().unwrap().await, Ok(()));
     }
 }

@@ -83,10 +83,17 @@ impl Context {
         if !matches!(result, BatchResult::Acknowledged { .. }) {
             self.metrics.records_failed(Instant::now(), completion.topic(), share.count());
         }
+        let mut is_called_back = false;
         completion.complete(share, result, |callbacks| match callbacks {
-            Callbacks::Waiting => self.callbacks.push(completion.clone(), lease),
+            Callbacks::Waiting => {
+                is_called_back = true;
+                self.callbacks.push(completion.clone(), lease);
+            }
             Callbacks::None => drop(lease),
         });
+        if is_called_back {
+            self.callbacks.run_if_ended();
+        }
     }
 
     pub(super) fn deliver_all(&self, settled: &mut Vec<Settled>) {
@@ -138,6 +145,6 @@ impl Drop for LastWords {
     fn drop(&mut self) {
         self.0.refuse_all();
         self.0.abort(|topic, partition, outcome| ProduceError::Aborted { topic: topic.clone(), partition, outcome });
-        self.0.callbacks.run_all();
+        self.0.callbacks.end();
     }
 }
