@@ -24,7 +24,7 @@ use tokio::runtime::{Handle, Runtime};
 use crate::config::{ConfigError, ProducerConfig};
 use crate::error::{ProduceError, SendError};
 use crate::metrics::ProducerMetrics;
-use crate::producer::CloseError;
+use crate::producer::{CloseError, Interceptor};
 use crate::record::{ProducerRecord, RecordMetadata};
 use crate::serializer::Serializer;
 
@@ -103,6 +103,20 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         key_serializer: impl Serializer<K>,
         value_serializer: impl Serializer<V>,
     ) -> Result<Self, ConfigError> {
+        Self::with_interceptors(config, key_serializer, value_serializer, Vec::new())
+    }
+
+    /// As [`new`](Self::new), with code of yours that sees every record and every result, in place of Java's
+    /// `interceptor.classes`. Like callbacks it must not wait for this producer.
+    ///
+    /// # Errors
+    /// As `new`.
+    pub fn with_interceptors(
+        config: ProducerConfig,
+        key_serializer: impl Serializer<K>,
+        value_serializer: impl Serializer<V>,
+        interceptors: Vec<Box<dyn Interceptor<K, V>>>,
+    ) -> Result<Self, ConfigError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(WORKER_THREADS)
             .thread_name("producer")
@@ -112,7 +126,7 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         let handle = runtime.handle().clone();
         let producer = {
             let _inside = handle.enter();
-            crate::Producer::new(config, key_serializer, value_serializer)
+            crate::Producer::with_interceptors(config, key_serializer, value_serializer, interceptors)
         };
         match producer {
             Ok(producer) => Ok(Self { inner: Arc::new(Inner { producer, runtime: Some(runtime), handle }) }),

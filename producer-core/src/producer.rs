@@ -178,10 +178,12 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         config: ProducerConfig,
         key_serializer: impl Serializer<K>,
         value_serializer: impl Serializer<V>,
+        interceptors: Vec<Box<dyn Interceptor<K, V>>>,
         mock: Arc<mock::Mock>,
     ) -> Result<Self, ConfigError> {
         let transport = Arc::new(tcp(&config));
         let mut inner = Inner::start(config, key_serializer, value_serializer, transport)?;
+        inner.interceptors = Interceptors::new(interceptors);
         inner.mock = Some(mock);
         Ok(Self { inner: Arc::new(inner) })
     }

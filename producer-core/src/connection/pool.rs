@@ -10,6 +10,9 @@ use tracing::Instrument as _;
 
 use super::{Connection, ConnectionError, ConnectionOptions, Endpoint, Transport};
 
+/// How long a pause is waited for at a time: there may be another broker to ask by then.
+const PAUSE_WAIT_MAX: Duration = Duration::from_secs(1);
+
 /// Pauses between attempts to connect: `reconnect.backoff.ms` and `reconnect.backoff.max.ms`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ReconnectBackoff {
@@ -200,12 +203,14 @@ impl Pool {
         matches!(self.standing(endpoint), Standing::Connected { .. })
     }
 
-    /// Waits until a broker may be asked again.
-    pub(crate) async fn unmuted(&self, endpoint: &Endpoint) {
-        let muted_until = self.known(endpoint).and_then(|place| place.state().muted_until);
-        if let Some(until) = muted_until {
-            tokio::time::sleep_until(until).await;
-        }
+    /// Waits until one of these brokers may be asked, for a second at most; false if all still want a pause then.
+    pub(crate) async fn any_unmuted(&self, endpoints: &[Endpoint]) -> bool {
+        let muted_until = |endpoint: &Endpoint| self.known(endpoint).and_then(|place| place.state().muted_until);
+        // `None`, no pause at all, is the least.
+        let Some(until) = endpoints.iter().map(muted_until).min().flatten() else { return true };
+        let look_at = Instant::now() + PAUSE_WAIT_MAX;
+        tokio::time::sleep_until(until.min(look_at)).await;
+        until <= look_at
     }
 
     /// Forgets every connection; their sockets close when nobody uses them any more.

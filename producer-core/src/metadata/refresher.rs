@@ -37,8 +37,9 @@ pub(crate) struct Refresher {
     backoff_max: Duration,
     /// Asked first among equals, since it answered last.
     preferred: Option<Endpoint>,
-    /// Rounds in which nobody answered, and when the first of them began.
+    /// Rounds in which nobody answered of those who were asked.
     unanswered: u32,
+    /// When the first round began in which nobody answered.
     unanswered_since: Option<Instant>,
     /// Whether that has been said.
     is_silence_told: bool,
@@ -57,8 +58,10 @@ enum Origin {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Asked {
     Answered(Round),
-    /// At least one is connected, and does not answer.
+    /// At least one is there, and does not answer or wants a pause.
     Silent,
+    /// All want a pause, so that none was asked.
+    Paused,
     /// None could be connected to.
     Unreachable,
     /// One says that its cluster is to be asked for anew.
@@ -143,7 +146,7 @@ impl Refresher {
             Asked::Answered(round) => return round,
             // Those of them that stand in the list are asked anew.
             Asked::StartAgain => known.clear(),
-            Asked::Silent | Asked::Unreachable => {}
+            Asked::Silent | Asked::Paused | Asked::Unreachable => {}
         }
         let is_nobody_left = known.is_empty() || asked == Asked::Unreachable;
         let is_overdue = since.elapsed() >= self.trigger;
@@ -154,8 +157,10 @@ impl Refresher {
                 return round;
             }
         }
-        self.unanswered = self.unanswered.saturating_add(1);
-        self.tell_of_silence(since);
+        if asked != Asked::Paused {
+            self.unanswered = self.unanswered.saturating_add(1);
+        }
+        self.tell_of_silence(since, asked);
         Round::Unanswered
     }
 
@@ -172,23 +177,31 @@ impl Refresher {
     }
 
     /// Says once, until somebody answers again, that nobody does and that it goes on trying.
-    fn tell_of_silence(&mut self, since: Instant) {
+    fn tell_of_silence(&mut self, since: Instant, asked: Asked) {
         if self.is_silence_told || since.elapsed() < SILENCE_TOLD_AFTER {
             return;
         }
         self.is_silence_told = true;
         let failure = self.metadata.lock().last_failure.clone();
-        let reason = failure.as_deref().unwrap_or("there is nobody to ask");
+        let nobody_asked = if asked == Asked::Paused { "each wants a pause" } else { "there is nobody to ask" };
+        let reason = failure.as_deref().unwrap_or(nobody_asked);
         tracing::warn!(reason, "no broker answers, still trying");
     }
 
-    /// Asks these, one after the other, until one answers.
+    /// Asks these, one after the other, until one answers. Those that want a pause are left alone: they are asked in a
+    /// later round, and the others again before that.
     async fn ask_all(&mut self, endpoints: &[Endpoint], origin: Origin) -> Asked {
+        if !self.pool.any_unmuted(endpoints).await {
+            return Asked::Paused;
+        }
         let endpoints = least_loaded::first(endpoints, &self.pool, &self.traffic, self.preferred.as_ref());
         let patience = crate::backoff::patience(self.unanswered, self.request_timeout);
         let mut is_anybody_there = false;
         for endpoint in endpoints {
-            self.pool.unmuted(endpoint).await;
+            if self.pool.is_muted(endpoint) {
+                is_anybody_there = true;
+                continue;
+            }
             let span = tracing::debug_span!("metadata", %endpoint);
             let asking = tokio::time::timeout(patience, self.ask(endpoint).instrument(span));
             let failure = match asking.await {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::Producer;
 use super::core::keyed_partition;
+use super::{Interceptor, Producer};
 use crate::accumulator::batch::RecordView;
 use crate::config::{ConfigError, ProducerConfig};
 use crate::delivery::{BatchResult, Callback, CallbackRow, Completion, Receipt, Share};
@@ -117,8 +117,23 @@ impl<K: 'static, V: 'static> MockProducer<K, V> {
         key_serializer: impl Serializer<K>,
         value_serializer: impl Serializer<V>,
     ) -> Result<Self, ConfigError> {
+        Self::with_interceptors(config, results, key_serializer, value_serializer, Vec::new())
+    }
+
+    /// As [`with_config`](Self::with_config), with code of yours that sees every record and every result, in place of
+    /// Java's `interceptor.classes`.
+    ///
+    /// # Errors
+    /// As `with_config`.
+    pub fn with_interceptors(
+        config: ProducerConfig,
+        results: MockResults,
+        key_serializer: impl Serializer<K>,
+        value_serializer: impl Serializer<V>,
+        interceptors: Vec<Box<dyn Interceptor<K, V>>>,
+    ) -> Result<Self, ConfigError> {
         let mock = Arc::new(Mock { results, state: Mutex::default() });
-        let producer = Producer::mocked(config, key_serializer, value_serializer, mock.clone())?;
+        let producer = Producer::mocked(config, key_serializer, value_serializer, interceptors, mock.clone())?;
         Ok(Self { producer, mock })
     }
 

@@ -131,8 +131,7 @@ impl Registrar {
                 continue;
             }
             let patience = crate::backoff::patience(failures, self.request_timeout);
-            let Some(endpoint) = self.choose() else { return };
-            self.pool.unmuted(&endpoint).await;
+            let Some(endpoint) = self.choose().await else { return };
             let found = match tokio::time::timeout(patience, self.ask(&endpoint)).await {
                 Ok(Ok(found)) => found,
                 Ok(Err(error)) => IdentityState::Unknown(Some(error.in_full())),
@@ -154,21 +153,27 @@ impl Registrar {
         }
     }
 
-    /// Any broker hands out ids. `None` only without any address, which `validate` refuses.
-    fn choose(&mut self) -> Option<Endpoint> {
-        let cluster = self.metadata.subscribe().borrow().clone();
-        let mut endpoints: Vec<&Endpoint> = cluster.brokers.values().collect();
-        if endpoints.is_empty() {
-            endpoints.extend(&self.bootstrap);
+    /// Any broker hands out ids; while all want a pause, waits for the first that does not. `None` only without any
+    /// address, which `validate` refuses.
+    async fn choose(&mut self) -> Option<Endpoint> {
+        let mut endpoints = self.brokers();
+        while !self.pool.any_unmuted(&endpoints).await {
+            endpoints = self.brokers();
         }
-        // One that is down or frozen is not asked twice in a row, one that wants a pause only if all do.
+        endpoints.retain(|endpoint| !self.pool.is_muted(endpoint));
+        // One that is down or frozen is asked twice in a row only if all others want a pause.
         if endpoints.len() > 1 {
-            endpoints.retain(|endpoint| Some(*endpoint) != self.last.as_ref());
+            endpoints.retain(|endpoint| Some(endpoint) != self.last.as_ref());
         }
-        let free: Vec<&Endpoint> = endpoints.iter().copied().filter(|endpoint| !self.pool.is_muted(endpoint)).collect();
-        let chosen = fastrand::choice(if free.is_empty() { endpoints } else { free }).cloned();
+        let chosen = fastrand::choice(endpoints);
         self.last.clone_from(&chosen);
         chosen
+    }
+
+    /// Those known by now.
+    fn brokers(&self) -> Vec<Endpoint> {
+        let cluster = self.metadata.subscribe().borrow().clone();
+        if cluster.brokers.is_empty() { self.bootstrap.clone() } else { cluster.brokers.values().cloned().collect() }
     }
 
     async fn ask(&self, endpoint: &Endpoint) -> Result<IdentityState, ConnectionError> {

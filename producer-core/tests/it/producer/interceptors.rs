@@ -6,9 +6,12 @@ use std::time::Duration;
 use producer_core::record::Headers;
 use producer_core::serializer::StringSerializer;
 use producer_core::testing::{Api, FakeBroker, Fault, FaultAction};
-use producer_core::{Interceptor, ProduceError, Producer, ProducerRecord, RecordMetadata};
+use producer_core::{
+    Interceptor, MockProducer, MockResults, ProduceError, Producer, ProducerConfig, ProducerRecord, RecordMetadata,
+    blocking,
+};
 
-use super::support::{Records, TOPIC, cluster, numbered, settings, within};
+use super::support::{PATIENCE, Records, TOPIC, cluster, numbered, settings, within};
 
 /// What was seen, in order.
 type Seen = Arc<Mutex<Vec<String>>>;
@@ -44,13 +47,18 @@ impl Interceptor<String, String> for Panicking {
     }
 }
 
+/// One that panics between two that note.
+fn interceptors(seen: &Seen) -> Vec<Box<dyn Interceptor<String, String>>> {
+    let noting = |name| Box::new(Noting { name, seen: seen.clone() }) as Box<dyn Interceptor<String, String>>;
+    vec![noting("first"), Box::new(Panicking), noting("last")]
+}
+
 pub(super) fn intercepted(broker: &FakeBroker) -> (Records, Seen) {
     let seen = Seen::default();
-    let noting = |name| Box::new(Noting { name, seen: seen.clone() }) as Box<dyn Interceptor<String, String>>;
     let mut config = settings(broker);
     config.max_block = Duration::from_millis(300);
-    let interceptors = vec![noting("first"), Box::new(Panicking), noting("last")];
-    let producer = Producer::with_interceptors(config, StringSerializer, StringSerializer, interceptors).unwrap();
+    let producer =
+        Producer::with_interceptors(config, StringSerializer, StringSerializer, interceptors(&seen)).unwrap();
     (producer, seen)
 }
 
@@ -105,4 +113,48 @@ async fn what_fails_is_told_once_and_a_refused_record_comes_back_without_added_h
     assert_eq!(results.len(), 2, "{seen:?}");
     assert!(results[0].contains("`missing`") && results[0].ends_with(" own+first+last"), "{seen:?}");
     assert!(results[1].contains("INVALID_RECORD"), "{seen:?}");
+}
+
+#[test]
+fn those_of_a_producer_without_async_see_the_same() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let broker = runtime.block_on(cluster(1, 1));
+    let seen = Seen::default();
+    let (config, interceptors) = (settings(&broker), interceptors(&seen));
+    let producer =
+        blocking::Producer::with_interceptors(config, StringSerializer, StringSerializer, interceptors).unwrap();
+
+    producer.send_and_wait(numbered(7)).unwrap();
+    producer.close(PATIENCE).unwrap();
+
+    let expected = ["first sends 7", "last sends 7", "first: offset 0 first+last", "last: offset 0 first+last"];
+    assert_eq!(*seen.lock().unwrap(), expected);
+}
+
+#[tokio::test]
+async fn those_of_a_mock_see_what_the_test_decides() {
+    let seen = Seen::default();
+    let (config, results, interceptors) = (ProducerConfig::new("mock:9092"), MockResults::Manual, interceptors(&seen));
+    let mock =
+        MockProducer::with_interceptors(config, results, StringSerializer, StringSerializer, interceptors).unwrap();
+
+    let first = mock.producer().send(numbered(7)).await.unwrap();
+    mock.complete_next();
+    let second = mock.producer().send(numbered(8)).await.unwrap();
+    mock.fail_next(ProduceError::Closed);
+
+    assert!(first.await.is_ok() && second.await.is_err());
+    let expected = [
+        "first sends 7",
+        "last sends 7",
+        "first: offset 0 first+last",
+        "last: offset 0 first+last",
+        "first sends 8",
+        "last sends 8",
+        "first: the producer is closed first+last",
+        "last: the producer is closed first+last",
+    ];
+    assert_eq!(*seen.lock().unwrap(), expected);
+    let headers: Vec<_> = mock.history()[0].headers.iter().map(|header| header.key.clone()).collect();
+    assert_eq!(headers, ["first", "last"]);
 }

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use producer_core::config::MetadataRecovery;
-use producer_core::testing::{Api, FakeBrokerConfig, Fault, FaultAction};
+use producer_core::testing::{Api, FakeBroker, FakeBrokerConfig, Fault, FaultAction};
 use producer_core::{Compression, ProduceError, ProducerRecord};
 use tokio::time::Instant;
 
@@ -327,7 +327,7 @@ async fn a_broker_that_asks_for_a_pause_is_left_alone_and_another_one_asked() {
         broker.create_topic("other", 1).unwrap();
         let producer = producer(&broker, |_| {});
         warm(&broker, &producer, 1).await;
-        let asked = |broker: &producer_core::testing::FakeBroker| broker.requests(Api::Metadata);
+        let asked = |broker: &FakeBroker| broker.requests(Api::Metadata);
         let node = asked(&broker).last().unwrap().node;
         broker.inject(Fault::new(Api::Metadata, FaultAction::Throttle(Duration::from_secs(2))));
         broker.create_topic("throttled", 1).unwrap();
@@ -343,9 +343,101 @@ async fn a_broker_that_asks_for_a_pause_is_left_alone_and_another_one_asked() {
     }
 }
 
+/// Has a broker answer a question and ask for the longest pause that there is.
+async fn pause_one(broker: &FakeBroker, producer: &Records) -> i32 {
+    broker.inject(Fault::new(Api::Metadata, FaultAction::Throttle(Duration::from_millis(i32::MAX as u64))));
+    broker.create_topic("throttled", 1).unwrap();
+    producer.send_and_wait(ProducerRecord::to("throttled").value("1".to_owned())).await.unwrap();
+    broker.requests(Api::Metadata).last().unwrap().node
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_of_one_broker_keeps_no_other_from_being_asked_again() {
+    let broker = cluster(3, 3);
+    let producer = producer(&broker, |config| config.linger = Duration::ZERO);
+    warm(&broker, &producer, 3).await;
+    let paused = pause_one(&broker, &producer).await;
+    let others: Vec<i32> = (1..=3).filter(|node| *node != paused).collect();
+    let (gone, restarted) = (others[0], others[1]);
+    for node in [gone, restarted] {
+        broker.stop_node(node).await.unwrap();
+    }
+    let deliveries = send(&producer, gone - 1, [1]).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+
+    broker.restart_node(restarted).await.unwrap();
+    broker.move_leader(TOPIC, gone - 1, restarted).unwrap();
+    let before = Instant::now();
+    landed(deliveries).await;
+
+    assert!(ms(before) < 3_000, "{} ms", ms(before));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_all_want_a_pause_the_bootstrap_list_is_asked_after_the_trigger() {
+    let mut config = FakeBrokerConfig::default();
+    config.nodes = 2;
+    // Too old to say who leads now.
+    config.max_versions = vec![(Api::Produce, 9)];
+    let broker = cluster_with(config, 1);
+    broker.stop_node(2).await.unwrap();
+    let producer = producer(&broker, |config| {
+        config.linger = Duration::ZERO;
+        config.rebootstrap_trigger = Duration::from_secs(5);
+    });
+    warm(&broker, &producer, 1).await;
+    assert_eq!(pause_one(&broker, &producer).await, 1);
+    broker.restart_node(2).await.unwrap();
+    broker.move_leader(TOPIC, 0, 2).unwrap();
+
+    let before = Instant::now();
+    landed(send(&producer, 0, [1]).await).await;
+
+    assert!((5_000..8_000).contains(&ms(before)), "{} ms", ms(before));
+}
+
+const COORDINATOR_LOAD_IN_PROGRESS: i16 = 14;
+
+#[tokio::test(start_paused = true)]
+async fn a_producer_id_is_asked_of_the_one_broker_that_wants_no_pause() {
+    for failure in [FaultAction::Error(COORDINATOR_LOAD_IN_PROGRESS), FaultAction::SwallowAnswer] {
+        let broker = cluster(2, 1);
+        let producer = producer(&broker, |_| {});
+        // Whichever is asked first wants a pause; the other one fails once.
+        broker.inject(Fault::new(Api::InitProducerId, FaultAction::Throttle(Duration::from_secs(60))));
+        broker.inject(Fault::new(Api::InitProducerId, FaultAction::Error(COORDINATOR_LOAD_IN_PROGRESS)));
+        broker.inject(Fault::new(Api::InitProducerId, failure.clone()).skip(1));
+        let before = Instant::now();
+
+        landed(send(&producer, 0, [1]).await).await;
+
+        // What a broker that does not answer is given, at most.
+        assert!(ms(before) < 7_000, "{failure:?}: {} ms", ms(before));
+        let asked: Vec<i32> = broker.requests(Api::InitProducerId).iter().map(|request| request.node).collect();
+        let [paused, others @ ..] = &asked[..] else { panic!("nobody was asked") };
+        assert!(others.len() >= 2 && !others.contains(paused), "{failure:?}: {asked:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_appears_is_asked_for_a_producer_id_while_all_others_want_a_pause() {
+    let broker = cluster(2, 1);
+    broker.stop_node(2).await.unwrap();
+    let producer = producer(&broker, |config| config.metadata_age_max = Duration::from_secs(1));
+    broker.inject(Fault::new(Api::InitProducerId, FaultAction::Error(COORDINATOR_LOAD_IN_PROGRESS)));
+    broker.inject(Fault::new(Api::InitProducerId, FaultAction::Throttle(Duration::from_secs(3600))));
+    let deliveries = send(&producer, 0, [1]).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+
+    broker.restart_node(2).await.unwrap();
+    let before = Instant::now();
+    landed(deliveries).await;
+
+    assert!(ms(before) < 3_000, "{} ms", ms(before));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_pause_asked_for_with_a_producer_id_is_kept() {
-    const COORDINATOR_LOAD_IN_PROGRESS: i16 = 14;
     let broker = cluster(1, 1);
     let producer = producer(&broker, |config| config.linger = Duration::ZERO);
     broker.inject(Fault::new(Api::InitProducerId, FaultAction::Error(COORDINATOR_LOAD_IN_PROGRESS)));

@@ -255,7 +255,7 @@ async fn a_request_keeps_to_its_largest_size_however_long_the_clients_name_is() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn clocks_that_jump_change_timestamps_and_nothing_else() {
+async fn records_stamped_decades_apart_share_a_batch_and_its_linger() {
     let broker = cluster(1, 1);
     let producer = producer(&broker, |config| config.linger = Duration::from_millis(50));
     warm(&broker, &producer, 1).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use producer_core::testing::{FakeBroker, FaultAction};
+use producer_core::testing::{FakeBroker, FaultAction, StoredBatch};
 use producer_core::{Delivery, Outcome, ProduceError};
 use tokio::time::Instant;
 
@@ -77,18 +77,29 @@ async fn batches_that_expire_unwritten_make_room_for_a_new_epoch() {
 
 #[tokio::test(start_paused = true)]
 async fn an_epoch_starts_anew_only_in_the_partition_that_asked_for_it() {
-    let broker = cluster(1, 2);
+    let broker = cluster(2, 2);
     let producer = producer(&broker, |config| config.linger = Duration::ZERO);
     warm(&broker, &producer, 2).await;
-    broker.inject(produce(FaultAction::Error(45)));
+    broker.inject(produce(FaultAction::Error(45)).node(1));
+    broker.inject(produce(FaultAction::DropAfterApplying).node(2));
+    broker.freeze_node(2).unwrap();
+    let mut of_the_other = send(&producer, 1, [1]).await;
+    tokio::time::sleep(Duration::from_millis(10)).await;
 
     producer.send_and_wait(to(0, 1)).await.unwrap();
     assert_eq!(epochs(&broker, 0), [0, 1]);
-    // The other one has nothing on its way, and takes the new epoch with its next batch, from sequence 0.
-    producer.send_and_wait(to(1, 1)).await.unwrap();
+    // What is on its way goes on as it is, even a second time; what is behind it waits for the new epoch.
+    of_the_other.extend(send(&producer, 1, [2]).await);
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert_eq!(producer.metrics().requests_in_flight, 1);
+    broker.thaw_node(2).unwrap();
+    landed(of_the_other).await;
 
-    let last = broker.batches(TOPIC, 1).unwrap().pop().unwrap();
-    assert_eq!((last.producer_epoch, last.base_sequence), (1, 0));
+    assert_eq!(numbers(&broker, 1), [0, 1, 2]);
+    let stamp = |batch: &StoredBatch| (batch.producer_epoch, batch.base_sequence);
+    let stamps: Vec<_> = broker.batches(TOPIC, 1).unwrap().iter().map(stamp).collect();
+    assert_eq!(stamps, [(0, 0), (0, 1), (1, 0)]);
+    assert_eq!(broker.received(TOPIC, 1).unwrap().len(), 4, "one came twice");
 }
 
 #[tokio::test(start_paused = true)]
