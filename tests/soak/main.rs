@@ -1,6 +1,7 @@
 //! A producer that sends for long: it allocates next to nothing for a record, and holds no more at the end than before.
 //!
-//! A program of its own, since the allocator counts for the whole process.
+//! A program of its own, since the allocator counts for the whole process. CPU time is not looked at: how fast a record
+//! is depends on the machine, so it is compared with other clients in one run (docs/producer-benchmarks.md).
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
