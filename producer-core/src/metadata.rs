@@ -33,6 +33,10 @@ const ABSENCE_TOLD_AFTER: Duration = Duration::from_secs(1);
 /// How many ids of a topic that was made again are remembered.
 const RETIRED_MAX: usize = 16;
 
+/// So many answers in a row with an id from before, and it is the one that was learnt since that lags behind: the first
+/// broker that was asked may have been the only one that knew of the new topic.
+const CONTRADICTIONS_MAX: u32 = 3;
+
 /// What a broker tells as the id of a topic that it knows no id of.
 const NO_TOPIC_ID: [u8; 16] = [0; 16];
 
@@ -79,6 +83,8 @@ pub(crate) struct TopicState {
     pub(crate) id: [u8; 16],
     /// Those before it, the newest last: a broker that still tells one lags behind. No id is given twice.
     retired: Vec<[u8; 16]>,
+    /// Answers in a row that told one of those.
+    contradictions: u32,
     /// In order, from 0, without a gap; empty while unknown.
     pub(crate) partitions: Vec<Leadership>,
     /// What the last answer had against the topic.
@@ -463,12 +469,17 @@ impl TopicState {
         };
         let id = *answer.topic_id.as_bytes();
         if self.retired.contains(&id) {
-            return false;
+            self.contradictions += 1;
+            if self.contradictions < CONTRADICTIONS_MAX {
+                return false;
+            }
+            self.retired.retain(|retired| *retired != id);
         }
+        self.contradictions = 0;
         let known = std::mem::replace(&mut self.partitions, leaders);
         // A broker of an older release tells none.
         if self.id != id && id != NO_TOPIC_ID {
-            self.retire(id);
+            self.replace_id(id);
             return true;
         }
         // A broker that lags behind must not undo a newer election, nor take partitions away: a topic only grows.
@@ -484,7 +495,7 @@ impl TopicState {
     }
 
     /// The topic has this id now.
-    fn retire(&mut self, id: [u8; 16]) {
+    fn replace_id(&mut self, id: [u8; 16]) {
         let before = std::mem::replace(&mut self.id, id);
         if before != NO_TOPIC_ID {
             if self.retired.len() == RETIRED_MAX {

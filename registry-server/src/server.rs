@@ -1,8 +1,7 @@
 //! `Server`: builds store, rules and the HTTP application, and takes them down in the opposite order.
 //!
 //! The pools and the task that writes what is queued live on the runtime that calls [`Server::start`]. actix's workers
-//! have runtimes of their own: what finds the writer idle is written there (`store/queue.rs`), and PostgreSQL is asked
-//! for revisions there (`store/postgres/counters.rs`).
+//! have runtimes of their own, and what finds the writer idle is written there (`store/queue.rs`).
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};

@@ -179,11 +179,9 @@ impl ReadySet {
         let mut changed = self.lock();
         changed.sleep = None;
         into.append(&mut changed.partitions);
-        let pressure = std::mem::take(&mut changed.pressure);
-        drop(changed);
         // From here on a change puts them back in, so they are looked at after this.
         into[from..].iter().for_each(|partition| partition.unmark(self.node));
-        pressure
+        std::mem::take(&mut changed.pressure)
     }
 
     /// Waits until something changed since [`take`](Self::take) for which the sender must not sleep on.

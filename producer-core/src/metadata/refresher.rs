@@ -183,8 +183,10 @@ impl Refresher {
         }
         self.is_silence_told = true;
         let failure = self.metadata.lock().last_failure.clone();
-        let nobody_asked = if asked == Asked::Paused { "each wants a pause" } else { "there is nobody to ask" };
-        let reason = failure.as_deref().unwrap_or(nobody_asked);
+        let reason = match asked {
+            Asked::Paused => "each wants a pause",
+            _ => failure.as_deref().unwrap_or("there is nobody to ask"),
+        };
         tracing::warn!(reason, "no broker answers, still trying");
     }
 

@@ -98,6 +98,10 @@ fn topic(id: u128, leaders: &[(i32, i32)]) -> MetadataResponseTopic {
     MetadataResponseTopic::default().with_topic_id(Uuid::from_u128(id)).with_partitions(partitions.collect())
 }
 
+fn topic_id(id: u128) -> [u8; 16] {
+    Uuid::from_u128(id).into_bytes()
+}
+
 fn leaders(topic: &TopicState) -> Vec<(i32, i32)> {
     topic.partitions.iter().map(|partition| (partition.leader, partition.leader_epoch)).collect()
 }
@@ -162,6 +166,23 @@ fn a_broker_that_has_not_heard_of_a_topic_made_again_changes_nothing() {
     assert_eq!(state.retired.len(), RETIRED_MAX);
 }
 
+#[test]
+fn a_broker_that_lags_behind_the_first_that_was_asked_is_believed_until_the_others_are_heard() {
+    let mut state = TopicState::default();
+    assert!(state.merge(&topic(2, &[(2, 0), (2, 0)])));
+    assert!(state.merge(&topic(1, &[(1, 5)])), "of two ids nobody knows which is the newer one");
+
+    for _ in 1..CONTRADICTIONS_MAX {
+        assert!(!state.merge(&topic(2, &[(2, 0), (2, 0)])));
+    }
+    assert!(state.merge(&topic(2, &[(2, 0), (2, 0)])));
+    assert_eq!((state.id, leaders(&state)), (topic_id(2), vec![(2, 0), (2, 0)]));
+    for _ in 0..CONTRADICTIONS_MAX {
+        assert!(!state.merge(&topic(1, &[(1, 5)])));
+        assert!(!state.merge(&topic(2, &[(2, 0), (2, 0)])));
+    }
+}
+
 /// A producer that follows a name to another cluster, and back.
 #[tokio::test(start_paused = true)]
 async fn ids_of_a_topic_come_again_with_the_cluster_that_gave_them() {
@@ -179,8 +200,4 @@ async fn ids_of_a_topic_come_again_with_the_cluster_that_gave_them() {
         assert_eq!(metadata.take_in(&of(cluster, id), round, Instant::now()), is_news, "{round}");
     }
     assert_eq!(last(&applied), Vec::<Arc<str>>::new());
-}
-
-fn topic_id(id: u128) -> [u8; 16] {
-    Uuid::from_u128(id).into_bytes()
 }

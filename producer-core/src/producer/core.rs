@@ -377,6 +377,7 @@ impl Core {
         };
         // Waits for the tasks to be gone; what they held is released, the last callbacks are run.
         running.shutdown().await;
+        self.context.callbacks.run_if_ended();
         self.context.pool.clear();
         self.is_finished.store(true, Ordering::Release);
         if in_time || batches == 0 { Ok(()) } else { Err(CloseError { batches, timeout }) }

@@ -1,4 +1,4 @@
-//! Runs callbacks off the senders, in the order in which batches were answered.
+//! Runs callbacks off the senders while its runner lives, in the order in which batches were answered.
 //!
 //! A batch keeps its memory until its callbacks have run, so slow callbacks push back on `send` and the
 //! queue holds at most `buffer.memory`.
@@ -44,8 +44,8 @@ impl CallbackQueue {
         self.add(self.lock(), Job::Batch { completion, _lease: lease });
     }
 
-    /// Runs what was added, if the runner is gone.
-    pub(super) fn run_if_ended(&self) {
+    /// Runs what was added, if the runner is gone. It is code of users, so nothing may be locked.
+    pub(crate) fn run_if_ended(&self) {
         if self.lock().is_ended {
             self.run_all();
         }

@@ -78,6 +78,14 @@ impl Context {
 
     /// Gives a batch's records their answer and its memory back.
     pub(super) fn deliver(&self, settled: Settled) {
+        if self.hand_over(settled) {
+            self.callbacks.run_if_ended();
+        }
+    }
+
+    /// As [`deliver`](Self::deliver), and leaves it to the caller to run callbacks whose runner is gone; whether there
+    /// are any.
+    fn hand_over(&self, settled: Settled) -> bool {
         let Settled { completion, share, result, lease, spent } = settled;
         self.accumulator.buffers.give_back(spent);
         if !matches!(result, BatchResult::Acknowledged { .. }) {
@@ -91,9 +99,7 @@ impl Context {
             }
             Callbacks::None => drop(lease),
         });
-        if is_called_back {
-            self.callbacks.run_if_ended();
-        }
+        is_called_back
     }
 
     pub(super) fn deliver_all(&self, settled: &mut Vec<Settled>) {
@@ -119,10 +125,13 @@ impl Context {
 
     /// Fails everything on its way; answers how many batches that were.
     pub(crate) fn abort(&self, error: impl Fn(&Arc<str>, i32, Outcome) -> ProduceError) -> usize {
-        self.abort_in(&self.accumulator.partitions(), error)
+        let count = self.abort_in(&self.accumulator.partitions(), error);
+        self.callbacks.run_if_ended();
+        count
     }
 
-    /// Fails what is on its way to these partitions.
+    /// Fails what is on its way to these partitions. Called while the metadata is held, which a callback might ask for:
+    /// where the runner of callbacks is gone, `abort` or the end of the producer runs them.
     pub(crate) fn abort_in(
         &self,
         partitions: &[Arc<Partition>],
@@ -133,7 +142,9 @@ impl Context {
             partition.queue().abort(&mut settled, |outcome| error(&partition.topic, partition.index, outcome));
         }
         let count = settled.len();
-        self.deliver_all(&mut settled);
+        for settled in settled {
+            self.hand_over(settled);
+        }
         count
     }
 }

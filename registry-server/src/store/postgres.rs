@@ -89,8 +89,9 @@ impl PostgresStore {
         let mut writing = connect::patiently(connect).await?;
         let generations = Arc::new(Generations::new());
         // Nothing of this waits for another, and a connection takes its time.
-        let (watch, reading, ()) = tokio::try_join!(
+        let (watch, reading, counting, ()) = tokio::try_join!(
             Watch::start(target.clone(), Arc::clone(&generations)),
+            connect::patiently(connect),
             connect::patiently(connect),
             async {
                 connect::check_server(&mut writing, &target).await?;
@@ -100,9 +101,8 @@ impl PostgresStore {
 
         let room = Arc::new(Room::default());
         Ok(Self {
-            pool: Pool::new(target.clone(), READERS_MAX, vec![reading]),
-            // Whoever asks first connects, and is woken by its own runtime from then on.
-            counters: Counters::start(Pool::new(target.clone(), COUNTERS_MAX, Vec::new())),
+            pool: Pool::new(target.clone(), READERS_MAX, reading),
+            counters: Counters::start(Pool::new(target.clone(), COUNTERS_MAX, counting)),
             writer: writer::start(target, Session::new(writing), Arc::clone(&generations), Arc::clone(&room)),
             room,
             watch,
@@ -163,7 +163,7 @@ impl Backend for PostgresStore {
     async fn close(&self) {
         self.writer.close().await;
         self.watch.close().await;
-        self.counters.close().await;
+        self.counters.close();
         self.pool.close().await;
     }
 }

@@ -1,8 +1,8 @@
 //! The queue of writes in front of a database's one writer: a bounded channel, a task, and the answers.
 //!
 //! What a group of writes shares (a transaction, a sync to disk) is the [`Writer`]'s, each database has its own. Who
-//! finds the writer idle does its write itself, on its own runtime: then no thread is woken for it but the database's
-//! own. A caller may go away at any time: what it has submitted is still written, and its answer is dropped.
+//! finds the writer idle does its write itself, on its own runtime, and the task is not woken for it. A caller may go
+//! away at any time: what it has submitted is still written, and its answer is dropped.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -1,15 +1,14 @@
 //! Revisions, read for many requests at once.
 //!
 //! An answer that can change is validated by a revision that is read after its request has begun. Requests that come
-//! while a query runs wait for it to end and share the next one. Who finds no query running begins one, on its own
-//! runtime: for a request that is alone no other thread is woken.
+//! while a query runs wait for it to end and share the next one.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::Arguments as _;
 use sqlx::postgres::{PgArguments, PgRow};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::super::rows;
@@ -20,8 +19,8 @@ use super::pool::Pool;
 
 const OPERATION: &str = "read a revision";
 
-/// Requests that may wait; with the default limits no more come at once.
-const WAITING_MAX: usize = 10_000;
+/// Requests that may wait; they are bounded by the connections of the server long before.
+const QUEUE_MAX: usize = 1_024;
 
 /// Revisions that one query reads.
 const BATCH_MAX: usize = 128;
@@ -33,23 +32,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// The asking side.
 #[derive(Debug)]
 pub(super) struct Counters {
-    shared: Arc<Shared>,
-    rescue: JoinHandle<()>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    pool: Pool,
-    questions: Mutex<Questions>,
-    /// Somebody's runtime has ended while it asked.
-    abandoned: Notify,
-}
-
-#[derive(Debug, Default)]
-struct Questions {
-    waiting: Vec<Question>,
-    /// Whether somebody asks the database, who will take what waits when its query has ended.
-    is_asked: bool,
+    queue: mpsc::Sender<Question>,
+    task: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Debug)]
@@ -59,11 +43,10 @@ struct Question {
 }
 
 impl Counters {
-    /// The current runtime goes on with what others leave behind.
+    /// Starts the task on the current runtime. It ends with the value.
     pub(super) fn start(pool: Pool) -> Self {
-        let shared = Arc::new(Shared { pool, questions: Mutex::default(), abandoned: Notify::new() });
-        let rescue = tokio::spawn(rescue(Arc::clone(&shared)));
-        Self { shared, rescue }
+        let (queue, waiting) = mpsc::channel(QUEUE_MAX);
+        Self { queue, task: Mutex::new(Some(tokio::spawn(run(pool, waiting)))) }
     }
 
     /// The revision of a subject, as it stands now or later.
@@ -77,84 +60,25 @@ impl Counters {
 
     async fn ask(&self, subject: &SubjectKey) -> Result<Revision, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let is_asked = {
-            let mut questions = self.shared.questions();
-            if questions.waiting.len() >= WAITING_MAX {
-                return Err(StoreError::unavailable(OPERATION, "too many requests wait for the database"));
-            }
-            questions.waiting.push(Question { subject: subject.clone(), reply });
-            std::mem::replace(&mut questions.is_asked, true)
-        };
-        if !is_asked {
-            tokio::spawn(Turn::new(Arc::clone(&self.shared)).run());
-        }
-        answer.await.unwrap_or_else(|_| Err(StoreError::unavailable(OPERATION, "the query was given up")))
+        let question = Question { subject: subject.clone(), reply };
+        let closed = || StoreError::unavailable(OPERATION, "the store is closed");
+        self.queue.send(question).await.map_err(|_| closed())?;
+        answer.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// Answers nobody any more.
-    pub(super) async fn close(&self) {
-        self.rescue.abort();
-        self.shared.pool.close().await;
-    }
-}
-
-impl Shared {
-    fn questions(&self) -> MutexGuard<'_, Questions> {
-        self.questions.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Goes on where a runtime has ended.
-async fn rescue(shared: Arc<Shared>) {
-    loop {
-        shared.abandoned.notified().await;
-        let is_asked = std::mem::replace(&mut shared.questions().is_asked, true);
-        if !is_asked {
-            Turn::new(Arc::clone(&shared)).run().await;
+    /// Ends the task.
+    pub(super) fn close(&self) {
+        if let Some(task) = self.task.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            task.abort();
         }
     }
 }
 
-/// Query after query, until nobody waits. One at a time asks.
-struct Turn {
-    shared: Arc<Shared>,
-    /// Empty once it is answered.
-    batch: Vec<Question>,
-    is_over: bool,
-}
-
-impl Turn {
-    fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, batch: Vec::new(), is_over: false }
-    }
-
-    async fn run(mut self) {
-        while self.take() {
-            survive("reader of revisions", answer(&self.shared.pool, &mut self.batch)).await;
-            self.batch.clear();
-        }
-    }
-
-    /// Takes what waits; whether there was anything. If not, the turn is over.
-    fn take(&mut self) -> bool {
-        let mut questions = self.shared.questions();
-        let count = questions.waiting.len().min(BATCH_MAX);
-        self.batch.extend(questions.waiting.drain(..count));
-        self.is_over = count == 0;
-        questions.is_asked = !self.is_over;
-        !self.is_over
-    }
-}
-
-impl Drop for Turn {
-    /// The runtime may end in the middle of a query: then it is asked anew.
-    fn drop(&mut self) {
-        if !self.is_over {
-            let mut questions = self.shared.questions();
-            questions.waiting.append(&mut self.batch);
-            questions.is_asked = false;
-            self.shared.abandoned.notify_one();
-        }
+async fn run(pool: Pool, mut waiting: mpsc::Receiver<Question>) {
+    let mut batch = Vec::with_capacity(BATCH_MAX);
+    while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
+        survive("reader of revisions", answer(&pool, &mut batch)).await;
+        batch.clear();
     }
 }
 

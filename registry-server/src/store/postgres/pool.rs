@@ -35,9 +35,10 @@ pub(in crate::store) struct Pool {
 }
 
 impl Pool {
-    /// At most `connections_max` at once. Beside those that are there each is made when it is needed.
-    pub(super) fn new(target: Target, connections_max: usize, idle: Vec<PgConnection>) -> Self {
-        Self { target, idle: Mutex::new(idle), permits: Semaphore::new(connections_max) }
+    /// At most `connections_max` at once. Beside the first each is made when it is needed.
+    pub(super) fn new(target: Target, connections_max: usize, first: PgConnection) -> Self {
+        let idle = Mutex::new(vec![first]);
+        Self { target, idle, permits: Semaphore::new(connections_max) }
     }
 
     /// The rows of a statement that only reads.

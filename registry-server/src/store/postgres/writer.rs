@@ -57,8 +57,7 @@ const WAIT_BRIEFLY: &str = "SET LOCAL lock_timeout = 100";
 /// How often a group is tried: a second time when it met a connection that had died since the last write.
 const TRIES_MAX: usize = 2;
 
-/// Starts the writer on the current runtime. A connection that was made on another one is lost when that ends: the next
-/// write finds it so, and makes a new one.
+/// Starts the writer on the current runtime.
 pub(super) fn start(
     target: Target,
     session: Session,
@@ -68,10 +67,11 @@ pub(super) fn start(
     Queue::start(Task { target, session: Some(session), generations, room }, PATIENCE)
 }
 
-/// The receiving side: owns the connection.
+/// What has the turn: owns the connection.
 struct Task {
     target: Target,
-    /// `None` after a transaction that failed.
+    /// `None` after a transaction that failed. One that was made on another runtime is lost when that ends, which the
+    /// next write finds.
     session: Option<Session>,
     generations: Arc<Generations>,
     room: Arc<Room>,
