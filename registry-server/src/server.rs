@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use actix_http::HttpService;
 use actix_http::error::DispatchError;
+use actix_http::{HttpService, KeepAlive};
 use actix_server::ServerHandle;
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::App;
@@ -248,11 +248,13 @@ fn state(config: &ServerConfig, registry: Arc<Registry>, metrics: Metrics, is_dr
     }
 }
 
-/// Nobody times the head of a later request by itself, so that this takes what all its parts may take together.
+/// Nobody times the head of a later request by itself, so that this takes what all its parts may take together. Where
+/// connections are not kept, actix closes them.
 fn stream_limits(timeouts: &Http) -> Limits {
     let request =
         timeouts.header_timeout.saturating_add(timeouts.body_timeout).saturating_add(timeouts.request_timeout);
-    Limits { write: timeouts.write_timeout, idle: request.max(timeouts.keep_alive_timeout), request }
+    let idle = if timeouts.keep_alive_timeout.is_zero() { request } else { timeouts.keep_alive_timeout };
+    Limits { write: timeouts.write_timeout, idle, request }
 }
 
 /// actix-web's own server takes plain sockets alone, so the parts that it is made of are put together here: those that
@@ -277,7 +279,8 @@ fn serve(config: &ServerConfig, listener: TcpListener, state: State) -> std::io:
                 let shutdown = shutdown.clone();
                 async move { shutdown.notified().await }
             })
-            .keep_alive(timeouts.keep_alive_timeout)
+            // How long, the stream knows.
+            .keep_alive(if timeouts.keep_alive_timeout.is_zero() { KeepAlive::Disabled } else { KeepAlive::Os })
             .client_request_timeout(timeouts.header_timeout)
             .client_disconnect_timeout(DISCONNECT_TIMEOUT)
             .h1(map_config(app.into_factory(), |()| AppConfig::default()));

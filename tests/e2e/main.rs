@@ -20,6 +20,7 @@ mod readme;
 mod registry_api;
 mod registry_crash;
 mod registry_drain;
+mod registry_frozen;
 mod registry_hostile_wire;
 mod registry_limits;
 mod registry_log;

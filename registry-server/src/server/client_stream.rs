@@ -1,5 +1,6 @@
 //! The connection to a client. actix waits for a client that does not read its answers, or does not end the head of any
-//! request but the first, as long as it likes; this does not.
+//! request but the first, as long as it likes; this does not. It also ends idle connections: actix would look at its
+//! clock before it looks for a request, and leave one unread that came while the process stood still.
 
 use std::future::Future;
 use std::io;
@@ -21,20 +22,28 @@ const TAKEN_BYTES_MIN: usize = 16 * 1024;
 #[cfg(target_os = "linux")]
 const UNSENT_BYTES_MAX: u32 = 64 * 1024;
 
+/// What asks a client for the body that it holds back (RFC 9110, 10.1.1), as actix writes it: no answer yet.
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// How long an end is put off for a last look. The clock of a process that has just been set going again is ahead of
+/// what the runtime knows of its sockets: what came meanwhile is told by the next question to the operating system.
+const LAST_LOOK: Duration = Duration::from_millis(10);
+
 /// How long a client is waited for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     /// For [`TAKEN_BYTES_MIN`] of an answer that waits.
     pub(super) write: Duration,
-    /// From what was sent last to the next byte of the client. actix ends a connection that is idle sooner.
+    /// From what was sent last to the next byte of the client. More than 0.
     pub(super) idle: Duration,
     /// From that byte on until something is sent again: at least what a request may take, from its first byte to that
-    /// of its answer.
+    /// of its answer. More than 0.
     pub(super) request: Duration,
 }
 
-/// A stream whose writes fail when the other side takes too little of what waits for it, and whose reads fail when
-/// nothing could be sent for too long.
+/// A stream whose writes fail when the other side takes too little of what waits for it. Its reads fail when nothing
+/// could be sent for too long, and end when the other side has nothing to say any more. What has come is read first,
+/// however late that is.
 ///
 /// What waits is what one write could not put down at once. So an answer that the operating system takes whole is never
 /// late. Reads have no limit while something waits.
@@ -45,8 +54,10 @@ pub(super) struct ClientStream<S> {
     /// `Some` while something waits.
     waiting: Option<Waiting>,
     turn: Turn,
-    /// `Some` from the first wait for the client on. It is moved to the end of the turn at hand when it fires, not with
-    /// each turn, which would cost every request a timer.
+    /// Whether the time of the turn at hand is over, but for [`LAST_LOOK`].
+    is_turn_over: bool,
+    /// `Some` from the first wait for the client on. It is moved towards the end of the turn at hand when it fires, not
+    /// with each turn, which would cost every request a timer.
     turn_timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -59,9 +70,9 @@ struct Waiting {
 /// Whose byte was the last, and since when.
 #[derive(Debug, Clone, Copy)]
 enum Turn {
-    /// Sent at that time, or the connection was opened.
+    /// Sent at that time.
     Sent(Instant),
-    /// The first byte behind what was sent came at that time.
+    /// The first byte behind what was sent came at that time, or the connection was opened.
     Received(Instant),
 }
 
@@ -83,13 +94,16 @@ impl ClientStream<TcpStream> {
 
 impl<S> ClientStream<S> {
     fn new(stream: S, limits: Limits) -> Self {
-        Self { stream, limits, waiting: None, turn: Turn::Sent(Instant::now()), turn_timer: None }
+        let turn = Turn::Received(Instant::now());
+        Self { stream, limits, waiting: None, turn, is_turn_over: false, turn_timer: None }
     }
 
-    /// Notes what was taken of `offered` bytes.
-    fn note_taken(&mut self, taken_bytes: usize, offered_bytes: usize) {
-        self.turn = Turn::Sent(Instant::now());
-        if taken_bytes == offered_bytes {
+    /// Notes what was taken of the bytes that were offered.
+    fn note_taken(&mut self, taken_bytes: usize, offered: &[u8]) {
+        if offered != CONTINUE {
+            self.begin(Turn::Sent);
+        }
+        if taken_bytes == offered.len() {
             self.waiting = None;
             return;
         }
@@ -113,27 +127,39 @@ impl<S> ClientStream<S> {
 
     fn note_received(&mut self) {
         if let Turn::Sent(_) = self.turn {
-            self.turn = Turn::Received(Instant::now());
+            self.begin(Turn::Received);
         }
     }
 
-    /// Waits on for the client to send, until the end of the turn.
-    fn poll_received<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        if self.waiting.is_some() {
-            return Poll::Pending;
-        }
-        let (since, limit) = match self.turn {
-            Turn::Sent(since) => (since, self.limits.idle),
-            Turn::Received(since) => (since, self.limits.request),
-        };
-        let timer = self.turn_timer.get_or_insert_with(|| Box::pin(sleep(self.limits.request)));
+    fn begin(&mut self, turn: fn(Instant) -> Turn) {
+        self.turn = turn(Instant::now());
+        self.is_turn_over = false;
+    }
+
+    /// Waits on for the client to send, until the end of the turn: an error in the midst of a request, and else the end
+    /// of what is read.
+    fn poll_received(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Limits { idle, request, .. } = self.limits;
+        // The turn that begins next may be the shorter one.
+        let shortest = idle.min(request);
+        let timer = self.turn_timer.get_or_insert_with(|| Box::pin(sleep(shortest)));
         while timer.as_mut().poll(context).is_ready() {
-            let left = limit.saturating_sub(since.elapsed());
+            let mut left = match self.turn {
+                _ if self.waiting.is_some() => shortest,
+                Turn::Sent(since) => idle.saturating_sub(since.elapsed()),
+                Turn::Received(since) => request.saturating_sub(since.elapsed()),
+            };
             if left.is_zero() {
-                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                if self.is_turn_over {
+                    return Poll::Ready(match self.turn {
+                        Turn::Sent(_) => Ok(()),
+                        Turn::Received(_) => Err(io::ErrorKind::TimedOut.into()),
+                    });
+                }
+                self.is_turn_over = true;
+                left = LAST_LOOK;
             }
-            // A turn that begins meanwhile may end sooner.
-            timer.as_mut().reset(Instant::now() + left.min(self.limits.request));
+            timer.as_mut().reset(Instant::now() + left.min(shortest));
         }
         Poll::Pending
     }
@@ -160,7 +186,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ClientStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match Pin::new(&mut self.stream).poll_write(context, bytes) {
             Poll::Ready(Ok(taken_bytes)) => {
-                self.note_taken(taken_bytes, bytes.len());
+                self.note_taken(taken_bytes, bytes);
                 Poll::Ready(Ok(taken_bytes))
             }
             Poll::Pending => self.poll_taken(context),
@@ -179,8 +205,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ClientStream<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+    use std::task::Waker;
+
+    use futures_util::future::join;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-    use tokio::time::interval;
+    use tokio::time::{advance, interval, timeout};
 
     use super::*;
 
@@ -243,13 +273,6 @@ mod tests {
         }
     }
 
-    /// How long a server waits for a byte that does not come, and why it does not wait on.
-    async fn wait(stream: &mut ClientStream<DuplexStream>) -> (io::ErrorKind, Duration) {
-        let started = Instant::now();
-        let outcome = stream.read_u8().await;
-        (outcome.unwrap_err().kind(), started.elapsed())
-    }
-
     #[tokio::test(start_paused = true)]
     async fn a_request_that_does_not_end_is_cut_off_and_each_answer_starts_anew() {
         let (server, mut client) = duplex(8);
@@ -283,16 +306,80 @@ mod tests {
         dripping.await.unwrap();
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn silence_behind_an_answer_ends_too() {
-        let (server, mut client) = duplex(8);
+    /// A connection on which a request was answered, and its client.
+    async fn used() -> (ClientStream<DuplexStream>, DuplexStream) {
+        let (server, mut client) = duplex(32);
         let mut stream = ClientStream::new(server, LIMITS);
         client.write_all(b"GG").await.unwrap();
         stream.read_exact(&mut [0; 2]).await.unwrap();
         stream.write_all(&[1; 8]).await.unwrap();
+        (stream, client)
+    }
 
-        let (ended, after) = wait(&mut stream).await;
+    #[tokio::test(start_paused = true)]
+    async fn silence_behind_an_answer_is_the_end() {
+        let (mut stream, _client) = used().await;
 
-        assert_eq!((ended, after.as_secs()), (io::ErrorKind::TimedOut, LIMITS.idle.as_secs()));
+        let started = Instant::now();
+        let read = stream.read(&mut [0; 8]).await;
+
+        assert_eq!((read.unwrap(), started.elapsed().as_secs()), (0, LIMITS.idle.as_secs()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_behind_an_answer_that_had_to_wait_is_the_end_too() {
+        let (mut stream, mut client) = used().await;
+        stream.limits.write = LIMITS.idle;
+        let mut offered = &[1; 64][..];
+        // As actix does it: one task that reads, then writes.
+        let served = poll_fn(|context| {
+            let mut byte = [0];
+            let mut buffer = ReadBuf::new(&mut byte);
+            if let Poll::Ready(read) = Pin::new(&mut stream).poll_read(context, &mut buffer) {
+                return Poll::Ready(read.map(|()| buffer.filled().len()));
+            }
+            while !offered.is_empty() {
+                let Poll::Ready(taken) = Pin::new(&mut stream).poll_write(context, offered) else { break };
+                offered = &offered[taken.unwrap()..];
+            }
+            Poll::Pending
+        });
+        let taken = async {
+            // Meanwhile the read is woken in vain.
+            sleep(2 * LIMITS.request).await;
+            client.read_exact(&mut [0; 8 + 64]).await.unwrap();
+            Instant::now()
+        };
+
+        let (read, taken) = timeout(10 * LIMITS.idle, join(served, taken)).await.unwrap();
+
+        assert_eq!((read.unwrap(), taken.elapsed().as_secs()), (0, LIMITS.idle.as_secs()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_came_while_the_process_stood_still_is_read() {
+        let (mut stream, mut client) = used().await;
+        let mut byte = [0];
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut stream).poll_read(&mut context, &mut ReadBuf::new(&mut byte)).is_pending());
+
+        client.write_all(b"G").await.unwrap();
+        advance(2 * LIMITS.idle).await;
+
+        assert_eq!(stream.read_u8().await.unwrap(), b'G');
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_is_asked_for_a_body_has_the_time_of_a_request() {
+        let (mut stream, mut client) = used().await;
+        client.write_all(b"POST").await.unwrap();
+        stream.read_exact(&mut [0; 4]).await.unwrap();
+        client.read_exact(&mut [0; 8]).await.unwrap();
+        stream.write_all(CONTINUE).await.unwrap();
+
+        let started = Instant::now();
+        let ended = stream.read_u8().await.unwrap_err().kind();
+
+        assert_eq!((ended, started.elapsed().as_secs()), (io::ErrorKind::TimedOut, LIMITS.request.as_secs()));
     }
 }

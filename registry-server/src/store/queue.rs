@@ -179,10 +179,16 @@ async fn write_group<C: Connection + 'static>(
     {
         taken.push(job);
     }
-    if let Err(reason) = writer.write(taken).await {
-        while let Ok(job) = waiting.try_recv() {
-            job.answer(Err(&reason));
-        }
+    let reason = match writer.take_reason() {
+        Some(reason) => reason,
+        None => match writer.write(taken).await {
+            Ok(()) => return,
+            Err(reason) => reason,
+        },
+    };
+    taken.drain(..).for_each(|job| job.answer(Err(&reason)));
+    while let Ok(job) = waiting.try_recv() {
+        job.answer(Err(&reason));
     }
 }
 
@@ -254,5 +260,58 @@ impl<C: Connection, W: Write> Queued<C> for Job<W> {
         };
         // The caller may have gone away.
         let _ = self.reply.send(answer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::SqliteConnection;
+    use tokio::time::timeout;
+
+    use super::super::writes::Ping;
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(10);
+
+    /// A database that hangs until it is given up, once.
+    struct Hung {
+        has_begun: Arc<Notify>,
+        is_given_up: Arc<Notify>,
+    }
+
+    #[async_trait]
+    impl Writer for Hung {
+        type Connection = SqliteConnection;
+
+        async fn write(&mut self, taken: &mut Vec<Box<dyn Queued<SqliteConnection>>>) -> Result<(), StoreError> {
+            self.has_begun.notify_one();
+            self.is_given_up.notified().await;
+            let error = StoreError::unavailable("write", "the database hangs");
+            taken.drain(..).for_each(|job| job.answer(Err(&error)));
+            Err(error)
+        }
+
+        async fn doubt(&mut self) {}
+
+        async fn close(self: Box<Self>) {}
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_lone_write_that_fails_is_told_why_with_it() {
+        let (has_begun, is_given_up) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let writer = Hung { has_begun: Arc::clone(&has_begun), is_given_up: Arc::clone(&is_given_up) };
+        let queue = Queue::start(writer, Patience { enqueue: DEADLINE, answer: None });
+
+        let others = async {
+            has_begun.notified().await;
+            let giving_up = async { is_given_up.notify_one() };
+            let (first, second, ()) = tokio::join!(biased; queue.submit(Ping), queue.submit(Ping), giving_up);
+            [first, second]
+        };
+        let (lone, others) = timeout(DEADLINE, async { tokio::join!(queue.submit(Ping), others) }).await.unwrap();
+
+        for told in [lone].into_iter().chain(others) {
+            assert!(told.unwrap_err().source.to_string().contains("the database hangs"));
+        }
     }
 }

@@ -61,7 +61,7 @@ pub(super) struct Target {
     sign: Arc<Mutex<Option<WeakShared<Sign>>>>,
 }
 
-/// Whether the database gives a sign of life.
+/// Whether the database gives a sign of life, for all that is known.
 type Sign = Pin<Box<dyn Future<Output = bool> + Send>>;
 
 impl Target {
@@ -140,16 +140,19 @@ impl Target {
     /// Whether the database takes a new connection. Its number of connections may be used up: that is a sign of life.
     ///
     /// One connection for all who ask at a time, so that a slow database does not get one more from each. Whoever asks
-    /// second waits for less than [`SIGN_TIMEOUT`].
+    /// second waits for less than [`SIGN_TIMEOUT`]. If the runtime of the first ends meanwhile, nothing speaks against
+    /// life, and the others ask again.
     fn sign_of_life(&self) -> Shared<Sign> {
         let mut asked = self.sign.lock().unwrap_or_else(PoisonError::into_inner);
         let running = asked.as_ref().and_then(WeakShared::upgrade).filter(|sign| sign.peek().is_none());
         running.unwrap_or_else(|| {
             let options = self.options.clone();
-            let sign: Sign = Box::pin(async move {
+            // A task, since a timer is of one runtime, and whoever waits may be of another.
+            let asking = tokio::spawn(async move {
                 let connecting = tokio::time::timeout(SIGN_TIMEOUT, options.connect());
                 matches!(connecting.await, Ok(Ok(_) | Err(sqlx::Error::Database(_))))
             });
+            let sign: Sign = Box::pin(async move { asking.await.unwrap_or(true) });
             let sign = sign.shared();
             *asked = sign.downgrade();
             sign
@@ -242,6 +245,8 @@ pub(super) async fn migrate(connection: &mut PgConnection, target: &Target, step
 
 #[cfg(test)]
 mod tests {
+    use tokio::runtime::{Builder, Runtime};
+
     use super::*;
 
     #[tokio::test]
@@ -275,5 +280,26 @@ mod tests {
         assert_eq!(target.to_string(), "postgres://db.example:6000/registry");
         let wrong = Target::parse("postgres://sr:secret@db.example:port/registry").unwrap_err();
         assert!(!format!("{wrong:?}").contains("secret"), "{wrong:?}");
+    }
+
+    fn runtime() -> Runtime {
+        Builder::new_current_thread().enable_all().build().unwrap()
+    }
+
+    #[test]
+    fn whoever_waits_for_a_sign_outlives_the_runtime_that_asked_for_it() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let target = Target::parse(&format!("postgres://sr@{}/registry", silent.local_addr().unwrap())).unwrap();
+        let (first, second) = (runtime(), runtime());
+        let asked = {
+            let _first = first.enter();
+            target.sign_of_life()
+        };
+        assert!(first.block_on(async { asked.clone().now_or_never() }).is_none());
+
+        drop(first);
+
+        assert!(second.block_on(asked), "nobody knows better");
+        assert!(!second.block_on(async { target.sign_of_life().await }), "a server that is silent");
     }
 }

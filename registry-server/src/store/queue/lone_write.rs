@@ -25,8 +25,9 @@ impl<C: Connection + 'static> LoneWrite<C> {
 
     pub(super) async fn run(mut self) {
         let Self { writer, taken, .. } = &mut self;
-        // Why nothing can be written now has been told to the only one who waited for it.
-        let _ = writer.write(taken).await;
+        if let Err(reason) = writer.write(taken).await {
+            writer.leave_reason(reason);
+        }
     }
 }
 

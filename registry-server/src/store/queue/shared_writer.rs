@@ -13,11 +13,13 @@ pub(super) struct SharedWriter<C> {
     writer: Option<Box<dyn Writer<Connection = C>>>,
     /// Set while a write runs. Found set, that write was cut off with its runtime.
     is_in_doubt: bool,
+    /// Why the last write failed, when the database showed no sign of life: for those who waited for its end.
+    reason: Option<StoreError>,
 }
 
 impl<C: Connection + 'static> SharedWriter<C> {
     pub(super) fn new(writer: impl Writer<Connection = C>) -> Self {
-        Self { writer: Some(Box::new(writer)), is_in_doubt: false }
+        Self { writer: Some(Box::new(writer)), is_in_doubt: false, reason: None }
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -26,6 +28,7 @@ impl<C: Connection + 'static> SharedWriter<C> {
 
     /// As [`Writer::write`]. Who waits for writes that end in a panic is told that the writer has dropped them.
     pub(super) async fn write(&mut self, taken: &mut Vec<Box<dyn Queued<C>>>) -> Result<(), StoreError> {
+        self.reason = None;
         let Some(writer) = &mut self.writer else { return Ok(()) };
         if self.is_in_doubt {
             writer.doubt().await;
@@ -38,6 +41,16 @@ impl<C: Connection + 'static> SharedWriter<C> {
         }
         self.is_in_doubt = false;
         outcome.unwrap_or(Ok(()))
+    }
+
+    /// Leaves the reason why a write failed to who has the writer next.
+    pub(super) fn leave_reason(&mut self, reason: StoreError) {
+        self.reason = Some(reason);
+    }
+
+    /// The reason that was left, if nobody has written since.
+    pub(super) fn take_reason(&mut self) -> Option<StoreError> {
+        self.reason.take()
     }
 
     pub(super) async fn close(&mut self) {
