@@ -146,19 +146,18 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         interceptors: Vec<Box<dyn Interceptor<K, V>>>,
     ) -> Result<Self, ConfigError> {
         let transport = Arc::new(tcp(&config));
-        let mut inner = Inner::start(config, key_serializer, value_serializer, transport)?;
-        inner.interceptors = Interceptors::new(interceptors);
-        Ok(Self { inner: Arc::new(inner) })
+        Self::over(config, key_serializer, value_serializer, interceptors, transport)
     }
 
-    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn over(
         config: ProducerConfig,
         key_serializer: impl Serializer<K>,
         value_serializer: impl Serializer<V>,
+        interceptors: Vec<Box<dyn Interceptor<K, V>>>,
         transport: Arc<dyn Transport>,
     ) -> Result<Self, ConfigError> {
-        let inner = Inner::start(config, key_serializer, value_serializer, transport)?;
+        let mut inner = Inner::start(config, key_serializer, value_serializer, transport)?;
+        inner.interceptors = Interceptors::new(interceptors);
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -243,6 +242,10 @@ impl<K: 'static, V: 'static> Producer<K, V> {
     /// batches have their answers. That is the order of the records, but for a batch whose first answer was lost or an
     /// error: it has its own at a retry, perhaps after its successors. A slow one delays the others and, through
     /// memory, `send`; one that panics is logged. If `send` itself fails, the callback is not called.
+    ///
+    /// A callback must not block until this producer has done something, as by another executor's
+    /// `block_on(producer.flush())`: what it waits for waits for its end. [`try_send`](Self::try_send) is for
+    /// callbacks, and a task that a callback spawns may wait.
     ///
     /// # Errors
     /// As `send`.

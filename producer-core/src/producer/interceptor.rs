@@ -21,7 +21,8 @@ pub trait Interceptor<K, V>: Send + Sync + 'static {
 
     /// Called when the record's fate is known, before its callback: once for each record that `on_send` saw, unless
     /// the future of `send` was dropped before the record entered the producer. Runs where callbacks run; for a
-    /// record that `send` itself refused, in `send`.
+    /// record that `send` itself refused, in `send`. As a callback it must not block until the producer has done
+    /// something.
     ///
     /// `headers` are the record's as they were sent, with those that interceptors and serializers added: a trace that
     /// `on_send` put there can be ended here.

@@ -141,7 +141,7 @@ fn producer(broker: &Arc<Broker>, set: impl FnOnce(&mut ProducerConfig)) -> Prod
     let mut config = ProducerConfig::new("broker:9092");
     config.linger = Duration::from_millis(50);
     set(&mut config);
-    Producer::over(config, StringSerializer, StringSerializer, Arc::new(Pipes(broker.clone()))).unwrap()
+    Producer::over(config, StringSerializer, StringSerializer, Vec::new(), Arc::new(Pipes(broker.clone()))).unwrap()
 }
 
 fn record() -> ProducerRecord<String, String> {
@@ -371,7 +371,7 @@ async fn each_address_of_a_name_is_a_server_of_its_own_if_that_is_set() {
     for (dns_lookup, is_found) in [(UseAllDnsIps, false), (ResolveCanonicalBootstrapServersOnly, true)] {
         let transport = Arc::new(TwoAddresses(Broker::new(&[])));
         let config = ProducerConfig { dns_lookup, ..ProducerConfig::new("brokers:9092") };
-        let producer = Producer::over(config, StringSerializer, StringSerializer, transport).unwrap();
+        let producer = Producer::over(config, StringSerializer, StringSerializer, Vec::new(), transport).unwrap();
 
         let sent = producer.send_and_wait(record()).await;
 

@@ -154,7 +154,7 @@ impl Registrar {
     }
 
     /// Any broker hands out ids; while all want a pause, waits for the first that does not. `None` only without any
-    /// address, which `validate` refuses.
+    /// address, which `validate` refuses: the pool is this task's own, so no pause begins between the two looks at it.
     async fn choose(&mut self) -> Option<Endpoint> {
         let mut endpoints = self.brokers();
         while !self.pool.any_unmuted(&endpoints).await {

@@ -20,7 +20,7 @@ use super::wire::FRAME_BYTES_MAX;
 use crate::config::{ConfigError, ProducerConfig};
 use crate::connection::{Tcp, Transport};
 use crate::error_code::{INVALID_PARTITIONS, INVALID_TOPIC_EXCEPTION, TOPIC_ALREADY_EXISTS};
-use crate::producer::Producer;
+use crate::producer::{Interceptor, Producer};
 use crate::serializer::Serializer;
 use crate::stored_batch::{self, BatchHeader, StoredRecord};
 
@@ -209,11 +209,25 @@ impl FakeBroker {
         key_serializer: impl Serializer<K>,
         value_serializer: impl Serializer<V>,
     ) -> Result<Producer<K, V>, ConfigError> {
+        self.producer_with_interceptors(config, key_serializer, value_serializer, Vec::new())
+    }
+
+    /// As [`producer`](Self::producer), with interceptors: as [`Producer::with_interceptors`].
+    ///
+    /// # Errors
+    /// As `producer`.
+    pub fn producer_with_interceptors<K: 'static, V: 'static>(
+        &self,
+        config: ProducerConfig,
+        key_serializer: impl Serializer<K>,
+        value_serializer: impl Serializer<V>,
+        interceptors: Vec<Box<dyn Interceptor<K, V>>>,
+    ) -> Result<Producer<K, V>, ConfigError> {
         let transport: Arc<dyn Transport> = match &self.network {
             Network::Sockets => Arc::new(Tcp::default()),
             Network::Pipes(pipes) => Arc::new(pipes.clone()),
         };
-        Producer::over(config, key_serializer, value_serializer, transport)
+        Producer::over(config, key_serializer, value_serializer, interceptors, transport)
     }
 
     /// `host:port` of every node, separated by commas.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use producer_core::record::Headers;
 use producer_core::serializer::StringSerializer;
-use producer_core::testing::{Api, FakeBroker, Fault, FaultAction};
+use producer_core::testing::{Api, FakeBroker, FakeBrokerConfig, Fault, FaultAction};
 use producer_core::{
     Interceptor, MockProducer, MockResults, ProduceError, Producer, ProducerConfig, ProducerRecord, RecordMetadata,
     blocking,
@@ -126,6 +126,21 @@ fn those_of_a_producer_without_async_see_the_same() {
 
     producer.send_and_wait(numbered(7)).unwrap();
     producer.close(PATIENCE).unwrap();
+
+    let expected = ["first sends 7", "last sends 7", "first: offset 0 first+last", "last: offset 0 first+last"];
+    assert_eq!(*seen.lock().unwrap(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_of_a_producer_without_sockets_see_the_same() {
+    let broker = FakeBroker::in_memory(FakeBrokerConfig::default()).unwrap();
+    broker.create_topic(TOPIC, 1).unwrap();
+    let seen = Seen::default();
+    let (config, interceptors) = (settings(&broker), interceptors(&seen));
+    let producer = broker.producer_with_interceptors(config, StringSerializer, StringSerializer, interceptors).unwrap();
+
+    within("the record", producer.send_and_wait(numbered(7))).await.unwrap();
+    within("the end", producer.close(PATIENCE)).await.unwrap();
 
     let expected = ["first sends 7", "last sends 7", "first: offset 0 first+last", "last: offset 0 first+last"];
     assert_eq!(*seen.lock().unwrap(), expected);
