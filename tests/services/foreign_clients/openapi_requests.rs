@@ -6,7 +6,7 @@ use end_to_end_tests::services::python::Python;
 use end_to_end_tests::{Registry, start_registry};
 
 /// Random requests per operation: here, and with `./test --long`.
-const EXAMPLES: (u32, u32) = (10, 500);
+const EXAMPLES: (u32, u32) = (10, 100);
 
 #[test]
 fn every_answer_is_as_the_document_says() {
