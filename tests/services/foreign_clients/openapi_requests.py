@@ -42,10 +42,11 @@ PARAMETERS = f"""
 """
 
 # In the third run each register works, so that links from answers to further requests are followed. What is deleted
-# softly is asked for as what is not there any more.
+# softly is asked for as what is not there any more. Of the contexts that are listed, the default one has no path.
 LINKED = f"""
 [parameters]
 "path.subject" = "{SUBJECT}"
+"path.context" = ".team"
 "body.schema" = '"string"'
 "query.deleted" = false
 "query.deletedOnly" = false
