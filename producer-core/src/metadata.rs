@@ -33,8 +33,8 @@ const ABSENCE_TOLD_AFTER: Duration = Duration::from_secs(1);
 /// How many ids of a topic that was made again are remembered.
 const RETIRED_MAX: usize = 16;
 
-/// So many answers in a row with an id from before, and it is the one that was learnt since that lags behind: the first
-/// broker that was asked may have been the only one that knew of the new topic.
+/// So many answers in a row with an id from before, be they of one broker or of several, and it is believed: who told
+/// the newer one may have been the one that lags, and has nobody to confirm it.
 const CONTRADICTIONS_MAX: u32 = 3;
 
 /// What a broker tells as the id of a topic that it knows no id of.

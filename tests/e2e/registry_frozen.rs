@@ -1,4 +1,5 @@
-//! A server whose process stood still, as with a machine that is paused: whoever asked meanwhile is answered.
+//! A server whose process stood still, as with a machine that is paused: whoever asked meanwhile, over a connection
+//! that was used before, is answered.
 
 use std::time::{Duration, Instant};
 

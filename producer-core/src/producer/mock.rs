@@ -198,6 +198,13 @@ struct State {
     refusals: VecDeque<ProduceError>,
 }
 
+impl Drop for Mock {
+    /// Nobody can decide any more what becomes of what waits.
+    fn drop(&mut self) {
+        self.abort();
+    }
+}
+
 impl Mock {
     /// Takes a record; its completion is that of a batch of its own.
     pub(super) fn append<R: Receipt>(

@@ -78,9 +78,9 @@ impl Report {
         let (goal, is_met) = match goal {
             Goal::None => (String::new(), true),
             Goal::Floors(most) => (format!("{most} of the floor's"), floors <= most),
-            Goal::CpuMs(most_ms) => self.told(most_ms, cpu_ms),
+            Goal::CpuMs(most_ms) => self.judged(most_ms, cpu_ms),
             Goal::CpuMsAtRate { cpu_ms: most_ms, per_second: least } => {
-                let (most, is_met) = self.told(most_ms, cpu_ms);
+                let (most, is_met) = self.judged(most_ms, cpu_ms);
                 (format!("{most}, {least} req/s"), is_met && server.per_second() >= least)
             }
         };
@@ -95,7 +95,7 @@ impl Report {
     }
 
     /// A goal in milliseconds as it is told, and whether it is met here.
-    fn told(&self, most_ms: f64, cpu_ms: f64) -> (String, bool) {
+    fn judged(&self, most_ms: f64, cpu_ms: f64) -> (String, bool) {
         let mut floors_ms = self.floors_ms.clone();
         floors_ms.sort_by(f64::total_cmp);
         let floor_ms = floors_ms.get(floors_ms.len() / 2).copied().unwrap_or_default();
@@ -120,7 +120,7 @@ impl Report {
             _ => "no",
         };
         let goal = most_ms.map_or(String::new(), |most_ms| {
-            let (goal, is_met) = self.told(most_ms, many_ms);
+            let (goal, is_met) = self.judged(most_ms, many_ms);
             goal + if is_met { "" } else { ", missed" }
         });
         self.line(&format!(
@@ -198,9 +198,9 @@ tell of both.
 - Whether a cost grows with what is stored is told by a second server with a tenth of the schemas: the two get the same
   requests in turns. It grows if the larger one takes more than 1.25 times as much. What is asked for after a start is
   in none of the server's caches; the system has the files in memory.
-- What a row is to reach stands in its last column. A goal in seconds is that of a machine on which the floor takes 1.1 s
-  for 100,000 requests of several clients. Where it takes more, by the median of the rows so far, `here` tells what that
-  makes of the goal.
+- What a row is to reach stands in its last column. A goal in seconds is that of a machine on which the floor takes
+  1.1 s for 100,000 requests of several clients. Where it takes more, by the median of the rows so far, `here` tells
+  what that makes of the goal.
 - Who has read everything is to hold what its caches may, and 32 MB.
 
 ## Reproduce

@@ -34,7 +34,8 @@ const LAST_LOOK: Duration = Duration::from_millis(10);
 pub(super) struct Limits {
     /// For [`TAKEN_BYTES_MIN`] of an answer that waits.
     pub(super) write: Duration,
-    /// From what was sent last to the next byte of the client. More than 0.
+    /// From what was sent last to the next byte of the client, also for one that has sent the beginning of its next
+    /// request with the one before. More than 0.
     pub(super) idle: Duration,
     /// From that byte on until something is sent again: at least what a request may take, from its first byte to that
     /// of its answer. More than 0.
@@ -42,8 +43,8 @@ pub(super) struct Limits {
 }
 
 /// A stream whose writes fail when the other side takes too little of what waits for it. Its reads fail when nothing
-/// could be sent for too long, and end when the other side has nothing to say any more. What has come is read first,
-/// however late that is.
+/// could be sent for too long, and end when the other side has nothing to say any more. What has come by then is read
+/// first, however late that is.
 ///
 /// What waits is what one write could not put down at once. So an answer that the operating system takes whole is never
 /// late. Reads have no limit while something waits.
@@ -64,7 +65,15 @@ pub(super) struct ClientStream<S> {
 #[derive(Debug)]
 struct Waiting {
     until: Pin<Box<Sleep>>,
+    /// Whether the time is over, but for [`LAST_LOOK`].
+    is_over: bool,
     taken_bytes: usize,
+}
+
+impl Waiting {
+    fn begin(limit: Duration) -> Self {
+        Self { until: Box::pin(sleep(limit)), is_over: false, taken_bytes: 0 }
+    }
 }
 
 /// Whose byte was the last, and since when.
@@ -110,19 +119,22 @@ impl<S> ClientStream<S> {
         let Some(waiting) = &mut self.waiting else { return };
         waiting.taken_bytes += taken_bytes;
         if waiting.taken_bytes >= TAKEN_BYTES_MIN {
-            waiting.taken_bytes = 0;
-            waiting.until.as_mut().reset(Instant::now() + self.limits.write);
+            *waiting = Waiting::begin(self.limits.write);
         }
     }
 
     /// Waits on for the client to take what waits, until the limit.
     fn poll_taken<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         let limit = self.limits.write;
-        let waiting = self.waiting.get_or_insert_with(|| Waiting { until: Box::pin(sleep(limit)), taken_bytes: 0 });
-        match waiting.until.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-            Poll::Pending => Poll::Pending,
+        let waiting = self.waiting.get_or_insert_with(|| Waiting::begin(limit));
+        while waiting.until.as_mut().poll(context).is_ready() {
+            if waiting.is_over {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            waiting.is_over = true;
+            waiting.until.as_mut().reset(Instant::now() + LAST_LOOK);
         }
+        Poll::Pending
     }
 
     fn note_received(&mut self) {
@@ -206,11 +218,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ClientStream<S> {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
-    use std::task::Waker;
+    use std::task::ready;
 
     use futures_util::future::join;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-    use tokio::time::{advance, interval, timeout};
+    use tokio::time::{interval, timeout};
 
     use super::*;
 
@@ -356,17 +368,60 @@ mod tests {
         assert_eq!((read.unwrap(), taken.elapsed().as_secs()), (0, LIMITS.idle.as_secs()));
     }
 
+    /// A socket of a process that stood still: the runtime hears that it is ready behind the timers, once they have
+    /// woken who waits for it.
+    #[derive(Default)]
+    struct HeardLate {
+        looks: usize,
+    }
+
+    impl HeardLate {
+        /// The first look is before the pause, the second when a timer fires behind it.
+        fn poll_ready(&mut self) -> Poll<()> {
+            self.looks += 1;
+            if self.looks > 2 { Poll::Ready(()) } else { Poll::Pending }
+        }
+    }
+
+    impl AsyncRead for HeardLate {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _context: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            ready!(self.poll_ready());
+            buffer.put_slice(b"G");
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for HeardLate {
+        fn poll_write(mut self: Pin<&mut Self>, _context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            ready!(self.poll_ready());
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_came_while_the_process_stood_still_is_read() {
-        let (mut stream, mut client) = used().await;
-        let mut byte = [0];
-        let mut context = Context::from_waker(Waker::noop());
-        assert!(Pin::new(&mut stream).poll_read(&mut context, &mut ReadBuf::new(&mut byte)).is_pending());
-
-        client.write_all(b"G").await.unwrap();
-        advance(2 * LIMITS.idle).await;
+        let mut stream = ClientStream::new(HeardLate::default(), LIMITS);
 
         assert_eq!(stream.read_u8().await.unwrap(), b'G');
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_client_took_while_the_process_stood_still_counts() {
+        let mut stream = ClientStream::new(HeardLate::default(), LIMITS);
+
+        stream.write_all(b"answer").await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]

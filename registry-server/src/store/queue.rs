@@ -122,7 +122,9 @@ impl<C: Connection + 'static> Queue<C> {
         if !is_empty {
             return None;
         }
-        let writer = Arc::clone(&self.writer).try_lock_owned().ok()?;
+        let mut writer = Arc::clone(&self.writer).try_lock_owned().ok()?;
+        // Nobody has waited for the write that left it.
+        writer.take_reason();
         writer.is_open().then_some(writer)
     }
 

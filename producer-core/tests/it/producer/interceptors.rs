@@ -147,6 +147,17 @@ async fn those_of_a_producer_without_sockets_see_the_same() {
 }
 
 #[tokio::test]
+async fn a_mock_that_is_gone_leaves_nothing_undecided() {
+    let mock: MockProducer<String, String> = MockProducer::manual(StringSerializer, StringSerializer).unwrap();
+    let delivery = mock.producer().send(numbered(7)).await.unwrap();
+
+    drop(mock);
+
+    let error = within("the record", delivery).await.unwrap_err();
+    assert!(matches!(error, ProduceError::Aborted { .. }), "{error:?}");
+}
+
+#[tokio::test]
 async fn those_of_a_mock_see_what_the_test_decides() {
     let seen = Seen::default();
     let (config, results, interceptors) = (ProducerConfig::new("mock:9092"), MockResults::Manual, interceptors(&seen));

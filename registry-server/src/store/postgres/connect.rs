@@ -10,6 +10,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{Shared, WeakShared};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, PgConnection};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::super::migrations::{self, Steps};
@@ -147,12 +148,13 @@ impl Target {
         let running = asked.as_ref().and_then(WeakShared::upgrade).filter(|sign| sign.peek().is_none());
         running.unwrap_or_else(|| {
             let options = self.options.clone();
-            // A task, since a timer is of one runtime, and whoever waits may be of another.
-            let asking = tokio::spawn(async move {
+            // A task, since a timer is of one runtime, and whoever waits may be of another. It ends with the question.
+            let mut asking = JoinSet::new();
+            asking.spawn(async move {
                 let connecting = tokio::time::timeout(SIGN_TIMEOUT, options.connect());
                 matches!(connecting.await, Ok(Ok(_) | Err(sqlx::Error::Database(_))))
             });
-            let sign: Sign = Box::pin(async move { asking.await.unwrap_or(true) });
+            let sign: Sign = Box::pin(async move { asking.join_next().await.and_then(Result::ok).unwrap_or(true) });
             let sign = sign.shared();
             *asked = sign.downgrade();
             sign

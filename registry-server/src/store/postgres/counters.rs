@@ -19,7 +19,7 @@ use super::pool::Pool;
 
 const OPERATION: &str = "read a revision";
 
-/// Requests that may wait; they are bounded by the connections of the server long before.
+/// Requests that wait for their turn; further ones wait for a place among them.
 const QUEUE_MAX: usize = 1_024;
 
 /// Revisions that one query reads.

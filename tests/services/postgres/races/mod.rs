@@ -263,7 +263,7 @@ fn a_number_taken_without_the_lock_is_found() {
         let violations = run(&plan).violations;
 
         // The tables refuse a number that another has, and rows that are taken in any order are a deadlock: who comes
-        // second is told that the store failed. Or both nodes have given a content an id before either sees the other's.
+        // second is told that the store failed. Or both nodes give a content an id before either sees the other's.
         let is_of_it = |violation: &String| ["I2:", "I8:"].iter().any(|rule| violation.starts_with(rule));
         assert!(violations.iter().any(is_of_it), "{mutant}: {violations:#?}");
     }
