@@ -131,7 +131,8 @@ impl Context {
     }
 
     /// Fails what is on its way to these partitions. Called while the metadata is held, which a callback might ask for:
-    /// where the runner of callbacks is gone, `abort` or the end of the producer runs them.
+    /// where the runner of callbacks is gone, `abort` or the end of the producer runs them. A runtime that ends
+    /// just then, without `close`, may have neither.
     pub(crate) fn abort_in(
         &self,
         partitions: &[Arc<Partition>],

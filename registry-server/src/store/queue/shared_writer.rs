@@ -28,7 +28,6 @@ impl<C: Connection + 'static> SharedWriter<C> {
 
     /// As [`Writer::write`]. Who waits for writes that end in a panic is told that the writer has dropped them.
     pub(super) async fn write(&mut self, taken: &mut Vec<Box<dyn Queued<C>>>) -> Result<(), StoreError> {
-        self.reason = None;
         let Some(writer) = &mut self.writer else { return Ok(()) };
         if self.is_in_doubt {
             writer.doubt().await;
