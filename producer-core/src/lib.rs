@@ -32,6 +32,7 @@ mod backoff;
 mod error_code;
 mod nearest;
 mod node;
+mod shield;
 
 #[cfg(feature = "admin")]
 pub mod admin;

@@ -3,45 +3,38 @@
 //! Senders ask for a refresh after errors; `send` waits for a topic. Knows nothing of batches or requests
 //! to produce; whoever wants to act on a change passes `apply`.
 
+mod dispute;
 mod least_loaded;
 mod refresher;
+mod topic_state;
 
-use std::collections::HashMap;
 use std::collections::btree_map::{BTreeMap, Entry};
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kafka_protocol::messages::MetadataResponse;
-use kafka_protocol::messages::metadata_response::{
-    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
-};
+use kafka_protocol::messages::metadata_response::MetadataResponseBroker;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 pub(crate) use self::refresher::Refresher;
+use self::topic_state::TopicState;
 
 use crate::connection::Endpoint;
 use crate::error_code::{
     self, INVALID_TOPIC_EXCEPTION, LEADER_NOT_AVAILABLE, TOPIC_AUTHORIZATION_FAILED, UNKNOWN_TOPIC_OR_PARTITION,
 };
-use crate::node::NO_NODE;
 
 /// How long a topic may be missing before it is said: one that a cluster is just making is there sooner.
 const ABSENCE_TOLD_AFTER: Duration = Duration::from_secs(1);
 
-/// How many ids of a topic that was made again are remembered.
-const RETIRED_MAX: usize = 16;
+/// Acts on a new state; told which topics are other than before. Answers what is left to do once nothing is locked.
+type Apply = dyn Fn(&Cluster, &[Arc<str>]) -> Option<Afterwards> + Send + Sync;
 
-/// So many answers in a row with an id from before, be they of one broker or of several, and it is believed: who told
-/// the newer one may have been the one that lags, and has nobody to confirm it.
-const CONTRADICTIONS_MAX: u32 = 3;
-
-/// What a broker tells as the id of a topic that it knows no id of.
-const NO_TOPIC_ID: [u8; 16] = [0; 16];
-
-/// Acts on a new state; told which topics are other than before.
-type Apply = dyn Fn(&Cluster, &[Arc<str>]) + Send + Sync;
+/// What may run code of users, or wake others.
+pub(crate) type Afterwards = Box<dyn FnOnce() + Send>;
 
 /// What others want to know, and know.
 pub(crate) struct Hooks {
@@ -71,26 +64,9 @@ pub(crate) struct Cluster {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Leadership {
     pub(crate) partition: i32,
-    /// Node id, [`NO_NODE`] for none.
+    /// Node id, [`NO_NODE`](crate::node::NO_NODE) for none.
     pub(crate) leader: i32,
     pub(crate) leader_epoch: i32,
-}
-
-/// One topic.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct TopicState {
-    /// All zeros if no broker has said.
-    pub(crate) id: [u8; 16],
-    /// Those before it, the newest last: a broker that still tells one lags behind. No id is given twice.
-    retired: Vec<[u8; 16]>,
-    /// Answers in a row that told one of those.
-    contradictions: u32,
-    /// In order, from 0, without a gap; empty while unknown.
-    pub(crate) partitions: Vec<Leadership>,
-    /// What the last answer had against the topic.
-    error: Option<i16>,
-    /// The round of questions that the last answer belongs to.
-    round: u64,
 }
 
 /// A leader named in an answer to a produce request (KIP-951).
@@ -358,12 +334,12 @@ impl Metadata {
         changed.sort_unstable();
         changed.dedup();
         if is_news || !changed.is_empty() {
-            self.publish(&state, &changed);
+            self.publish(state, &changed);
         }
     }
 
-    /// Takes in the answer to the question of `round`; answers whether it has changed anything.
-    pub(crate) fn take_in(&self, answer: &MetadataResponse, round: u64, now: Instant) -> bool {
+    /// Takes in the answer of the broker `from` to the question of `round`; answers whether it has changed anything.
+    pub(crate) fn take_in(&self, answer: &MetadataResponse, from: &Endpoint, round: u64, now: Instant) -> bool {
         let mut state = self.lock();
         let State { cluster, wanted, last_failure, .. } = &mut *state;
         *last_failure = None;
@@ -381,28 +357,36 @@ impl Metadata {
         if let Some(id) = answer.cluster_id.as_ref().filter(|id| cluster.id.as_deref() != Some(id.as_str())) {
             cluster.id = Some(id.as_str().into());
             // Another cluster has ids of its own, and the one before may come back with its.
-            cluster.topics.values_mut().for_each(|topic| Arc::make_mut(topic).retired.clear());
+            cluster.topics.values_mut().for_each(|topic| Arc::make_mut(topic).forget_former_ids());
         }
+        // Some may share an address.
+        let broker_count = cluster.brokers.values().collect::<HashSet<_>>().len();
         let mut changed = Vec::new();
         for topic in &answer.topics {
             let Some(name) = &topic.name else { continue };
             // Whoever asked has gone away meanwhile. What is known but not wanted is never asked for again.
             let Some((name, _)) = wanted.get_key_value(name.0.as_str()) else { continue };
             let known = cluster.topics.entry(name.clone()).or_default();
-            let is_changed = Arc::make_mut(known).merge(topic);
-            Arc::make_mut(known).round = round;
+            let known = Arc::make_mut(known);
+            let is_changed = known.merge(topic, from, broker_count);
+            known.round = round;
             if is_changed {
                 changed.push(name.clone());
             }
         }
-        self.publish(&state, &changed);
-        !changed.is_empty() || brokers_before != state.cluster.brokers
+        let is_changed = !changed.is_empty() || brokers_before != cluster.brokers;
+        self.publish(state, &changed);
+        is_changed
     }
 
-    fn publish(&self, state: &State, changed: &[Arc<str>]) {
+    fn publish(&self, state: MutexGuard<'_, State>, changed: &[Arc<str>]) {
         // Under the lock, so that changes are applied in their order.
-        (self.hooks.apply)(&state.cluster, changed);
+        let afterwards = (self.hooks.apply)(&state.cluster, changed);
         self.current.send_replace(Arc::new(state.cluster.clone()));
+        drop(state);
+        if let Some(afterwards) = afterwards {
+            afterwards();
+        }
     }
 
     /// Whether everything that somebody waits for is known.
@@ -412,6 +396,11 @@ impl Metadata {
         waited_for
             .map(|(topic, _)| state.cluster.topics.get(topic))
             .all(|topic| topic.is_some_and(|topic| !topic.partitions.is_empty() || topic.is_hopeless()))
+    }
+
+    /// Whether brokers tell different ids of a topic, so that others have to be heard.
+    fn is_disputed(&self) -> bool {
+        self.lock().cluster.topics.values().any(|topic| topic.is_disputed())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -451,78 +440,6 @@ impl Drop for Waiter<'_> {
             state.cluster.topics.remove(&self.topic);
         }
     }
-}
-
-impl TopicState {
-    /// Whether waiting will not help.
-    fn is_hopeless(&self) -> bool {
-        matches!(self.error, Some(INVALID_TOPIC_EXCEPTION | TOPIC_AUTHORIZATION_FAILED))
-    }
-
-    /// Merges an answer into what is known; answers whether id or leaders are others now.
-    fn merge(&mut self, answer: &MetadataResponseTopic) -> bool {
-        self.error = (answer.error_code != 0).then_some(answer.error_code);
-        let Some(leaders) =
-            leaders_of(&answer.partitions).filter(|leaders| !leaders.is_empty() && self.error.is_none())
-        else {
-            return false;
-        };
-        let id = *answer.topic_id.as_bytes();
-        if self.retired.contains(&id) {
-            self.contradictions += 1;
-            if self.contradictions < CONTRADICTIONS_MAX {
-                return false;
-            }
-            self.retired.retain(|retired| *retired != id);
-        }
-        self.contradictions = 0;
-        let known = std::mem::replace(&mut self.partitions, leaders);
-        // A broker of an older release tells none.
-        if self.id != id && id != NO_TOPIC_ID {
-            self.replace_id(id);
-            return true;
-        }
-        // A broker that lags behind must not undo a newer election, nor take partitions away: a topic only grows.
-        for (new, old) in self.partitions.iter_mut().zip(&known) {
-            // Brokers before version 7 of the request tell no epoch.
-            let has_epoch = new.leader_epoch >= 0;
-            if has_epoch && old.leader_epoch > new.leader_epoch {
-                *new = *old;
-            }
-        }
-        self.partitions.extend_from_slice(known.get(self.partitions.len()..).unwrap_or_default());
-        self.partitions != known
-    }
-
-    /// The topic has this id now.
-    fn replace_id(&mut self, id: [u8; 16]) {
-        let before = std::mem::replace(&mut self.id, id);
-        if before != NO_TOPIC_ID {
-            if self.retired.len() == RETIRED_MAX {
-                self.retired.remove(0);
-            }
-            self.retired.push(before);
-        }
-    }
-}
-
-/// The leaders in order, if the indexes are 0 to n-1, each once; else the answer is not usable.
-fn leaders_of(partitions: &[MetadataResponsePartition]) -> Option<Vec<Leadership>> {
-    let mut leaders: Vec<Leadership> = partitions
-        .iter()
-        .map(|partition| Leadership {
-            partition: partition.partition_index,
-            leader: if partition.error_code == LEADER_NOT_AVAILABLE {
-                NO_NODE
-            } else {
-                partition.leader_id.0.max(NO_NODE)
-            },
-            leader_epoch: partition.leader_epoch,
-        })
-        .collect();
-    leaders.sort_by_key(|leadership| leadership.partition);
-    let is_whole = (0..).zip(&leaders).all(|(index, leadership)| leadership.partition == index);
-    is_whole.then_some(leaders)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ pub(crate) mod partition;
 pub(crate) mod ready;
 mod size_bound;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -45,6 +45,9 @@ pub(crate) struct Topic {
     with_leader: RwLock<Arc<[i32]>>,
     /// Those whose leader stands in the client's own rack, in order; none unless racks count.
     near: RwLock<Arc<[i32]>>,
+    /// Partitions that the topic had before it was made again with fewer: a broker may know what they wrote, if it was
+    /// one that lagged behind who told of fewer.
+    former: BTreeMap<i32, Arc<Partition>>,
 }
 
 impl Topic {
@@ -393,8 +396,13 @@ impl Accumulator {
         let known_partitions = known.map_or(&[][..], |known| &known.partitions);
         let (kept, gone) = known_partitions.split_at(known_partitions.len().min(leaders.len()));
         let bound = known.map(|known| known.bound.clone()).unwrap_or_default();
+        let mut former = known.map(|known| known.former.clone()).unwrap_or_default();
+        former.extend(gone.iter().map(|partition| (partition.index, partition.clone())));
         let added = (0..).zip(leaders).skip(kept.len()).map(|(index, leader)| {
             let mut queue = Queue::new(self.ready_set(leader.node), leader.epoch, topic_id, bound.clone());
+            if let Some(former) = former.remove(&index) {
+                queue.succeed(&former.queue());
+            }
             queue.is_closed = self.is_closing.load(Ordering::Acquire);
             Arc::new(Partition::new(name.clone(), index, queue))
         });
@@ -406,9 +414,10 @@ impl Accumulator {
                 "the topic has another number of partitions now, keys may map to others"
             );
         }
+        let partitions = kept.iter().cloned().chain(added).collect();
         let topic = Arc::new(Topic {
             name: name.clone(),
-            partitions: kept.iter().cloned().chain(added).collect(),
+            partitions,
             sticky: known.map(|known| known.sticky.clone()).unwrap_or_default(),
             bound: bound.clone(),
             load: Load::new(self.load_rules),
@@ -416,6 +425,7 @@ impl Accumulator {
             is_idle: AtomicBool::new(false),
             with_leader: RwLock::default(),
             near: RwLock::default(),
+            former,
         });
         topics.insert(name.clone(), topic.clone());
         // Whoever still holds the old topic finds them closed, and looks again.

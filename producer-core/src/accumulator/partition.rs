@@ -283,6 +283,12 @@ impl Queue {
         self.needs_new_epoch = self.writer.is_some();
     }
 
+    /// Begins in the place of one that was gone: the first sequences of the same epoch might be taken for its.
+    pub(super) fn succeed(&mut self, former: &Self) {
+        self.writer = former.writer;
+        self.needs_new_epoch = self.writer.is_some();
+    }
+
     /// Learns of the leader's epoch; whether it is a newer one. What was refused under an older epoch waits no longer,
     /// as in Java: the pause is for a leader that has not changed.
     pub(super) fn led_since(&mut self, leader_epoch: i32) -> bool {

@@ -37,6 +37,9 @@ pub(crate) struct Refresher {
     backoff_max: Duration,
     /// Asked first among equals, since it answered last.
     preferred: Option<Endpoint>,
+    /// Who has answered since brokers tell different ids of a topic, the last one last: now it is for the others to say
+    /// which it is.
+    heard: Vec<Endpoint>,
     /// Rounds in which nobody answered of those who were asked.
     unanswered: u32,
     /// When the first round began in which nobody answered.
@@ -73,7 +76,7 @@ enum Asked {
 enum Round {
     /// Nobody answered.
     Unanswered,
-    /// Something that somebody waits for is not known yet.
+    /// Something that somebody waits for is not known yet, or brokers tell different ids of a topic.
     Unsettled,
     /// All is known, and as it was.
     Unchanged,
@@ -98,6 +101,7 @@ impl Refresher {
             backoff: config.retry_backoff,
             backoff_max: config.retry_backoff_max,
             preferred: None,
+            heard: Vec::new(),
             unanswered: 0,
             unanswered_since: None,
             is_silence_told: false,
@@ -196,7 +200,8 @@ impl Refresher {
         if !self.pool.any_unmuted(endpoints).await {
             return Asked::Paused;
         }
-        let endpoints = least_loaded::first(endpoints, &self.pool, &self.traffic, self.preferred.as_ref());
+        let (preferred, heard) = (self.preferred.as_ref(), &self.heard);
+        let endpoints = least_loaded::first(endpoints, &self.pool, &self.traffic, preferred, heard);
         let patience = crate::backoff::patience(self.unanswered, self.request_timeout);
         let mut is_anybody_there = false;
         for endpoint in endpoints {
@@ -211,7 +216,7 @@ impl Refresher {
                     None => {
                         self.preferred = Some(endpoint.clone());
                         (self.unanswered, self.unanswered_since, self.is_silence_told) = (0, None, false);
-                        return Asked::Answered(self.take_in(&answer, round));
+                        return Asked::Answered(self.take_in(&answer, endpoint, round));
                     }
                     Some(objection) => {
                         tracing::warn!(%endpoint, "{objection}: starting again from `bootstrap.servers`");
@@ -262,9 +267,14 @@ impl Refresher {
         Ok((answer, round))
     }
 
-    fn take_in(&self, answer: &MetadataResponse, round: u64) -> Round {
-        let is_changed = self.metadata.take_in(answer, round, Instant::now());
-        match (self.metadata.is_settled(), is_changed) {
+    fn take_in(&mut self, answer: &MetadataResponse, from: &Endpoint, round: u64) -> Round {
+        let is_changed = self.metadata.take_in(answer, from, round, Instant::now());
+        let is_disputed = self.metadata.is_disputed();
+        self.heard.retain(|heard| is_disputed && heard != from);
+        if is_disputed {
+            self.heard.push(from.clone());
+        }
+        match (self.metadata.is_settled() && !is_disputed, is_changed) {
             (false, _) => Round::Unsettled,
             (true, false) => Round::Unchanged,
             (true, true) => Round::Changed,

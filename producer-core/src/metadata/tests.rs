@@ -2,11 +2,17 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use kafka_protocol::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
 use kafka_protocol::messages::{BrokerId, TopicName};
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
 use super::*;
+
+/// Answers whether it has changed anything; each comes from the same broker.
+fn take_in(metadata: &Metadata, answer: &MetadataResponse, round: u64) -> bool {
+    metadata.take_in(answer, &Endpoint::new("a", 1), round, Instant::now())
+}
 
 fn partition(index: i32, leader: i32, leader_epoch: i32) -> MetadataResponsePartition {
     MetadataResponsePartition::default()
@@ -40,7 +46,10 @@ fn noting(take_use: impl Fn(&str) -> bool + Send + Sync + 'static) -> (Metadata,
     let applied = Applied::default();
     let notes = applied.clone();
     let metadata = Metadata::new(Hooks {
-        apply: Box::new(move |_, changed| notes.lock().unwrap().push(changed.to_vec())),
+        apply: Box::new(move |_, changed| {
+            notes.lock().unwrap().push(changed.to_vec());
+            None
+        }),
         take_use: Box::new(take_use),
         forget: Box::new(|_| ()),
     });
@@ -57,9 +66,9 @@ async fn a_change_applies_the_topics_that_changed_and_a_repeated_hint_applies_no
     metadata.want("one");
     metadata.want("three");
 
-    assert!(metadata.take_in(&answer(&["one", "three"]), 1, Instant::now()));
+    assert!(take_in(&metadata, &answer(&["one", "three"]), 1));
     assert_eq!(last(&applied).len(), 2);
-    assert!(!metadata.take_in(&answer(&["one", "three"]), 2, Instant::now()), "all is as it was");
+    assert!(!take_in(&metadata, &answer(&["one", "three"]), 2), "all is as it was");
     assert!(last(&applied).is_empty());
 
     metadata.apply_hints(&[hint("three", 2, 6)]);
@@ -79,7 +88,7 @@ async fn a_topic_that_is_used_while_it_is_being_forgotten_is_asked_for_again() {
     // Not used at the first look; a record comes before the second.
     let (metadata, _) = noting(move |_| looks.fetch_add(1, Ordering::Relaxed) == 1);
     metadata.want("one");
-    metadata.take_in(&answer(&["one"]), 1, Instant::now());
+    take_in(&metadata, &answer(&["one"]), 1);
     let idle_max = Duration::from_secs(5);
 
     tokio::time::advance(idle_max).await;
@@ -92,97 +101,6 @@ async fn a_topic_that_is_used_while_it_is_being_forgotten_is_asked_for_again() {
     assert!(metadata.lock().wanted.is_empty());
 }
 
-/// A topic with these leaders and epochs.
-fn topic(id: u128, leaders: &[(i32, i32)]) -> MetadataResponseTopic {
-    let partitions = (0..).zip(leaders).map(|(index, (leader, epoch))| partition(index, *leader, *epoch));
-    MetadataResponseTopic::default().with_topic_id(Uuid::from_u128(id)).with_partitions(partitions.collect())
-}
-
-fn topic_id(id: u128) -> [u8; 16] {
-    Uuid::from_u128(id).into_bytes()
-}
-
-fn leaders(topic: &TopicState) -> Vec<(i32, i32)> {
-    topic.partitions.iter().map(|partition| (partition.leader, partition.leader_epoch)).collect()
-}
-
-#[test]
-fn an_answer_of_an_older_epoch_undoes_no_election() {
-    // What one is told after leaders 1 and 2 in epochs 5 and 7, and what is known then.
-    let cases = [
-        ("a broker that lags behind", [(3, 4), (2, 7)], [(1, 5), (2, 7)]),
-        ("one that lags behind in one partition only", [(3, 4), (3, 8)], [(1, 5), (3, 8)]),
-        ("nobody leads for now", [(-1, 5), (2, 7)], [(-1, 5), (2, 7)]),
-        ("a broker that tells no epochs", [(3, -1), (3, -1)], [(3, -1), (3, -1)]),
-    ];
-    for (name, told, known) in cases {
-        let mut state = TopicState::default();
-        assert!(state.merge(&topic(1, &[(1, 5), (2, 7)])));
-
-        let is_changed = state.merge(&topic(1, &told));
-
-        assert_eq!(leaders(&state), known, "{name}");
-        assert_eq!(is_changed, known != [(1, 5), (2, 7)], "{name}");
-    }
-}
-
-#[test]
-fn a_topic_only_grows() {
-    let mut state = TopicState::default();
-    assert!(state.merge(&topic(1, &[(1, 5), (2, 5)])));
-    assert!(state.merge(&topic(1, &[(1, 5), (2, 5), (3, 0)])));
-
-    assert!(!state.merge(&topic(1, &[(1, 5), (2, 5)])), "from a broker that has not heard of the third");
-    assert_eq!(leaders(&state), [(1, 5), (2, 5), (3, 0)]);
-    assert!(state.merge(&topic(1, &[(1, 5), (3, 6)])));
-    assert_eq!(leaders(&state), [(1, 5), (3, 6), (3, 0)]);
-}
-
-#[test]
-fn a_topic_made_again_has_nothing_of_the_old_one() {
-    let mut state = TopicState::default();
-    assert!(state.merge(&topic(1, &[(1, 5), (2, 5), (3, 5)])));
-
-    assert!(state.merge(&topic(2, &[(2, 0), (2, 0)])));
-
-    assert_eq!(leaders(&state), [(2, 0), (2, 0)]);
-}
-
-#[test]
-fn a_broker_that_has_not_heard_of_a_topic_made_again_changes_nothing() {
-    let mut state = TopicState::default();
-    assert!(state.merge(&topic(1, &[(1, 5)])));
-    assert!(state.merge(&topic(2, &[(2, 0), (2, 0), (2, 0)])));
-
-    assert!(!state.merge(&topic(1, &[(1, 5)])));
-    assert_eq!((state.id, leaders(&state)), (topic_id(2), vec![(2, 0), (2, 0), (2, 0)]));
-
-    assert!(!state.merge(&topic(0, &[(2, 0), (2, 0), (2, 0)])), "a broker that tells no ids");
-    assert_eq!(state.id, topic_id(2));
-    for id in 3..100 {
-        assert!(state.merge(&topic(id, &[(1, 0)])));
-    }
-    assert!(!state.merge(&topic(98, &[(2, 9)])));
-    assert_eq!(state.retired.len(), RETIRED_MAX);
-}
-
-#[test]
-fn a_broker_that_lags_behind_the_first_that_was_asked_is_believed_until_the_others_are_heard() {
-    let mut state = TopicState::default();
-    assert!(state.merge(&topic(2, &[(2, 0), (2, 0)])));
-    assert!(state.merge(&topic(1, &[(1, 5)])), "of two ids nobody knows which is the newer one");
-
-    for _ in 1..CONTRADICTIONS_MAX {
-        assert!(!state.merge(&topic(2, &[(2, 0), (2, 0)])));
-    }
-    assert!(state.merge(&topic(2, &[(2, 0), (2, 0)])));
-    assert_eq!((state.id, leaders(&state)), (topic_id(2), vec![(2, 0), (2, 0)]));
-    for _ in 0..CONTRADICTIONS_MAX {
-        assert!(!state.merge(&topic(1, &[(1, 5)])));
-        assert!(!state.merge(&topic(2, &[(2, 0), (2, 0)])));
-    }
-}
-
 /// A producer that follows a name to another cluster, and back.
 #[tokio::test(start_paused = true)]
 async fn ids_of_a_topic_come_again_with_the_cluster_that_gave_them() {
@@ -191,13 +109,15 @@ async fn ids_of_a_topic_come_again_with_the_cluster_that_gave_them() {
     let of = |cluster: &'static str, id: u128| {
         let mut answer = answer(&["one"]).with_cluster_id(Some(StrBytes::from_static_str(cluster)));
         answer.topics[0].topic_id = Uuid::from_u128(id);
+        let others = [2, 3].map(|node| answer.brokers[0].clone().with_node_id(BrokerId(node)).with_port(node));
+        answer.brokers.extend(others);
         answer
     };
 
     for (round, (cluster, id, is_news)) in
         (1..).zip([("a", 1, true), ("a", 2, true), ("a", 1, false), ("b", 3, true), ("a", 2, true), ("a", 3, false)])
     {
-        assert_eq!(metadata.take_in(&of(cluster, id), round, Instant::now()), is_news, "{round}");
+        assert_eq!(take_in(&metadata, &of(cluster, id), round), is_news, "{round}");
     }
     assert_eq!(last(&applied), Vec::<Arc<str>>::new());
 }

@@ -17,7 +17,7 @@ use crate::config::{ConfigError, ProducerConfig};
 use crate::connection::{ConnectionOptions, Pool, ReconnectBackoff, Transport};
 use crate::delivery::{Callback, Receipt};
 use crate::error::ProduceError;
-use crate::metadata::{Cluster, Hooks, Metadata, Refresher, Unknown};
+use crate::metadata::{Afterwards, Cluster, Hooks, Metadata, Refresher, Unknown};
 use crate::metrics::{Gauges, ProducerMetrics, Recorder, Windows};
 use crate::node::NO_NODE;
 use crate::partitioner::murmur2_partition;
@@ -56,7 +56,7 @@ pub(super) struct Core {
     /// A `close` has come to its end.
     is_finished: AtomicBool,
     tasks: Arc<Mutex<Tasks>>,
-    /// Held while the tasks end: a second `close` returns no earlier than the first one's end of them.
+    /// Held while the tasks end, which one at a time can wait for.
     ending: tokio::sync::Mutex<()>,
 }
 
@@ -106,15 +106,9 @@ impl Core {
                 Some(config.client_rack.clone()).filter(|rack| config.partitioner_rack_aware && !rack.is_empty());
             let apply = move |cluster: &Cluster, changed: &[Arc<str>]| {
                 let gone = apply(cluster, changed, rack.as_deref(), &accumulator_);
-                if let Some(context) = weak.upgrade() {
-                    context.abort_in(&gone, |topic, partition, outcome| ProduceError::PartitionGone {
-                        topic: topic.clone(),
-                        partition,
-                        last: accumulator_.topic(topic).map_or(0, |topic| topic.partition_count()) - 1,
-                        outcome,
-                    });
-                    start_senders(cluster, changed, &context, &tasks, &runtime);
-                }
+                let context = weak.upgrade()?;
+                start_senders(cluster, changed, &context, &tasks, &runtime);
+                (!gone.is_empty()).then(|| Box::new(move || fail_gone(&context, &gone)) as Afterwards)
             };
             let metadata = Arc::new(Metadata::new(Hooks {
                 apply: Box::new(apply),
@@ -369,18 +363,26 @@ impl Core {
             partition,
             outcome,
         });
-        let _ending = self.ending.lock().await;
-        let mut running = {
-            let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-            tasks.is_stopped = true;
-            std::mem::take(&mut tasks.running)
-        };
-        // Waits for the tasks to be gone; what they held is released, the last callbacks are run.
-        running.shutdown().await;
-        self.context.callbacks.run_if_ended();
+        self.end_tasks().await;
+        // Of another `close`, too.
+        self.context.callbacks.drained().await;
         self.context.pool.clear();
         self.is_finished.store(true, Ordering::Release);
         if in_time || batches == 0 { Ok(()) } else { Err(CloseError { batches, timeout }) }
+    }
+
+    /// Waits for the tasks to be gone: what they held is released.
+    ///
+    /// Cancel safety: dropping the future ends the wait, and the tasks all the same; the next call waits for them.
+    async fn end_tasks(&self) {
+        let _ending = self.ending.lock().await;
+        let lock = || self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        {
+            let mut tasks = lock();
+            tasks.is_stopped = true;
+            tasks.running.abort_all();
+        }
+        while std::future::poll_fn(|context| lock().running.poll_join_next(context)).await.is_some() {}
     }
 }
 
@@ -415,6 +417,16 @@ fn apply(
         gone.extend(accumulator.apply(name, topic.id, &leaders.collect::<Vec<_>>()));
     }
     gone
+}
+
+/// Fails what is on its way to partitions that a topic made again does not have.
+fn fail_gone(context: &Context, gone: &[Arc<Partition>]) {
+    context.abort_in(gone, |topic, partition, outcome| ProduceError::PartitionGone {
+        topic: topic.clone(),
+        partition,
+        last: context.accumulator.topic(topic).map_or(0, |topic| topic.partition_count()) - 1,
+        outcome,
+    });
 }
 
 /// Starts a sender for every broker that is new, and the one for partitions without a leader.

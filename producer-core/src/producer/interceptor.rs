@@ -1,12 +1,12 @@
 //! Interceptors: code of the user's that sees every record before it is sent and every result (KIP-42).
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::delivery::Callback;
 use crate::error::ProduceError;
 use crate::record::{Headers, ProducerRecord, RecordMetadata};
+use crate::shield;
 
 /// Sees every record on its way in and every result on its way out: for tracing headers, counting, auditing.
 ///
@@ -76,7 +76,7 @@ impl<K: 'static, V: 'static> Interceptors<K, V> {
 }
 
 fn shielded(what: &'static str, call: impl FnOnce()) {
-    if catch_unwind(AssertUnwindSafe(call)).is_err() {
+    if shield::panics(call) {
         tracing::error!("`{what}` of an interceptor panicked");
     }
 }

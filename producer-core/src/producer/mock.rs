@@ -215,16 +215,20 @@ impl Mock {
         record: &RecordView<'_>,
         callback: &mut Option<Callback>,
     ) -> Result<R, ProduceError> {
-        let mut state = self.lock();
-        if let Some(error) = state.refusals.pop_front() {
-            return Err(error);
-        }
-        let count = state.partitions.get(topic).copied().unwrap_or(1);
+        let count = {
+            let mut state = self.lock();
+            if let Some(error) = state.refusals.pop_front() {
+                return Err(error);
+            }
+            state.partitions.get(topic).copied().unwrap_or(1)
+        };
+        // Not under the lock: a partitioner may look at the history.
         let partition = given.unwrap_or_else(|| chosen(config, topic, count, record));
         if !(0..count).contains(&partition) {
             return Err(ProduceError::InvalidPartition { topic: topic.into(), partition, last: count - 1 });
         }
         let part = |part: Option<&[u8]>| part.map(Bytes::copy_from_slice);
+        let mut state = self.lock();
         state.history.push(MockRecord {
             topic: topic.to_owned(),
             partition,

@@ -125,14 +125,11 @@ impl Context {
 
     /// Fails everything on its way; answers how many batches that were.
     pub(crate) fn abort(&self, error: impl Fn(&Arc<str>, i32, Outcome) -> ProduceError) -> usize {
-        let count = self.abort_in(&self.accumulator.partitions(), error);
-        self.callbacks.run_if_ended();
-        count
+        self.abort_in(&self.accumulator.partitions(), error)
     }
 
-    /// Fails what is on its way to these partitions. Called while the metadata is held, which a callback might ask for:
-    /// where the runner of callbacks is gone, `abort` or the end of the producer runs them. A runtime that ends
-    /// just then, without `close`, may have neither.
+    /// Fails what is on its way to these partitions; answers how many batches that were. All of them have their answer
+    /// before the first callback runs.
     pub(crate) fn abort_in(
         &self,
         partitions: &[Arc<Partition>],
@@ -146,6 +143,7 @@ impl Context {
         for settled in settled {
             self.hand_over(settled);
         }
+        self.callbacks.run_if_ended();
         count
     }
 }

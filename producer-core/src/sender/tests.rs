@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::*;
-use crate::connection::Api;
+use crate::connection::{Api, Endpoint};
 use crate::metadata::{Hooks, Metadata};
 
 const TOPIC: &str = "flights";
@@ -164,14 +164,14 @@ proptest! {
     #[test]
     fn damaged_metadata_is_taken_in_or_is_an_error(damage in damage()) {
         let known = Metadata::new(Hooks {
-            apply: Box::new(|_, _| ()),
+            apply: Box::new(|_, _| None),
             take_use: Box::new(|_| true),
             forget: Box::new(|_| ()),
         });
         known.want(TOPIC);
         read::<MetadataRequest>(&metadata(), &damage, |connection, frame, version| {
             let answer = connection.decode::<MetadataRequest>(frame, version).unwrap();
-            known.take_in(&answer, 1, Instant::now());
+            known.take_in(&answer, &Endpoint::new("broker", 1), 1, Instant::now());
         });
     }
 

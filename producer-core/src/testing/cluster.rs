@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use uuid::Uuid;
 
 use super::log::{PartitionLog, Refusal};
@@ -42,6 +43,8 @@ pub(super) struct Cluster {
     pub(super) id: String,
     /// Of the nodes that have one.
     pub(super) racks: BTreeMap<i32, String>,
+    /// What nodes that lag behind tell of topics.
+    pub(super) lagging: BTreeMap<i32, BTreeMap<String, MetadataResponseTopic>>,
 }
 
 /// A node; ids start at 1.
@@ -107,6 +110,7 @@ impl Cluster {
             first_epoch: 0,
             id: "fake-cluster".to_owned(),
             racks: BTreeMap::new(),
+            lagging: BTreeMap::new(),
         }
     }
 

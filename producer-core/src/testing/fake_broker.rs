@@ -13,6 +13,7 @@ use super::api::Api;
 use super::arrivals::ArrivedRequest;
 use super::cluster::{Cluster, LogLimits, Node, Partition};
 use super::log::BODY_BYTES_MAX;
+use super::metadata;
 use super::pipes::Pipes;
 use super::script::Fault;
 use super::server::{Incoming, Listener, Shared};
@@ -371,6 +372,30 @@ impl FakeBroker {
     pub fn thaw_node(&self, node: i32) -> Result<(), FakeBrokerError> {
         self.with_node(node, |_| ())?;
         self.shared.set_frozen(node, false);
+        Ok(())
+    }
+
+    /// Has a node describe the topics that there are as they are now, whatever becomes of them, as one that lags behind
+    /// the cluster's log of metadata; until [`catch_up_node`](Self::catch_up_node). It still writes to the topics that
+    /// there really are.
+    ///
+    /// # Errors
+    /// No such node.
+    pub fn lag_node(&self, node: i32) -> Result<(), FakeBrokerError> {
+        self.with_node(node, |_| ())?;
+        let mut cluster = self.shared.cluster();
+        let topics = metadata::describe_all(&cluster);
+        cluster.lagging.insert(node, topics);
+        Ok(())
+    }
+
+    /// Lets a node that lags behind know all.
+    ///
+    /// # Errors
+    /// No such node.
+    pub fn catch_up_node(&self, node: i32) -> Result<(), FakeBrokerError> {
+        self.with_node(node, |_| ())?;
+        self.shared.cluster().lagging.remove(&node);
         Ok(())
     }
 

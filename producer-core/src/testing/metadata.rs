@@ -1,5 +1,7 @@
 //! Metadata: nodes that are up, topics, leaders. Creates topics on demand when the broker is set to.
 
+use std::collections::BTreeMap;
+
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
@@ -77,6 +79,9 @@ fn asked_for(
     {
         return failed(Some(name.clone()), code);
     }
+    if let Some(topic) = cluster.lagging.get(&call.node).and_then(|topics| topics.get(name.as_str())) {
+        return topic.clone();
+    }
     match cluster.topics.get(name.as_str()) {
         Some(topic) => describe(call, cluster, name, topic),
         None => failed(Some(name.clone()), UNKNOWN_TOPIC_OR_PARTITION),
@@ -93,10 +98,26 @@ fn failed(name: Option<TopicName>, code: i16) -> MetadataResponseTopic {
 }
 
 fn describe(call: &Call<'_>, cluster: &Cluster, name: &str, topic: &Topic) -> MetadataResponseTopic {
-    let partitions = (0..).zip(&topic.partitions).map(|(index, partition)| {
-        let injected = call.plan.error(name, index).map(|error| error.code()).filter(|code| is_of_topics(*code));
-        describe_partition(cluster, index, partition, injected)
-    });
+    let injected = |index| call.plan.error(name, index).map(|error| error.code()).filter(|code| is_of_topics(*code));
+    describe_but_for(cluster, name, topic, injected)
+}
+
+/// All topics as they are now.
+pub(super) fn describe_all(cluster: &Cluster) -> BTreeMap<String, MetadataResponseTopic> {
+    let described = |(name, topic): (&String, _)| (name.clone(), describe_but_for(cluster, name, topic, |_| None));
+    cluster.topics.iter().map(described).collect()
+}
+
+/// `injected` tells the errors of partitions.
+fn describe_but_for(
+    cluster: &Cluster,
+    name: &str,
+    topic: &Topic,
+    injected: impl Fn(i32) -> Option<i16>,
+) -> MetadataResponseTopic {
+    let partitions = (0..)
+        .zip(&topic.partitions)
+        .map(|(index, partition)| describe_partition(cluster, index, partition, injected(index)));
     MetadataResponseTopic::default()
         .with_name(Some(TopicName(StrBytes::from_string(name.to_owned()))))
         .with_topic_id(topic.id)

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use producer_core::partitioner::named;
+use producer_core::partitioner::{Partitioner, TopicPartitions, named};
 use producer_core::serializer::StringSerializer;
 use producer_core::{MockProducer, MockResults, Outcome, ProduceError, ProducerConfig, ProducerRecord};
 
@@ -97,4 +97,30 @@ async fn a_mock_keeps_to_the_settings_it_is_given() {
     let settings =
         Mock::with_config(ProducerConfig::default(), MockResults::Manual, StringSerializer, StringSerializer);
     assert!(settings.unwrap_err().to_string().contains("bootstrap.servers"));
+}
+
+/// Puts each record behind the last one.
+#[derive(Debug, Clone, Default)]
+struct ByHistory(Arc<Mutex<Option<Arc<Mock>>>>);
+
+impl Partitioner for ByHistory {
+    fn partition(&self, topic: &TopicPartitions<'_>, _: Option<&[u8]>, _: Option<&[u8]>) -> i32 {
+        let mock = self.0.lock().unwrap().clone().unwrap();
+        mock.history().len() as i32 % topic.count
+    }
+}
+
+#[tokio::test]
+async fn a_partitioner_may_look_at_the_mock() {
+    let partitioner = ByHistory::default();
+    let mut config = ProducerConfig::new("nowhere:9092");
+    config.partitioner = Some(Arc::new(partitioner.clone()));
+    let mock = Mock::with_config(config, MockResults::Automatic, StringSerializer, StringSerializer).unwrap();
+    let mock = Arc::new(mock);
+    mock.set_partitions("orders", 3);
+    *partitioner.0.lock().unwrap() = Some(mock.clone());
+
+    for partition in [0, 1, 2, 0] {
+        assert_eq!(mock.producer().send_and_wait(record("a", "1")).await.unwrap().partition, partition);
+    }
 }

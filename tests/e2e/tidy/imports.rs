@@ -48,6 +48,7 @@ const ALLOWED: &[Allowed] = &[
             "metrics",
             "connection",
             "node",
+            "shield",
             "record",
             "config",
             "error",
@@ -82,7 +83,7 @@ const ALLOWED: &[Allowed] = &[
     allowed("producer-core", "metadata", &["connection", "backoff", "error_code", "node", "config", "error"]),
     // Sees the sockets go by, and is told the rest.
     allowed("producer-core", "metrics", &["connection"]),
-    allowed("producer-core", "delivery", &["record", "config", "error"]),
+    allowed("producer-core", "delivery", &["shield", "record", "config", "error"]),
     allowed("producer-core", "connection", &["backoff", "error_code", "config", "error"]),
     allowed(
         "producer-core",
@@ -112,6 +113,7 @@ const ALLOWED: &[Allowed] = &[
     allowed("producer-core", "backoff", &[]),
     allowed("producer-core", "nearest", &[]),
     allowed("producer-core", "node", &[]),
+    allowed("producer-core", "shield", &[]),
     allowed("producer-core", "record", &[]),
 ];
 

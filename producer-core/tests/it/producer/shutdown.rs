@@ -122,6 +122,31 @@ async fn close_runs_every_callback_behind_one_that_is_slow() {
     assert_eq!(order.try_iter().collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_close_after_one_that_was_cancelled_waits_for_a_callback_that_is_running() {
+    let broker = cluster(1, 1).await;
+    let producer = producer(settings(&broker));
+    let (began, has_begun) = tokio::sync::oneshot::channel();
+    let (open, gate) = std::sync::mpsc::sync_channel::<()>(1);
+    let (ran, order) = std::sync::mpsc::sync_channel(1);
+    let slow = move |_: Result<_, ProduceError>| {
+        began.send(()).unwrap();
+        gate.recv_timeout(PATIENCE).unwrap();
+        ran.send(()).unwrap();
+    };
+    producer.send_with_callback(numbered(0), slow).await.unwrap();
+    within("the callback", has_begun).await.unwrap();
+
+    for _ in 0..2 {
+        let closing = tokio::time::timeout(Duration::from_millis(100), producer.close(Duration::ZERO));
+        assert!(closing.await.is_err(), "the callback still runs");
+    }
+    open.send(()).unwrap();
+    let _ = within("the last close", producer.close(Duration::ZERO)).await;
+
+    assert_eq!(order.try_recv(), Ok(()));
+}
+
 #[tokio::test]
 async fn a_dropped_producer_still_delivers() {
     let broker = cluster(1, 1).await;

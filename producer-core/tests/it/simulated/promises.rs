@@ -212,11 +212,15 @@ async fn without_idempotence_a_lost_answer_may_write_twice_and_never_loses() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_broker_takes_nothing_from_the_rate_of_another() {
     let broker = cluster(2, 2);
-    let producer = producer(&broker, |config| config.linger = Duration::ZERO);
+    let producer = producer(&broker, |config| {
+        config.linger = Duration::ZERO;
+        config.batch_bytes = 1;
+    });
     warm(&broker, &producer, 2).await;
     broker.inject(produce(FaultAction::Delay(Duration::from_millis(900))).node(1).times(u32::MAX));
     broker.inject(produce(FaultAction::Delay(Duration::from_millis(2))).node(2).times(u32::MAX));
-    let slow = send(&producer, 0, 1..4).await;
+    // A batch for each: as many on their way as may be, and others behind them.
+    let slow = send(&producer, 0, 1..20).await;
     let before = Instant::now();
 
     for number in 1..=100 {

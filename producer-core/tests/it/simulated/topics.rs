@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use producer_core::testing::{Api, Fault, FaultAction};
+use producer_core::testing::{Api, FakeBroker, Fault, FaultAction};
 use producer_core::{Outcome, ProduceError, ProducerRecord};
 use tokio::time::Instant;
 
@@ -49,6 +49,71 @@ async fn a_topic_made_again_starts_its_sequences_anew() {
         assert_eq!(numbers(&broker, partition), (0..100).collect::<Vec<_>>());
         assert_eq!(broker.batches(TOPIC, partition).unwrap()[0].base_sequence, 0);
     }
+}
+
+/// Which node was asked last of the cluster.
+fn last_asked(broker: &FakeBroker) -> i32 {
+    broker.requests(Api::Metadata).last().unwrap().node
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_broker_that_lags_behind_does_not_bring_back_a_topic_that_was_made_again() {
+    let broker = cluster(3, 1);
+    let producer = producer(&broker, |config| config.metadata_age_max = Duration::from_secs(5));
+    warm(&broker, &producer, 1).await;
+    let fresh = last_asked(&broker);
+    let others: Vec<i32> = (1..=3).filter(|node| *node != fresh).collect();
+    let (lagging, late) = (others[0], others[1]);
+    broker.lag_node(lagging).unwrap();
+    broker.delete_topic(TOPIC).unwrap();
+    broker.create_topic(TOPIC, 3).unwrap();
+    landed(send(&producer, 2, [0]).await).await;
+
+    // For a minute there is nobody else to ask.
+    for node in [fresh, late] {
+        let pause = FaultAction::Throttle(Duration::from_secs(60));
+        broker.inject(Fault::new(Api::Metadata, pause).node(node));
+    }
+    let before = Instant::now();
+    while ms(before) < 50_000 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        landed(send(&producer, 2, [1]).await).await;
+    }
+    let asked = broker.requests(Api::Metadata).iter().filter(|request| request.node == lagging).count();
+    assert!(asked > 20, "it was asked {asked} times");
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let settled = broker.request_count(Api::Metadata);
+    tokio::time::sleep(Duration::from_secs(4)).await;
+
+    assert!(broker.request_count(Api::Metadata) <= settled + 1, "the other two agree");
+    assert_eq!(broker.batches(TOPIC, 2).unwrap().iter().filter(|batch| batch.base_sequence == 0).count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_lags_behind_and_was_believed_is_outvoted() {
+    let broker = cluster(3, 1);
+    let producer = producer(&broker, |config| config.metadata_age_max = Duration::from_secs(1));
+    broker.lag_node(1).unwrap();
+    broker.delete_topic(TOPIC).unwrap();
+    broker.create_topic(TOPIC, 3).unwrap();
+    broker.stop_node(1).await.unwrap();
+    landed(send(&producer, 2, [0]).await).await;
+    // Asked once more, the other two tell of node 1 and want a pause.
+    for node in [2, 3] {
+        broker.inject(Fault::new(Api::Metadata, FaultAction::Throttle(Duration::from_secs(12))).node(node));
+    }
+    broker.restart_node(1).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let refused = producer.send(to(2, 1)).await.unwrap_err().error;
+    assert!(
+        matches!(refused, ProduceError::InvalidPartition { last: 0, .. }),
+        "of two ids either may be newer: {refused}"
+    );
+
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    landed(send(&producer, 2, [1]).await).await;
+
+    assert_eq!(numbers(&broker, 2), [0, 1]);
 }
 
 #[tokio::test(start_paused = true)]

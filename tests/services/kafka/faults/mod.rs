@@ -205,7 +205,8 @@ fn a_topic_recreated_goes_on_where_the_old_one_ended() {
     let stream = Stream::start(config(kafka), topics);
     stream.go_on();
     delete_topic(&servers, topic).unwrap();
-    create_topic(&servers, topic, PARTITIONS).unwrap();
+    create_topic(&servers, topic, PARTITIONS + 3).unwrap();
+    stream.spread_over(PARTITIONS + 3);
     stream.go_on();
     let [recreated, beside] = stream.end();
 
