@@ -196,8 +196,9 @@ impl Completion {
         self.lock().callbacks = callbacks;
     }
 
-    /// Runs the callbacks of the records that have an answer, in their order. One that panics harms nobody.
-    pub(crate) fn run_callbacks(&self) {
+    /// Runs the callbacks of the records that have an answer, in their order; answers how many of them panicked, which
+    /// harms nobody.
+    pub(crate) fn run_callbacks(&self) -> u64 {
         let due = {
             let mut waiting = self.lock();
             let Waiting { callbacks, parts, .. } = &mut *waiting;
@@ -206,7 +207,7 @@ impl Completion {
                 None => callbacks.take_due(&|index| part_of(parts, index).is_some()),
             }
         };
-        due.call(self);
+        due.call(self)
     }
 
     /// Waits until the promise is kept, whatever the result, and its callbacks are handed over.

@@ -158,6 +158,7 @@ impl Accumulator {
             buffers: Arc::new(Buffers::new(config.batch_bytes.saturating_sub(BATCH_HEADER_BYTES))),
             rules: Rules {
                 linger: config.linger,
+                is_linger_adaptive: config.linger_adaptive,
                 delivery_timeout: config.delivery_timeout,
                 in_flight_max,
                 is_idempotent: config.enable_idempotence,
@@ -266,8 +267,9 @@ impl Accumulator {
         if begins_batch || open.is_full() {
             let by = open.created() + self.rules.linger;
             let (is_full, bytes) = (open.is_full(), open.bytes());
+            let rules = self.rules();
             let due = match due {
-                _ if self.rules().is_hurried => Due::Now,
+                _ if rules.is_hurried || queue.needs_no_linger(&rules) => Due::Now,
                 Some(due) => due,
                 None if is_full => Due::Full { bytes, by },
                 None => Due::By(by),

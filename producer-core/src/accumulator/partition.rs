@@ -84,6 +84,8 @@ impl Partition {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rules {
     pub(crate) linger: Duration,
+    /// A batch lingers only while another one of its partition is in flight.
+    pub(crate) is_linger_adaptive: bool,
     pub(crate) delivery_timeout: Duration,
     pub(crate) in_flight_max: usize,
     pub(crate) is_idempotent: bool,
@@ -358,11 +360,17 @@ impl Queue {
                 None => wait(None),
                 Some(open) => {
                     let due = open.created() + rules.linger;
-                    let is_due = self.is_open_urgent || rules.is_hurried || open.is_full() || due <= now;
+                    let is_urgent = self.is_open_urgent || rules.is_hurried || self.needs_no_linger(rules);
+                    let is_due = is_urgent || open.is_full() || due <= now;
                     if is_due { Readiness::Ready } else { wait(Some(due)) }
                 }
             },
         }
+    }
+
+    /// Whether there is nothing to wait for meanwhile.
+    pub(super) fn needs_no_linger(&self, rules: &Rules) -> bool {
+        rules.is_linger_adaptive && !self.has_in_flight()
     }
 
     fn may_send_more(&self, now: Instant, rules: &Rules) -> bool {

@@ -17,7 +17,8 @@ const INTRODUCTION: &str = "
 This page is made from the table in `producer-core/src/config/settings.rs`, which is the only source; a test
 compares the two.
 
-Names, units and defaults are those of Java's client 4.x, so that one properties file serves both. All settings are
+Names, units and defaults are those of Java's client 4.x, so that one properties file serves both; `linger.adaptive`
+is ours alone, and Java's client warns of it. All settings are
 checked together when a producer is made, and every problem is told at once. A key that is not known is warned about
 through `tracing`, with the known one that is nearest to it.
 

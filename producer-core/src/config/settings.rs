@@ -113,6 +113,11 @@ settings! {
     /// How long a batch that is not full waits for more records. 0 sends at once.
     "linger.ms" linger: Duration = Duration::from_millis(5), Values::milliseconds(0, FOREVER_MS);
 
+    /// A setting of ours, which Java's client does not have: a batch that is not full waits only while another one of
+    /// its partition is on its way, and `linger.ms` at most. So a record that is sent alone costs no linger, and those
+    /// sent meanwhile share a batch.
+    "linger.adaptive" linger_adaptive: bool = false, Values::FLAG;
+
     /// Bytes of records collected per partition before compression. 0 means one record per batch.
     "batch.size" batch_bytes: usize = 16_384, Values::bytes(0, REQUEST_BYTES_MAX);
 

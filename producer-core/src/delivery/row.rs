@@ -67,9 +67,9 @@ impl CallbackRow {
         Self { runs: self.runs.iter_mut().map(|run| run.take_due(is_due)).collect(), expected: 0 }
     }
 
-    /// Calls each with what became of its record; one that panics harms nobody.
-    pub(super) fn call(self, completion: &Completion) {
-        self.runs.into_iter().for_each(|run| run.call(completion));
+    /// Calls each with what became of its record; answers how many of them panicked, which harms nobody.
+    pub(super) fn call(self, completion: &Completion) -> u64 {
+        self.runs.into_iter().map(|run| run.call(completion)).sum()
     }
 }
 
@@ -85,7 +85,7 @@ trait Run: Any + Send {
     fn len(&self) -> usize;
     fn has_any_of(&self, share: Share) -> bool;
     fn take_due(&mut self, is_due: &dyn Fn(u32) -> bool) -> Box<dyn Run>;
-    fn call(self: Box<Self>, completion: &Completion);
+    fn call(self: Box<Self>, completion: &Completion) -> u64;
 }
 
 struct SameType<C> {
@@ -109,13 +109,16 @@ impl<C: Call> Run for SameType<C> {
         Box::new(Self { first, rest: due })
     }
 
-    fn call(self: Box<Self>, completion: &Completion) {
+    fn call(self: Box<Self>, completion: &Completion) -> u64 {
+        let mut panics = 0;
         for (place, callback) in self.first.into_iter().chain(self.rest) {
             let Some(result) = completion.result_of(place) else { continue };
             if shield::panics(|| callback(result)) {
                 tracing::error!(topic = &*completion.topic, "a delivery callback panicked");
+                panics += 1;
             }
         }
+        panics
     }
 }
 

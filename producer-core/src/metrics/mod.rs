@@ -33,6 +33,8 @@ pub struct ProducerMetrics {
     pub batch_split_rate: f64,
     /// Batches that were cut in two.
     pub batch_split_total: u64,
+    /// Callbacks that panicked; Java's client does not count them.
+    pub callback_panic_total: u64,
     /// Size of a batch's records after compression by that before; 1 without compression.
     pub compression_rate_avg: f64,
     /// From a batch's first record to its first request.
@@ -212,12 +214,13 @@ impl ProducerMetrics {
         prometheus::text(&self.values())
     }
 
-    fn named(&self) -> [(&'static str, f64); 42] {
+    fn named(&self) -> [(&'static str, f64); 43] {
         [
             ("batch-size-avg", self.batch_size_avg),
             ("batch-size-max", self.batch_size_max),
             ("batch-split-rate", self.batch_split_rate),
             ("batch-split-total", self.batch_split_total as f64),
+            ("callback-panic-total", self.callback_panic_total as f64),
             ("compression-rate-avg", self.compression_rate_avg),
             ("record-queue-time-avg", self.record_queue_time_avg),
             ("record-queue-time-max", self.record_queue_time_max),

@@ -56,6 +56,7 @@ pub(crate) struct Gauges {
     pub(crate) buffer_available_bytes: usize,
     pub(crate) waiting: usize,
     pub(crate) metadata_as_of: Option<Instant>,
+    pub(crate) callback_panics: u64,
 }
 
 /// See the module.
@@ -223,6 +224,7 @@ impl Recorder {
             batch_size_max: state.batch_bytes.max(now),
             batch_split_rate: state.splits.rate(now),
             batch_split_total: state.splits.total,
+            callback_panic_total: gauges.callback_panics,
             compression_rate_avg: state.all.compression.avg(now),
             record_queue_time_avg: state.queue_time_ms.avg(now),
             record_queue_time_max: state.queue_time_ms.max(now),

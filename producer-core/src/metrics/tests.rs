@@ -6,8 +6,13 @@ use super::*;
 
 const WINDOWS: Windows = Windows { count: 2, length: Duration::from_secs(30) };
 
-const GAUGES: Gauges =
-    Gauges { buffer_total_bytes: 1000, buffer_available_bytes: 900, waiting: 2, metadata_as_of: None };
+const GAUGES: Gauges = Gauges {
+    buffer_total_bytes: 1000,
+    buffer_available_bytes: 900,
+    waiting: 2,
+    metadata_as_of: None,
+    callback_panics: 0,
+};
 
 fn batch(topic: &str, records: u32, waiting_since: Option<Instant>) -> SentBatch {
     let bytes = 100 * records as usize;

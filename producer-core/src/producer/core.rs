@@ -166,6 +166,7 @@ impl Core {
             buffer_total_bytes: memory.total(),
             buffer_available_bytes: memory.available(),
             waiting: memory.waiting(),
+            callback_panics: self.context.callbacks.panics(),
             metadata_as_of: self.context.metadata.subscribe().borrow().as_of,
         };
         self.context.metrics.snapshot(Instant::now(), &gauges)

@@ -291,7 +291,7 @@ impl Mock {
         };
         completion.complete(Share::whole(1), result, drop);
         // Not under the lock: a callback may send.
-        completion.run_callbacks();
+        let _ = completion.run_callbacks();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -4,6 +4,7 @@
 //! queue holds at most `buffer.memory`.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
@@ -26,6 +27,8 @@ enum Job {
 pub(crate) struct CallbackQueue {
     jobs: Mutex<Jobs>,
     added: Notify,
+    /// Callbacks that panicked.
+    panics: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -49,6 +52,11 @@ impl CallbackQueue {
         if self.lock().is_ended {
             self.run_all();
         }
+    }
+
+    /// How many callbacks have panicked.
+    pub(crate) fn panics(&self) -> u64 {
+        self.panics.load(Ordering::Relaxed)
     }
 
     /// Waits until the callbacks of everything answered so far have run.
@@ -96,7 +104,7 @@ impl CallbackQueue {
     fn run_next(&self) -> bool {
         let Some(turn) = self.begin() else { return false };
         if let Some(completion) = &turn.completion {
-            completion.run_callbacks();
+            self.panics.fetch_add(completion.run_callbacks(), Ordering::Relaxed);
         }
         true
     }

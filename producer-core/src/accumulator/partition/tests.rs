@@ -21,6 +21,7 @@ const FIRST: Identity = Identity { producer_id: 7, epoch: 0 };
 
 const RULES: Rules = Rules {
     linger: Duration::from_millis(50),
+    is_linger_adaptive: false,
     delivery_timeout: Duration::from_secs(2),
     in_flight_max: 5,
     is_idempotent: true,

@@ -249,7 +249,7 @@ async fn callbacks_run_once_each_in_order_and_may_panic() {
 
     let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
     assert_eq!(seen, (0..200).map(|number| (number, number as i64)).collect::<Vec<_>>());
-    assert_eq!(panics.load(Ordering::SeqCst), 4);
+    assert_eq!((panics.load(Ordering::SeqCst), producer.metrics().callback_panic_total), (4, 4));
     assert_eq!(producer.buffered_bytes(), 0);
 }
 
