@@ -7,6 +7,7 @@
 mod choice;
 mod elsewhere;
 mod properties;
+mod providers;
 mod reference;
 mod settings;
 mod value;
@@ -61,12 +62,15 @@ impl ProducerConfig {
     /// unknown key, with the nearest known one (one file often serves several clients), an old name, with the
     /// name it stands for today, a setting without effect here, with the reason.
     ///
+    /// A value may stand elsewhere, as `${env:NAME}`, where `config.providers` names the providers: see
+    /// [`reference`](crate::config::reference()).
+    ///
     /// What depends on whether something is set follows Java: `acks` other than all, or no `retries`, turn an
     /// unset idempotence off; an unset `delivery.timeout.ms` grows to fit; an unset `reconnect.backoff.max.ms` is
     /// a set `reconnect.backoff.ms`.
     ///
     /// # Errors
-    /// Every value that cannot be read and everything [`validate`](Self::validate) finds.
+    /// Every value that cannot be read, here or where it stands, and everything [`validate`](Self::validate) finds.
     pub fn from_properties<'a>(properties: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, ConfigError> {
         let read = properties::read(properties);
         read.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));

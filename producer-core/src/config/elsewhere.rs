@@ -68,7 +68,6 @@ pub(super) static WITHOUT_EFFECT: &[WithoutEffect] = &[
     without("metric.reporters", METRICS),
     without("metrics.recording.level", METRICS),
     without("auto.include.jmx.reporter", METRICS),
-    without("config.providers", "values are taken as they stand in the file"),
     without("bootstrap.resolve.timeout.ms", "names are resolved when they are needed, within `max.block.ms`"),
     without("buffer.memory.allocation.strategy", "memory is leased per batch"),
     without("batch.num.messages", "a batch is bounded in bytes: `batch.size`"),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::elsewhere::{BLOCK_ON_BUFFER_FULL, BRIEF_BLOCK_MS, OLD_NAMES, WITHOUT_EFFECT};
+use super::providers::{CONFIG_PROVIDERS, Providers, is_about_providers};
 use super::settings::{KEYS, Key, ProducerConfig};
 use super::value::FOREVER_MS;
 use super::{Acks, ConfigError};
@@ -20,7 +21,8 @@ pub(super) struct Read {
 pub(super) fn read<'a>(properties: impl IntoIterator<Item = (&'a str, &'a str)>) -> Read {
     let given = properties.into_iter().map(|(key, value)| (key.trim(), value.trim())).collect();
     let mut reading = Reading { given, ..Reading::default() };
-    reading.take_all();
+    let values = reading.resolve();
+    reading.take_all(&values);
     reading.take_what_follows();
     if let Err(found) = reading.config.validate() {
         reading.problems.extend(found.problems);
@@ -39,12 +41,25 @@ struct Reading<'a> {
     warnings: Vec<String>,
 }
 
-impl Reading<'_> {
-    fn take_all(&mut self) {
-        for (key, value) in self.given.clone() {
+impl<'a> Reading<'a> {
+    /// The values, with those in place that stand elsewhere.
+    fn resolve(&mut self) -> BTreeMap<&'a str, String> {
+        let providers = Providers::of(&self.given, &mut self.problems);
+        let mut values = BTreeMap::new();
+        for (key, value) in self.given.iter().filter(|(key, _)| !is_about_providers(key)) {
+            match providers.resolve(value) {
+                Ok(value) => _ = values.insert(*key, value),
+                Err(problem) => self.problems.push(format!("`{key}`: {problem}")),
+            }
+        }
+        values
+    }
+
+    fn take_all(&mut self, values: &BTreeMap<&'a str, String>) {
+        for (key, value) in values {
             if let Some(row) = row(key) {
                 self.set(row, key, value);
-            } else if let Some(old) = OLD_NAMES.iter().find(|old| old.name == key) {
+            } else if let Some(old) = OLD_NAMES.iter().find(|old| old.name == *key) {
                 self.take_old(key, value, old.now);
             } else {
                 self.take_special(key, value);
@@ -55,6 +70,8 @@ impl Reading<'_> {
     fn set(&mut self, row: &'static Key, key: &str, value: &str) {
         self.explicit.insert(row.name);
         if (row.set)(&mut self.config, value).is_none() {
+            // Not what stands elsewhere: it may be a secret.
+            let value = self.given.get(key).copied().unwrap_or(value);
             self.problems.push(format!("`{key}` is `{value}`: expected {}", row.values));
         }
     }
@@ -164,5 +181,5 @@ fn row(name: &str) -> Option<&'static Key> {
 
 /// What a key can be, by today's names and by old ones.
 fn known_names() -> impl Iterator<Item = &'static str> {
-    KEYS.iter().map(|row| row.name).chain(OLD_NAMES.iter().map(|old| old.name))
+    KEYS.iter().map(|row| row.name).chain(OLD_NAMES.iter().map(|old| old.name)).chain([CONFIG_PROVIDERS])
 }

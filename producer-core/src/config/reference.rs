@@ -64,6 +64,21 @@ batches wait.
 | `fnv1a_random` | FNV-1a | random |
 ";
 
+const ELSEWHERE: &str = "
+## Values that stand elsewhere
+
+`${provider:key}`, or `${provider:path:key}`, in a value of a file is replaced by what the provider has, as in Java.
+`config.providers` names the providers, comma-separated, and `config.providers.NAME.class` says what each is:
+
+| class | `${NAME:...}` | `config.providers.NAME.param....` |
+|---|---|---|
+| `org.apache.kafka.common.config.provider.EnvVarConfigProvider` | `${NAME:VARIABLE}`: of the environment | `allowlist.pattern`: a regular expression for the variables that may be read |
+| `org.apache.kafka.common.config.provider.FileConfigProvider` | `${NAME:/path/of.properties:key}` | `allowed.paths`: files and folders, comma-separated, that may be read |
+| `org.apache.kafka.common.config.provider.DirectoryConfigProvider` | `${NAME:/path/of/folder:file}`: the text of the file | `allowed.paths` |
+
+Other than in Java, what a provider does not have is a problem, which names the reference and nothing that was read.
+";
+
 const REFUSED: &str = "
 ## Settings that are refused
 
@@ -94,6 +109,7 @@ pub(super) fn page() -> String {
         line(&mut page, &[&format!("`{}`", row.name), &default, &values, &format!("`{}`", row.field), meaning]);
     }
     page.push_str(PARTITIONERS);
+    page.push_str(ELSEWHERE);
     page.push_str(NO_EFFECT);
     for known in WITHOUT_EFFECT {
         let group = if known.name.ends_with('.') { "*" } else { "" };

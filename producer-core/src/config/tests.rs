@@ -286,3 +286,19 @@ fn the_reference_names_every_setting_with_its_default() {
         assert!(line.contains(&(row.print)(&defaults)) && line.contains(row.meaning.trim()), "{line}");
     }
 }
+
+#[test]
+fn a_value_that_stands_elsewhere_is_read_there_and_not_told() {
+    let env = [
+        ("config.providers", "env"),
+        ("config.providers.env.class", "org.apache.kafka.common.config.provider.EnvVarConfigProvider"),
+    ];
+    let with = |property: (&'static str, &'static str)| [env[0], env[1], property];
+
+    assert_eq!(config(&with(("client.id", "${env:CARGO_PKG_NAME}-1"))).client_id, "producer-core-1");
+    assert_eq!(config(&[("client.id", "${env:CARGO_PKG_NAME}")]).client_id, "${env:CARGO_PKG_NAME}");
+    let refused = problem(&with(("linger.ms", "${env:CARGO_PKG_NAME}")));
+    assert_eq!(refused, "`linger.ms` is `${env:CARGO_PKG_NAME}`: expected milliseconds from 0");
+    let missing = problem(&with(("linger.ms", "${env:CARGO_NO_SUCH}")));
+    assert!(missing.starts_with("`linger.ms`: `${env:CARGO_NO_SUCH}`: environment variable not found"), "{missing}");
+}
