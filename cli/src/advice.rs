@@ -13,9 +13,14 @@ use schema_core::error_code::ErrorCode;
 
 use crate::consume::is_of_the_record;
 use crate::interrupt::Interrupt;
+use crate::produce::LineError;
+use crate::value_schema::ValueSchema;
 
 /// How long the brokers may be asked for the topic that may have been meant.
 const NEAR_TOPIC_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Characters in the name of a topic, as brokers have it.
+const TOPIC_LENGTH_MAX: usize = 249;
 
 /// What `--bootstrap-servers` looks like.
 const SERVERS_FORM: &str = "`--bootstrap-servers HOST:PORT[,HOST:PORT]`, such as 127.0.0.1:9092";
@@ -30,6 +35,8 @@ pub(crate) struct Asked {
     pub(crate) registry: String,
     /// Kafka brokers.
     pub(crate) servers: String,
+    /// What lines are written with, if there are lines.
+    pub(crate) value_schema: Option<ValueSchema>,
 }
 
 /// An error that is shown as it was, with what to try behind its causes.
@@ -83,6 +90,8 @@ impl Asked {
     fn after(&self, cause: &(dyn Error + 'static)) -> Vec<String> {
         let advice = if let Some(error) = cause.downcast_ref() {
             return self.after_registry(error);
+        } else if let Some(error) = cause.downcast_ref::<LineError>() {
+            Some(error.advice())
         } else if let Some(error) = cause.downcast_ref() {
             return self.after_record(error);
         } else if let Some(error) = cause.downcast_ref() {
@@ -90,7 +99,7 @@ impl Asked {
         } else if let Some(error) = cause.downcast_ref() {
             self.after_reading(error)
         } else if let Some(error) = cause.downcast_ref() {
-            self.after_producing(error)
+            return self.after_producing(error);
         } else if cause.downcast_ref().is_some_and(names_servers) {
             Some(SERVERS_FORM.to_owned())
         } else {
@@ -102,6 +111,12 @@ impl Asked {
     fn after_record(&self, error: &SerdeError) -> Vec<String> {
         let Self { command, registry, .. } = self;
         let mut advice = Vec::new();
+        if let (SerdeError::Encode { .. }, Some(schema)) = (error, &self.value_schema) {
+            advice.push(format!(
+                "{} tells what a line must have; `--value-schema FILE.avsc|SUBJECT[@VERSION]` names another schema",
+                self.place_of(schema)
+            ));
+        }
         if *command != "consume" {
             return advice;
         }
@@ -117,6 +132,17 @@ impl Asked {
         advice
     }
 
+    /// Where a schema can be read.
+    fn place_of(&self, schema: &ValueSchema) -> String {
+        let Self { registry, .. } = self;
+        match schema {
+            ValueSchema::File(path) => format!("`{path}`"),
+            ValueSchema::Subject { subject, version } => {
+                format!("`curl {registry}/subjects/{subject}/versions/{version}/schema`")
+            }
+        }
+    }
+
     fn after_bootstrap(&self, error: &BootstrapError) -> Option<String> {
         match error {
             BootstrapError::Unreachable(_) => Some(self.other_brokers()),
@@ -128,6 +154,7 @@ impl Asked {
         let Self { topic, servers, .. } = self;
         match error {
             ReadError::Connection { .. } => Some(self.other_brokers()),
+            ReadError::UnknownTopic { topic } if name_of_topic(topic) != *topic => Some(other_name(topic)),
             ReadError::UnknownTopic { .. } => Some(format!(
                 "`sr consume TOPIC --bootstrap-servers HOST:PORT` reads another topic, or from other brokers than \
                  {servers}; `sr produce {topic}` makes this one where brokers make topics on demand"
@@ -137,8 +164,16 @@ impl Asked {
     }
 
     /// Which of topic and brokers is the wrong one, the error says itself.
-    fn after_producing(&self, error: &ProduceError) -> Option<String> {
-        matches!(error, ProduceError::TopicUnknown { .. }).then(|| self.other_brokers())
+    fn after_producing(&self, error: &ProduceError) -> Vec<String> {
+        match error {
+            ProduceError::TopicUnknown { .. } => vec![self.other_brokers()],
+            ProduceError::InvalidTopic { topic } => vec![other_name(topic)],
+            // A cause that is shared is none that could be looked into.
+            ProduceError::Serialize { source, .. } => {
+                source.downcast_ref().map_or_else(Vec::new, |error| self.after_record(error))
+            }
+            _ => Vec::new(),
+        }
     }
 
     fn other_brokers(&self) -> String {
@@ -201,6 +236,17 @@ impl Asked {
     }
 }
 
+fn other_name(wrong: &str) -> String {
+    format!("a name that topics can have, such as `{}`", name_of_topic(wrong))
+}
+
+/// A name that brokers take, as near to the one that they do not as can be.
+fn name_of_topic(wrong: &str) -> String {
+    let taken = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' };
+    let name: String = wrong.trim().chars().take(TOPIC_LENGTH_MAX).map(taken).collect();
+    if name.chars().any(|c| c.is_ascii_alphanumeric()) { name } else { "users".to_owned() }
+}
+
 /// Whether the brokers are among what is wrong.
 fn names_servers(error: &ConfigError) -> bool {
     error.problems.iter().any(|problem| problem.starts_with("`bootstrap.servers`"))
@@ -240,15 +286,28 @@ fn without_hints(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use avro_serde::codec::DecodeError;
-    use avro_serde::{SchemaId, SchemaKey};
+    use avro_serde::registry::VersionSelector;
+    use avro_serde::{SchemaId, SchemaKey, Version};
     use serde::de::Error as _;
 
     use super::*;
 
+    fn asked(command: &'static str, topic: &str) -> Asked {
+        Asked {
+            command,
+            topic: topic.to_owned(),
+            registry: "http://r".into(),
+            servers: "broker:9092".into(),
+            value_schema: None,
+        }
+    }
+
     fn advised(command: &'static str, error: anyhow::Error) -> Vec<String> {
-        let asked =
-            Asked { command, topic: "users".into(), registry: "http://r".into(), servers: "broker:9092".into() };
-        asked.with_advice(error, None).downcast::<Advised>().map(|advised| advised.advice).unwrap_or_default()
+        asked(command, "users")
+            .with_advice(error, None)
+            .downcast::<Advised>()
+            .map(|advised| advised.advice)
+            .unwrap_or_default()
     }
 
     fn advice(error: RegistryError) -> Vec<String> {
@@ -257,8 +316,7 @@ mod tests {
 
     #[test]
     fn advice_leaves_the_error_and_its_causes_as_they_were() {
-        let asked =
-            Asked { command: "consume", topic: "users".into(), registry: "http://r".into(), servers: String::new() };
+        let asked = asked("consume", "users");
         let unknown = ReadError::UnknownTopic { topic: "users".into() };
 
         let advised = asked.with_advice(anyhow::Error::new(unknown).context("reading"), None);
@@ -269,8 +327,7 @@ mod tests {
 
     #[test]
     fn a_topic_of_almost_the_name_comes_first() {
-        let asked =
-            Asked { command: "consume", topic: "user".into(), registry: "http://r".into(), servers: String::new() };
+        let asked = asked("consume", "user");
         let unknown = ReadError::UnknownTopic { topic: "user".into() };
         assert!(misses_topic(&unknown));
 
@@ -383,5 +440,39 @@ mod tests {
             "{in_read_only_mode:?}"
         );
         assert_eq!(advice(refused(42201)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_name_that_is_none_of_a_topic_is_told_with_one_that_is() {
+        for (wrong, name) in
+            [("my topic", "my-topic"), ("a/b:c", "a-b-c"), ("ä.x", "-.x"), ("..", "users"), ("", "users")]
+        {
+            let error = ProduceError::InvalidTopic { topic: wrong.into() };
+            assert_eq!(advised("produce", error.into()), [format!("a name that topics can have, such as `{name}`")]);
+        }
+        assert_eq!(name_of_topic(&"x".repeat(300)).len(), TOPIC_LENGTH_MAX);
+    }
+
+    #[test]
+    fn a_line_that_does_not_fit_is_told_with_where_its_schema_stands() {
+        let misfit = || SerdeError::Encode {
+            wanted: "subject `users-value`".into(),
+            source: serde::ser::Error::custom("expected `long`, found text"),
+        };
+        for (schema, place) in [
+            (ValueSchema::File("user.avsc".into()), "`user.avsc` tells"),
+            (
+                ValueSchema::Subject { subject: "s".into(), version: VersionSelector::Latest },
+                "`curl http://r/subjects/s/versions/latest/schema` tells",
+            ),
+            (
+                ValueSchema::Subject { subject: "s".into(), version: VersionSelector::Number(Version(2)) },
+                "`curl http://r/subjects/s/versions/2/schema` tells",
+            ),
+        ] {
+            let asked = Asked { value_schema: Some(schema), ..asked("produce", "users") };
+            let advice = asked.after_record(&misfit());
+            assert!(advice.len() == 1 && advice[0].starts_with(place), "{advice:?}");
+        }
     }
 }

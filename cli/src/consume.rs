@@ -61,6 +61,7 @@ impl ConsumeArgs {
             topic: self.topic.clone(),
             registry: without_user(&self.registry),
             servers: self.bootstrap_servers.clone(),
+            value_schema: None,
         }
     }
 }
@@ -162,7 +163,10 @@ impl Printer {
                     *skipped += 1;
                     output::tell(&format!("warning: {place} is skipped: {:#}", anyhow::Error::new(error)));
                 }
-                (Err(error), _) => return Err(anyhow::Error::new(error).context(place)),
+                (Err(error), _) if is_of_the_record(&error) => {
+                    return Err(anyhow::Error::new(error).context(place));
+                }
+                (Err(error), _) => return Err(error.into()),
             }
         }
         Ok(())

@@ -63,6 +63,7 @@ impl DemoArgs {
             topic: self.topic.clone(),
             registry: format!("http://127.0.0.1:{}", self.port),
             servers: self.bootstrap_servers.clone().unwrap_or_default(),
+            value_schema: None,
         }
     }
 }

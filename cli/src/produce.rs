@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::Context;
 use avro_serde::registry::without_user;
 use avro_serde::{AvroSerializer, JsonCodec, SerdeError};
 use clap::Args;
@@ -13,6 +13,10 @@ use producer_core::serializer::StringSerializer;
 use producer_core::{ProduceError, Producer, ProducerConfig, ProducerRecord, RecordMetadata};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
+
+mod line;
+
+pub(crate) use line::LineError;
 
 use crate::advice::Asked;
 use crate::interrupt::Interrupt;
@@ -58,6 +62,7 @@ impl ProduceArgs {
             topic: self.topic.clone(),
             registry: without_user(&self.registry),
             servers: self.bootstrap_servers.clone(),
+            value_schema: Some(self.value_schema.clone()),
         }
     }
 }
@@ -118,9 +123,11 @@ async fn send_lines(args: &ProduceArgs, producer: &Producer<String, Value>, tall
         let tally = Arc::clone(tally);
         let taken = producer.send_with_callback(record, move |result| tally.count(number, result)).await;
         taken.map_err(|refused| {
-            let is_of_the_line = is_of_the_line(&refused.error);
-            let error = anyhow::Error::new(refused.error);
-            if is_of_the_line { error.context(of_line()) } else { error }
+            if is_of_the_line(&refused.error) {
+                anyhow::Error::new(refused.error).context(of_line())
+            } else {
+                without_the_record(refused.error)
+            }
         })?;
     }
 }
@@ -136,34 +143,23 @@ fn is_of_the_line(error: &ProduceError) -> bool {
     }
 }
 
-fn record_of(args: &ProduceArgs, line: &str) -> anyhow::Result<ProducerRecord<String, Value>> {
-    let value = parse(line)?;
+/// What the registry has to say, without the record that it was asked for: its reason is what counts.
+pub(crate) fn without_the_record(error: ProduceError) -> anyhow::Error {
+    let of_serializer = match &error {
+        ProduceError::Serialize { source, .. } => source.downcast_ref::<SerdeError>(),
+        _ => None,
+    };
+    let of_registry = of_serializer.filter(|error| matches!(error, SerdeError::Registry { .. })).cloned();
+    of_registry.map_or_else(|| error.into(), Into::into)
+}
+
+fn record_of(args: &ProduceArgs, line: &str) -> Result<ProducerRecord<String, Value>, LineError> {
+    let value = line::parse(line)?;
     let mut record = ProducerRecord::to(args.topic.as_str());
     if let Some(field) = &args.key {
-        record.key = key_of(&value, field)?;
+        record.key = line::key_of(&value, field)?;
     }
     Ok(record.value(value))
-}
-
-/// The line as JSON. Places in it are named by column: it is one line, whose number its caller tells.
-fn parse(line: &str) -> anyhow::Result<Value> {
-    serde_json::from_str(line).map_err(|error: serde_json::Error| {
-        let (said, place) = (error.to_string(), format!(" at line {} column {}", error.line(), error.column()));
-        let said = said.strip_suffix(&place).unwrap_or(&said);
-        let hint = if error.is_eof() { "; a record is one line" } else { "" };
-        anyhow!("this is no JSON, seen at column {}: {said}{hint}", error.column())
-    })
-}
-
-/// The key as text; a null field means no key.
-fn key_of(value: &Value, field: &str) -> anyhow::Result<Option<String>> {
-    match value.get(field) {
-        Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(scalar @ (Value::Number(_) | Value::Bool(_))) => Ok(Some(scalar.to_string())),
-        Some(_) => bail!("the field `{field}` is an object or array, which is no key; expected text, a number or null"),
-        None => bail!("the value has no field `{field}` to take the key from"),
-    }
 }
 
 /// What became of the records.
@@ -200,15 +196,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_json_is_named_by_its_column() {
-        let said = parse(r#"{"id": 1,, }"#).unwrap_err().to_string();
-
-        assert!(said.contains("at column 10") && !said.contains("line"), "{said}");
-        let cut_short = parse("{").unwrap_err().to_string();
-        assert!(cut_short.ends_with("; a record is one line"), "{cut_short}");
-    }
-
-    #[test]
     fn only_what_a_line_holds_is_said_of_the_line() {
         let serialize =
             |error: SerdeError| ProduceError::Serialize { part: "value", topic: "t".into(), source: Arc::new(error) };
@@ -231,16 +218,5 @@ mod tests {
         ] {
             assert!(!is_of_the_line(&error), "{error}");
         }
-    }
-
-    #[test]
-    fn a_key_is_the_text_of_a_scalar_field() {
-        let value = serde_json::json!({"text": "x", "number": 7, "null": null, "array": []});
-
-        assert_eq!(key_of(&value, "text").unwrap(), Some("x".to_owned()));
-        assert_eq!(key_of(&value, "number").unwrap(), Some("7".to_owned()));
-        assert_eq!(key_of(&value, "null").unwrap(), None);
-        assert!(key_of(&value, "array").is_err());
-        assert!(key_of(&value, "missing").unwrap_err().to_string().contains("`missing`"));
     }
 }

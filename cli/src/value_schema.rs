@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 use avro_serde::codec::Schema;
 use avro_serde::registry::{RegisteredSchema, VersionSelector};
-use avro_serde::{SchemaRegistry, SchemaSelection, SerializerConfig, Version};
+use avro_serde::{RegistryError, SchemaRegistry, SchemaSelection, SerializerConfig, Version};
 
 /// A schema as named on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,8 +89,12 @@ async fn version_of(
     subject: &str,
     version: VersionSelector,
 ) -> anyhow::Result<Arc<RegisteredSchema>> {
-    let found = registry.version(subject, version).await;
-    found.with_context(|| format!("`{subject}` is no file, and the registry does not give it as a subject"))
+    registry.version(subject, version).await.map_err(|error| match error {
+        // Which says nothing about the name.
+        RegistryError::Unavailable { .. } | RegistryError::UnexpectedReply { .. } => error.into(),
+        _ => anyhow::Error::new(error)
+            .context(format!("`{subject}` is no file, and the registry does not give it as a subject")),
+    })
 }
 
 async fn read(path: &str) -> anyhow::Result<Schema> {

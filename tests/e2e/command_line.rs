@@ -268,7 +268,7 @@ async fn a_refused_schema_and_a_wrong_registry_end_with_what_to_try() {
     assert!(said.contains("40901") && said.contains("\n  try: /fields/1: "), "{said}");
     assert_eq!(said.matches("/fields/1: ").count(), 1, "the repair is told once: {said}");
     assert!(!said.contains("hints") && said.contains("\n  try: or another compatibility level"), "{said}");
-    assert!(said.starts_with("0 records delivered to `users`\nerror: cannot serialise"), "{said}");
+    assert!(said.starts_with("0 records delivered to `users`\nerror: the registry did not give the schema"), "{said}");
     assert!(
         said.ends_with("  try: or write with the schema that is there: `sr produce ... --value-schema users-value`\n")
     );

@@ -1,6 +1,7 @@
 //! What `sr` says to wrong inputs: what is wrong, where, why and what to try, once each, and never by a panic.
 
-use std::process::Output;
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Output};
 
 use crate::command_line::{Services, sr, text};
 
@@ -67,11 +68,26 @@ async fn what_no_line_is_to_blame_for_names_no_line() {
             ["error: topic `users` is not known after 3", "(`max.block.ms`)", "names other brokers"],
         ),
         ("nothing", &servers, registry, ["error: topic `nothing` is not known", "does not have it", "other brokers"]),
-        ("users", &servers, &no_registry, ["error: cannot serialise", "no registry could", "`registry-server` starts"]),
+        (
+            "users",
+            &servers,
+            &no_registry,
+            [
+                "error: the registry did not give",
+                "at last: tcp connect error: Connection refused",
+                "`registry-server` starts",
+            ],
+        ),
+        (
+            "users",
+            &servers,
+            "http://registry.invalid:8081",
+            ["error: the registry did not give", "failed to lookup address", "`registry-server` starts"],
+        ),
     ] {
         let to = ["produce", topic, "--bootstrap-servers", servers, "--registry", registry, "--value-schema", schema];
         // A registry that is not there is told by its client, which tries it for some seconds.
-        let wait = if registry == no_registry { "20000" } else { "300" };
+        let wait = if registry == services.registry.url() { "300" } else { "20000" };
         let output = tokio::task::block_in_place(|| sr(&[&to[..], &["--max-block-ms", wait]].concat(), "1\n"));
 
         let said = failed_with(&output, &parts);
@@ -152,12 +168,39 @@ async fn a_line_that_does_not_fit_names_the_version_that_was_asked_for() {
 
     for named in ["users-value@1", "users-value"] {
         let output = services.sr("produce", &["--value-schema", named], "\"text\"\n").await;
-        failed_with(&output, &["error: line 1\n", "with the schema of version 1 of subject `users-value`"]);
+        let said = failed_with(&output, &["error: line 1\n", "with the schema of version 1 of subject `users-value`"]);
+        let (_, command) = said.split_once("try: `curl ").unwrap();
+        let (url, _) = command.split_once('`').unwrap();
+        let shown = Command::new("curl").args(["-sf", url]).output().unwrap();
+        assert_eq!(text(&shown.stdout), "\"long\"", "{said}");
     }
     let cut_short = services.sr("produce", &["--value-schema", "users-value"], "{\n}\n").await;
-    failed_with(&cut_short, &["error: line 1\n", "seen at column 1", "; a record is one line"]);
+    failed_with(&cut_short, &["error: line 1\n", "seen at column 1", "; a record is one line", "try: `jq -c . FILE`"]);
+    let no_json = services.sr("produce", &["--value-schema", "users-value"], "name=ada\n").await;
+    failed_with(&no_json, &["error: line 1\n", "seen at column 2", "double quotes, or", "try: one JSON value a line"]);
     let no_text = services.sr("produce", &["--value-schema", "users-value", "--key", "id"], "1\n").await;
-    failed_with(&no_text, &["the value has no field `id` to take the key from"]);
+    failed_with(&no_text, &["the value has no field `id` to take the key from", "try: without `--key`"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_no_topic_can_have_is_told_with_one_that_it_can() {
+    let services = Services::start().await;
+    let (servers, registry) = (services.broker.bootstrap_servers(), services.registry.url());
+    let folder = tempfile::tempdir().unwrap();
+    let schema = folder.path().join("long.avsc");
+    std::fs::write(&schema, "\"long\"").unwrap();
+    let produce = ["produce", "my topic", "--registry", registry, "--value-schema", schema.to_str().unwrap()];
+    let perf = ["perf", "produce", "--topic", "my topic", "--num-records", "1"];
+    let consume = ["consume", "my topic", "--registry", registry];
+
+    for (arguments, said) in
+        [(&produce[..], "is no topic name"), (&perf, "is no topic name"), (&consume, "does not exist")]
+    {
+        let to_broker = [arguments, &["--bootstrap-servers", &servers]].concat();
+        let output = tokio::task::block_in_place(|| sr(&to_broker, "1\n"));
+
+        failed_with(&output, &[&format!("`my topic` {said}"), "try: a name that topics can have, such as `my-topic`"]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -186,4 +229,51 @@ async fn records_that_cannot_be_decoded_are_skipped_on_demand() {
     assert_eq!(text(&skipped.stdout).lines().count(), 2);
     // Which concerns every record: none of them would be read.
     failed_with(&no_registry, &["no registry could find", "try: `registry-server` starts a registry"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn why_a_registry_does_not_answer_stands_at_the_top() {
+    let services = Services::start().await;
+    let page = nobodys_page();
+    let by_file = tempfile::NamedTempFile::with_suffix(".avsc").unwrap();
+    std::fs::write(by_file.path(), "\"long\"").unwrap();
+    let by_file = by_file.path().to_str().unwrap();
+    assert!(services.sr("produce", &["--value-schema", by_file], "1\n").await.status.success());
+    let refused = format!("http://{}", nobody());
+
+    for (registry, reason) in [
+        (&*refused, "Connection refused"),
+        ("http://registry.invalid:8081", "failed to lookup address"),
+        (&page, "HTTP status 404 with the body `no such page`"),
+    ] {
+        let servers = services.broker.bootstrap_servers();
+        for arguments in [
+            &["produce", "users", "--value-schema", by_file][..],
+            &["produce", "users", "--value-schema", "users-value"],
+            &["consume", "users"],
+            &["perf", "produce", "--topic", "users", "--num-records", "1", "--value-schema", by_file],
+        ] {
+            let to = [arguments, &["--bootstrap-servers", &servers, "--registry", registry]].concat();
+            let output = tokio::task::block_in_place(|| sr(&to, "1\n"));
+
+            let said = failed_with(&output, &[reason, "try: `registry-server` starts a registry"]);
+            let mut told = said.lines().skip_while(|line| !line.starts_with("error: "));
+            let place = told.position(|line| line.contains(reason));
+            assert!(place.is_some_and(|line| line < 2), "{said}");
+        }
+    }
+}
+
+/// The URL of a web server that is no registry.
+fn nobodys_page() -> String {
+    const ANSWER: &[u8] = b"HTTP/1.1 404 Not Found\r\nContent-Length: 12\r\nConnection: close\r\n\r\nno such page";
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    // Ends with the tests.
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let _ = client.read(&mut [0; 4096]).and_then(|_| client.write_all(ANSWER));
+        }
+    });
+    format!("http://{address}")
 }

@@ -21,6 +21,7 @@ use super::{avro_values, payloads, usage};
 use crate::advice::Asked;
 use crate::interrupt::Interrupt;
 use crate::output;
+use crate::produce::without_the_record;
 use crate::registry;
 use crate::value_schema::ValueSchema;
 
@@ -79,6 +80,7 @@ impl PerfProduceArgs {
             topic: self.topic.clone(),
             registry: without_user(&self.registry),
             servers: given.map_or(&self.bootstrap_servers, |(_, servers)| servers).clone(),
+            value_schema: None,
         }
     }
 }
@@ -200,7 +202,8 @@ async fn send_all<V: Clone + Send + Sync + 'static>(
             stats.answered(bytes, sent_at, Instant::now());
         };
         let record = ProducerRecord::to(Arc::clone(&topic)).value(value.clone());
-        producer.send_with_callback(record, count).await.map_err(|refused| refused.error)?;
+        let taken = producer.send_with_callback(record, count).await;
+        taken.map_err(|refused| without_the_record(refused.error))?;
     }
     Ok(())
 }

@@ -27,14 +27,17 @@ pub(super) struct Refusal {
 impl Refusal {
     pub(super) fn from_transport(error: reqwest::Error) -> Self {
         // A URL may hold what nobody should read; its causes tell what happened.
+        let is_connect = error.is_connect();
         let error = error.without_url();
-        let mut reason = error.to_string();
+        let mut causes = vec![error.to_string()];
         let mut source = std::error::Error::source(&error);
         while let Some(cause) = source {
-            reason.push_str(": ");
-            reason.push_str(&cause.to_string());
+            causes.push(cause.to_string());
             source = cause.source();
         }
+        // That a request could not be sent, or no connection be made, is said by what is behind it.
+        let general = if is_connect { 2 } else { 1 };
+        let reason = causes[general.min(causes.len() - 1)..].join(": ");
         Self { reason, ..Self::default() }
     }
 
