@@ -91,6 +91,7 @@ fn api_error(error: RegistryError, incompatible: ErrorCode) -> ApiError {
         RegistryError::NotSupported { what } => ApiError::not_supported_yet(&what),
         RegistryError::Crowded { .. } => ApiError::unavailable("too many writers of this subject"),
         RegistryError::Unavailable(cause) => ApiError::unavailable(match cause.kind {
+            StoreErrorKind::Locked => "the storage is locked by another client",
             StoreErrorKind::Full => "the storage is full",
             StoreErrorKind::ReadOnly => "the storage is read-only",
             _ => "the storage is not reachable",
@@ -124,4 +125,28 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::StoreError;
+
+    #[test]
+    fn what_keeps_the_storage_from_answering_is_named_and_may_be_tried_again() {
+        for (kind, state) in [
+            (StoreErrorKind::Unavailable, "not reachable"),
+            (StoreErrorKind::Locked, "locked by another client"),
+            (StoreErrorKind::Full, "full"),
+            (StoreErrorKind::ReadOnly, "read-only"),
+        ] {
+            let error = RegistryError::from(StoreError::new("read", kind, "a reason"));
+
+            let refusal = HttpError::from(error).into_refusal(ErrorCode::IncompatibleSchema);
+
+            assert_eq!(refusal.api.code, ErrorCode::Unavailable);
+            assert_eq!(refusal.api.message, format!("Service unavailable: the storage is {state}"));
+            assert_eq!(refusal.retry_after, Some(RETRY_AFTER));
+        }
+    }
 }

@@ -141,7 +141,8 @@ impl Queues {
 
 /// Whether others will find the same; room and the right to write may do for one and not for another.
 fn is_outage(error: &RegistryError) -> bool {
-    matches!(error, RegistryError::Unavailable(cause) if cause.kind == StoreErrorKind::Unavailable)
+    let is_of_all = |kind| matches!(kind, StoreErrorKind::Unavailable | StoreErrorKind::Locked);
+    matches!(error, RegistryError::Unavailable(cause) if is_of_all(cause.kind))
 }
 
 impl Drop for Membership {

@@ -19,6 +19,8 @@ pub struct StoreError {
 pub enum StoreErrorKind {
     /// The database cannot be reached, or is busy: try again later.
     Unavailable,
+    /// Another client of the database keeps locked what is needed: it succeeds once that is let go.
+    Locked,
     /// There is no room for what is to be written: it succeeds once somebody has made some.
     Full,
     /// The database takes no writes, as a standby or a file without the right to write: it succeeds once that has
@@ -61,6 +63,9 @@ impl StoreError {
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_retriable(&self) -> bool {
-        matches!(self.kind, StoreErrorKind::Unavailable | StoreErrorKind::Full | StoreErrorKind::ReadOnly)
+        matches!(
+            self.kind,
+            StoreErrorKind::Unavailable | StoreErrorKind::Locked | StoreErrorKind::Full | StoreErrorKind::ReadOnly
+        )
     }
 }

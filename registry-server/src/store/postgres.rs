@@ -82,17 +82,19 @@ impl PostgresStore {
 
     async fn start(target: Target, steps: &Steps) -> Result<Self, StoreError> {
         // Whoever waits is told at once what to try.
-        let connect = async || {
+        let connect_to = async |target: &Target| {
             let connected = target.connect("open the database").await;
-            connected.map_err(|error| advice::explain(&target, error))
+            connected.map_err(|error| advice::explain(target, error))
         };
+        let connect = || connect_to(&target);
+        let counting_at = target.waiting_for_locks(counters::LOCK_TIMEOUT);
         let mut writing = connect::patiently(connect).await?;
         let generations = Arc::new(Generations::new());
         // Nothing of this waits for another, and a connection takes its time.
         let (watch, reading, counting, ()) = tokio::try_join!(
             Watch::start(target.clone(), Arc::clone(&generations)),
             connect::patiently(connect),
-            connect::patiently(connect),
+            connect::patiently(|| connect_to(&counting_at)),
             async {
                 connect::check_server(&mut writing, &target).await?;
                 connect::migrate(&mut writing, &target, steps).await
@@ -102,7 +104,7 @@ impl PostgresStore {
         let room = Arc::new(Room::default());
         Ok(Self {
             pool: Pool::new(target.clone(), READERS_MAX, reading),
-            counters: Counters::start(Pool::new(target.clone(), COUNTERS_MAX, counting)),
+            counters: Counters::start(Pool::new(counting_at.clone(), COUNTERS_MAX, counting)),
             writer: writer::start(target, Session::new(writing), Arc::clone(&generations), Arc::clone(&room)),
             room,
             watch,

@@ -257,7 +257,9 @@ fn a_subject_that_somebody_else_has_locked_holds_up_nothing_else_for_long() {
         assert_eq!(node.get("/subjects/locked/versions").await.body, json!([1]), "a read");
         assert!(registers_again(&node, "other", "Other").await.is_ok());
         println!("another subject was written to {:?} after the write that is blocked began", since.elapsed());
-        assert_refused(&blocked.await.unwrap(), since);
+        let blocked = blocked.await.unwrap();
+        assert_refused(&blocked, since);
+        blocked.assert_storage_is("locked by another client");
         assert!(node.get("/health/ready").await.is_ok());
 
         let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
@@ -268,6 +270,52 @@ fn a_subject_that_somebody_else_has_locked_holds_up_nothing_else_for_long() {
             assert!(since.elapsed() < PATIENCE, "the lock is gone, and still nothing can be written");
         }
         assert_eq!(node.get("/subjects/locked/versions").await.body, json!([1, 2]));
+    });
+    registry.stop().unwrap();
+}
+
+#[test]
+fn a_table_that_somebody_else_has_locked_is_told_as_locked() {
+    let postgres = Postgres::start().unwrap();
+    let database = postgres.create_database().unwrap();
+    let registry = start(&database);
+    let node = Node::new(registry.url());
+    let folder = tempfile::tempdir().unwrap();
+
+    runtime().block_on(async {
+        assert!(node.register("kept", &record("Kept", &[])).await.is_ok());
+        for table in ["subjects", "versions"] {
+            let lock = format!("BEGIN; LOCK TABLE {table}; SELECT pg_sleep(600)");
+            let mut psql = Command::new(postgres.programs().join("psql"));
+            psql.args(["--no-psqlrc", "--command", &lock]).arg(&database);
+            let _holder = Process::start("psql", &mut psql, &folder.path().join(table), None).unwrap();
+            let holds = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+            wait_until("the lock", PATIENCE, || postgres.psql("postgres", holds).is_ok_and(|held| held == "1"))
+                .unwrap();
+
+            let refused = async |path| {
+                let since = Instant::now();
+                let answer = node.get(path).await;
+                assert_refused(&answer, since);
+                answer.assert_storage_is("locked by another client");
+            };
+            if table == "subjects" {
+                refused("/health/ready").await;
+                // Those who come while somebody waits, too.
+                let clients = (0..20).map(|_| refused("/subjects/kept/versions"));
+                futures_util::future::join_all(clients).await;
+            } else {
+                refused("/schemas/ids/1/subjects").await;
+                assert!(node.get("/health/ready").await.is_ok(), "which needs no version");
+            }
+
+            let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+            postgres.psql("postgres", end).unwrap();
+            let back = Instant::now();
+            while !node.get("/subjects/kept/versions").await.is_ok() {
+                assert!(back.elapsed() < PATIENCE, "the lock is gone, and still nothing can be read");
+            }
+        }
     });
     registry.stop().unwrap();
 }

@@ -86,6 +86,13 @@ impl Target {
         Ok(Self { options, sign: Arc::default() })
     }
 
+    /// The same database, for connections that wait so long for what is locked.
+    pub(super) fn waiting_for_locks(&self, lock_timeout: Duration) -> Self {
+        // Of a setting that comes twice, the last one counts.
+        let options = self.options.clone().options([("lock_timeout", format!("{}ms", lock_timeout.as_millis()))]);
+        Self { options, sign: Arc::clone(&self.sign) }
+    }
+
     /// The role that connects.
     pub(super) fn role(&self) -> &str {
         self.options.get_username()

@@ -3,7 +3,8 @@
 //! An answer that can change is validated by a revision that is read after its request has begun. Requests that come
 //! while a query runs wait for it to end and share the next one.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::Arguments as _;
@@ -13,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::super::rows;
 use super::super::survive::survive;
-use super::super::{Revision, StoreError, SubjectKey};
+use super::super::{Revision, StoreError, StoreErrorKind, SubjectKey};
 use super::failure::failed;
 use super::pool::Pool;
 
@@ -29,10 +30,16 @@ const BATCH_MAX: usize = 128;
 /// database that hangs, or a network that has gone silent, says nothing by itself.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(1_500);
 
+/// How long one query waits for a table that is locked. Less than [`ANSWER_TIMEOUT`], so that the first who asks is
+/// told what it is that does not answer.
+pub(super) const LOCK_TIMEOUT: Duration = Duration::from_millis(1_200);
+
 /// The asking side.
 #[derive(Debug)]
 pub(super) struct Counters {
     queue: mpsc::Sender<Question>,
+    /// Whether the query before the one that runs met a lock: so will that one, as far as is known.
+    met_lock: Arc<AtomicBool>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -46,15 +53,23 @@ impl Counters {
     /// Starts the task on the current runtime. It ends with the value.
     pub(super) fn start(pool: Pool) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
-        Self { queue, task: Mutex::new(Some(tokio::spawn(run(pool, waiting)))) }
+        let met_lock = Arc::new(AtomicBool::new(false));
+        let task = tokio::spawn(run(pool, waiting, Arc::clone(&met_lock)));
+        Self { queue, met_lock, task: Mutex::new(Some(task)) }
     }
 
     /// The revision of a subject, as it stands now or later.
     ///
     /// # Errors
-    /// [`StoreErrorKind::Unavailable`](super::super::StoreErrorKind::Unavailable) within [`ANSWER_TIMEOUT`].
+    /// [`StoreErrorKind::Unavailable`], or [`StoreErrorKind::Locked`], within [`ANSWER_TIMEOUT`].
     pub(super) async fn revision(&self, subject: &SubjectKey) -> Result<Revision, StoreError> {
-        let late = |_| Err(StoreError::unavailable(OPERATION, "the database did not answer in time"));
+        let late = |_| {
+            Err(if self.met_lock.load(Ordering::Relaxed) {
+                StoreError::new(OPERATION, StoreErrorKind::Locked, "a table has been locked for long")
+            } else {
+                StoreError::unavailable(OPERATION, "the database did not answer in time")
+            })
+        };
         tokio::time::timeout(ANSWER_TIMEOUT, self.ask(subject)).await.unwrap_or_else(late)
     }
 
@@ -63,7 +78,11 @@ impl Counters {
         let question = Question { subject: subject.clone(), reply };
         let closed = || StoreError::unavailable(OPERATION, "the store is closed");
         self.queue.send(question).await.map_err(|_| closed())?;
-        answer.await.unwrap_or_else(|_| Err(closed()))
+        answer.await.unwrap_or_else(|_| {
+            // The task takes no more questions once it has ended; before that, only a panic drops one.
+            let panicked = || StoreError::unavailable(OPERATION, "reading it panicked, which is a bug");
+            Err(if self.queue.is_closed() { closed() } else { panicked() })
+        })
     }
 
     /// Ends the task.
@@ -74,16 +93,18 @@ impl Counters {
     }
 }
 
-async fn run(pool: Pool, mut waiting: mpsc::Receiver<Question>) {
+async fn run(pool: Pool, mut waiting: mpsc::Receiver<Question>, met_lock: Arc<AtomicBool>) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
-        survive("reader of revisions", answer(&pool, &mut batch)).await;
+        survive("reader of revisions", answer(&pool, &mut batch, &met_lock)).await;
         batch.clear();
     }
 }
 
-async fn answer(pool: &Pool, batch: &mut Vec<Question>) {
+async fn answer(pool: &Pool, batch: &mut Vec<Question>, met_lock: &AtomicBool) {
     let revisions = read(pool, batch).await;
+    let is_locked = revisions.as_ref().is_err_and(|error| error.kind == StoreErrorKind::Locked);
+    met_lock.store(is_locked, Ordering::Relaxed);
     for (at, question) in batch.drain(..).enumerate() {
         let answer = match &revisions {
             Ok(rows) => rows.get(at).map_or_else(
@@ -106,4 +127,52 @@ async fn read(pool: &Pool, batch: &[Question]) -> Result<Vec<PgRow>, StoreError>
         arguments.add(names).map_err(|error| failed(OPERATION)(sqlx::Error::Encode(error)))?;
     }
     pool.query(OPERATION, include_str!("../sql/select_revisions_postgres.sql"), arguments).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subject() -> SubjectKey {
+        SubjectKey { context: Arc::from("."), subject: Arc::from("s") }
+    }
+
+    /// The asking side of a task that drops what it is asked.
+    fn that_answers_nobody(mut step: impl FnMut(Question) + Send + 'static) -> Counters {
+        let (queue, mut waiting) = mpsc::channel(1);
+        let task = tokio::spawn(async move {
+            while let Some(question) = waiting.recv().await {
+                survive("test", async { step(question) }).await;
+            }
+        });
+        Counters { queue, met_lock: Arc::default(), task: Mutex::new(Some(task)) }
+    }
+
+    async fn refused(counters: &Counters) -> (StoreErrorKind, String) {
+        let error = counters.revision(&subject()).await.unwrap_err();
+        (error.kind, error.source.to_string())
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_the_reader_is_told_as_one_and_a_closed_store_as_closed() {
+        let counters = that_answers_nobody(|_question| panic!("a bug"));
+
+        let panicked = "reading it panicked, which is a bug".to_owned();
+        for _ in 0..2 {
+            assert_eq!(refused(&counters).await, (StoreErrorKind::Unavailable, panicked.clone()));
+        }
+
+        counters.close();
+        assert_eq!(refused(&counters).await, (StoreErrorKind::Unavailable, "the store is closed".to_owned()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_behind_a_query_that_meets_a_lock_is_told_of_it() {
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let counters = that_answers_nobody(move |question| kept.lock().unwrap().push(question));
+
+        assert_eq!(refused(&counters).await.0, StoreErrorKind::Unavailable);
+        counters.met_lock.store(true, Ordering::Relaxed);
+        assert_eq!(refused(&counters).await.0, StoreErrorKind::Locked);
+    }
 }

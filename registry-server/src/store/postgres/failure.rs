@@ -20,6 +20,9 @@ impl fmt::Display for Said {
     }
 }
 
+/// Something stayed locked for longer than the server lets a statement wait.
+const LOCKED: &str = "55P03";
+
 /// What a caller can do about `error`.
 fn kind_of(error: &sqlx::Error) -> StoreErrorKind {
     match error {
@@ -30,6 +33,7 @@ fn kind_of(error: &sqlx::Error) -> StoreErrorKind {
             // A standby, or a server or database that is set to read only.
             "25006" => StoreErrorKind::ReadOnly,
             "53100" => StoreErrorKind::Full,
+            LOCKED => StoreErrorKind::Locked,
             code => match code.get(..2) {
                 // Checked values reach the database, so a broken constraint means that rows are not what we wrote.
                 Some("22" | "23" | "XX") => StoreErrorKind::Corrupt,
@@ -61,7 +65,7 @@ pub(super) fn is_lost(error: &StoreError) -> bool {
 
 /// Whether something stayed locked for longer than the server lets a statement wait.
 pub(super) fn is_locked(error: &StoreError) -> bool {
-    code(error).as_deref() == Some("55P03")
+    code(error).as_deref() == Some(LOCKED)
 }
 
 /// Whether the connection does not have a statement that was prepared on it.

@@ -3,6 +3,7 @@
 use super::super::{StoreError, StoreErrorKind};
 
 // Primary result codes, https://www.sqlite.org/rescode.html. The low byte of an extended code is the primary one.
+const BUSY: i32 = 5;
 const READ_ONLY: i32 = 8;
 const CORRUPT: i32 = 11;
 const FULL: i32 = 13;
@@ -20,6 +21,8 @@ fn kind_of(error: &sqlx::Error) -> StoreErrorKind {
             let code = error.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or_default();
             match code & 0xff {
                 CORRUPT | CONSTRAINT | NOT_A_DATABASE => StoreErrorKind::Corrupt,
+                // The registry itself has one writer: another program has locked the file.
+                BUSY => StoreErrorKind::Locked,
                 FULL => StoreErrorKind::Full,
                 READ_ONLY => StoreErrorKind::ReadOnly,
                 _ if code == NO_ROOM_FOR_LOG_INDEX => StoreErrorKind::Full,
@@ -45,4 +48,28 @@ pub(crate) fn failure(operation: &'static str, error: sqlx::Error) -> StoreError
 /// The same for `map_err`.
 pub(super) fn failed(operation: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
     move |error| failure(operation, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sqlx::sqlite::SqliteConnectOptions;
+    use sqlx::{ConnectOptions as _, Executor as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_another_program_has_locked_is_told_as_locked() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = SqliteConnectOptions::new().filename(folder.path().join("file.db")).create_if_missing(true);
+        let mut holder = options.clone().connect().await.unwrap();
+        holder.execute("BEGIN EXCLUSIVE").await.unwrap();
+        let mut other = options.busy_timeout(Duration::ZERO).connect().await.unwrap();
+
+        let error = failure("write", other.execute("BEGIN IMMEDIATE").await.unwrap_err());
+
+        assert_eq!(error.kind, StoreErrorKind::Locked, "{}", error.source);
+        assert!(error.is_retriable());
+    }
 }
