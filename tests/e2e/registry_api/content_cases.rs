@@ -53,6 +53,9 @@ fn refused(api: &mut Api, path: &str, body: &Value, code: u64, words: &str) {
 fn referrers_are_listed(api: &mut Api) {
     api.register("base", BASE);
     refused(api, "/subjects/use/versions", &json!({"schema": USER}), 42201, "Undefined schema: com.x.Base");
+    let misspelt = json!({"schema": "{\"type\":\"array\",\"items\":\"strin\"}"});
+    let said = "Undefined schema: strin; did you mean `string`? (line 1, column 25, at `/items`)";
+    refused(api, "/subjects/use/versions", &misspelt, 42201, said);
     for (reference, words) in [
         (json!({"name": "n", "subject": "base"}), "Invalid reference: {name='n', subject='base', version=null}"),
         (json!({"name": null, "subject": "base", "version": 1}), "Invalid reference: {name='null', subject='base'"),

@@ -16,6 +16,7 @@ mod defaults;
 mod format;
 mod identity;
 mod logical;
+mod meant;
 mod named;
 mod names;
 mod normal;

@@ -1,7 +1,8 @@
 //! The end of a text: forward references are tied to their definitions, and what had to wait for that is checked.
 
 use super::defaults::{Check, Place};
-use super::parse::{Arena, Parser, over_limit};
+use super::meant::meant;
+use super::parse::{Arena, Parser, Pending, over_limit};
 use super::{Kind, NodeId};
 use crate::error::ParseError;
 
@@ -15,7 +16,7 @@ impl Parser<'_, '_, '_> {
         for pending in &self.pending {
             match self.arena.names.get(&pending.full_name) {
                 Some(id) => targets.push(*id),
-                None => return self.fail(pending.entry, format!("Undefined schema: {}", pending.full_name)),
+                None => return self.undefined(pending),
             }
         }
         self.tie(&targets, first_node);
@@ -29,6 +30,17 @@ impl Parser<'_, '_, '_> {
         self.check_deferred()?;
         self.arena.check_printed_depth(root)?;
         Ok(root)
+    }
+
+    /// In Avro's words, with the type that was meant behind them.
+    fn undefined<T>(&self, pending: &Pending) -> Result<T, ParseError> {
+        let name = &pending.full_name;
+        // What was written already, and not found because of the namespace around it, is no help.
+        let written = self.tape.string(pending.entry).unwrap_or_default();
+        let known = self.arena.names.keys().map(String::as_str).filter(|known| *known != written);
+        let meant = meant(name, known);
+        let hint = meant.map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"));
+        self.fail(pending.entry, format!("Undefined schema: {name}{hint}"))
     }
 
     fn tie(&mut self, targets: &[NodeId], first_node: usize) {
