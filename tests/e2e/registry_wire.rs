@@ -38,8 +38,14 @@ fn head_and_options_are_answered_everywhere() {
 #[test]
 fn unknown_paths_and_methods_get_json_too() {
     with_connection(|connection| {
-        assert_error(&connection.send("GET", "/nope", &[], None), 404);
-        assert_error(&connection.send("GET", "/subjects/a/nothing", &[], None), 404);
+        for path in ["/nope", "/subjects/a/nothing"] {
+            let unknown = connection.send("GET", path, &[], None);
+            assert_error(&unknown, 404);
+            assert_eq!(unknown.json()["message"], "HTTP 404 Not Found");
+            let descriptions = "</openapi.json>; rel=\"service-desc\", </docs>; rel=\"service-doc\"";
+            assert_eq!(unknown.header("link"), Some(descriptions));
+        }
+        assert_eq!(connection.send("GET", "/subjects/a/versions", &[], None).header("link"), None, "a known path");
         let wrong = connection.send("PATCH", "/subjects/s/versions", &[JSON], Some(b"{}"));
         assert_error(&wrong, 405);
         assert_eq!(wrong.header("allow"), Some("GET,HEAD,OPTIONS,POST"));

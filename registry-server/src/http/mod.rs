@@ -231,7 +231,9 @@ async fn answer(
     }
     let names_within = context_prefix::take(uri.path(), &mut path).map_err(refused)?;
     let Some(index) = Route::find(state.routes, &path.segments) else {
-        let page = state.pages.iter().position(|page| page.is_at(&path)).ok_or_else(ApiError::not_found)?;
+        let Some(page) = state.pages.iter().position(|page| page.is_at(&path)) else {
+            return Ok(Reply::unknown_path());
+        };
         seen.route = Some(state.routes.len() + page);
         return Ok(state.pages[page].reply(&path, method, state));
     };

@@ -33,6 +33,10 @@ const COMPRESSED_BYTES_MIN: usize = 1400;
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
     img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// Where the API is described and shown (RFC 8631), for who asks for a path that there is not: the body is Confluent's
+/// to the letter.
+const DESCRIPTIONS: &str = "</openapi.json>; rel=\"service-desc\", </docs>; rel=\"service-doc\"";
+
 /// An answer before it is put into HTTP.
 pub(crate) struct Reply {
     status: u16,
@@ -42,7 +46,7 @@ pub(crate) struct Reply {
     /// Of a page; JSON has the negotiated one.
     media_type: Option<&'static str>,
     allow: Option<String>,
-    /// Where the list goes on.
+    /// Where the list goes on, or where the API is described.
     link: Option<String>,
     location: Option<String>,
     retry_after: Option<Duration>,
@@ -92,6 +96,11 @@ impl Reply {
     /// 405, with the methods that would do.
     pub(super) fn method_not_allowed(allow: String) -> Self {
         Self { allow: Some(allow), ..Self::error(ApiError::method_not_allowed(), None) }
+    }
+
+    /// 404 for what no route and no page has, with where they stand.
+    pub(super) fn unknown_path() -> Self {
+        Self { link: Some(DESCRIPTIONS.to_owned()), ..Self::error(ApiError::not_found(), None) }
     }
 
     /// The HTTP status.
