@@ -51,6 +51,16 @@ pub struct Loaded {
     pub compatibility_origin: Option<String>,
 }
 
+/// Settings that cannot be used: what is wrong in all sources, and how to tell it.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", problems.join("\n"))]
+pub struct LoadError {
+    /// One problem each, naming the setting and the repair.
+    pub problems: Vec<String>,
+    /// Where logs go, as far as the sources say it.
+    pub log: Log,
+}
+
 /// Everything that is wrong with the settings, found in one go.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{}", problems.join("\n"))]
@@ -73,7 +83,7 @@ impl ServerConfig {
     ///
     /// # Errors
     /// Every problem of every source at once; the settings are not usable then.
-    pub fn load(flags: &Flags, environment: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, ConfigError> {
+    pub fn load(flags: &Flags, environment: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, LoadError> {
         let vars: Vec<(String, String)> = environment.into_iter().collect();
         let environment = environment::Environment::from_vars(vars.iter().cloned());
         let mut draft = draft::Draft::default();
@@ -86,7 +96,7 @@ impl ServerConfig {
             problems.extend(error.problems);
         }
         if !problems.is_empty() {
-            return Err(ConfigError { problems });
+            return Err(LoadError { problems, log: config.log });
         }
         let [database_origin, compatibility_origin] = ["database", "compatibility"].map(|key| origins.remove(key));
         Ok(Loaded { config, warnings, database_origin, compatibility_origin })

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use mimalloc::MiMalloc;
-use registry_server::config::{Database, Flags, Loaded};
+use registry_server::config::{Database, Flags, LoadError, Loaded};
 use registry_server::server::StartError;
 use registry_server::{Server, ServerConfig, logging};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -21,8 +21,9 @@ fn main() -> ExitCode {
     let Loaded { config, warnings, database_origin, compatibility_origin } =
         match ServerConfig::load(&flags, environment) {
             Ok(loaded) => loaded,
-            Err(error) => {
-                eprintln!("registry-server cannot start:\n{error}");
+            Err(LoadError { problems, log, .. }) => {
+                logging::start(&log);
+                problems.iter().for_each(|problem| tell(problem));
                 return ExitCode::from(2);
             }
         };
@@ -48,12 +49,17 @@ fn fail(error: &anyhow::Error, database_origin: Option<&str>) -> ExitCode {
     if let (Some(StartError::Store { .. }), Some(origin)) = (error.downcast_ref(), database_origin) {
         told = format!("{told} (the URL of the database comes from {origin})");
     }
+    tell(&told);
+    ExitCode::FAILURE
+}
+
+/// Says why there is no start where logs go, even if nothing is logged.
+fn tell(told: &str) {
     if tracing::enabled!(tracing::Level::ERROR) {
         tracing::error!("registry-server cannot start: {told}");
     } else {
         eprintln!("registry-server cannot start: {told}");
     }
-    ExitCode::FAILURE
 }
 
 /// The message and its causes, without those that the one before has told already, as errors of sqlx do.

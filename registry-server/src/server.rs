@@ -94,15 +94,15 @@ impl Server {
     /// Dropping the future may leave migrations done; nothing serves.
     pub async fn start(config: ServerConfig) -> Result<Self, StartError> {
         config.validate().map_err(StartError::Config)?;
-        // Listening comes first: of two servers started alike the second must not even open the database.
+        let of_store = |source| StartError::Store { database: config.database.to_string(), source };
+        store::check_address(address_of(&config.database)).map_err(of_store)?;
+        // Listening comes before the rest: of two servers started alike the second must not even open the database.
         let listener = listen(config.listen).map_err(|error| StartError::Listen {
             address: config.listen,
             source: with_advice(config.listen, error),
         })?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
-        let store = store::open(address_of(&config.database))
-            .await
-            .map_err(|source| StartError::Store { database: config.database.to_string(), source })?;
+        let store = store::open(address_of(&config.database)).await.map_err(of_store)?;
         let store_metrics = Arc::new(StoreMetrics::new());
         let store = Arc::new(Metered::new(store, Arc::clone(&store_metrics)));
         let registry = Arc::new(Registry::new(store, registry_config(&config)));

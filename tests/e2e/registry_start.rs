@@ -139,3 +139,53 @@ fn a_start_that_waits_for_its_database_ends_when_it_is_told_to() {
 
     assert!(server.log().contains("SIGTERM: the start is given up"), "{}", server.log());
 }
+
+/// What a server says that does not start, and its exit code.
+fn refusal(arguments: &[&str], variables: &[(&str, &str)]) -> (String, Option<i32>) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(binaries::path("registry-server").unwrap());
+    let output = command.args(arguments).envs(variables.iter().copied()).current_dir(folder.path()).output().unwrap();
+    (String::from_utf8(output.stderr).unwrap(), output.status.code())
+}
+
+#[test]
+fn a_database_that_cannot_be_is_told_though_the_port_is_taken_too() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+
+    for (database, part) in [
+        ("sqlite://missing/registry.db", "there is no folder"),
+        ("sqlite://.", "is a folder"),
+        ("postgres://sr@host:port/registry", "expected `postgres://USER:PASSWORD@HOST:PORT/DATABASE`"),
+    ] {
+        let (told, _) = refusal(&["--listen", &listen, "--database", database], &[]);
+        assert!(told.contains(part) && told.contains("comes from `--database`"), "{told}");
+    }
+    let (told, _) = refusal(&["--listen", &listen, "--database", "sqlite://registry.db"], &[]);
+    assert!(told.contains("has this port"), "{told}");
+}
+
+#[test]
+fn settings_that_cannot_be_used_are_told_as_logs_are() {
+    let wrong = ["--config", "missing.toml", "--database", "foo.db"];
+    let messages = |told: &str| -> Vec<String> {
+        let lines = told.lines().map(|line| serde_json::from_str::<Value>(line).unwrap_or_else(|_| panic!("{told}")));
+        lines.map(|line| line["message"].as_str().unwrap().to_owned()).collect()
+    };
+
+    let (told, code) = refusal(&wrong, &[]);
+    assert_eq!(code, Some(2), "{told}");
+    let [file, database] = &messages(&told)[..] else { panic!("{told}") };
+    assert!(file.starts_with("registry-server cannot start: `missing.toml`, which `--config` names"), "{file}");
+    assert!(file.contains("every setting has a default") && database.contains("`sqlite://foo.db`"), "{told}");
+    let (told, code) = refusal(&["--database", "sqlite://."], &[]);
+    assert!(messages(&told).len() == 1 && code == Some(1), "a later one: {told}");
+
+    for (variable, is_logged) in
+        [(("SCHEMA_REGISTRY_LOG_FORMAT", "text"), true), (("SCHEMA_REGISTRY_LOG_LEVEL", "off"), false)]
+    {
+        let (told, code) = refusal(&wrong, &[variable]);
+        assert_eq!((told.matches("registry-server cannot start: ").count(), code), (2, Some(2)), "{told}");
+        assert_eq!(told.contains("ERROR"), is_logged, "{told}");
+    }
+}

@@ -19,12 +19,27 @@ pub(super) fn apply(flag: Option<&Path>, environment: Option<&str>, draft: &mut 
         Err(error) if named.is_none() && error.kind() == ErrorKind::NotFound => {}
         Err(error) => {
             let path = path.display();
-            draft.problems.push(match (flag, environment) {
-                (Some(_), _) => format!("`{path}`, which `--config` names, cannot be read: {error}"),
-                (None, Some(_)) => format!("`{path}`, which `SCHEMA_REGISTRY_CONFIG` names, cannot be read: {error}"),
-                (None, None) => format!("`{path}` cannot be read: {error}"),
-            });
+            let name = match (flag, environment) {
+                (Some(_), _) => Some("--config"),
+                (None, Some(_)) => Some("SCHEMA_REGISTRY_CONFIG"),
+                (None, None) => None,
+            };
+            let named = name.map_or_else(String::new, |name| format!(", which `{name}` names,"));
+            let advice = advice(name, error.kind());
+            draft.problems.push(format!("`{path}`{named} cannot be read: {error}{advice}"));
         }
+    }
+}
+
+/// What to try; `name` is what names the file.
+fn advice(name: Option<&str>, kind: ErrorKind) -> String {
+    match (name, kind) {
+        (Some(name), ErrorKind::NotFound) => {
+            format!("; name a file that is there, or do without `{name}`: every setting has a default (docs/config.md)")
+        }
+        (_, ErrorKind::PermissionDenied) => "; let the user that runs the server read it".to_owned(),
+        (_, ErrorKind::IsADirectory) => format!("; name a file in it, such as `{DEFAULT_PATH}`"),
+        _ => String::new(),
     }
 }
 

@@ -6,7 +6,7 @@ use super::draft::Draft;
 use super::settings::SETTINGS;
 use super::{Database, Flags, LogFormat, ServerConfig, file};
 
-fn load(args: &[&str], environment: &[(&str, &str)]) -> Result<super::Loaded, super::ConfigError> {
+fn load(args: &[&str], environment: &[(&str, &str)]) -> Result<super::Loaded, super::LoadError> {
     let flags = Flags::try_parse_from(std::iter::once(&"registry-server").chain(args)).expect("flags are well-formed");
     ServerConfig::load(&flags, environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
 }
@@ -78,6 +78,12 @@ fn a_file_that_cannot_be_read_is_told_with_what_names_it() {
     let told = "`/nowhere/of-variable.toml`, which `SCHEMA_REGISTRY_CONFIG` names, cannot be read: ";
     assert!(by_variable.starts_with(told), "{by_variable}");
     assert!(by_flag.starts_with("`/nowhere/of-flag.toml`, which `--config` names, cannot be read: "), "{by_flag}");
+    assert!(by_flag.ends_with(
+        "; name a file that is there, or do without `--config`: every setting has a default (docs/config.md)"
+    ));
+    let folder = tempfile::tempdir().unwrap();
+    let by_folder = problems(&["--config", folder.path().to_str().unwrap()], &[]).remove(0);
+    assert!(by_folder.ends_with("; name a file in it, such as `schema-registry.toml`"), "{by_folder}");
 }
 
 #[test]

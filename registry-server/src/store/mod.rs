@@ -203,21 +203,50 @@ pub const IN_MEMORY: &str = "sqlite::memory:";
 /// # Cancel safety
 /// Dropping the future may leave migrations done.
 pub async fn open(address: &str) -> Result<Arc<dyn Store>, StoreError> {
-    if address == IN_MEMORY {
-        return Ok(Arc::new(SqliteStore::open_in_memory().await?));
-    }
+    Ok(match Address::parse(address)? {
+        Address::Memory => Arc::new(SqliteStore::open_in_memory().await?),
+        Address::File(path) => Arc::new(SqliteStore::open_file(path).await?),
+        Address::Postgres(url) => Arc::new(PostgresStore::open(url).await?),
+    })
+}
 
-    match address.split_once("://") {
-        Some(("sqlite", path)) if !path.is_empty() => Ok(Arc::new(SqliteStore::open_file(Path::new(path)).await?)),
-        Some(("postgres" | "postgresql", _)) => Ok(Arc::new(PostgresStore::open(address).await?)),
-        _ => {
-            let scheme = address.split(':').next().unwrap_or_default();
-            // Not the whole address: it may carry a password.
-            let advice = format!(
-                "expected `sqlite://PATH`, `postgres://USER:PASSWORD@HOST/DATABASE` or `{IN_MEMORY}`, found an address \
-                 of scheme `{scheme}`"
-            );
-            Err(StoreError::new("open the database", StoreErrorKind::Setup, advice))
+/// Fails if the address cannot be that of a database, so far as that is known without opening it.
+///
+/// # Errors
+///
+/// [`StoreErrorKind::Setup`] with advice.
+pub fn check_address(address: &str) -> Result<(), StoreError> {
+    match Address::parse(address)? {
+        Address::Memory => Ok(()),
+        Address::File(path) => sqlite::check_path(path),
+        Address::Postgres(url) => postgres::check_url(url),
+    }
+}
+
+/// Where a store is, by the scheme of its address.
+enum Address<'a> {
+    Memory,
+    File(&'a Path),
+    Postgres(&'a str),
+}
+
+impl<'a> Address<'a> {
+    fn parse(address: &'a str) -> Result<Self, StoreError> {
+        if address == IN_MEMORY {
+            return Ok(Self::Memory);
+        }
+        match address.split_once("://") {
+            Some(("sqlite", path)) if !path.is_empty() => Ok(Self::File(Path::new(path))),
+            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(address)),
+            _ => {
+                let scheme = address.split(':').next().unwrap_or_default();
+                // Not the whole address: it may carry a password.
+                let advice = format!(
+                    "expected `sqlite://PATH`, `postgres://USER:PASSWORD@HOST/DATABASE` or `{IN_MEMORY}`, found an \
+                     address of scheme `{scheme}`"
+                );
+                Err(StoreError::new("open the database", StoreErrorKind::Setup, advice))
+            }
         }
     }
 }

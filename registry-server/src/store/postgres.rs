@@ -58,6 +58,11 @@ pub struct PostgresStore {
     generations: Arc<Generations>,
 }
 
+/// Fails if no database can have this URL. Reaches none.
+pub(super) fn check_url(url: &str) -> Result<(), StoreError> {
+    Target::parse(url).map(drop)
+}
+
 impl PostgresStore {
     /// Opens the database at a URL and brings its layout up to date; of several nodes that start at once one does it.
     ///

@@ -44,6 +44,11 @@ pub struct SqliteStore {
     revisions: Arc<Revisions>,
 }
 
+/// Fails if no database can have this path. Touches no file.
+pub(super) fn check_path(path: &Path) -> Result<(), StoreError> {
+    connect::place(path).map(drop)
+}
+
 impl SqliteStore {
     /// Opens the file at `path`, makes it if there is none, and brings its layout up to date.
     ///

@@ -176,15 +176,7 @@ pub(super) struct Ownership {
 impl Ownership {
     /// Takes the lock or says who has it.
     pub(super) fn take(path: &Path) -> Result<Self, StoreError> {
-        let database = real_path(path)?;
-        if database.is_dir() {
-            let advice = format!(
-                "`{0}` is a folder, and a file is wanted: name one in it, as `sqlite://{0}/schema-registry.db`",
-                path.display()
-            );
-            return Err(StoreError::new(OPERATION, StoreErrorKind::Setup, advice));
-        }
-        let mut ownership = Self::lock(database)?;
+        let mut ownership = Self::lock(place(path)?)?;
 
         // SQLite would open what it cannot write to, and leave files there that stay so.
         for suffix in ["", "-wal", "-shm"] {
@@ -273,6 +265,19 @@ fn must_be_writable(path: &Path) -> Result<(), StoreError> {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(cannot(path, &error)),
         _ => Ok(()),
     }
+}
+
+/// Where a database may lie that is named like this. Touches no file.
+pub(super) fn place(path: &Path) -> Result<PathBuf, StoreError> {
+    let place = real_path(path)?;
+    if place.is_dir() {
+        let advice = format!(
+            "`{0}` is a folder, and a file is wanted: name one in it, as `sqlite://{0}/schema-registry.db`",
+            path.display()
+        );
+        return Err(StoreError::new(OPERATION, StoreErrorKind::Setup, advice));
+    }
+    Ok(place)
 }
 
 /// The absolute path behind symbolic links, so that two names of one file meet at one lock.
