@@ -254,7 +254,7 @@ fn stream_limits(timeouts: &Http) -> Limits {
     let request =
         timeouts.header_timeout.saturating_add(timeouts.body_timeout).saturating_add(timeouts.request_timeout);
     let idle = if timeouts.keep_alive_timeout.is_zero() { request } else { timeouts.keep_alive_timeout };
-    Limits { write: timeouts.write_timeout, idle, request }
+    Limits { write: timeouts.write_timeout, head: timeouts.header_timeout, idle, request }
 }
 
 /// actix-web's own server takes plain sockets alone, so the parts that it is made of are put together here: those that
@@ -281,7 +281,8 @@ fn serve(config: &ServerConfig, listener: TcpListener, state: State) -> std::io:
             })
             // How long, the stream knows.
             .keep_alive(if timeouts.keep_alive_timeout.is_zero() { KeepAlive::Disabled } else { KeepAlive::Os })
-            .client_request_timeout(timeouts.header_timeout)
+            // So does it the head of the first request.
+            .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(DISCONNECT_TIMEOUT)
             .h1(map_config(app.into_factory(), |()| AppConfig::default()));
         let limits = stream_limits(&timeouts);

@@ -1,6 +1,8 @@
 //! A server whose process stood still, as with a machine that is paused: whoever asked meanwhile, over a connection
-//! that was used before, is answered.
+//! that was used before, or had begun to ask over a new one, is answered.
 
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use end_to_end_tests::Registry;
@@ -9,8 +11,9 @@ use nix::sys::signal::Signal;
 
 use crate::raw_http::Connection;
 
-/// How long a connection is kept idle.
+/// How long a connection is kept idle, and how long the first head may take.
 const KEEP_ALIVE_MS: &str = "1000";
+const HEADER_MS: &str = "1000";
 
 /// How long the process stands still: longer than that.
 const FROZEN: Duration = Duration::from_millis(1500);
@@ -46,5 +49,39 @@ fn what_is_asked_of_a_process_that_stands_still_is_answered_over_the_same_connec
             assert_eq!(client.join().unwrap(), [200; 2]);
         }
     });
+    registry.stop().unwrap();
+}
+
+#[test]
+fn a_first_request_that_ended_while_the_process_stood_still_is_answered() {
+    let variables = [("SCHEMA_REGISTRY_HTTP_HEADER_TIMEOUT_MS", HEADER_MS)];
+    let mut registry = Registry::start_in(tempfile::tempdir().unwrap(), &["--ephemeral"], &variables).unwrap();
+    let address: SocketAddr = registry.url().trim_start_matches("http://").parse().unwrap();
+    let mut clients: Vec<TcpStream> = (0..CLIENTS)
+        .map(|_| {
+            let mut client = TcpStream::connect(address).unwrap();
+            client.set_read_timeout(Some(PATIENCE)).unwrap();
+            client.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+            client
+        })
+        .collect();
+    // Connections are given to the workers in turn: those from before are taken on by then.
+    for _ in 0..CLIENTS {
+        assert_eq!(Connection::open(address).get_as_it_is("/").status, 200);
+    }
+
+    registry.process().signal(Signal::SIGSTOP).unwrap();
+    let stopped = Instant::now();
+    for client in &mut clients {
+        client.write_all(b"Host: x\r\nConnection: close\r\n\r\n").unwrap();
+    }
+    wait_until("what the head may take to be over", PATIENCE, || stopped.elapsed() > FROZEN).unwrap();
+    registry.process().signal(Signal::SIGCONT).unwrap();
+
+    for mut client in clients {
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
     registry.stop().unwrap();
 }

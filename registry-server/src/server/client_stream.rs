@@ -1,6 +1,7 @@
 //! The connection to a client. actix waits for a client that does not read its answers, or does not end the head of any
-//! request but the first, as long as it likes; this does not. It also ends idle connections: actix would look at its
-//! clock before it looks for a request, and leave one unread that came while the process stood still.
+//! request but the first, as long as it likes; this does not. It also ends idle connections, and those whose first head
+//! does not end: actix would look at its clock before it looks for a request, and leave one unread that came while the
+//! process stood still.
 
 use std::future::Future;
 use std::io;
@@ -34,6 +35,8 @@ const LAST_LOOK: Duration = Duration::from_millis(10);
 pub(super) struct Limits {
     /// For [`TAKEN_BYTES_MIN`] of an answer that waits.
     pub(super) write: Duration,
+    /// From the opening of the connection to the end of the first head. More than 0.
+    pub(super) head: Duration,
     /// From what was sent last to the next byte of the client, also for one that has sent the beginning of its next
     /// request with the one before. More than 0.
     pub(super) idle: Duration,
@@ -54,6 +57,8 @@ pub(super) struct ClientStream<S> {
     limits: Limits,
     /// `Some` while something waits.
     waiting: Option<Waiting>,
+    /// `Some` until the first head has ended.
+    first_head: Option<FirstHead>,
     turn: Turn,
     /// Whether the time of the turn at hand is over, but for [`LAST_LOOK`].
     is_turn_over: bool,
@@ -68,6 +73,31 @@ struct Waiting {
     /// Whether the time is over, but for [`LAST_LOOK`].
     is_over: bool,
     taken_bytes: usize,
+}
+
+/// What has come of the first head.
+#[derive(Debug, Default)]
+struct FirstHead {
+    has_begun: bool,
+    /// Whether nothing of the line at hand has come yet.
+    is_at_line: bool,
+}
+
+impl FirstHead {
+    /// Whether the head ends in these bytes, which come next: with an empty line. A client that sends one before it
+    /// begins has the time of a request for its head, as for any later one.
+    fn ends_in(&mut self, bytes: &[u8]) -> bool {
+        self.has_begun |= !bytes.is_empty();
+        for byte in bytes {
+            match byte {
+                b'\n' if self.is_at_line => return true,
+                b'\n' => self.is_at_line = true,
+                b'\r' => {}
+                _ => self.is_at_line = false,
+            }
+        }
+        false
+    }
 }
 
 impl Waiting {
@@ -104,7 +134,8 @@ impl ClientStream<TcpStream> {
 impl<S> ClientStream<S> {
     fn new(stream: S, limits: Limits) -> Self {
         let turn = Turn::Received(Instant::now());
-        Self { stream, limits, waiting: None, turn, is_turn_over: false, turn_timer: None }
+        let first_head = Some(FirstHead::default());
+        Self { stream, limits, waiting: None, first_head, turn, is_turn_over: false, turn_timer: None }
     }
 
     /// Notes what was taken of the bytes that were offered.
@@ -137,7 +168,11 @@ impl<S> ClientStream<S> {
         Poll::Pending
     }
 
-    fn note_received(&mut self) {
+    fn note_received(&mut self, bytes: &[u8]) {
+        if self.first_head.as_mut().is_some_and(|head| head.ends_in(bytes)) {
+            self.first_head = None;
+            self.is_turn_over = false;
+        }
         if let Turn::Sent(_) = self.turn {
             self.begin(Turn::Received);
         }
@@ -151,20 +186,24 @@ impl<S> ClientStream<S> {
     /// Waits on for the client to send, until the end of the turn: an error in the midst of a request, and else the end
     /// of what is read.
     fn poll_received(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Limits { idle, request, .. } = self.limits;
+        let Limits { idle, request, head, .. } = self.limits;
         // The turn that begins next may be the shorter one.
         let shortest = idle.min(request);
-        let timer = self.turn_timer.get_or_insert_with(|| Box::pin(sleep(shortest)));
+        let timer = self.turn_timer.get_or_insert_with(|| Box::pin(sleep(shortest.min(head))));
         while timer.as_mut().poll(context).is_ready() {
             let mut left = match self.turn {
                 _ if self.waiting.is_some() => shortest,
                 Turn::Sent(since) => idle.saturating_sub(since.elapsed()),
+                Turn::Received(since) if self.first_head.is_some() => head.saturating_sub(since.elapsed()),
                 Turn::Received(since) => request.saturating_sub(since.elapsed()),
             };
             if left.is_zero() {
                 if self.is_turn_over {
+                    // Who has asked nothing is told nothing.
+                    let is_silent = self.first_head.as_ref().is_some_and(|head| !head.has_begun);
                     return Poll::Ready(match self.turn {
                         Turn::Sent(_) => Ok(()),
+                        Turn::Received(_) if is_silent => Ok(()),
                         Turn::Received(_) => Err(io::ErrorKind::TimedOut.into()),
                     });
                 }
@@ -183,9 +222,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for ClientStream<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         match Pin::new(&mut self.stream).poll_read(context, buffer) {
             Poll::Ready(Ok(())) => {
-                self.note_received();
+                self.note_received(buffer.filled().get(before..).unwrap_or_default());
                 Poll::Ready(Ok(()))
             }
             Poll::Pending => self.poll_received(context),
@@ -228,7 +268,15 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(10);
 
-    const LIMITS: Limits = Limits { write: LIMIT, idle: Duration::from_secs(100), request: Duration::from_secs(30) };
+    const LIMITS: Limits = Limits {
+        write: LIMIT,
+        head: Duration::from_secs(20),
+        idle: Duration::from_secs(100),
+        request: Duration::from_secs(30),
+    };
+
+    /// The shortest head.
+    const HEAD: &[u8] = b"G\n\n";
 
     const ANSWER_BYTES: usize = 10 * TAKEN_BYTES_MIN;
 
@@ -289,6 +337,8 @@ mod tests {
     async fn a_request_that_does_not_end_is_cut_off_and_each_answer_starts_anew() {
         let (server, mut client) = duplex(8);
         let mut stream = ClientStream::new(server, LIMITS);
+        client.write_all(HEAD).await.unwrap();
+        stream.read_exact(&mut [0; HEAD.len()]).await.unwrap();
         for _ in 0..3 {
             client.write_all(b"GE").await.unwrap();
             assert_eq!(stream.read_u8().await.unwrap(), b'G');
@@ -318,12 +368,67 @@ mod tests {
         dripping.await.unwrap();
     }
 
+    /// Reads to the end; how it came, after how long.
+    async fn end_of(stream: &mut ClientStream<DuplexStream>) -> (io::Result<usize>, Duration) {
+        let started = Instant::now();
+        loop {
+            match stream.read(&mut [0; 8]).await {
+                Ok(1..) => {}
+                end => return (end, started.elapsed()),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_first_head_has_its_own_time_however_often_a_byte_comes() {
+        let (server, mut client) = duplex(8);
+        let dripping = tokio::spawn(async move {
+            while client.write_all(b"G\r\n").await.is_ok() {
+                sleep(Duration::from_secs(1)).await;
+            }
+        });
+        let mut stream = ClientStream::new(server, LIMITS);
+
+        let (end, elapsed) = end_of(&mut stream).await;
+
+        assert_eq!((end.unwrap_err().kind(), elapsed.as_secs()), (io::ErrorKind::TimedOut, LIMITS.head.as_secs()));
+        drop(stream);
+        dripping.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_opens_a_connection_and_says_nothing_is_told_nothing() {
+        let (server, _client) = duplex(8);
+
+        let (end, elapsed) = end_of(&mut ClientStream::new(server, LIMITS)).await;
+
+        assert_eq!((end.unwrap(), elapsed.as_secs()), (0, LIMITS.head.as_secs()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_follows_a_first_head_has_the_time_of_a_request() {
+        // Where the head ends in several ways, and in pieces that are cut anywhere.
+        for pieces in [&["G\r\n\r\n"][..], &["G\r", "\n", "\r", "\n"], &["G\n", "a\n\nbody"], &["G\r\n", "\n"]] {
+            let (server, mut client) = duplex(8);
+            let mut stream = ClientStream::new(server, LIMITS);
+            for piece in pieces {
+                client.write_all(piece.as_bytes()).await.unwrap();
+                stream.read_exact(&mut vec![0; piece.len()]).await.unwrap();
+            }
+
+            let (end, elapsed) = end_of(&mut stream).await;
+
+            let expected = (io::ErrorKind::TimedOut, LIMITS.request.as_secs());
+            assert_eq!((end.unwrap_err().kind(), elapsed.as_secs()), expected, "{pieces:?}");
+        }
+    }
+
     /// A connection on which a request was answered, and its client.
     async fn used() -> (ClientStream<DuplexStream>, DuplexStream) {
         let (server, mut client) = duplex(32);
         let mut stream = ClientStream::new(server, LIMITS);
-        client.write_all(b"GG").await.unwrap();
-        stream.read_exact(&mut [0; 2]).await.unwrap();
+        client.write_all(HEAD).await.unwrap();
+        stream.read_exact(&mut [0; HEAD.len()]).await.unwrap();
         stream.write_all(&[1; 8]).await.unwrap();
         (stream, client)
     }
