@@ -15,13 +15,13 @@ use self::connection::Session;
 use self::counters::Counters;
 use self::pool::Pool;
 use self::room::{AskForRoom, Room};
-use self::watch::Watch;
+use self::watch::{Listener, Watch};
 use super::backend::Backend;
 use super::generations::Generations;
 use super::migrations::{self, Steps};
 use super::queue::Queue;
 use super::writes::Ping;
-use super::{DEFAULT_CONTEXT, Revision, StoreError, StoreErrorKind, SubjectKey};
+use super::{Revision, StoreError, StoreErrorKind, SubjectKey};
 
 mod advice;
 mod connect;
@@ -51,7 +51,7 @@ const PING_TIMEOUT: Duration = Duration::from_millis(1_500);
 #[derive(Debug)]
 pub struct PostgresStore {
     pool: Pool,
-    counters: Counters,
+    counters: Arc<Counters>,
     writer: Queue<Session>,
     room: Arc<Room>,
     watch: Watch,
@@ -96,8 +96,8 @@ impl PostgresStore {
         let mut writing = connect::patiently(connect).await?;
         let generations = Arc::new(Generations::new());
         // Nothing of this waits for another, and a connection takes its time.
-        let (watch, reading, counting, ()) = tokio::try_join!(
-            Watch::start(target.clone(), Arc::clone(&generations)),
+        let (listener, reading, counting, ()) = tokio::try_join!(
+            Listener::start(target.clone()),
             connect::patiently(connect),
             connect::patiently(|| connect_to(&counting_at)),
             async {
@@ -107,12 +107,13 @@ impl PostgresStore {
         )?;
 
         let room = Arc::new(Room::default());
+        let counters = Arc::new(Counters::start(Pool::new(counting_at.clone(), COUNTERS_MAX, counting)));
         Ok(Self {
             pool: Pool::new(target.clone(), READERS_MAX, reading),
-            counters: Counters::start(Pool::new(counting_at.clone(), COUNTERS_MAX, counting)),
+            watch: Watch::start(listener, Arc::clone(&generations), Arc::clone(&counters)),
+            counters,
             writer: writer::start(target, Session::new(writing), Arc::clone(&generations), Arc::clone(&room)),
             room,
-            watch,
             generations,
         })
     }
@@ -155,9 +156,7 @@ impl Backend for PostgresStore {
 
     async fn ping(&self) -> Result<(), StoreError> {
         let ping = async {
-            self.counters
-                .revision(&SubjectKey { context: Arc::from(DEFAULT_CONTEXT), subject: Arc::default() })
-                .await?;
+            self.counters.answer().await?;
             // A server that only reads, as a standby does, gives no numbers.
             self.writer.submit(Ping).await?;
             self.has_room().await

@@ -76,6 +76,16 @@ fn a_node_whose_listening_connection_hangs_forgets_what_was_removed() {
     evicts_after(|_, listener| kill(Pid::from_raw(listener), Signal::SIGSTOP).unwrap());
 }
 
+/// As where the database lets in no more connections than there are: the others of the node live on.
+#[test]
+fn a_node_that_cannot_listen_again_forgets_what_was_removed() {
+    const OTHERS_ALONE: &str = "local postgres all trust\nhost postgres all all trust\nhost all all all reject\n";
+    evicts_after(|postgres, listener| {
+        postgres.set_access(OTHERS_ALONE).unwrap();
+        postgres.psql("postgres", &format!("SELECT pg_terminate_backend({listener})")).unwrap();
+    });
+}
+
 /// As behind a proxy that has made the connection to the database anew without a word.
 #[test]
 fn a_node_whose_connection_lives_but_does_not_listen_forgets_what_was_removed() {

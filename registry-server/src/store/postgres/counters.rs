@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::super::rows;
 use super::super::survive::survive;
-use super::super::{Revision, StoreError, StoreErrorKind, SubjectKey};
+use super::super::{DEFAULT_CONTEXT, Revision, StoreError, StoreErrorKind, SubjectKey};
 use super::failure::failed;
 use super::pool::Pool;
 
@@ -71,6 +71,14 @@ impl Counters {
             })
         };
         tokio::time::timeout(ANSWER_TIMEOUT, self.ask(subject)).await.unwrap_or_else(late)
+    }
+
+    /// Waits for an answer of the database, whatever it is.
+    ///
+    /// # Errors
+    /// As [`revision`](Self::revision).
+    pub(super) async fn answer(&self) -> Result<(), StoreError> {
+        self.revision(&SubjectKey { context: Arc::from(DEFAULT_CONTEXT), subject: Arc::default() }).await.map(drop)
     }
 
     async fn ask(&self, subject: &SubjectKey) -> Result<Revision, StoreError> {

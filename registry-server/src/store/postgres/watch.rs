@@ -4,8 +4,10 @@
 //! A writer sends a message with its COMMIT; PostgreSQL delivers it to every node that listens, within milliseconds. A
 //! connection that has died unseen delivers nothing, nor does one that lives and does not listen any more, as behind a
 //! proxy that has made it anew. So one that has been silent for a second sends a message itself, and is lost unless it
-//! hears that or another. After any doubt all ids count as changed. So an id that was permanently deleted is served for
-//! less than five seconds on a node that has missed the message, as long as the database can be reached at all.
+//! hears that or another. After any doubt all ids count as changed, and so they do again and again while the connection
+//! cannot be made anew though the database answers, as where it lets in no more. So an id that was permanently deleted
+//! is served for less than five seconds on a node that has missed the message, as long as the database can be reached
+//! at all.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -22,6 +24,7 @@ use super::super::StoreError;
 use super::super::generations::Generations;
 use super::super::survive::survive;
 use super::connect::{Target, patiently};
+use super::counters::Counters;
 use super::failure::failed;
 
 /// The channel of the messages.
@@ -47,6 +50,19 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
 const OPERATION: &str = "listen to the other nodes";
 
+/// A connection that listens, and where to make another.
+pub(super) struct Listener {
+    target: Target,
+    connection: PgListener,
+}
+
+impl Listener {
+    pub(super) async fn start(target: Target) -> Result<Self, StoreError> {
+        let connection = patiently(|| listen(&target)).await?;
+        Ok(Self { target, connection })
+    }
+}
+
 /// The listening task.
 #[derive(Debug)]
 pub(super) struct Watch {
@@ -55,11 +71,11 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Starts the task on the current runtime, once it listens.
-    pub(super) async fn start(target: Target, generations: Arc<Generations>) -> Result<Self, StoreError> {
-        let listener = patiently(|| listen(&target)).await?;
+    /// Starts the task on the current runtime, which listens already. `counters` tell whether the database answers
+    /// while it does not.
+    pub(super) fn start(listener: Listener, generations: Arc<Generations>, counters: Arc<Counters>) -> Self {
         let stop = Arc::new(Notify::new());
-        let watching = run(target, listener, generations);
+        let watching = run(listener, generations, counters);
         let stopped = Arc::clone(&stop);
         let task = tokio::spawn(async move {
             tokio::select! {
@@ -67,7 +83,7 @@ impl Watch {
                 () = stopped.notified() => {}
             }
         });
-        Ok(Self { stop, task: Mutex::new(Some(task)) })
+        Self { stop, task: Mutex::new(Some(task)) }
     }
 
     /// Ends the task and its connection, and waits for that. A value that is dropped ends them, too.
@@ -126,8 +142,8 @@ fn take_in(text: &str, generations: &Generations) {
     }
 }
 
-async fn run(target: Target, listener: PgListener, generations: Arc<Generations>) {
-    let mut listener = Some(listener);
+async fn run(Listener { target, connection }: Listener, generations: Arc<Generations>, counters: Arc<Counters>) {
+    let mut listener = Some(connection);
     let mut is_known = false;
     loop {
         let error = match listener.take() {
@@ -147,7 +163,13 @@ async fn run(target: Target, listener: PgListener, generations: Arc<Generations>
                     listener = Some(fresh);
                     continue;
                 }
-                Err(error) => error,
+                Err(error) => {
+                    // Where it does not answer, what is known is all there is.
+                    if counters.answer().await.is_ok() {
+                        generations.raise_all();
+                    }
+                    error
+                }
             },
         };
         if !is_known {
