@@ -1,15 +1,14 @@
-//! What is known of the cluster: brokers, topics, leaders. Asked for by one task, merged by leader epoch.
+//! What is known of the cluster: brokers, topics, leaders. Asked for by one task, merged by id and leader epoch.
 //!
 //! Senders ask for a refresh after errors; `send` waits for a topic. Knows nothing of batches or requests
 //! to produce; whoever wants to act on a change passes `apply`.
 
-mod dispute;
 mod least_loaded;
 mod refresher;
 mod topic_state;
 
+use std::collections::HashMap;
 use std::collections::btree_map::{BTreeMap, Entry};
-use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -35,6 +34,17 @@ type Apply = dyn Fn(&Cluster, &[Arc<str>]) -> Option<Afterwards> + Send + Sync;
 
 /// What may run code of users, or wake others.
 pub(crate) type Afterwards = Box<dyn FnOnce() + Send>;
+
+/// Where an answer comes from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Source<'a> {
+    /// Who gave it.
+    pub(crate) from: &'a Endpoint,
+    /// Another broker was not asked, since it wants a pause.
+    pub(crate) is_anybody_muted: bool,
+    /// The round of questions it belongs to.
+    pub(crate) round: u64,
+}
 
 /// What others want to know, and know.
 pub(crate) struct Hooks {
@@ -338,8 +348,8 @@ impl Metadata {
         }
     }
 
-    /// Takes in the answer of the broker `from` to the question of `round`; answers whether it has changed anything.
-    pub(crate) fn take_in(&self, answer: &MetadataResponse, from: &Endpoint, round: u64, now: Instant) -> bool {
+    /// Takes in an answer; answers whether it has changed anything.
+    pub(crate) fn take_in(&self, answer: &MetadataResponse, source: Source<'_>, now: Instant) -> bool {
         let mut state = self.lock();
         let State { cluster, wanted, last_failure, .. } = &mut *state;
         *last_failure = None;
@@ -357,10 +367,8 @@ impl Metadata {
         if let Some(id) = answer.cluster_id.as_ref().filter(|id| cluster.id.as_deref() != Some(id.as_str())) {
             cluster.id = Some(id.as_str().into());
             // Another cluster has ids of its own, and the one before may come back with its.
-            cluster.topics.values_mut().for_each(|topic| Arc::make_mut(topic).forget_former_ids());
+            cluster.topics.values_mut().for_each(|topic| Arc::make_mut(topic).forget_ids());
         }
-        // Some may share an address.
-        let broker_count = cluster.brokers.values().collect::<HashSet<_>>().len();
         let mut changed = Vec::new();
         for topic in &answer.topics {
             let Some(name) = &topic.name else { continue };
@@ -368,8 +376,11 @@ impl Metadata {
             let Some((name, _)) = wanted.get_key_value(name.0.as_str()) else { continue };
             let known = cluster.topics.entry(name.clone()).or_default();
             let known = Arc::make_mut(known);
-            let is_changed = known.merge(topic, from, broker_count);
-            known.round = round;
+            let is_changed = known.merge(topic, source.from, source.is_anybody_muted);
+            // An answer that is in doubt is none yet.
+            if known.doubt().is_none() {
+                known.round = source.round;
+            }
             if is_changed {
                 changed.push(name.clone());
             }
@@ -398,9 +409,11 @@ impl Metadata {
             .all(|topic| topic.is_some_and(|topic| !topic.partitions.is_empty() || topic.is_hopeless()))
     }
 
-    /// Whether brokers tell different ids of a topic, so that others have to be heard.
-    fn is_disputed(&self) -> bool {
-        self.lock().cluster.topics.values().any(|topic| topic.is_disputed())
+    /// Who is to be asked first, and who last, where brokers tell different ids of a topic.
+    fn doubt(&self) -> Option<(Endpoint, Endpoint)> {
+        let state = self.lock();
+        let (witness, doubt) = state.cluster.topics.values().find_map(|topic| topic.doubt())?;
+        Some((witness.clone(), doubt.teller.clone()))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

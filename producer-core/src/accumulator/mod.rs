@@ -45,8 +45,8 @@ pub(crate) struct Topic {
     with_leader: RwLock<Arc<[i32]>>,
     /// Those whose leader stands in the client's own rack, in order; none unless racks count.
     near: RwLock<Arc<[i32]>>,
-    /// Partitions that the topic had before it was made again with fewer: a broker may know what they wrote, if it was
-    /// one that lagged behind who told of fewer.
+    /// Partitions that the topic had before it was made again with fewer. If it has one again, since it was a broker that
+    /// lagged behind who told of fewer, sequences of theirs may be known to its leader.
     former: BTreeMap<i32, Arc<Partition>>,
 }
 
@@ -431,7 +431,13 @@ impl Accumulator {
         });
         topics.insert(name.clone(), topic.clone());
         // Whoever still holds the old topic finds them closed, and looks again.
-        gone.iter().for_each(|partition| partition.queue().is_closed = true);
+        let nowhere = self.ready_set(NO_NODE);
+        for partition in gone {
+            let mut queue = partition.queue();
+            queue.is_closed = true;
+            // So that nobody sends what is in them, and the sender of a broker that leaves is kept by nothing.
+            queue.ready = nowhere.clone();
+        }
         (topic, gone.to_vec())
     }
 
@@ -455,7 +461,7 @@ impl Accumulator {
     /// Every partition of every topic.
     pub(crate) fn partitions(&self) -> Vec<Arc<Partition>> {
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
-        topics.values().flat_map(|topic| topic.partitions.iter().cloned()).collect()
+        topics.values().flat_map(|topic| topic.partitions.iter().chain(topic.former.values()).cloned()).collect()
     }
 
     /// Has all that was appended sent now, and answers whom to wait for.

@@ -10,10 +10,6 @@ use crate::connection::{Endpoint, Pool, Standing};
 struct Objections {
     /// It asked for a pause.
     is_muted: bool,
-    /// It could not be connected to just now.
-    is_paused: bool,
-    /// It was heard, later than so many others; first comes who was not.
-    heard: Option<usize>,
     standing: Standing,
     /// A connection would have to be made to ask it.
     needs_connection: bool,
@@ -22,25 +18,19 @@ struct Objections {
 }
 
 /// The brokers in the order in which they are to be asked, over `questions`; equals as they stand, but for `last`, who
-/// answered last. Those of `heard`, in the order in which they were heard, come when all others have been asked.
+/// answered last.
 pub(super) fn first<'a>(
     endpoints: &'a [Endpoint],
     questions: &Pool,
     batches: &Pool,
     last: Option<&Endpoint>,
-    heard: &[Endpoint],
 ) -> Vec<&'a Endpoint> {
     let mut ordered: Vec<&Endpoint> = endpoints.iter().collect();
-    ordered.sort_by_cached_key(|endpoint| {
-        let standing = together(questions.standing(endpoint), batches.standing(endpoint));
-        Objections {
-            is_muted: questions.is_muted(endpoint),
-            is_paused: standing == Standing::Paused,
-            heard: heard.iter().position(|heard| heard == *endpoint),
-            standing,
-            needs_connection: !questions.is_connected(endpoint),
-            is_another: last != Some(*endpoint),
-        }
+    ordered.sort_by_cached_key(|endpoint| Objections {
+        is_muted: questions.is_muted(endpoint),
+        standing: together(questions.standing(endpoint), batches.standing(endpoint)),
+        needs_connection: !questions.is_connected(endpoint),
+        is_another: last != Some(*endpoint),
     });
     ordered
 }
@@ -49,6 +39,7 @@ pub(super) fn first<'a>(
 fn together(questions: Standing, batches: Standing) -> Standing {
     use Standing::{Connected, Paused};
     match (questions, batches) {
+        // It could not be connected to just now.
         (Paused, _) | (_, Paused) => Paused,
         (Connected { unanswered: one }, Connected { unanswered: other }) => Connected { unanswered: one + other },
         (one, other) => one.min(other),
@@ -80,14 +71,7 @@ mod tests {
 
     #[test]
     fn who_has_the_least_to_do_comes_first_and_who_cannot_be_asked_now_last() {
-        let best = Objections {
-            is_muted: false,
-            is_paused: false,
-            heard: None,
-            standing: IDLE,
-            needs_connection: false,
-            is_another: false,
-        };
+        let best = Objections { is_muted: false, standing: IDLE, needs_connection: false, is_another: false };
         let ascending = [
             best,
             Objections { is_another: true, ..best },
@@ -96,9 +80,7 @@ mod tests {
             Objections { standing: Connected { unanswered: 5 }, ..best },
             Objections { standing: Connecting, ..best },
             Objections { standing: Unconnected, ..best },
-            Objections { heard: Some(0), ..best },
-            Objections { heard: Some(1), ..best },
-            Objections { is_paused: true, standing: Paused, ..best },
+            Objections { standing: Paused, ..best },
             Objections { is_muted: true, ..best },
         ];
 

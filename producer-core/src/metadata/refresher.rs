@@ -9,7 +9,7 @@ use kafka_protocol::protocol::StrBytes;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::{Metadata, least_loaded};
+use super::{Metadata, Source, least_loaded};
 use crate::config::{DnsLookup, MetadataRecovery, ProducerConfig};
 use crate::connection::{ConnectionError, Endpoint, Pool};
 use crate::error_code::REBOOTSTRAP_REQUIRED;
@@ -37,9 +37,6 @@ pub(crate) struct Refresher {
     backoff_max: Duration,
     /// Asked first among equals, since it answered last.
     preferred: Option<Endpoint>,
-    /// Who has answered since brokers tell different ids of a topic, the last one last: now it is for the others to say
-    /// which it is.
-    heard: Vec<Endpoint>,
     /// Rounds in which nobody answered of those who were asked.
     unanswered: u32,
     /// When the first round began in which nobody answered.
@@ -101,7 +98,6 @@ impl Refresher {
             backoff: config.retry_backoff,
             backoff_max: config.retry_backoff_max,
             preferred: None,
-            heard: Vec::new(),
             unanswered: 0,
             unanswered_since: None,
             is_silence_told: false,
@@ -200,8 +196,11 @@ impl Refresher {
         if !self.pool.any_unmuted(endpoints).await {
             return Asked::Paused;
         }
-        let (preferred, heard) = (self.preferred.as_ref(), &self.heard);
-        let endpoints = least_loaded::first(endpoints, &self.pool, &self.traffic, preferred, heard);
+        let is_anybody_muted = endpoints.iter().any(|endpoint| self.pool.is_muted(endpoint));
+        let mut endpoints = least_loaded::first(endpoints, &self.pool, &self.traffic, self.preferred.as_ref());
+        if let Some((witness, teller)) = self.metadata.doubt() {
+            endpoints.sort_by_key(|endpoint| (**endpoint != witness, **endpoint == teller));
+        }
         let patience = crate::backoff::patience(self.unanswered, self.request_timeout);
         let mut is_anybody_there = false;
         for endpoint in endpoints {
@@ -216,7 +215,8 @@ impl Refresher {
                     None => {
                         self.preferred = Some(endpoint.clone());
                         (self.unanswered, self.unanswered_since, self.is_silence_told) = (0, None, false);
-                        return Asked::Answered(self.take_in(&answer, endpoint, round));
+                        let source = Source { from: endpoint, is_anybody_muted, round };
+                        return Asked::Answered(self.take_in(&answer, source));
                     }
                     Some(objection) => {
                         tracing::warn!(%endpoint, "{objection}: starting again from `bootstrap.servers`");
@@ -267,14 +267,9 @@ impl Refresher {
         Ok((answer, round))
     }
 
-    fn take_in(&mut self, answer: &MetadataResponse, from: &Endpoint, round: u64) -> Round {
-        let is_changed = self.metadata.take_in(answer, from, round, Instant::now());
-        let is_disputed = self.metadata.is_disputed();
-        self.heard.retain(|heard| is_disputed && heard != from);
-        if is_disputed {
-            self.heard.push(from.clone());
-        }
-        match (self.metadata.is_settled() && !is_disputed, is_changed) {
+    fn take_in(&self, answer: &MetadataResponse, source: Source<'_>) -> Round {
+        let is_changed = self.metadata.take_in(answer, source, Instant::now());
+        match (self.metadata.is_settled() && self.metadata.doubt().is_none(), is_changed) {
             (false, _) => Round::Unsettled,
             (true, false) => Round::Unchanged,
             (true, true) => Round::Changed,

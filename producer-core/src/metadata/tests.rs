@@ -11,7 +11,8 @@ use super::*;
 
 /// Answers whether it has changed anything; each comes from the same broker.
 fn take_in(metadata: &Metadata, answer: &MetadataResponse, round: u64) -> bool {
-    metadata.take_in(answer, &Endpoint::new("a", 1), round, Instant::now())
+    let from = &Endpoint::new("a", 1);
+    metadata.take_in(answer, Source { from, is_anybody_muted: false, round }, Instant::now())
 }
 
 fn partition(index: i32, leader: i32, leader_epoch: i32) -> MetadataResponsePartition {
@@ -109,8 +110,6 @@ async fn ids_of_a_topic_come_again_with_the_cluster_that_gave_them() {
     let of = |cluster: &'static str, id: u128| {
         let mut answer = answer(&["one"]).with_cluster_id(Some(StrBytes::from_static_str(cluster)));
         answer.topics[0].topic_id = Uuid::from_u128(id);
-        let others = [2, 3].map(|node| answer.brokers[0].clone().with_node_id(BrokerId(node)).with_port(node));
-        answer.brokers.extend(others);
         answer
     };
 

@@ -1,15 +1,21 @@
 //! What is known of one topic, and how an answer is merged into it: by id first, then by leader epoch.
+//!
+//! Ids have no order, and brokers that lag behind tell former ones. But what one broker tells has an order: who told an
+//! id and now tells another has heard that the topic was made again. Another broker's word alone is no proof: it brings
+//! a doubt, in which the one who told the id in force is asked first.
 
 use kafka_protocol::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
 
 use super::Leadership;
-use super::dispute::Dispute;
 use crate::connection::Endpoint;
 use crate::error_code::{INVALID_TOPIC_EXCEPTION, LEADER_NOT_AVAILABLE, TOPIC_AUTHORIZATION_FAILED};
 use crate::node::NO_NODE;
 
 /// How many ids of a topic that was made again are remembered.
-const RETIRED_MAX: usize = 16;
+const FORMER_MAX: usize = 16;
+
+/// So many answers in a row with another id, and it is believed without a proof: nobody else could be asked meanwhile.
+const CONTRADICTIONS_MAX: u32 = 3;
 
 /// What a broker tells as the id of a topic that it knows no id of.
 const NO_TOPIC_ID: [u8; 16] = [0; 16];
@@ -19,10 +25,11 @@ const NO_TOPIC_ID: [u8; 16] = [0; 16];
 pub(crate) struct TopicState {
     /// All zeros if no broker has said.
     pub(crate) id: [u8; 16],
-    /// Those before it, the newest last: a broker that still tells one lags behind, most likely. No id is given twice.
-    retired: Vec<[u8; 16]>,
-    /// Who tells which id, from the first other one until it is clear which is the topic's.
-    dispute: Dispute,
+    /// Who told it last.
+    witness: Option<Endpoint>,
+    /// Those before it, the newest last. No id is given twice.
+    former: Vec<FormerId>,
+    doubt: Option<Doubt>,
     /// In order, from 0, without a gap; empty while unknown.
     pub(crate) partitions: Vec<Leadership>,
     /// What the last answer had against the topic.
@@ -31,48 +38,65 @@ pub(crate) struct TopicState {
     pub(super) round: u64,
 }
 
+#[derive(Debug, Clone, Copy)]
+struct FormerId {
+    id: [u8; 16],
+    /// One broker told it, and then a newer one.
+    is_proven: bool,
+}
+
+/// Somebody tells another id than the witness did.
+#[derive(Debug, Clone)]
+pub(super) struct Doubt {
+    /// Whoever did so last.
+    pub(super) teller: Endpoint,
+    /// Answers in a row with another id, whoever told it, while all others could be asked.
+    contradictions: u32,
+}
+
 impl TopicState {
     /// Whether waiting will not help.
     pub(super) fn is_hopeless(&self) -> bool {
         matches!(self.error, Some(INVALID_TOPIC_EXCEPTION | TOPIC_AUTHORIZATION_FAILED))
     }
 
-    /// Whether brokers tell different ids of it.
-    pub(super) fn is_disputed(&self) -> bool {
-        !self.dispute.is_over()
+    /// Who told the id in force, and who tells another one, if so.
+    pub(super) fn doubt(&self) -> Option<(&Endpoint, &Doubt)> {
+        self.witness.as_ref().zip(self.doubt.as_ref())
     }
 
     /// Whatever id is told next is believed.
-    pub(super) fn forget_former_ids(&mut self) {
-        self.retired.clear();
-        self.dispute.end();
+    pub(super) fn forget_ids(&mut self) {
+        self.former.clear();
+        (self.witness, self.doubt) = (None, None);
     }
 
-    /// Merges the answer of `from`, one of so many brokers, into what is known; answers whether id or leaders are
-    /// others now.
-    pub(super) fn merge(&mut self, answer: &MetadataResponseTopic, from: &Endpoint, broker_count: usize) -> bool {
+    /// Merges the answer of `from` into what is known; answers whether id or leaders are others now.
+    ///
+    /// `is_anybody_muted` tells that another broker was not asked, since it wants a pause.
+    pub(super) fn merge(&mut self, answer: &MetadataResponseTopic, from: &Endpoint, is_anybody_muted: bool) -> bool {
         self.error = (answer.error_code != 0).then_some(answer.error_code);
         let Some(leaders) =
             leaders_of(&answer.partitions).filter(|leaders| !leaders.is_empty() && self.error.is_none())
         else {
+            // It tells nothing of ids, and who goes on asking is not to do so for ever.
+            self.doubt = None;
             return false;
         };
         let id = *answer.topic_id.as_bytes();
         let is_another = id != self.id && id != NO_TOPIC_ID && self.id != NO_TOPIC_ID;
-        if is_another || id == self.id && self.is_disputed() {
-            self.dispute.hear(from, id);
-            if self.dispute.is_won_by(id, broker_count) {
-                self.dispute.end();
-                self.retired.retain(|retired| *retired != id);
-            } else if self.retired.contains(&id) {
-                return false;
-            }
+        if is_another && !self.believes(id, from, is_anybody_muted) {
+            return false;
         }
+        self.doubt = None;
         let known = std::mem::replace(&mut self.partitions, leaders);
         // A broker of an older release tells none.
-        if self.id != id && id != NO_TOPIC_ID {
-            self.replace_id(id);
-            return true;
+        if id != NO_TOPIC_ID {
+            self.witness = Some(from.clone());
+            if self.id != id {
+                self.id = id;
+                return true;
+            }
         }
         // A broker that lags behind must not undo a newer election, nor take partitions away: a topic only grows.
         for (new, old) in self.partitions.iter_mut().zip(&known) {
@@ -86,15 +110,24 @@ impl TopicState {
         self.partitions != known
     }
 
-    /// The topic has this id now.
-    fn replace_id(&mut self, id: [u8; 16]) {
-        let before = std::mem::replace(&mut self.id, id);
-        if before != NO_TOPIC_ID {
-            if self.retired.len() == RETIRED_MAX {
-                self.retired.remove(0);
+    /// Whether the topic has this id from now on.
+    fn believes(&mut self, id: [u8; 16], from: &Endpoint, is_anybody_muted: bool) -> bool {
+        let is_proof = self.witness.as_ref().is_none_or(|witness| witness == from);
+        let is_old = self.former.iter().any(|former| former.id == id && former.is_proven);
+        if !is_proof || is_old {
+            let before = self.doubt.as_ref().map_or(0, |doubt| doubt.contradictions);
+            let contradictions = before + u32::from(!is_anybody_muted);
+            if contradictions < CONTRADICTIONS_MAX {
+                self.doubt = Some(Doubt { teller: from.clone(), contradictions });
+                return false;
             }
-            self.retired.push(before);
         }
+        self.former.retain(|former| former.id != id);
+        if self.former.len() == FORMER_MAX {
+            self.former.remove(0);
+        }
+        self.former.push(FormerId { id: self.id, is_proven: is_proof });
+        true
     }
 }
 

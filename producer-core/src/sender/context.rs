@@ -128,8 +128,8 @@ impl Context {
         self.abort_in(&self.accumulator.partitions(), error)
     }
 
-    /// Fails what is on its way to these partitions; answers how many batches that were. All of them have their answer
-    /// before the first callback runs.
+    /// Fails what is on its way to these partitions; answers how many batches that were. Where nobody
+    /// runs callbacks any more, they are run here, behind the last answer.
     pub(crate) fn abort_in(
         &self,
         partitions: &[Arc<Partition>],

@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::connection::{Api, Endpoint};
-use crate::metadata::{Hooks, Metadata};
+use crate::metadata::{Hooks, Metadata, Source};
 
 const TOPIC: &str = "flights";
 const TOPIC_ID: Uuid = Uuid::from_u128(7);
@@ -171,7 +171,8 @@ proptest! {
         known.want(TOPIC);
         read::<MetadataRequest>(&metadata(), &damage, |connection, frame, version| {
             let answer = connection.decode::<MetadataRequest>(frame, version).unwrap();
-            known.take_in(&answer, &Endpoint::new("broker", 1), 1, Instant::now());
+            let source = Source { from: &Endpoint::new("broker", 1), is_anybody_muted: false, round: 1 };
+            known.take_in(&answer, source, Instant::now());
         });
     }
 

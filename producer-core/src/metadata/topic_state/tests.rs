@@ -5,8 +5,6 @@ use uuid::Uuid;
 
 use super::*;
 
-const BROKERS: usize = 3;
-
 fn partition(index: i32, leader: i32, leader_epoch: i32) -> MetadataResponsePartition {
     MetadataResponsePartition::default()
         .with_partition_index(index)
@@ -14,14 +12,14 @@ fn partition(index: i32, leader: i32, leader_epoch: i32) -> MetadataResponsePart
         .with_leader_epoch(leader_epoch)
 }
 
-/// An answer of the first of three brokers.
+/// An answer of the first broker.
 fn merge(state: &mut TopicState, answer: &MetadataResponseTopic) -> bool {
     merge_from(1, state, answer)
 }
 
-/// An answer of one of three brokers.
+/// An answer of a broker, while all others can be asked.
 fn merge_from(broker: u16, state: &mut TopicState, answer: &MetadataResponseTopic) -> bool {
-    state.merge(answer, &Endpoint::new("broker", broker), BROKERS)
+    state.merge(answer, &Endpoint::new("broker", broker), false)
 }
 
 /// A topic with these leaders and epochs.
@@ -95,57 +93,72 @@ fn a_broker_that_has_not_heard_of_a_topic_made_again_changes_nothing() {
         assert!(merge(&mut state, &topic(id, &[(1, 0)])));
     }
     assert!(!merge(&mut state, &topic(98, &[(2, 9)])));
-    assert_eq!(state.retired.len(), RETIRED_MAX);
+    assert_eq!(state.former.len(), FORMER_MAX);
 }
 
-#[test]
-fn a_broker_that_lags_behind_the_first_that_was_asked_is_believed_until_the_others_are_heard() {
-    let (old, new) = (topic(1, &[(1, 5)]), topic(2, &[(2, 0), (2, 0)]));
-    let mut state = TopicState::default();
-    assert!(merge_from(2, &mut state, &new));
-    assert!(merge_from(1, &mut state, &old), "of two ids nobody knows which is the newer one");
-
-    assert!(!merge_from(2, &mut state, &new));
-    assert!(state.is_disputed());
-    assert!(merge_from(3, &mut state, &new), "two of three");
-
-    assert_eq!((state.id, leaders(&state)), (topic_id(2), vec![(2, 0), (2, 0)]));
-    assert!(!state.is_disputed());
+/// Whether the id in force is in doubt.
+fn is_doubted(state: &TopicState) -> bool {
+    state.doubt().is_some()
 }
 
-#[test]
-fn one_broker_that_lags_behind_undoes_nothing_however_often_it_is_heard() {
-    let (old, new) = (topic(1, &[(1, 5)]), topic(2, &[(2, 0), (2, 0)]));
-    let mut state = TopicState::default();
-    merge_from(1, &mut state, &old);
-    assert!(merge_from(2, &mut state, &new));
+const OLD: u128 = 1;
+const NEW: u128 = 2;
 
-    for _ in 0..10 {
-        assert!(!merge_from(1, &mut state, &old));
-        assert!(state.is_disputed());
-        assert!(!merge_from(2, &mut state, &new));
-        assert!(state.is_disputed(), "the third may know better");
-        assert!(!merge_from(3, &mut state, &new));
-        assert!(!state.is_disputed());
+/// What is known after these answers, of a broker and an id each.
+fn after(answers: &[(u16, u128)]) -> TopicState {
+    let mut state = TopicState::default();
+    for (broker, id) in answers {
+        merge_from(*broker, &mut state, &topic(*id, &[(1, 5)]));
     }
-
-    assert_eq!((state.id, leaders(&state)), (topic_id(2), vec![(2, 0), (2, 0)]));
+    state
 }
 
 #[test]
-fn errors_and_a_third_id_in_a_dispute() {
-    let old = topic(1, &[(1, 5)]);
-    let mut state = TopicState::default();
-    merge_from(1, &mut state, &old);
-    merge_from(2, &mut state, &topic(2, &[(2, 0)]));
-    merge_from(1, &mut state, &old);
+fn who_told_the_id_in_force_decides_which_is_newer() {
+    for (name, answers, id, doubted) in [
+        ("the witness itself has heard of another", &[(1, OLD), (1, NEW)][..], NEW, false),
+        ("another broker may lag behind, or know better", &[(1, OLD), (2, NEW)], OLD, true),
+        ("the witness has heard of it, too", &[(1, OLD), (2, NEW), (1, NEW)], NEW, false),
+        ("the witness has not", &[(1, NEW), (2, OLD), (1, NEW)], NEW, false),
+        (
+            "the witness, however often another lags",
+            &[(1, NEW), (2, OLD), (2, OLD), (1, NEW), (2, OLD), (2, OLD)],
+            NEW,
+            true,
+        ),
+        ("whoever confirms it is the witness", &[(1, OLD), (2, OLD), (2, NEW)], NEW, false),
+        ("who lags is no witness of what is proven to be old", &[(1, OLD), (1, NEW), (2, OLD), (2, OLD)], NEW, true),
+        ("nobody else can be asked", &[(1, OLD), (2, NEW), (2, NEW), (2, NEW)], NEW, false),
+        ("that one lagged, and has caught up", &[(1, NEW), (2, OLD), (2, OLD), (2, OLD), (2, NEW)], NEW, false),
+        ("brokers behind one address", &[(1, OLD), (1, NEW), (1, OLD), (1, OLD)], NEW, true),
+        ("the first of them lagged", &[(1, NEW), (1, OLD), (1, NEW), (1, NEW), (1, NEW)], NEW, false),
+    ] {
+        let state = after(answers);
+        assert_eq!((state.id, is_doubted(&state)), (topic_id(id), doubted), "{name}");
+    }
+}
 
+#[test]
+fn while_another_wants_a_pause_nobody_is_believed_for_lack_of_it() {
+    let mut state = after(&[(1, NEW)]);
+    for _ in 0..10 {
+        assert!(!state.merge(&topic(OLD, &[(1, 5)]), &Endpoint::new("broker", 2), true));
+        assert!(is_doubted(&state));
+    }
+    assert_eq!(state.id, topic_id(NEW));
+}
+
+#[test]
+fn a_doubt_ends_with_an_answer_that_tells_no_id() {
     let missing = MetadataResponseTopic::default().with_error_code(LEADER_NOT_AVAILABLE);
-    assert!(!merge_from(3, &mut state, &missing));
-    assert!(state.is_disputed(), "an error speaks for no id");
+    for nothing in [missing, topic(0, &[(1, 5)])] {
+        let mut state = after(&[(1, NEW), (2, OLD), (2, OLD)]);
+        assert!(is_doubted(&state));
 
-    assert!(merge_from(3, &mut state, &topic(3, &[(3, 0)])), "what is new is believed");
-    assert!(state.is_disputed());
-    assert!(!merge_from(1, &mut state, &topic(3, &[(3, 0)])));
-    assert!(!state.is_disputed());
+        merge_from(3, &mut state, &nothing);
+
+        assert!(!is_doubted(&state), "nobody asks for ever");
+        assert!(!merge_from(2, &mut state, &topic(OLD, &[(1, 5)])), "the next begins anew");
+        assert_eq!(state.id, topic_id(NEW));
+    }
 }
