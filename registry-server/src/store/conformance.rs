@@ -83,6 +83,7 @@ macro_rules! store_conformance {
                 a_delete_and_a_register_that_refers_exclude_each_other;
             imports: an_import_keeps_its_id_and_its_number, a_given_id_alone_gets_the_next_number,
                 a_given_id_of_another_content_is_taken, one_content_may_have_two_ids_and_the_last_is_preferred,
+                a_registered_content_may_get_a_second_id,
                 another_id_is_preferred_when_the_preferred_one_goes, a_removal_leaves_the_preferred_id_when_it_stays,
                 a_taken_number_is_replaced, a_taken_number_that_is_referred_to_stays,
                 numbers_beyond_31_bits_are_refused, behind_the_largest_id_only_given_ones_are_left,

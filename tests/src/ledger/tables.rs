@@ -16,6 +16,10 @@ pub const CONTRADICTIONS: &str = "
     WHERE NOT EXISTS (SELECT 1 FROM schemas s
                       WHERE s.context = p.context AND s.id = p.id AND s.dedup_key = p.dedup_key)
     UNION ALL
+    SELECT 'no preferred id ' || s.context || ' ' || min(s.id) FROM schemas s
+    WHERE NOT EXISTS (SELECT 1 FROM preferred_ids p WHERE p.context = s.context AND p.dedup_key = s.dedup_key)
+    GROUP BY s.context, s.dedup_key HAVING count(*) > 1
+    UNION ALL
     SELECT 'unused content ' || s.context || ' ' || s.id FROM schemas s
     WHERE NOT EXISTS (SELECT 1 FROM versions v WHERE v.context = s.context AND v.id = s.id)
     UNION ALL

@@ -79,6 +79,24 @@ pub async fn one_content_may_have_two_ids_and_the_last_is_preferred(store: &Arc<
     assert_eq!(store.last_id(".").await.unwrap(), Some(SchemaId(20)));
 }
 
+pub async fn a_registered_content_may_get_a_second_id(store: &Arc<dyn Store>) {
+    assert_eq!(register(store, &subject("a"), "one").await, pair(1, 1));
+    let numbered = new_version(&subject("b"), "one", Revision::default());
+    let numbered = NewVersion { version: NewNumber::Given(Version(7)), ..numbered };
+    assert_eq!(store.insert_version(numbered).await.unwrap().place(), written(1, 7));
+
+    assert_eq!(import(store, &subject("c"), "one", 20, 1).await.place(), written(20, 1));
+    assert_eq!(register(store, &subject("d"), "one").await, pair(20, 1));
+    assert_eq!(import(store, &subject("e"), "one", 1, 1).await.place(), written(1, 1));
+    assert_eq!(register(store, &subject("f"), "one").await, pair(1, 1));
+
+    for name in ["a", "b", "e", "f"] {
+        remove_subject(store, &subject(name)).await;
+    }
+    assert_eq!(register(store, &subject("g"), "one").await, pair(20, 1));
+    assert_eq!(register(store, &subject_in(".team", "a"), "one").await, pair(1, 1));
+}
+
 pub async fn another_id_is_preferred_when_the_preferred_one_goes(store: &Arc<dyn Store>) {
     for (id, name) in [(10, "ten"), (30, "thirty"), (20, "twenty")] {
         assert_eq!(import(store, &subject(name), "one", id, 1).await.place(), written(id, 1));

@@ -18,7 +18,6 @@ CREATE TEMP TRIGGER new_version INSTEAD OF INSERT ON new_versions BEGIN
     INSERT INTO schemas (context, id, schema_type, guid, dedup_key, text, metadata, rule_set)
     SELECT new.context, new.id, new.schema_type, new.guid, new.dedup_key, new.text, new.metadata, new.rule_set
     WHERE new.is_new;
-    INSERT INTO preferred_ids (context, dedup_key, id) SELECT new.context, new.dedup_key, new.id WHERE new.is_new;
     INSERT INTO subjects (context, subject, revision, live) VALUES (new.context, new.subject, new.change, 1)
     ON CONFLICT (context, subject) DO UPDATE SET revision = excluded.revision, live = live + 1;
     INSERT INTO versions (context, subject, version, id, timestamp_ms)

@@ -127,7 +127,8 @@ impl Insert {
 
     async fn state<C: Connection>(&self, connection: &mut C) -> Result<State, StoreError> {
         let subject = &self.new.subject;
-        let looked_at = values![&*subject.context, &*subject.subject, self.new.dedup_key.as_slice()];
+        let content = (self.new.dedup_key.as_slice(), self.new.guid.as_slice());
+        let looked_at = values![&*subject.context, &*subject.subject, content.0, content.1];
         let row = connection.row(OPERATION, C::STATEMENTS.select_insert_state, looked_at).await?;
         let preferred_id = row.number(OPERATION, 6)?;
         Ok(State {

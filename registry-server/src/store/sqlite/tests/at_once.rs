@@ -33,3 +33,20 @@ async fn a_simple_insert_is_one_statement_and_its_own_transaction() {
     let again = insert("third", seen).apply_at_once(&mut connection, &mut changes).await.unwrap();
     assert_eq!(again.and_then(Inserted::place), Some(pair(2, 2)));
 }
+
+/// Each row is two pages more for a commit to write.
+#[tokio::test]
+async fn a_content_that_one_id_has_takes_no_row_to_prefer_it() {
+    let mut connection = Location::memory().connect_writer().await.unwrap();
+    migrations::run(&migrations::SQLITE, &mut connection, "a new database").await.unwrap();
+    connect::prepare_writer(&mut connection).await.unwrap();
+
+    for name in ["one", "other"] {
+        let insert = Insert::new(new_version(&subject(name), "text", Revision::default())).unwrap();
+        let inserted = insert.apply_at_once(&mut connection, &mut Changes::default()).await.unwrap();
+        assert_eq!(inserted.and_then(Inserted::place), Some(pair(1, 1)), "{name}");
+    }
+
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM preferred_ids").fetch_one(&mut connection).await.unwrap();
+    assert_eq!(rows, 0);
+}

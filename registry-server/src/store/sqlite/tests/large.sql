@@ -12,8 +12,6 @@ SELECT '.', i, 'AVRO', unhex(printf('%032d', i)), unhex(printf('%064d', i)),
        printf('{"type":"fixed","name":"F%d","size":%d,"doc":"%s"}', i, i, hex(zeroblob(150)))
 FROM n;
 
-INSERT INTO preferred_ids (context, dedup_key, id) SELECT context, dedup_key, id FROM schemas;
-
 INSERT INTO versions (context, subject, version, id, timestamp_ms)
 SELECT '.', printf('subject-%05d-value', 1 + (id - 1) / 5), 1 + (id - 1) % 5, id, 0 FROM schemas;
 
