@@ -2,7 +2,8 @@
 //!
 //! [`Registry`] is the one entry; its methods stand in one file per operation family. Time comes in as a
 //! parameter. What can change is asked of the store by [`Revision`](crate::store::Revision), so a cached answer is
-//! never older than the request that gets it.
+//! never older than the request that gets it; but for what is shown beside a text that is asked for by its id alone
+//! (`by_id`), which another node may have changed in the last five seconds.
 
 use std::sync::Arc;
 

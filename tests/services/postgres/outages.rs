@@ -184,6 +184,9 @@ fn refused(client: usize) -> Vec<Call> {
         call("PUT", "/config/changed", &none),
         call("PUT", "/mode", &Some(json!({ "mode": "READWRITE" }))),
         call("PUT", "/mode/changed", &readonly),
+        // Refused where there are subjects, and it may look at all of them.
+        call("PUT", "/mode", &Some(json!({ "mode": "IMPORT" }))),
+        delete("/mode/changed?recursive=true"),
         delete("/config"),
         delete("/config/changed"),
         delete("/mode"),
