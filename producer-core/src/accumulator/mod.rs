@@ -45,8 +45,8 @@ pub(crate) struct Topic {
     with_leader: RwLock<Arc<[i32]>>,
     /// Those whose leader stands in the client's own rack, in order; none unless racks count.
     near: RwLock<Arc<[i32]>>,
-    /// Partitions that the topic had before it was made again with fewer. If it has one again, since it was a broker that
-    /// lagged behind who told of fewer, sequences of theirs may be known to its leader.
+    /// Partitions that the topic had before it was made again with fewer. If it has one again, since it was a broker
+    /// that lagged behind who told of fewer, sequences of theirs may be known to its leader.
     former: BTreeMap<i32, Arc<Partition>>,
 }
 

@@ -216,7 +216,8 @@ settings! {
     }
 
     http: struct Http "Deadlines of the HTTP side." {
-        /// From the opening of a connection to the end of the head of its first request; then it is closed.
+        /// From the opening of a connection to the end of the head of its first request; then 408, or nothing where
+        /// none was begun.
         /// A later request has this, `http.body_timeout_ms` and `http.request_timeout_ms` together, from its first byte
         /// to that of its answer.
         "http.header_timeout_ms" header_timeout: Duration = Duration::from_secs(10), least 1;

@@ -75,6 +75,13 @@ struct Waiting {
     taken_bytes: usize,
 }
 
+/// What a client is told whose first head does not end: actix, which answers all else, has not heard of it yet.
+const LATE_HEAD: &[u8] = b"HTTP/1.1 408 Request Timeout\r\n\
+    content-type: application/vnd.schemaregistry.v1+json\r\n\
+    connection: close\r\n\
+    content-length: 55\r\n\r\n\
+    {\"error_code\":408,\"message\":\"HTTP 408 Request Timeout\"}";
+
 /// What has come of the first head.
 #[derive(Debug, Default)]
 struct FirstHead {
@@ -182,7 +189,9 @@ impl<S> ClientStream<S> {
         self.turn = turn(Instant::now());
         self.is_turn_over = false;
     }
+}
 
+impl<S: AsyncWrite + Unpin> ClientStream<S> {
     /// Waits on for the client to send, until the end of the turn: an error in the midst of a request, and else the end
     /// of what is read.
     fn poll_received(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -199,12 +208,16 @@ impl<S> ClientStream<S> {
             };
             if left.is_zero() {
                 if self.is_turn_over {
-                    // Who has asked nothing is told nothing.
-                    let is_silent = self.first_head.as_ref().is_some_and(|head| !head.has_begun);
-                    return Poll::Ready(match self.turn {
-                        Turn::Sent(_) => Ok(()),
-                        Turn::Received(_) if is_silent => Ok(()),
-                        Turn::Received(_) => Err(io::ErrorKind::TimedOut.into()),
+                    return Poll::Ready(match (&self.turn, &self.first_head) {
+                        // Who has asked nothing is told nothing.
+                        (Turn::Sent(_), _) | (_, Some(FirstHead { has_begun: false, .. })) => Ok(()),
+                        (Turn::Received(_), head) => {
+                            if head.is_some() {
+                                // All that there is to lose is the word.
+                                let _ = Pin::new(&mut self.stream).poll_write(context, LATE_HEAD);
+                            }
+                            Err(io::ErrorKind::TimedOut.into())
+                        }
                     });
                 }
                 self.is_turn_over = true;
@@ -216,7 +229,7 @@ impl<S> ClientStream<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for ClientStream<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for ClientStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -394,6 +407,23 @@ mod tests {
         assert_eq!((end.unwrap_err().kind(), elapsed.as_secs()), (io::ErrorKind::TimedOut, LIMITS.head.as_secs()));
         drop(stream);
         dripping.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_whose_first_head_does_not_end_is_told_so_as_of_any_error() {
+        let (server, mut client) = duplex(1024);
+        client.write_all(b"GET / HTTP/1.1\r\nHost:").await.unwrap();
+
+        let mut stream = ClientStream::new(server, LIMITS);
+        let _ = end_of(&mut stream).await;
+        drop(stream);
+
+        let mut told = String::new();
+        client.read_to_string(&mut told).await.unwrap();
+        let (head, body) = told.split_once("\r\n\r\n").unwrap();
+        let error = schema_core::error_code::ApiError::request_timeout();
+        assert_eq!(body, format!(r#"{{"error_code":{},"message":"{}"}}"#, error.code.status(), error.message));
+        assert!(head.ends_with(&format!("content-length: {}", body.len())), "{head}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -43,8 +43,8 @@ pub static TABLE: &[Entry] = &[
         code: ErrorCode::RequestTimeout,
         name: "request_timeout",
         forms: &["HTTP 408 Request Timeout"],
-        cause: "The body of the request did not arrive in time.",
-        cure: "Send the request again; on slow lines raise `http.body_timeout_ms`.",
+        cause: "The body of a request, or the head of the first one of a connection, did not arrive in time.",
+        cure: "Send the request again; on slow lines raise `http.body_timeout_ms` or `http.header_timeout_ms`.",
         source: "https://www.rfc-editor.org/rfc/rfc9110#section-15.5.9",
     },
     Entry {
