@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::elsewhere::{BLOCK_ON_BUFFER_FULL, BRIEF_BLOCK_MS, OLD_NAMES, WITHOUT_EFFECT};
-use super::providers::{CONFIG_PROVIDERS, Providers, is_about_providers};
+use super::providers::{CONFIG_PROVIDERS, Providers, is_about_providers, is_known};
 use super::settings::{KEYS, Key, ProducerConfig};
 use super::value::FOREVER_MS;
 use super::{Acks, ConfigError};
@@ -27,6 +27,7 @@ pub(super) fn read<'a>(properties: impl IntoIterator<Item = (&'a str, &'a str)>)
     if let Err(found) = reading.config.validate() {
         reading.problems.extend(found.problems);
     }
+    reading.hide(&values);
     let Reading { config, problems, warnings, .. } = reading;
     Read { config: if problems.is_empty() { Ok(config) } else { Err(ConfigError { problems }) }, warnings }
 }
@@ -48,11 +49,29 @@ impl<'a> Reading<'a> {
         let mut values = BTreeMap::new();
         for (key, value) in self.given.iter().filter(|(key, _)| !is_about_providers(key)) {
             match providers.resolve(value) {
-                Ok(value) => _ = values.insert(*key, value),
-                Err(problem) => self.problems.push(format!("`{key}`: {problem}")),
+                Ok(value) => _ = values.insert(*key, value.trim().to_owned()),
+                Err(problem) if is_taken(key) => self.problems.push(format!("`{key}`: {problem}")),
+                // Of another client that the file serves.
+                Err(problem) => self.warnings.push(format!("`{key}`: {problem}")),
             }
         }
+        let about_providers = self.given.keys().filter(|key| is_about_providers(key) && !is_known(key));
+        let unknown = about_providers.map(|key| format!("unknown producer property `{key}` is ignored"));
+        self.warnings.extend(unknown);
         values
+    }
+
+    /// Puts references in the place of what they stand for, which may be a secret, in what is told.
+    fn hide(&mut self, values: &BTreeMap<&'a str, String>) {
+        for (key, value) in values {
+            let Some(given) = self.given.get(key).filter(|given| *given != value) else { continue };
+            let parts = [value.as_str()].into_iter().chain(value.split(',').map(str::trim));
+            for part in parts.filter(|part| !part.is_empty()) {
+                let (told, reference) = (format!("`{part}`"), format!("`{given}`"));
+                let all = self.problems.iter_mut().chain(&mut self.warnings);
+                all.for_each(|text| *text = text.replace(&told, &reference));
+            }
+        }
     }
 
     fn take_all(&mut self, values: &BTreeMap<&'a str, String>) {
@@ -70,8 +89,6 @@ impl<'a> Reading<'a> {
     fn set(&mut self, row: &'static Key, key: &str, value: &str) {
         self.explicit.insert(row.name);
         if (row.set)(&mut self.config, value).is_none() {
-            // Not what stands elsewhere: it may be a secret.
-            let value = self.given.get(key).copied().unwrap_or(value);
             self.problems.push(format!("`{key}` is `{value}`: expected {}", row.values));
         }
     }
@@ -173,6 +190,12 @@ impl<'a> Reading<'a> {
             }
         }
     }
+}
+
+/// Whether a key has an effect.
+fn is_taken(key: &str) -> bool {
+    let special = [BLOCK_ON_BUFFER_FULL, "security.protocol", "transactional.id", "partitioner.class", "partitioner"];
+    row(key).is_some() || OLD_NAMES.iter().any(|old| old.name == key) || special.contains(&key)
 }
 
 fn row(name: &str) -> Option<&'static Key> {

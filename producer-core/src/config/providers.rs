@@ -2,10 +2,15 @@
 //! `config.providers` (KIP-297, KIP-421), with its three providers.
 
 use std::collections::BTreeMap;
+use std::env::VarError;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
 use regex::Regex;
+
+/// What files and folders may be read, and what variables.
+const ALLOWED_PATHS: &str = "param.allowed.paths";
+const ALLOWLIST_PATTERN: &str = "param.allowlist.pattern";
 
 /// The names of the providers that count, comma-separated; what belongs to one begins with this, a dot and its name.
 pub(super) const CONFIG_PROVIDERS: &str = "config.providers";
@@ -41,6 +46,13 @@ struct Paths {
 /// Whether a property is about providers.
 pub(super) fn is_about_providers(key: &str) -> bool {
     key.strip_prefix(CONFIG_PROVIDERS).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// Whether a property about providers says something.
+pub(super) fn is_known(key: &str) -> bool {
+    let Some(rest) = key.strip_prefix(CONFIG_PROVIDERS) else { return false };
+    let of_one = rest.strip_prefix('.').and_then(|rest| rest.split_once('.'));
+    rest.is_empty() || of_one.is_some_and(|(_, rest)| ["class", ALLOWED_PATHS, ALLOWLIST_PATTERN].contains(&rest))
 }
 
 impl Providers {
@@ -109,20 +121,18 @@ fn next_reference(text: &str) -> Option<(&str, Reference<'_>, &str)> {
 impl Provider {
     fn of(name: &str, properties: &BTreeMap<&str, &str>) -> Result<Self, String> {
         let property = |rest: &str| properties.get(&*format!("{CONFIG_PROVIDERS}.{name}.{rest}")).copied();
-        let allowed = || property("param.allowed.paths").map(|paths| paths.split(',').map(whole).collect());
+        let allowed = || property(ALLOWED_PATHS).map(|paths| Paths::of(name, paths)).transpose();
         match property("class") {
-            Some(ENV) => {
-                match property("param.allowlist.pattern").map(|pattern| Regex::new(&format!("^(?:{pattern})$"))) {
-                    None => Ok(Self::Env { allowed: None }),
-                    Some(Ok(pattern)) => Ok(Self::Env { allowed: Some(pattern) }),
-                    Some(Err(error)) => {
-                        let key = format!("{CONFIG_PROVIDERS}.{name}.param.allowlist.pattern");
-                        Err(format!("`{key}` is no regular expression: {error}"))
-                    }
+            Some(ENV) => match property(ALLOWLIST_PATTERN).map(|pattern| Regex::new(&format!("^(?:{pattern})$"))) {
+                None => Ok(Self::Env { allowed: None }),
+                Some(Ok(pattern)) => Ok(Self::Env { allowed: Some(pattern) }),
+                Some(Err(error)) => {
+                    let key = format!("{CONFIG_PROVIDERS}.{name}.{ALLOWLIST_PATTERN}");
+                    Err(format!("`{key}` is no regular expression: {error}"))
                 }
-            }
-            Some(FILE) => Ok(Self::File(Paths { allowed: allowed() })),
-            Some(DIRECTORY) => Ok(Self::Directory(Paths { allowed: allowed() })),
+            },
+            Some(FILE) => Ok(Self::File(Paths { allowed: allowed()? })),
+            Some(DIRECTORY) => Ok(Self::Directory(Paths { allowed: allowed()? })),
             class => {
                 let known = CLASSES.map(|class| format!("`{class}`")).join(", ");
                 let is = class.map_or("is missing".to_owned(), |class| format!("is `{class}`"));
@@ -141,16 +151,28 @@ impl Provider {
             Self::Env { allowed: Some(pattern) } if !pattern.is_match(key) => {
                 Err(format!("`{reference}` is not allowed by `allowlist.pattern` of the provider"))
             }
-            Self::Env { .. } => {
-                std::env::var(key).map_err(|error| format!("`{reference}`: {error}: set it, or name another variable"))
+            Self::Env { .. } => std::env::var(key).map_err(|error| match error {
+                VarError::NotPresent => format!("`{reference}`: {error}: set it, or name another variable"),
+                // Its text has the value.
+                VarError::NotUnicode(_) => format!("`{reference}`: the variable is no UTF-8"),
+            }),
+            Self::File(_) | Self::Directory(_) if path.is_empty() => {
+                Err(format!("`{reference}` has no path: write `${{{}:/PATH:{key}}}`", reference.provider))
             }
             Self::File(paths) => {
                 let file = paths.checked(Path::new(path), reference)?;
                 let unreadable = |error: &dyn fmt::Display| format!("`{reference}` cannot be read: {error}");
-                let opened = std::fs::File::open(file).map_err(|error| unreadable(&error))?;
-                let values =
-                    java_properties::read(std::io::BufReader::new(opened)).map_err(|error| unreadable(&error))?;
-                values.get(*key).cloned().ok_or_else(|| format!("`{reference}`: the file has no `{key}`"))
+                let text = std::fs::read_to_string(file).map_err(|error| unreadable(&error))?;
+                let text = without_comments(&text);
+                let (mut value, utf_8) = (None, encoding_rs::UTF_8);
+                java_properties::PropertiesIter::new_with_encoding(text.as_bytes(), utf_8)
+                    .read_into(|name, text| {
+                        if name == **key {
+                            value = Some(text);
+                        }
+                    })
+                    .map_err(|_| unreadable(&"it is no file of properties"))?;
+                value.ok_or_else(|| format!("`{reference}`: the file has no `{key}`"))
             }
             Self::Directory(paths) => {
                 let file = paths.checked(&Path::new(path).join(key), reference)?;
@@ -164,11 +186,40 @@ impl Provider {
 }
 
 impl Paths {
+    /// The roots of a provider's `allowed.paths`.
+    fn of(name: &str, paths: &str) -> Result<Vec<PathBuf>, String> {
+        let parts = paths.split(',').map(str::trim).filter(|part| !part.is_empty());
+        let root = |part: &str| {
+            let is_absolute = Path::new(part).is_absolute();
+            let problem =
+                || format!("`{CONFIG_PROVIDERS}.{name}.{ALLOWED_PATHS}` has `{part}`: expected absolute paths");
+            is_absolute.then(|| whole(part)).ok_or_else(problem)
+        };
+        parts.map(root).collect()
+    }
+
     fn checked(&self, path: &Path, reference: &Reference<'_>) -> Result<PathBuf, String> {
+        let Some(allowed) = &self.allowed else { return Ok(path.to_owned()) };
         let path = whole(path);
-        let is_allowed = self.allowed.as_ref().is_none_or(|allowed| allowed.iter().any(|root| path.starts_with(root)));
+        let is_allowed = allowed.iter().any(|root| path.starts_with(root));
         if is_allowed { Ok(path) } else { Err(format!("`{reference}` is not below `allowed.paths` of the provider")) }
     }
+}
+
+/// A file of properties without its lines of comment, which may hold what is no escape. A line that goes on with the
+/// one before is none.
+fn without_comments(text: &str) -> String {
+    let (mut kept, mut goes_on) = (String::with_capacity(text.len()), false);
+    for line in text.split_inclusive('\n') {
+        let is_comment = !goes_on && line.trim_start().starts_with(['#', '!']);
+        if is_comment {
+            continue;
+        }
+        let content = line.trim_end_matches(['\n', '\r']);
+        goes_on = (content.len() - content.trim_end_matches('\\').len()) % 2 == 1;
+        kept.push_str(line);
+    }
+    kept
 }
 
 /// The path without `.` and `..`, so that a comparison tells what is below what.
@@ -225,6 +276,30 @@ mod tests {
     }
 
     #[test]
+    fn allowed_paths_are_absolute_and_an_empty_part_allows_nothing() {
+        let refused = |paths: &'static str, value: &str| {
+            let key = "config.providers.file.param.allowed.paths";
+            providers(&[(key, paths)]).map(|providers| providers.resolve(value).unwrap_err())
+        };
+        for paths in ["", ",", "/etc/kafka,", " /etc/kafka , /nowhere "] {
+            let error = refused(paths, "${file:/etc/passwd:root}").unwrap();
+            assert!(error.contains("is not below `allowed.paths`"), "{paths}: {error}");
+            let error = refused(paths, "${file:../etc/kafka/a:root}").unwrap();
+            assert!(error.contains("is not below `allowed.paths`"), "{paths}: {error}");
+        }
+        for paths in [".", "..", "a/..", "/a,b"] {
+            let problems = refused(paths, "").unwrap_err();
+            assert!(problems[0].ends_with("expected absolute paths"), "{problems:?}");
+        }
+    }
+
+    #[test]
+    fn lines_of_comment_are_left_out_and_those_that_go_on_are_not() {
+        let text = "# C:\\users\\me\n a = 1\\\n # 2\n\t! b\nc = \\\\\n# d\r\ne";
+        assert_eq!(without_comments(text), " a = 1\\\n # 2\nc = \\\\\ne");
+    }
+
+    #[test]
     fn what_cannot_be_read_is_named_with_its_reference() {
         let providers = providers(&[
             ("config.providers.env.param.allowlist.pattern", "CARGO_.*"),
@@ -239,6 +314,7 @@ mod tests {
             ("${file:/etc/kafka/../passwd:root}", "is not below `allowed.paths`"),
             ("${file:/nowhere/a.properties:b}", "`${file:/nowhere/a.properties:b}` cannot be read: No such file"),
             ("${dir:/nowhere:b}", "`${dir:/nowhere:b}` cannot be read: No such file"),
+            ("${dir:b}", "`${dir:b}` has no path: write `${dir:/PATH:b}`"),
             ("${dir:/nowhere:../b}", "`../b` is no name of a file in that folder"),
         ] {
             let error = providers.resolve(value).unwrap_err();

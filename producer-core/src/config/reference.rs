@@ -72,8 +72,8 @@ const ELSEWHERE: &str = "
 
 | class | `${NAME:...}` | `config.providers.NAME.param....` |
 |---|---|---|
-| `org.apache.kafka.common.config.provider.EnvVarConfigProvider` | `${NAME:VARIABLE}`: of the environment | `allowlist.pattern`: a regular expression for the variables that may be read |
-| `org.apache.kafka.common.config.provider.FileConfigProvider` | `${NAME:/path/of.properties:key}` | `allowed.paths`: files and folders, comma-separated, that may be read |
+| `org.apache.kafka.common.config.provider.EnvVarConfigProvider` | `${NAME:VARIABLE}`: of the environment | `allowlist.pattern`: a regular expression, without lookaround, for the variables that may be read |
+| `org.apache.kafka.common.config.provider.FileConfigProvider` | `${NAME:/path/of.properties:key}` | `allowed.paths`: files and folders, absolute and comma-separated, that may be read |
 | `org.apache.kafka.common.config.provider.DirectoryConfigProvider` | `${NAME:/path/of/folder:file}`: the text of the file | `allowed.paths` |
 
 Other than in Java, what a provider does not have is a problem, which names the reference and nothing that was read.

@@ -301,4 +301,14 @@ fn a_value_that_stands_elsewhere_is_read_there_and_not_told() {
     assert_eq!(refused, "`linger.ms` is `${env:CARGO_PKG_NAME}`: expected milliseconds from 0");
     let missing = problem(&with(("linger.ms", "${env:CARGO_NO_SUCH}")));
     assert!(missing.starts_with("`linger.ms`: `${env:CARGO_NO_SUCH}`: environment variable not found"), "{missing}");
+    for key in ["security.protocol", "transactional.id", "partitioner.class", "block.on.buffer.full"] {
+        let problem = problem(&with((key, "${env:CARGO_PKG_NAME}")));
+        assert!(problem.starts_with(&format!("`{key}` is `${{env:CARGO_PKG_NAME}}`: ")), "{problem}");
+    }
+    let servers = read(&with(("bootstrap.servers", "a:1,${env:CARGO_PKG_NAME}"))).config.unwrap_err().to_string();
+    assert!(!servers.contains("producer-core"), "{servers}");
+    let (_, warning) = warned(&with(("my.app.key", "${env:CARGO_NO_SUCH}")));
+    assert!(warning.contains("environment variable not found"), "{warning}");
+    let (_, warning) = warned(&with(("config.providers.env.param.allowed.path", "/x")));
+    assert!(warning.contains("unknown producer property"), "{warning}");
 }
