@@ -15,12 +15,16 @@ pub(super) fn meant<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Opt
     if COMPLEX.contains(&simple) {
         return None;
     }
+    let known: Vec<&str> = known.collect();
+    let of_text = |is_it: &dyn Fn(&str) -> bool| known.iter().copied().filter(|known| is_it(known)).min();
+    let elsewhere = of_text(&|known| last_part(known) == simple);
+    // Names of one's own begin with a capital; Avro's words have none.
     let lower = simple.to_ascii_lowercase();
-    let is_of_avro = |word: &&str| lower == **word || is_one_slip(&lower, word) || is_other_form(simple, word);
-    let of_avro = PRIMITIVE.into_iter().chain(COMPLEX).find(is_of_avro);
-    // The same name in another namespace, or the same with a slip.
-    let is_of_text = |known: &&str| last_part(known) == simple || simple.len() >= 3 && is_one_slip(name, known);
-    of_avro.or_else(|| known.filter(is_of_text).min())
+    let is_slip = |word: &str| lower == simple && is_one_slip(simple, word);
+    let is_of_avro = |word: &&str| lower == **word || is_slip(word) || is_other_form(simple, word);
+    let of_avro = || PRIMITIVE.into_iter().chain(COMPLEX).find(is_of_avro);
+    let slip = || of_text(&|known| simple.len() >= 3 && is_one_slip(name, known));
+    elsewhere.or_else(of_avro).or_else(slip)
 }
 
 fn last_part(name: &str) -> &str {
@@ -54,7 +58,7 @@ mod tests {
 
     #[test]
     fn the_type_that_was_meant_is_found_and_no_other() {
-        let known = ["com.x.Address", "com.x.Person", "com.x.A", "com.y.Person", "Money"];
+        let known = ["com.x.Address", "com.x.Person", "com.x.A", "com.y.Person", "com.x.Song", "Money"];
         for (name, expected) in [
             ("strin", Some("string")),
             ("sting", Some("string")),
@@ -73,8 +77,13 @@ mod tests {
             ("com.z.Address", Some("com.x.Address")),
             ("Person", Some("com.x.Person")),
             ("Mony", Some("Money")),
+            ("com.z.Song", Some("com.x.Song")),
             // Nothing is near, or it is not known what.
             ("array", None),
+            ("Full", None),
+            ("com.x.Mixed", None),
+            ("Hint", None),
+            ("Cap", None),
             ("interval", None),
             ("decimal", None),
             ("a", None),
