@@ -20,9 +20,9 @@ use sqlx::postgres::PgListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::super::StoreError;
 use super::super::generations::Generations;
 use super::super::survive::survive;
+use super::super::{StoreError, StoreErrorKind};
 use super::connect::{Target, patiently};
 use super::counters::Counters;
 use super::failure::failed;
@@ -156,16 +156,17 @@ async fn run(Listener { target, connection }: Listener, generations: Arc<Generat
                 is_known &= !has_heard.into_inner();
                 error
             }
-            None => match listen(&target).await {
-                Ok(fresh) => {
+            // At once, so that both together take no longer than one.
+            None => match tokio::join!(listen(&target), counters.answer()) {
+                (Ok(fresh), _) => {
                     // What was sent meanwhile was missed.
                     generations.raise_all();
                     listener = Some(fresh);
                     continue;
                 }
-                Err(error) => {
-                    // Where it does not answer, what is known is all there is.
-                    if counters.answer().await.is_ok() {
+                (Err(error), answer) => {
+                    // Where it does not answer, what is known is all there is. That a table is locked is an answer.
+                    if answer.map_or_else(|error| error.kind == StoreErrorKind::Locked, |()| true) {
                         generations.raise_all();
                     }
                     error
