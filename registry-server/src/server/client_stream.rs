@@ -86,21 +86,22 @@ const LATE_HEAD: &[u8] = b"HTTP/1.1 408 Request Timeout\r\n\
 #[derive(Debug, Default)]
 struct FirstHead {
     has_begun: bool,
-    /// Whether nothing of the line at hand has come yet.
+    /// Whether a line has come, and nothing of the next one.
     is_at_line: bool,
+    /// Whether something has come but ends of lines, which may stand in front.
+    has_text: bool,
 }
 
 impl FirstHead {
-    /// Whether the head ends in these bytes, which come next: with an empty line. A client that sends one before it
-    /// begins has the time of a request for its head, as for any later one.
+    /// Whether the head ends in these bytes, which come next: with an empty line.
     fn ends_in(&mut self, bytes: &[u8]) -> bool {
         self.has_begun |= !bytes.is_empty();
         for byte in bytes {
             match byte {
                 b'\n' if self.is_at_line => return true,
-                b'\n' => self.is_at_line = true,
+                b'\n' => self.is_at_line = self.has_text,
                 b'\r' => {}
-                _ => self.is_at_line = false,
+                _ => (self.is_at_line, self.has_text) = (false, true),
             }
         }
         false
@@ -396,8 +397,11 @@ mod tests {
     async fn a_first_head_has_its_own_time_however_often_a_byte_comes() {
         let (server, mut client) = duplex(8);
         let dripping = tokio::spawn(async move {
-            while client.write_all(b"G\r\n").await.is_ok() {
+            // Empty lines in front are no head.
+            let mut next: &[u8] = b"\r\n\n\n";
+            while client.write_all(next).await.is_ok() {
                 sleep(Duration::from_secs(1)).await;
+                next = b"G\r\n";
             }
         });
         let mut stream = ClientStream::new(server, LIMITS);
