@@ -40,10 +40,19 @@ pub(crate) type Afterwards = Box<dyn FnOnce() + Send>;
 pub(crate) struct Source<'a> {
     /// Who gave it.
     pub(crate) from: &'a Endpoint,
-    /// Another broker was not asked, since it wants a pause.
-    pub(crate) is_anybody_muted: bool,
+    /// Those who were not asked in its place, since they want a pause.
+    pub(crate) muted: &'a [Endpoint],
     /// The round of questions it belongs to.
     pub(crate) round: u64,
+}
+
+/// Brokers that contradict each other about some topic's id.
+#[derive(Debug, Default)]
+struct Doubts {
+    /// Who told the id in force.
+    witnesses: Vec<Endpoint>,
+    /// Who told another.
+    tellers: Vec<Endpoint>,
 }
 
 /// What others want to know, and know.
@@ -177,6 +186,13 @@ impl Metadata {
     /// Asks for a refresh soon; many calls make one.
     pub(crate) fn request_refresh(&self) {
         self.refresh.notify_one();
+    }
+
+    /// A leader knows no topic of this id, as long as the topic has it.
+    pub(crate) fn refuse_id(&self, topic: &str, id: [u8; 16]) {
+        if let Some(known) = self.lock().cluster.topics.get_mut(topic) {
+            Arc::make_mut(known).refuse(id);
+        }
     }
 
     /// Asks for a topic from now on, if that is not done already, and for what is new about it.
@@ -376,7 +392,7 @@ impl Metadata {
             let Some((name, _)) = wanted.get_key_value(name.0.as_str()) else { continue };
             let known = cluster.topics.entry(name.clone()).or_default();
             let known = Arc::make_mut(known);
-            let is_changed = known.merge(topic, source.from, source.is_anybody_muted);
+            let is_changed = known.merge(topic, source.from, source.muted);
             // An answer that is in doubt is none yet.
             if known.doubt().is_none() {
                 known.round = source.round;
@@ -410,10 +426,14 @@ impl Metadata {
     }
 
     /// Who is to be asked first, and who last, where brokers tell different ids of a topic.
-    fn doubt(&self) -> Option<(Endpoint, Endpoint)> {
+    fn doubts(&self) -> Doubts {
         let state = self.lock();
-        let (witness, doubt) = state.cluster.topics.values().find_map(|topic| topic.doubt())?;
-        Some((witness.clone(), doubt.teller.clone()))
+        let mut doubts = Doubts::default();
+        for (witness, tellers) in state.cluster.topics.values().filter_map(|topic| topic.doubt()) {
+            doubts.witnesses.push(witness.clone());
+            doubts.tellers.extend_from_slice(tellers);
+        }
+        doubts
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -76,7 +76,9 @@ const ELSEWHERE: &str = "
 | `org.apache.kafka.common.config.provider.FileConfigProvider` | `${NAME:/path/of.properties:key}` | `allowed.paths`: files and folders, absolute and comma-separated, that may be read |
 | `org.apache.kafka.common.config.provider.DirectoryConfigProvider` | `${NAME:/path/of/folder:file}`: the text of the file | `allowed.paths` |
 
-Other than in Java, what a provider does not have is a problem, which names the reference and nothing that was read.
+Other than in Java, what a provider does not have is a problem, which names the reference and nothing that was read; so
+is a name without a class. A path in `allowed.paths` need not exist yet. In a file of properties, a character beyond
+U+FFFF is written as it is: two `\\u` escapes in a row do not stand for one.
 ";
 
 const REFUSED: &str = "

@@ -9,7 +9,7 @@ use kafka_protocol::protocol::StrBytes;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::{Metadata, Source, least_loaded};
+use super::{Doubts, Metadata, Source, least_loaded};
 use crate::config::{DnsLookup, MetadataRecovery, ProducerConfig};
 use crate::connection::{ConnectionError, Endpoint, Pool};
 use crate::error_code::REBOOTSTRAP_REQUIRED;
@@ -37,6 +37,9 @@ pub(crate) struct Refresher {
     backoff_max: Duration,
     /// Asked first among equals, since it answered last.
     preferred: Option<Endpoint>,
+    /// Those who did not answer what is asked for, or did not answer: all others are asked before them. It may be they
+    /// who lag behind the cluster.
+    of_no_help: Vec<Endpoint>,
     /// Rounds in which nobody answered of those who were asked.
     unanswered: u32,
     /// When the first round began in which nobody answered.
@@ -98,6 +101,7 @@ impl Refresher {
             backoff: config.retry_backoff,
             backoff_max: config.retry_backoff_max,
             preferred: None,
+            of_no_help: Vec::new(),
             unanswered: 0,
             unanswered_since: None,
             is_silence_told: false,
@@ -118,6 +122,11 @@ impl Refresher {
             // Whoever asked for this round still lacks what it asked for, a leader say, and will ask again.
             let is_in_vain = !is_settled || round == Round::Unchanged && is_asked_for;
             rounds_in_vain = if is_in_vain { rounds_in_vain.saturating_add(1) } else { 0 };
+            match &self.preferred {
+                Some(answered) if is_in_vain => self.of_no_help.push(answered.clone()),
+                _ if is_in_vain => {}
+                _ => self.of_no_help.clear(),
+            }
             let next = asked + crate::backoff::pause(self.backoff, self.backoff_max, rounds_in_vain.max(1));
             if is_settled {
                 is_asked_for = tokio::time::timeout(self.age_max, metadata.refresh.notified()).await.is_ok();
@@ -196,11 +205,8 @@ impl Refresher {
         if !self.pool.any_unmuted(endpoints).await {
             return Asked::Paused;
         }
-        let is_anybody_muted = endpoints.iter().any(|endpoint| self.pool.is_muted(endpoint));
-        let mut endpoints = least_loaded::first(endpoints, &self.pool, &self.traffic, self.preferred.as_ref());
-        if let Some((witness, teller)) = self.metadata.doubt() {
-            endpoints.sort_by_key(|endpoint| (**endpoint != witness, **endpoint == teller));
-        }
+        let muted: Vec<Endpoint> = endpoints.iter().filter(|endpoint| self.pool.is_muted(endpoint)).cloned().collect();
+        let endpoints = self.in_order(endpoints);
         let patience = crate::backoff::patience(self.unanswered, self.request_timeout);
         let mut is_anybody_there = false;
         for endpoint in endpoints {
@@ -215,7 +221,7 @@ impl Refresher {
                     None => {
                         self.preferred = Some(endpoint.clone());
                         (self.unanswered, self.unanswered_since, self.is_silence_told) = (0, None, false);
-                        let source = Source { from: endpoint, is_anybody_muted, round };
+                        let source = Source { from: endpoint, muted: &muted, round };
                         return Asked::Answered(self.take_in(&answer, source));
                     }
                     Some(objection) => {
@@ -233,9 +239,24 @@ impl Refresher {
             };
             tracing::debug!(%endpoint, %failure, "no metadata from a broker");
             self.preferred = None;
+            self.of_no_help.push(endpoint.clone());
             self.metadata.lock().last_failure = Some(failure);
         }
         if is_anybody_there { Asked::Silent } else { Asked::Unreachable }
+    }
+
+    /// The order in which they are asked.
+    fn in_order<'a>(&mut self, endpoints: &'a [Endpoint]) -> Vec<&'a Endpoint> {
+        let is_left = |endpoint: &Endpoint| !self.of_no_help.contains(endpoint) && !self.pool.is_muted(endpoint);
+        if !endpoints.iter().any(is_left) {
+            self.of_no_help.clear();
+        }
+        let Doubts { witnesses, tellers } = self.metadata.doubts();
+        let mut ordered = least_loaded::first(endpoints, &self.pool, &self.traffic, self.preferred.as_ref());
+        ordered.sort_by_key(|endpoint| {
+            (self.of_no_help.contains(endpoint), !witnesses.contains(endpoint), tellers.contains(endpoint))
+        });
+        ordered
     }
 
     /// What speaks against an answer, if so.
@@ -269,7 +290,7 @@ impl Refresher {
 
     fn take_in(&self, answer: &MetadataResponse, source: Source<'_>) -> Round {
         let is_changed = self.metadata.take_in(answer, source, Instant::now());
-        match (self.metadata.is_settled() && self.metadata.doubt().is_none(), is_changed) {
+        match (self.metadata.is_settled() && self.metadata.doubts().tellers.is_empty(), is_changed) {
             (false, _) => Round::Unsettled,
             (true, false) => Round::Unchanged,
             (true, true) => Round::Changed,

@@ -1,8 +1,8 @@
 //! What is known of one topic, and how an answer is merged into it: by id first, then by leader epoch.
 //!
-//! Ids have no order, and brokers that lag behind tell former ones. But what one broker tells has an order: who told an
-//! id and now tells another has heard that the topic was made again. Another broker's word alone is no proof: it brings
-//! a doubt, in which the one who told the id in force is asked first.
+//! Ids have no order, and brokers that lag behind tell former ones. Two things prove that an id is a former one: the
+//! broker that told it, its witness, tells another now, or a leader refuses what is sent with it. Another broker's word
+//! alone brings a doubt, in which the witness is asked first, and who told another id last.
 
 use kafka_protocol::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
 
@@ -14,8 +14,9 @@ use crate::node::NO_NODE;
 /// How many ids of a topic that was made again are remembered.
 const FORMER_MAX: usize = 16;
 
-/// So many answers in a row with another id, and it is believed without a proof: nobody else could be asked meanwhile.
-const CONTRADICTIONS_MAX: u32 = 3;
+/// How often those who tell another id repeat it until they are believed without a proof: each time all others were to
+/// be asked before them, and none answered.
+const REPEATS_MAX: u32 = 2;
 
 /// What a broker tells as the id of a topic that it knows no id of.
 const NO_TOPIC_ID: [u8; 16] = [0; 16];
@@ -27,6 +28,8 @@ pub(crate) struct TopicState {
     pub(crate) id: [u8; 16],
     /// Who told it last.
     witness: Option<Endpoint>,
+    /// A leader has refused it, and nobody has told it since.
+    is_refused: bool,
     /// Those before it, the newest last. No id is given twice.
     former: Vec<FormerId>,
     doubt: Option<Doubt>,
@@ -41,17 +44,17 @@ pub(crate) struct TopicState {
 #[derive(Debug, Clone, Copy)]
 struct FormerId {
     id: [u8; 16],
-    /// One broker told it, and then a newer one.
+    /// Its witness told a newer one, or a leader refused it.
     is_proven: bool,
 }
 
 /// Somebody tells another id than the witness did.
-#[derive(Debug, Clone)]
-pub(super) struct Doubt {
-    /// Whoever did so last.
-    pub(super) teller: Endpoint,
-    /// Answers in a row with another id, whoever told it, while all others could be asked.
-    contradictions: u32,
+#[derive(Debug, Clone, Default)]
+struct Doubt {
+    /// All who do.
+    tellers: Vec<Endpoint>,
+    /// Answers of somebody who is among them already.
+    repeats: u32,
 }
 
 impl TopicState {
@@ -60,21 +63,26 @@ impl TopicState {
         matches!(self.error, Some(INVALID_TOPIC_EXCEPTION | TOPIC_AUTHORIZATION_FAILED))
     }
 
-    /// Who told the id in force, and who tells another one, if so.
-    pub(super) fn doubt(&self) -> Option<(&Endpoint, &Doubt)> {
-        self.witness.as_ref().zip(self.doubt.as_ref())
+    /// Who told the id in force, and who tells another one, if somebody does.
+    pub(super) fn doubt(&self) -> Option<(&Endpoint, &[Endpoint])> {
+        Some((self.witness.as_ref()?, &self.doubt.as_ref()?.tellers))
+    }
+
+    /// A leader knows no topic of this id: the next other one that is told is believed.
+    pub(super) fn refuse(&mut self, id: [u8; 16]) {
+        self.is_refused |= id == self.id && id != NO_TOPIC_ID;
     }
 
     /// Whatever id is told next is believed.
     pub(super) fn forget_ids(&mut self) {
         self.former.clear();
-        (self.witness, self.doubt) = (None, None);
+        (self.witness, self.doubt, self.is_refused) = (None, None, false);
     }
 
     /// Merges the answer of `from` into what is known; answers whether id or leaders are others now.
     ///
-    /// `is_anybody_muted` tells that another broker was not asked, since it wants a pause.
-    pub(super) fn merge(&mut self, answer: &MetadataResponseTopic, from: &Endpoint, is_anybody_muted: bool) -> bool {
+    /// `muted` are those who could not be asked in its place, since they want a pause.
+    pub(super) fn merge(&mut self, answer: &MetadataResponseTopic, from: &Endpoint, muted: &[Endpoint]) -> bool {
         self.error = (answer.error_code != 0).then_some(answer.error_code);
         let Some(leaders) =
             leaders_of(&answer.partitions).filter(|leaders| !leaders.is_empty() && self.error.is_none())
@@ -85,7 +93,7 @@ impl TopicState {
         };
         let id = *answer.topic_id.as_bytes();
         let is_another = id != self.id && id != NO_TOPIC_ID && self.id != NO_TOPIC_ID;
-        if is_another && !self.believes(id, from, is_anybody_muted) {
+        if is_another && !self.believes(id, from, muted) {
             return false;
         }
         self.doubt = None;
@@ -93,6 +101,7 @@ impl TopicState {
         // A broker of an older release tells none.
         if id != NO_TOPIC_ID {
             self.witness = Some(from.clone());
+            self.is_refused = false;
             if self.id != id {
                 self.id = id;
                 return true;
@@ -111,14 +120,17 @@ impl TopicState {
     }
 
     /// Whether the topic has this id from now on.
-    fn believes(&mut self, id: [u8; 16], from: &Endpoint, is_anybody_muted: bool) -> bool {
-        let is_proof = self.witness.as_ref().is_none_or(|witness| witness == from);
+    fn believes(&mut self, id: [u8; 16], from: &Endpoint, muted: &[Endpoint]) -> bool {
+        let is_proof = self.is_refused || self.witness.as_ref().is_none_or(|witness| witness == from);
         let is_old = self.former.iter().any(|former| former.id == id && former.is_proven);
         if !is_proof || is_old {
-            let before = self.doubt.as_ref().map_or(0, |doubt| doubt.contradictions);
-            let contradictions = before + u32::from(!is_anybody_muted);
-            if contradictions < CONTRADICTIONS_MAX {
-                self.doubt = Some(Doubt { teller: from.clone(), contradictions });
+            let doubt = self.doubt.get_or_insert_default();
+            if !doubt.tellers.contains(from) {
+                doubt.tellers.push(from.clone());
+            } else if muted.iter().all(|other| doubt.tellers.contains(other)) {
+                doubt.repeats += 1;
+            }
+            if doubt.repeats < REPEATS_MAX {
                 return false;
             }
         }

@@ -1,8 +1,8 @@
 //! Every error code that a produce reply may carry, and what it asks for: one row each.
 //!
 //! Pure data; `response.rs` turns a row into an action. What a code means is Kafka's
-//! (<https://kafka.apache.org/protocol#protocol_error_codes>), what follows from it is Java's way, where no reason
-//! for another is given.
+//! (<https://kafka.apache.org/protocol#protocol_error_codes>), what follows from it is Java's way, where no other is
+//! given. A code of other requests than to produce has no row.
 
 use crate::error::Outcome::{self, NotWritten, Unknown, Written};
 use crate::error_code::*;
@@ -49,6 +49,7 @@ const TABLE: &[(i16, Treatment)] = &[
     (NOT_LEADER_OR_FOLLOWER, Moved),
     // The replicas did not follow in time. `response.rs` says written if there is an offset.
     (REQUEST_TIMED_OUT, Retry(Unknown)),
+    // Another will lead. Java fails the batch.
     (BROKER_NOT_AVAILABLE, Refresh(NotWritten)),
     // What older brokers say of a partition that was taken from them.
     (REPLICA_NOT_AVAILABLE, Moved),
@@ -76,10 +77,13 @@ const TABLE: &[(i16, Treatment)] = &[
     (OUT_OF_ORDER_SEQUENCE_NUMBER, NewEpoch),
     // Written before, and the broker forgot where.
     (DUPLICATE_SEQUENCE_NUMBER, Done),
+    // Without transactions an epoch is as good as the next. Java fails the batch.
     (INVALID_PRODUCER_EPOCH, NewEpoch),
-    // The producer id belongs to a transactional producer.
+    // The producer id belongs to a transactional producer. Java fails the batch, as it would all that follow.
     (INVALID_TXN_STATE, Fatal("another, transactional producer uses this producer id")),
+    // The broker has forgotten the id, as with 59. Java gives the producer up.
     (INVALID_PRODUCER_ID_MAPPING, NewEpoch),
+    // Java fails the batch, as it would all that follow.
     (INVALID_TRANSACTION_TIMEOUT, Fatal("the cluster does not take the transaction timeout")),
     (CONCURRENT_TRANSACTIONS, Retry(NotWritten)),
     (TRANSACTIONAL_ID_AUTHORIZATION_FAILED, Fatal("grant this client its transactional id")),
@@ -90,7 +94,7 @@ const TABLE: &[(i16, Treatment)] = &[
     // Retention deleted our batches, and the broker forgot us with them.
     (UNKNOWN_PRODUCER_ID, NewEpoch),
     (LISTENER_NOT_FOUND, Refresh(NotWritten)),
-    // One of the two sides has not heard of the last election.
+    // One of the two sides has not heard of the last election. Java asks for no metadata if it is the broker.
     (FENCED_LEADER_EPOCH, Moved),
     (UNKNOWN_LEADER_EPOCH, Moved),
     (UNSUPPORTED_COMPRESSION_TYPE, Refuse(NotWritten)),
@@ -102,6 +106,7 @@ const TABLE: &[(i16, Treatment)] = &[
     (UNKNOWN_TOPIC_ID, Refresh(NotWritten)),
     (INCONSISTENT_TOPIC_ID, Refresh(NotWritten)),
     (TRANSACTION_ABORTABLE, Refuse(NotWritten)),
+    // Whoever is asked for metadata says whether it is so. Java fails the batch.
     (REBOOTSTRAP_REQUIRED, Refresh(NotWritten)),
 ];
 

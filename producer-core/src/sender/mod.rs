@@ -499,6 +499,9 @@ impl Sender {
         if let Action::Retry(retry) = &action
             && retry.metadata == MetadataUse::Refresh
         {
+            if retry.failure.is_about_topic_id() {
+                self.context.metadata.refuse_id(&batch.partition.topic, batch.topic_id);
+            }
             self.context.metadata.request_refresh();
         }
         let partition = &batch.partition;

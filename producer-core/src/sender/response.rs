@@ -14,7 +14,8 @@ use crate::connection::{CallError, Connection, ConnectionError, ConnectionErrorK
 use crate::delivery::BatchResult;
 use crate::error::{Outcome, ProduceError};
 use crate::error_code::{
-    self, OUT_OF_ORDER_SEQUENCE_NUMBER, UNKNOWN_PRODUCER_ID, UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION,
+    self, INCONSISTENT_TOPIC_ID, OUT_OF_ORDER_SEQUENCE_NUMBER, UNKNOWN_PRODUCER_ID, UNKNOWN_TOPIC_ID,
+    UNKNOWN_TOPIC_OR_PARTITION,
 };
 use crate::metadata::{LeaderHint, Leadership};
 
@@ -195,6 +196,11 @@ impl Failure {
     /// Whether the broker misses a sequence before it.
     pub(crate) fn is_out_of_order(&self) -> bool {
         matches!(self, Self::Refused { code: OUT_OF_ORDER_SEQUENCE_NUMBER, .. })
+    }
+
+    /// Whether the broker knows no topic of the id that was sent.
+    pub(crate) fn is_about_topic_id(&self) -> bool {
+        matches!(self, Self::Refused { code: UNKNOWN_TOPIC_ID | INCONSISTENT_TOPIC_ID, .. })
     }
 
     /// The same with our own words behind the broker's.

@@ -375,9 +375,9 @@ impl FakeBroker {
         Ok(())
     }
 
-    /// Has a node describe the topics that there are as they are now, whatever becomes of them, as one that lags behind
-    /// the cluster's log of metadata; until [`catch_up_node`](Self::catch_up_node). It still writes to the topics that
-    /// there really are.
+    /// Has a node describe the topics that there are as they are now, whatever becomes of them, and no others, as one
+    /// that lags behind the cluster's log of metadata; until [`catch_up_node`](Self::catch_up_node). It still writes to
+    /// the topics that there really are.
     ///
     /// # Errors
     /// No such node.

@@ -79,8 +79,9 @@ fn asked_for(
     {
         return failed(Some(name.clone()), code);
     }
-    if let Some(topic) = cluster.lagging.get(&call.node).and_then(|topics| topics.get(name.as_str())) {
-        return topic.clone();
+    if let Some(topics) = cluster.lagging.get(&call.node) {
+        let known = topics.get(name.as_str()).cloned();
+        return known.unwrap_or_else(|| failed(Some(name.clone()), UNKNOWN_TOPIC_OR_PARTITION));
     }
     match cluster.topics.get(name.as_str()) {
         Some(topic) => describe(call, cluster, name, topic),

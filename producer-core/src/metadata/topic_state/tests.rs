@@ -19,7 +19,7 @@ fn merge(state: &mut TopicState, answer: &MetadataResponseTopic) -> bool {
 
 /// An answer of a broker, while all others can be asked.
 fn merge_from(broker: u16, state: &mut TopicState, answer: &MetadataResponseTopic) -> bool {
-    state.merge(answer, &Endpoint::new("broker", broker), false)
+    state.merge(answer, &Endpoint::new("broker", broker), &[])
 }
 
 /// A topic with these leaders and epochs.
@@ -138,27 +138,61 @@ fn who_told_the_id_in_force_decides_which_is_newer() {
     }
 }
 
+/// The brokers of these numbers.
+fn brokers<const N: usize>(numbers: [u16; N]) -> [Endpoint; N] {
+    numbers.map(|number| Endpoint::new("broker", number))
+}
+
 #[test]
 fn while_another_wants_a_pause_nobody_is_believed_for_lack_of_it() {
-    let mut state = after(&[(1, NEW)]);
+    let (mut state, muted) = (after(&[(1, NEW)]), brokers([3]));
     for _ in 0..10 {
-        assert!(!state.merge(&topic(OLD, &[(1, 5)]), &Endpoint::new("broker", 2), true));
+        assert!(!state.merge(&topic(OLD, &[(1, 5)]), &brokers([2])[0], &muted));
         assert!(is_doubted(&state));
     }
     assert_eq!(state.id, topic_id(NEW));
 }
 
 #[test]
-fn a_doubt_ends_with_an_answer_that_tells_no_id() {
-    let missing = MetadataResponseTopic::default().with_error_code(LEADER_NOT_AVAILABLE);
-    for nothing in [missing, topic(0, &[(1, 5)])] {
-        let mut state = after(&[(1, NEW), (2, OLD), (2, OLD)]);
-        assert!(is_doubted(&state));
+fn who_wants_a_pause_and_tells_the_same_keeps_nobody_from_being_believed() {
+    let mut state = after(&[(1, OLD)]);
+    for (from, muted) in [(2, 3), (3, 2), (2, 3), (3, 2)] {
+        state.merge(&topic(NEW, &[(1, 5)]), &brokers([from])[0], &brokers([muted]));
+    }
+    assert_eq!(state.id, topic_id(NEW));
+}
 
-        merge_from(3, &mut state, &nothing);
+#[test]
+fn all_who_tell_another_id_are_known() {
+    let state = after(&[(1, NEW), (2, OLD), (3, OLD), (2, OLD)]);
 
-        assert!(!is_doubted(&state), "nobody asks for ever");
-        assert!(!merge_from(2, &mut state, &topic(OLD, &[(1, 5)])), "the next begins anew");
-        assert_eq!(state.id, topic_id(NEW));
+    let [witness, tellers @ ..] = &brokers([1, 2, 3]);
+    assert_eq!(state.doubt(), Some((witness, &tellers[..])));
+}
+
+#[test]
+fn an_id_that_a_leader_refuses_is_left_for_another_that_is_not_proven_to_be_older() {
+    for (name, before, then, id) in [
+        ("whoever tells another", &[(1, OLD)][..], &[(2, NEW)][..], NEW),
+        ("in the middle of a doubt", &[(1, OLD), (2, NEW)], &[(3, NEW)], NEW),
+        ("it is told again, and another only then", &[(1, OLD)], &[(3, OLD), (2, NEW)], OLD),
+        ("a leader that lags does not bring back the one before", &[(1, OLD), (1, NEW)], &[(2, OLD)], NEW),
+        ("nor do brokers that lag bring back what was refused", &[(1, OLD)], &[(2, NEW), (1, OLD), (3, OLD)], NEW),
+    ] {
+        let mut state = after(before);
+        state.refuse(state.id);
+        for (broker, told) in then {
+            merge_from(*broker, &mut state, &topic(*told, &[(1, 5)]));
+        }
+        assert_eq!(state.id, topic_id(id), "{name}");
+    }
+}
+
+#[test]
+fn only_the_id_in_force_can_be_refused() {
+    let mut state = after(&[(1, OLD), (1, NEW)]);
+    for id in [topic_id(OLD), NO_TOPIC_ID] {
+        state.refuse(id);
+        assert!(!state.is_refused);
     }
 }

@@ -23,8 +23,9 @@ enum Seen {
 
 use Seen::{Ended, Failed, SentAgain, SentAgainAfterMetadata, SentAgainInANewEpoch, Taken};
 
-/// Java's producer does the same (`Errors` says which are retriable, which say that metadata is old), but for 53, 90
-/// and 120, which belong to transactions.
+/// Which are sent again, and which say that metadata is old, is as Java's `Errors` and `TransactionManager` have it, but
+/// for those whose row in the table says what Java does, and for those that answer other requests than to produce, which
+/// fail here.
 fn expected(code: i16) -> Seen {
     match code {
         3 | 5 | 6 | 8 | 9 | 13 | 56 | 72 | 74 | 75 | 100 | 103 | 129 => SentAgainAfterMetadata,

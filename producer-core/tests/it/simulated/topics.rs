@@ -6,7 +6,7 @@ use producer_core::testing::{Api, FakeBroker, Fault, FaultAction};
 use producer_core::{Outcome, ProduceError, ProducerRecord};
 use tokio::time::Instant;
 
-use super::support::{TOPIC, answered, cluster, landed, ms, numbers, produce, producer, send, to, warm};
+use super::support::{Records, TOPIC, answered, cluster, landed, ms, numbers, produce, producer, send, to, warm};
 
 #[tokio::test(start_paused = true)]
 async fn a_topic_made_again_with_fewer_partitions_fails_the_records_of_those_that_are_gone() {
@@ -87,6 +87,60 @@ async fn one_broker_that_lags_behind_does_not_bring_back_a_topic_that_was_made_a
 
     assert!(broker.request_count(Api::Metadata) <= settled + 1, "who told it first has told it again");
     assert_eq!(broker.batches(TOPIC, 2).unwrap().iter().filter(|batch| batch.base_sequence == 0).count(), 1);
+}
+
+/// Three brokers, of which the one that would be asked first lags behind from now on, and stays up; with its number.
+async fn lagging_first() -> (FakeBroker, Records, i32) {
+    let broker = cluster(3, 1);
+    let producer = producer(&broker, |_| {});
+    warm(&broker, &producer, 1).await;
+    let lagging = last_asked(&broker);
+    broker.lag_node(lagging).unwrap();
+    (broker, producer, lagging)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_made_again_is_found_behind_a_broker_that_lags_and_answers() {
+    let (broker, producer, _) = lagging_first().await;
+    broker.delete_topic(TOPIC).unwrap();
+    broker.create_topic(TOPIC, 3).unwrap();
+    let before = Instant::now();
+
+    landed(send(&producer, 0, 1..100).await).await;
+
+    assert!(ms(before) < 1_000, "{} ms", ms(before));
+    assert_eq!(numbers(&broker, 0), (1..100).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_topic_is_found_behind_a_broker_that_lags_and_answers() {
+    let (broker, producer, _) = lagging_first().await;
+    broker.create_topic("another", 1).unwrap();
+    let before = Instant::now();
+
+    producer.send_and_wait(ProducerRecord::to("another").value("1".to_owned())).await.unwrap();
+
+    assert!(ms(before) < 1_000, "{} ms", ms(before));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_leader_is_found_behind_a_broker_that_lags_and_answers() {
+    let (broker, producer, lagging) = lagging_first().await;
+    let [leader, next] = [1, 2, 3].into_iter().filter(|node| *node != lagging).collect::<Vec<_>>()[..] else {
+        panic!()
+    };
+    broker.move_leader(TOPIC, 0, leader).unwrap();
+    broker.catch_up_node(lagging).unwrap();
+    landed(send(&producer, 0, [1]).await).await;
+    broker.lag_node(lagging).unwrap();
+    broker.stop_node(leader).await.unwrap();
+    broker.move_leader(TOPIC, 0, next).unwrap();
+    let before = Instant::now();
+
+    landed(send(&producer, 0, 2..10).await).await;
+
+    assert!(ms(before) < 5_000, "{} ms", ms(before));
+    assert_eq!(numbers(&broker, 0), (0..10).collect::<Vec<_>>());
 }
 
 #[tokio::test(start_paused = true)]

@@ -81,6 +81,7 @@ pub(super) fn check_recreated(kafka: &Kafka, sent: &Sent) {
     check_order(&found);
     check_keys(&found, &sent.partition_counts);
     let (mut places, mut first_kept) = (HashMap::new(), HashMap::new());
+    let old_count = sent.partition_counts[0];
     for Found { partition, offset, id } in &found {
         assert_eq!(places.insert(*id, (*partition, *offset)), None, "doubled: {id:?}");
         first_kept.entry((*partition, id.lane)).or_insert(id.number);
@@ -92,6 +93,7 @@ pub(super) fn check_recreated(kafka: &Kafka, sent: &Sent) {
         match places.remove(id) {
             Some(place) => assert_eq!(place, said, "{id:?}: where it lies and where it was acknowledged"),
             None => {
+                assert!(landed.partition < old_count, "{id:?} is lost: the old topic had no such partition");
                 let other = old.insert(said, *id);
                 assert_eq!(other, None, "acknowledged at the place of {id:?} in the old topic");
                 let first = first_kept.get(&(landed.partition, id.lane));
