@@ -121,6 +121,8 @@ pub(super) struct Run {
     pub(super) cancelled: u64,
     /// The number of the next record.
     next: usize,
+    /// Nodes that tell what there was.
+    lagging: BTreeSet<i32>,
     frozen: BTreeSet<i32>,
     stopped: BTreeSet<i32>,
 }
@@ -179,6 +181,7 @@ impl Run {
             never_taken: BTreeSet::new(),
             cancelled: 0,
             next: 0,
+            lagging: BTreeSet::new(),
             frozen: BTreeSet::new(),
             stopped: BTreeSet::new(),
         }
@@ -187,7 +190,7 @@ impl Run {
     /// Step `number`, which does the same whatever steps there are besides.
     pub(super) async fn step(&mut self, number: usize) {
         self.rng = fastrand::Rng::with_seed(self.seeds[number]);
-        match self.rng.u32(0..15) {
+        match self.rng.u32(0..16) {
             0..=6 => self.send().await,
             7 | 8 => self.break_requests(),
             9 => {
@@ -197,10 +200,11 @@ impl Run {
             }
             10 | 11 => self.break_other_requests(),
             12 => self.change_topic(),
+            13 => self.lag_or_catch_up(),
             // Both leave it open whether requests on their way are done.
             _ if self.word == Word::Mistaken => self.break_requests(),
             _ if self.word == Word::Forgetful => self.forget_what_is_written(),
-            13 => self.freeze_or_thaw(),
+            14 => self.freeze_or_thaw(),
             _ => self.stop_or_restart().await,
         }
         tokio::time::sleep(Duration::from_millis(self.rng.u64(0..120))).await;
@@ -367,6 +371,17 @@ impl Run {
         }
     }
 
+    fn lag_or_catch_up(&mut self) {
+        let node = self.rng.i32(1..=NODES);
+        self.script.tell(format!("node {node} lags behind, or catches up if it does"));
+        if self.lagging.remove(&node) {
+            self.broker.catch_up_node(node).unwrap();
+        } else {
+            self.broker.lag_node(node).unwrap();
+            self.lagging.insert(node);
+        }
+    }
+
     fn freeze_or_thaw(&mut self) {
         let node = self.rng.i32(1..=NODES);
         self.script.tell(format!("node {node} freezes, or thaws if it has"));
@@ -406,6 +421,9 @@ impl Run {
     /// Mends everything, waits for every answer, and judges.
     pub(super) async fn end(mut self) -> Tally {
         self.broker.clear_faults();
+        for node in std::mem::take(&mut self.lagging) {
+            self.broker.catch_up_node(node).unwrap();
+        }
         for node in std::mem::take(&mut self.frozen) {
             self.broker.thaw_node(node).unwrap();
         }
