@@ -18,6 +18,7 @@ pub(super) struct LoadRules {
     /// A broker that has taken nothing of what was ready for so long is left out; zero: never.
     pub(super) availability_timeout: Duration,
     pub(super) linger: Duration,
+    pub(super) is_linger_adaptive: bool,
 }
 
 /// The load of one topic, measured when somebody asks and the last look is old.
@@ -75,7 +76,8 @@ impl Load {
             if node == NO_NODE {
                 continue;
             }
-            let backlog = queue.backlog(self.rules.linger);
+            let is_hurried = self.rules.is_linger_adaptive && !queue.has_in_flight();
+            let backlog = queue.backlog(if is_hurried { Duration::ZERO } else { self.rules.linger });
             let is_stuck = !timeout.is_zero()
                 && backlog.ready_since.is_some_and(|since| since.max(queue.ready.drained_at()) + timeout < now);
             looks.push(Look { node, index: partition.index, batches: backlog.batches, is_stuck });
@@ -193,6 +195,25 @@ mod tests {
         accumulator.ready_set(1).drained(Instant::now());
         tokio::time::advance(LOOK_AGE_MAX).await;
         assert!(drawn::<3>(&topic).iter().all(|count| *count > 1000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_need_not_linger_is_ready_at_once() {
+        for (is_adaptive, expected) in [(true, [0, 10_000]), (false, [5_000, 5_000])] {
+            let (accumulator, topic) = topic(&[1, 2], |config| {
+                config.partitioner_availability_timeout = Duration::from_millis(100);
+                config.linger = Duration::from_secs(60);
+                config.linger_adaptive = is_adaptive;
+            });
+            append(&accumulator, &topic, 0, Choice::Fixed, 10);
+
+            tokio::time::advance(Duration::from_secs(1)).await;
+
+            let drawn: [usize; 2] = drawn(&topic);
+            // With one batch that waits, weights are 1 and 2.
+            assert!(drawn[0].abs_diff(expected[0]) < 2_500, "{drawn:?}");
+            assert_eq!(drawn[0] == 0, is_adaptive, "{drawn:?}");
+        }
     }
 
     /// A node that counts how often it is looked up or compared.

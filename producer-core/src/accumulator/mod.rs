@@ -169,6 +169,7 @@ impl Accumulator {
                 is_adaptive: config.partitioner_adaptive,
                 availability_timeout: config.partitioner_availability_timeout,
                 linger: config.linger,
+                is_linger_adaptive: config.linger_adaptive,
             },
             batch_bytes: config.batch_bytes,
             compressors: Arc::new(Compressors::new(config)),
