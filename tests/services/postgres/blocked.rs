@@ -302,8 +302,8 @@ fn a_table_that_somebody_else_has_locked_is_told_as_locked() {
             if table == "subjects" {
                 refused("/health/ready").await;
                 // Those who come while somebody waits, too.
-                let clients = (0..20).map(|_| refused("/subjects/kept/versions"));
-                futures_util::future::join_all(clients).await;
+                let paths = ["/subjects/kept/versions", "/health/ready"].into_iter().cycle();
+                futures_util::future::join_all(paths.take(40).map(refused)).await;
             } else {
                 refused("/schemas/ids/1/subjects").await;
                 assert!(node.get("/health/ready").await.is_ok(), "which needs no version");
