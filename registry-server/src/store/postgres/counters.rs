@@ -3,7 +3,6 @@
 //! An answer that can change is validated by a revision that is read after its request has begun. Requests that come
 //! while a query runs wait for it to end and share the next one.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use sqlx::Arguments as _;
 use sqlx::postgres::{PgArguments, PgRow};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::super::rows;
 use super::super::survive::survive;
@@ -38,8 +38,7 @@ pub(super) const LOCK_TIMEOUT: Duration = Duration::from_millis(1_200);
 #[derive(Debug)]
 pub(super) struct Counters {
     queue: mpsc::Sender<Question>,
-    /// Whether the query before the one that runs met a lock: so will that one, as far as is known.
-    met_lock: Arc<AtomicBool>,
+    met_lock: Arc<MetLock>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -49,11 +48,27 @@ struct Question {
     reply: oneshot::Sender<Result<Revision, StoreError>>,
 }
 
+/// When the last query ended, if it had met a lock.
+#[derive(Debug, Default)]
+struct MetLock(Mutex<Option<Instant>>);
+
+impl MetLock {
+    fn note(&self, is_locked: bool) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = is_locked.then(Instant::now);
+    }
+
+    /// Whether it ended since then. A query that began later would have told of a lock by itself, in less time than
+    /// anybody waits: what it waits for is none.
+    fn ended_since(&self, then: Instant) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|ended| ended >= then)
+    }
+}
+
 impl Counters {
     /// Starts the task on the current runtime. It ends with the value.
     pub(super) fn start(pool: Pool) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
-        let met_lock = Arc::new(AtomicBool::new(false));
+        let met_lock = Arc::new(MetLock::default());
         let task = tokio::spawn(run(pool, waiting, Arc::clone(&met_lock)));
         Self { queue, met_lock, task: Mutex::new(Some(task)) }
     }
@@ -63,8 +78,9 @@ impl Counters {
     /// # Errors
     /// [`StoreErrorKind::Unavailable`], or [`StoreErrorKind::Locked`], within [`ANSWER_TIMEOUT`].
     pub(super) async fn revision(&self, subject: &SubjectKey) -> Result<Revision, StoreError> {
+        let asked = Instant::now();
         let late = |_| {
-            Err(if self.met_lock.load(Ordering::Relaxed) {
+            Err(if self.met_lock.ended_since(asked) {
                 StoreError::new(OPERATION, StoreErrorKind::Locked, "a table has been locked for long")
             } else {
                 StoreError::unavailable(OPERATION, "the database did not answer in time")
@@ -101,7 +117,7 @@ impl Counters {
     }
 }
 
-async fn run(pool: Pool, mut waiting: mpsc::Receiver<Question>, met_lock: Arc<AtomicBool>) {
+async fn run(pool: Pool, mut waiting: mpsc::Receiver<Question>, met_lock: Arc<MetLock>) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
         survive("reader of revisions", answer(&pool, &mut batch, &met_lock)).await;
@@ -109,10 +125,10 @@ async fn run(pool: Pool, mut waiting: mpsc::Receiver<Question>, met_lock: Arc<At
     }
 }
 
-async fn answer(pool: &Pool, batch: &mut Vec<Question>, met_lock: &AtomicBool) {
+async fn answer(pool: &Pool, batch: &mut Vec<Question>, met_lock: &MetLock) {
     let revisions = read(pool, batch).await;
     let is_locked = revisions.as_ref().is_err_and(|error| error.kind == StoreErrorKind::Locked);
-    met_lock.store(is_locked, Ordering::Relaxed);
+    met_lock.note(is_locked);
     for (at, question) in batch.drain(..).enumerate() {
         let answer = match &revisions {
             Ok(rows) => rows.get(at).map_or_else(
@@ -179,8 +195,15 @@ mod tests {
         let kept = Arc::new(Mutex::new(Vec::new()));
         let counters = that_answers_nobody(move |question| kept.lock().unwrap().push(question));
 
+        let meeting_a_lock = async {
+            tokio::time::sleep(LOCK_TIMEOUT).await;
+            counters.met_lock.note(true);
+        };
+        let (behind, ()) = tokio::join!(refused(&counters), meeting_a_lock);
+
+        assert_eq!(behind.0, StoreErrorKind::Locked);
+        tokio::time::advance(Duration::from_millis(1)).await;
+        // A query that began later and met a lock would say so.
         assert_eq!(refused(&counters).await.0, StoreErrorKind::Unavailable);
-        counters.met_lock.store(true, Ordering::Relaxed);
-        assert_eq!(refused(&counters).await.0, StoreErrorKind::Locked);
     }
 }
