@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use actix_web::http::header::Date;
 use actix_web::rt::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
@@ -76,11 +77,17 @@ struct Waiting {
 }
 
 /// What a client is told whose first head does not end: actix, which answers all else, has not heard of it yet.
-const LATE_HEAD: &[u8] = b"HTTP/1.1 408 Request Timeout\r\n\
-    content-type: application/vnd.schemaregistry.v1+json\r\n\
-    connection: close\r\n\
-    content-length: 55\r\n\r\n\
-    {\"error_code\":408,\"message\":\"HTTP 408 Request Timeout\"}";
+fn late_head() -> String {
+    let date = Date::now();
+    format!(
+        "HTTP/1.1 408 Request Timeout\r\n\
+         content-type: application/vnd.schemaregistry.v1+json\r\n\
+         connection: close\r\n\
+         content-length: 55\r\n\
+         date: {date}\r\n\r\n\
+         {{\"error_code\":408,\"message\":\"HTTP 408 Request Timeout\"}}"
+    )
+}
 
 /// What has come of the first head.
 #[derive(Debug, Default)]
@@ -215,7 +222,7 @@ impl<S: AsyncWrite + Unpin> ClientStream<S> {
                         (Turn::Received(_), head) => {
                             if head.is_some() {
                                 // All that there is to lose is the word.
-                                let _ = Pin::new(&mut self.stream).poll_write(context, LATE_HEAD);
+                                let _ = Pin::new(&mut self.stream).poll_write(context, late_head().as_bytes());
                             }
                             Err(io::ErrorKind::TimedOut.into())
                         }
@@ -274,6 +281,7 @@ mod tests {
     use std::future::poll_fn;
     use std::task::ready;
 
+    use actix_web::http::header::HttpDate;
     use futures_util::future::join;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
     use tokio::time::{interval, timeout};
@@ -427,7 +435,9 @@ mod tests {
         let (head, body) = told.split_once("\r\n\r\n").unwrap();
         let error = schema_core::error_code::ApiError::request_timeout();
         assert_eq!(body, format!(r#"{{"error_code":{},"message":"{}"}}"#, error.code.status(), error.message));
-        assert!(head.ends_with(&format!("content-length: {}", body.len())), "{head}");
+        assert!(head.contains(&format!("\r\ncontent-length: {}\r\n", body.len())), "{head}");
+        let (_, date) = head.split_once("\r\ndate: ").unwrap();
+        date.parse::<HttpDate>().unwrap();
     }
 
     #[tokio::test(start_paused = true)]
