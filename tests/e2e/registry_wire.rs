@@ -38,12 +38,25 @@ fn head_and_options_are_answered_everywhere() {
 #[test]
 fn unknown_paths_and_methods_get_json_too() {
     with_connection(|connection| {
-        for path in ["/nope", "/subjects/a/nothing"] {
+        let deep = "/a".repeat(20);
+        for (path, root) in [
+            ("/nope", Some("")),
+            ("/subjects/a/nothing", Some("../../")),
+            ("/subjects/a/nothing/", Some("../../../")),
+            ("/contexts/.c/nothing?x=/", Some("../../")),
+            (&deep, None),
+        ] {
             let unknown = connection.send("GET", path, &[], None);
             assert_error(&unknown, 404);
             assert_eq!(unknown.json()["message"], "HTTP 404 Not Found");
-            let descriptions = "</openapi.json>; rel=\"service-desc\", </docs>; rel=\"service-doc\"";
-            assert_eq!(unknown.header("link"), Some(descriptions));
+            let descriptions =
+                |root| format!("<{root}openapi.json>; rel=\"service-desc\", <{root}docs>; rel=\"service-doc\"");
+            assert_eq!(unknown.header("link"), root.map(descriptions).as_deref(), "{path}");
+            // As a client resolves it behind a proxy that passes on what stands behind a path of its own.
+            if let Some(root) = root {
+                let asked = reqwest::Url::parse("http://proxy/base/").unwrap().join(&path[1..]).unwrap();
+                assert_eq!(asked.join(&format!("{root}docs")).unwrap().path(), "/base/docs", "{path}");
+            }
         }
         assert_eq!(connection.send("GET", "/subjects/a/versions", &[], None).header("link"), None, "a known path");
         let wrong = connection.send("PATCH", "/subjects/s/versions", &[JSON], Some(b"{}"));

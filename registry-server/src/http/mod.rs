@@ -232,7 +232,7 @@ async fn answer(
     let names_within = context_prefix::take(uri.path(), &mut path).map_err(refused)?;
     let Some(index) = Route::find(state.routes, &path.segments) else {
         let Some(page) = state.pages.iter().position(|page| page.is_at(&path)) else {
-            return Ok(Reply::unknown_path());
+            return Ok(Reply::unknown_path(uri.path()));
         };
         seen.route = Some(state.routes.len() + page);
         return Ok(state.pages[page].reply(&path, method, state));

@@ -33,9 +33,8 @@ const COMPRESSED_BYTES_MIN: usize = 1400;
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
     img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Where the API is described and shown (RFC 8631), for who asks for a path that there is not: the body is Confluent's
-/// to the letter.
-const DESCRIPTIONS: &str = "</openapi.json>; rel=\"service-desc\", </docs>; rel=\"service-doc\"";
+/// From deeper paths nothing is linked: no route is as deep.
+const LINKED_DEPTH_MAX: usize = 16;
 
 /// An answer before it is put into HTTP.
 pub(crate) struct Reply {
@@ -99,8 +98,8 @@ impl Reply {
     }
 
     /// 404 for what no route and no page has, with where they stand.
-    pub(super) fn unknown_path() -> Self {
-        Self { link: Some(DESCRIPTIONS.to_owned()), ..Self::error(ApiError::not_found(), None) }
+    pub(super) fn unknown_path(path: &str) -> Self {
+        Self { link: descriptions(path), ..Self::error(ApiError::not_found(), None) }
     }
 
     /// The HTTP status.
@@ -168,6 +167,14 @@ impl Reply {
         }
         response
     }
+}
+
+/// Where the API is described and shown (RFC 8631), for who asks for a path that there is not: the body is Confluent's
+/// to the letter. As seen from that path: a proxy may have taken off what stands in front of it.
+fn descriptions(path: &str) -> Option<String> {
+    let depth = path.matches('/').count().saturating_sub(1);
+    let root = (depth <= LINKED_DEPTH_MAX).then(|| "../".repeat(depth))?;
+    Some(format!("<{root}openapi.json>; rel=\"service-desc\", <{root}docs>; rel=\"service-doc\""))
 }
 
 impl HttpError {
