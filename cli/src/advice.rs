@@ -1,6 +1,7 @@
 //! What to try after an error of a registry, a broker or a record, in the words of the command line: the libraries
 //! below know no flags.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
@@ -138,7 +139,7 @@ impl Asked {
         match schema {
             ValueSchema::File(path) => format!("`{path}`"),
             ValueSchema::Subject { subject, version } => {
-                format!("`curl {registry}/subjects/{subject}/versions/{version}/schema`")
+                format!("`{}`", curl(registry, &["subjects", subject, "versions", &version.to_string(), "schema"], ""))
             }
         }
     }
@@ -194,33 +195,39 @@ impl Asked {
             return Vec::new();
         }
         let code = error.error_code().and_then(ErrorCode::from_number);
+        let subject = format!("{topic}-value");
         match (error, code) {
             (RegistryError::Incompatible { message, .. }, _) => {
                 let mut advice: Vec<String> = hints(message).map(str::to_owned).collect();
                 let or = if advice.is_empty() { "" } else { "or " };
                 advice.push(format!(
-                    "{or}another compatibility level for the subject: \
-                     `curl '{registry}/config/{topic}-value?defaultToGlobal=true'` tells the one in force"
+                    "{or}another compatibility level for the subject: `{}` tells the one in force",
+                    curl(registry, &["config", &subject], "?defaultToGlobal=true")
                 ));
                 advice.push(format!(
-                    "or write with the schema that is there: `sr {command} ... --value-schema {topic}-value`"
+                    "or write with the schema that is there: `sr {command} ... --value-schema {}`",
+                    quoted(&subject)
                 ));
                 advice
             }
             (_, Some(ErrorCode::SchemaNotFound)) => vec![format!(
                 "`{registry}` does not have this id: it is another registry's (name that one, \
-                 `sr {command} {topic} --registry URL`), or the schema was deleted permanently here"
+                 `sr {command} {} --registry URL`), or the schema was deleted permanently here",
+                quoted(topic)
             )],
             (_, Some(ErrorCode::SubjectNotFound)) => vec![format!(
-                "`--value-schema FILE.avsc` registers the schema in a file as `{topic}-value`; \
-                 `curl {registry}/subjects` lists the subjects that are there"
+                "`--value-schema FILE.avsc` registers the schema in a file as `{subject}`; `{}` lists the subjects that \
+                 are there",
+                curl(registry, &["subjects"], "")
             )],
             (_, Some(ErrorCode::VersionNotFound)) => {
                 vec!["without `@VERSION`, `--value-schema SUBJECT` takes the newest version".to_owned()]
             }
             (_, Some(ErrorCode::OperationNotPermitted)) => vec![format!(
-                "`--value-schema {topic}-value` writes with the schema that is there, without registering one; \
-                 `curl '{registry}/mode/{topic}-value?defaultToGlobal=true'` tells the mode in force"
+                "`--value-schema {}` writes with the schema that is there, without registering one; `{}` tells the \
+                 mode in force",
+                quoted(&subject),
+                curl(registry, &["mode", &subject], "?defaultToGlobal=true")
             )],
             (
                 RegistryError::Unavailable { .. }
@@ -234,6 +241,30 @@ impl Asked {
             _ => Vec::new(),
         }
     }
+}
+
+/// A command line that asks the registry; what a path is made of is escaped.
+fn curl(registry: &str, path: &[&str], query: &str) -> String {
+    let mut url = registry.trim_end_matches('/').to_owned();
+    for segment in path {
+        url.push('/');
+        for byte in segment.bytes() {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => url.push(char::from(byte)),
+                _ => url.push_str(&format!("%{byte:02X}")),
+            }
+        }
+    }
+    format!("curl {}", quoted(&(url + query)))
+}
+
+/// A text as one word of a shell.
+fn quoted(text: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '/' | ':' | '%' | '@' | '+');
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("'{}'", text.replace('\'', r"'\''")))
 }
 
 fn other_name(wrong: &str) -> String {
@@ -428,6 +459,21 @@ mod tests {
     }
 
     #[test]
+    fn a_word_of_a_proposed_line_is_one_for_the_shell() {
+        for (text, word) in [
+            ("users-value", "users-value"),
+            ("a b", "'a b'"),
+            ("it's", r"'it'\''s'"),
+            ("$HOME;`x`", "'$HOME;`x`'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(text), word);
+        }
+        assert_eq!(curl("http://[::1]:81/", &["subjects"], ""), "curl 'http://[::1]:81/subjects'");
+        assert_eq!(curl("http://r", &["mode", "a&b"], "?x=true"), "curl 'http://r/mode/a%26b?x=true'");
+    }
+
+    #[test]
     fn what_is_refused_is_told_with_what_is_allowed() {
         let refused =
             |error_code| RegistryError::Refused { operation: "register".into(), error_code, message: String::new() };
@@ -468,6 +514,10 @@ mod tests {
             (
                 ValueSchema::Subject { subject: "s".into(), version: VersionSelector::Number(Version(2)) },
                 "`curl http://r/subjects/s/versions/2/schema` tells",
+            ),
+            (
+                ValueSchema::Subject { subject: "a b/?'ä".into(), version: VersionSelector::Latest },
+                "`curl http://r/subjects/a%20b%2F%3F%27%C3%A4/versions/latest/schema` tells",
             ),
         ] {
             let asked = Asked { value_schema: Some(schema), ..asked("produce", "users") };
