@@ -29,7 +29,7 @@ pub(crate) enum LineError {
         fields: Vec<String>,
     },
     /// The key is to come from a field that is none.
-    #[error("the field `{field}` is an object or array, which is no key; expected text, a number or null")]
+    #[error("the field `{field}` is an object or array, which is no key; expected text, a number, a boolean or null")]
     FieldNested {
         field: String,
         /// Fields that could be keys.
@@ -86,10 +86,11 @@ pub(super) fn key_of(value: &Value, field: &str) -> Result<Option<String>, LineE
     }
 }
 
-/// The fields that could be keys.
+/// The fields that could be keys; one that is null makes none.
 fn scalars(value: &Value) -> Vec<String> {
     let fields = value.as_object().into_iter().flatten();
-    fields.filter(|(_, value)| !value.is_object() && !value.is_array()).map(|(field, _)| field.clone()).collect()
+    let is_key = |value: &Value| value.is_string() || value.is_number() || value.is_boolean();
+    fields.filter(|(_, value)| is_key(value)).map(|(field, _)| field.clone()).collect()
 }
 
 #[cfg(test)]
@@ -124,24 +125,26 @@ mod tests {
 
     #[test]
     fn a_key_is_the_text_of_a_scalar_field() {
-        let value = serde_json::json!({"text": "x", "number": 7, "null": null, "array": []});
+        let value = serde_json::json!({"text": "x", "number": 7, "yes": true, "null": null, "array": []});
 
         assert_eq!(key_of(&value, "text"), Ok(Some("x".to_owned())));
         assert_eq!(key_of(&value, "number"), Ok(Some("7".to_owned())));
+        assert_eq!(key_of(&value, "yes"), Ok(Some("true".to_owned())));
         assert_eq!(key_of(&value, "null"), Ok(None));
     }
 
     #[test]
     fn a_field_that_is_no_key_is_told_with_those_that_are() {
-        let value = serde_json::json!({"a": 1, "b": {"c": 1}, "d": []});
+        let value = serde_json::json!({"a": 1, "b": {"c": 1}, "d": [], "e": null, "f": true});
 
         let (missing, nested) = (key_of(&value, "missing").unwrap_err(), key_of(&value, "b").unwrap_err());
 
         assert!(missing.to_string().contains("`missing`") && nested.to_string().contains("`b`"));
+        assert!(nested.to_string().ends_with("expected text, a number, a boolean or null"), "{nested}");
         for error in [missing, nested] {
             assert_eq!(
                 error.advice(),
-                "`--key FIELD` with a field of this value: `a`; without `--key`, records have no key"
+                "`--key FIELD` with a field of this value: `a`, `f`; without `--key`, records have no key"
             );
         }
         let no_object = key_of(&serde_json::json!(1), "a").unwrap_err();
