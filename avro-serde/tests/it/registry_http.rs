@@ -202,6 +202,16 @@ async fn tries_are_counted_and_end() {
         "{error}"
     );
 
+    // A body that breaks off, as it were, is told as such and with what is wrong with it.
+    let broken = |_, _: &_| (200, "Content-Encoding: gzip\r\n".to_owned(), "no gzip".to_owned());
+    let server = FakeHttp::start(broken).await;
+    let error = client(&[&server]).subjects().await.unwrap_err();
+    assert!(
+        matches!(&error, RegistryError::Unavailable { reason, .. }
+            if reason.starts_with("error decoding response body: ") && reason.contains("header")),
+        "{error}"
+    );
+
     let server = FakeHttp::start(|_, _| error_429()).await;
     let mut config = config(&[&server]);
     config.retries = 0;

@@ -27,7 +27,7 @@ pub(super) struct Refusal {
 impl Refusal {
     pub(super) fn from_transport(error: reqwest::Error) -> Self {
         // A URL may hold what nobody should read; its causes tell what happened.
-        let is_connect = error.is_connect();
+        let (is_connect, is_request) = (error.is_connect(), error.is_request());
         let error = error.without_url();
         let mut causes = vec![error.to_string()];
         let mut source = std::error::Error::source(&error);
@@ -36,7 +36,11 @@ impl Refusal {
             source = cause.source();
         }
         // That a request could not be sent, or no connection be made, is said by what is behind it.
-        let general = if is_connect { 2 } else { 1 };
+        let general = match (is_connect, is_request) {
+            (true, _) => 2,
+            (false, true) => 1,
+            (false, false) => 0,
+        };
         let reason = causes[general.min(causes.len() - 1)..].join(": ");
         Self { reason, ..Self::default() }
     }
