@@ -17,7 +17,7 @@ pub struct StoreError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
-    /// The database cannot be reached, or is busy: try again later.
+    /// The database cannot be reached, does not answer in time, or has more to do than it takes on: try again later.
     Unavailable,
     /// Another client of the database keeps locked what is needed: it succeeds once that is let go.
     Locked,
