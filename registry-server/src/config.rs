@@ -54,6 +54,7 @@ pub struct Loaded {
 /// Settings that cannot be used: what is wrong in all sources, and how to tell it.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", problems.join("\n"))]
+#[non_exhaustive]
 pub struct LoadError {
     /// One problem each, naming the setting and the repair.
     pub problems: Vec<String>,
