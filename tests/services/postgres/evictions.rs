@@ -8,6 +8,7 @@ use end_to_end_tests::services::postgres::Postgres;
 use end_to_end_tests::services::proxy::Proxy;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
 use super::nodes::{Node, record, start};
 
@@ -15,6 +16,9 @@ use super::nodes::{Node, record, start};
 /// connection that has been silent for a second, waits for it a second and a half, and makes another connection half a
 /// second later; the rest is for the machine.
 pub(super) const EVICTED_MAX: Duration = Duration::from_secs(5);
+
+/// Schemas that are removed one after another, as long as the fault lasts: that it was evicted once is no help.
+const REMOVALS: usize = 3;
 
 /// How often the node is asked meanwhile.
 const ASKED_EACH: Duration = Duration::from_millis(20);
@@ -28,7 +32,7 @@ pub(super) fn listeners(postgres: &Postgres) -> BTreeSet<i32> {
     pids.lines().map(|pid| pid.parse().unwrap()).collect()
 }
 
-/// Removes a schema by one node that another has in its cache and whose listening connection is broken by `fault`.
+/// Removes schemas by one node that another has in its cache and whose listening connection is broken by `fault`.
 fn evicts_after(fault: impl FnOnce(&Postgres, i32)) {
     let postgres = Postgres::start().unwrap();
     let database = postgres.create_database().unwrap();
@@ -39,28 +43,49 @@ fn evicts_after(fault: impl FnOnce(&Postgres, i32)) {
     assert!(!listeners(&postgres).is_empty());
 }
 
-/// Removes a schema by one node that another has in its cache, after `fault`.
+/// Removes schemas by one node that another has in its cache, after `fault`.
 fn evicts(removing: &Registry, caching: &Registry, fault: impl FnOnce()) {
     let (removing, caching) = (Node::new(removing.url()), Node::new(caching.url()));
     tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let id = removing.register("s", &record("Removed", &[])).await.id();
-        let by_id = format!("/schemas/ids/{id}");
-        assert!(removing.call("DELETE", "/subjects/s", None).await.unwrap().is_ok());
-        assert!(caching.get(&by_id).await.is_ok());
-
+        let ids = soft_deleted(&removing, REMOVALS).await;
+        assert!(caching.get(&by_id(ids[0])).await.is_ok());
         fault();
-        let removed = removing.call("DELETE", "/subjects/s?permanent=true", None).await.unwrap();
+        for (number, id) in ids.into_iter().enumerate() {
+            assert!(caching.get(&by_id(id)).await.is_ok());
+            let path = format!("/subjects/s-{number}?permanent=true");
+            let removed = removing.call("DELETE", &path, None).await.unwrap();
 
-        let since = Instant::now();
-        assert!(removed.is_ok(), "{removed:?}");
-        // Not without a pause: the nodes and the database need the cores, too.
-        let mut asking = tokio::time::interval(ASKED_EACH);
-        while caching.get(&by_id).await.status != 404 {
-            asking.tick().await;
-            assert!(since.elapsed() < EVICTED_MAX, "still served after {:?}", since.elapsed());
+            assert!(removed.is_ok(), "{removed:?}");
+            assert_evicts(&caching, id).await;
         }
-        println!("served for {:?} after it was removed", since.elapsed());
     });
+}
+
+/// The ids of so many schemas, each the only one of its subject, `s-0` and so on.
+async fn soft_deleted(node: &Node, count: usize) -> Vec<u64> {
+    let mut ids = Vec::new();
+    for number in 0..count {
+        let subject = format!("s-{number}");
+        ids.push(node.register(&subject, &record(&format!("Removed{number}"), &[])).await.id());
+        assert!(node.call("DELETE", &format!("/subjects/{subject}"), None).await.unwrap().is_ok());
+    }
+    ids
+}
+
+fn by_id(id: u64) -> String {
+    format!("/schemas/ids/{id}")
+}
+
+/// Fails unless the node soon does not serve this id any more, which was removed just now.
+async fn assert_evicts(node: &Node, id: u64) {
+    let since = Instant::now();
+    // Not without a pause: the nodes and the database need the cores, too.
+    let mut asking = tokio::time::interval(ASKED_EACH);
+    while node.get(&by_id(id)).await.status != 404 {
+        asking.tick().await;
+        assert!(since.elapsed() < EVICTED_MAX, "still served after {:?}", since.elapsed());
+    }
+    println!("served for {:?} after it was removed", since.elapsed());
 }
 
 #[test]
@@ -79,10 +104,43 @@ fn a_node_whose_listening_connection_hangs_forgets_what_was_removed() {
 /// As where the database lets in no more connections than there are: the others of the node live on.
 #[test]
 fn a_node_that_cannot_listen_again_forgets_what_was_removed() {
+    evicts_after(lets_nobody_listen_again);
+}
+
+fn lets_nobody_listen_again(postgres: &Postgres, listener: i32) {
     const OTHERS_ALONE: &str = "local postgres all trust\nhost postgres all all trust\nhost all all all reject\n";
-    evicts_after(|postgres, listener| {
-        postgres.set_access(OTHERS_ALONE).unwrap();
-        postgres.psql("postgres", &format!("SELECT pg_terminate_backend({listener})")).unwrap();
+    postgres.set_access(OTHERS_ALONE).unwrap();
+    postgres.psql("postgres", &format!("SELECT pg_terminate_backend({listener})")).unwrap();
+}
+
+async fn connect(database: &str) -> PgConnection {
+    PgConnection::connect(database).await.unwrap()
+}
+
+/// The database answers, if only that something is locked; which stops whoever would remove something by a node.
+#[test]
+fn a_node_that_cannot_listen_and_meets_a_lock_forgets_what_was_removed() {
+    let postgres = Postgres::start().unwrap();
+    let database = postgres.create_database().unwrap();
+    let registry = start(&database);
+    let node = Node::new(registry.url());
+    let listener = *listeners(&postgres).first().expect("the node listens");
+
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let ids = soft_deleted(&node, REMOVALS).await;
+        for id in &ids {
+            assert!(node.get(&by_id(*id)).await.is_ok());
+        }
+        let (mut holder, mut remover) = (connect(&database).await, connect(&database).await);
+        holder.execute("BEGIN; LOCK TABLE registry").await.unwrap();
+        lets_nobody_listen_again(&postgres, listener);
+
+        for id in ids {
+            assert!(node.get(&by_id(id)).await.is_ok());
+            let removal = format!("DELETE FROM versions WHERE id = {id}; DELETE FROM schemas WHERE id = {id}");
+            remover.execute(AssertSqlSafe(removal)).await.unwrap();
+            assert_evicts(&node, id).await;
+        }
     });
 }
 

@@ -16,7 +16,7 @@ use super::super::connection::Value;
 use super::super::reads::{Read, Reads};
 use super::connect::Target;
 use super::connection::arguments;
-use super::failure::{failed, is_lost};
+use super::failure::{failed, is_locked, is_lost};
 
 /// A read that finds no free connection for this long fails, so that the caller can answer 503 in time.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(1_500);
@@ -102,12 +102,14 @@ impl Pool {
         arguments: PgArguments,
     ) -> Result<Vec<PgRow>, StoreError> {
         let answer = sqlx::query_with(statement, arguments).fetch_all(&mut connection).await;
-        let answer = answer.map_err(failed(operation))?;
-        // After any error the connection is dropped: errors are rare, and its state is in doubt.
-        if !self.permits.is_closed() {
+        let answer = answer.map_err(failed(operation));
+        // After any other error the connection is dropped: errors are rare, and its state is in doubt. A lock may stay
+        // for long, and there may be no other connection to be had.
+        let is_sound = answer.as_ref().map_or_else(is_locked, |_| true);
+        if is_sound && !self.permits.is_closed() {
             self.idle().push(connection);
         }
-        Ok(answer)
+        answer
     }
 
     fn take_idle(&self) -> Option<PgConnection> {
