@@ -1,5 +1,8 @@
 //! Topics that come, grow, go, and come back as others.
 
+use std::pin::pin;
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use producer_core::testing::{Api, FakeBroker, Fault, FaultAction};
@@ -31,6 +34,48 @@ async fn a_topic_made_again_with_fewer_partitions_fails_the_records_of_those_tha
     let refused = producer.send(to(2, 5)).await.unwrap_err();
     assert!(matches!(refused.error, ProduceError::InvalidPartition { last: 0, .. }), "{refused}");
     assert_eq!(producer.buffered_bytes(), 0);
+}
+
+/// Asks for another topic at the very moment a delivery is answered, as an executor may that polls at once.
+struct Asking {
+    producer: Records,
+    /// Whether that came back.
+    answers: Mutex<Vec<bool>>,
+}
+
+impl Wake for Asking {
+    fn wake(self: Arc<Self>) {
+        let (told, answer) = mpsc::sync_channel(1);
+        let producer = self.producer.clone();
+        // In a thread of its own, so that a deadlock is a failure and no hang.
+        std::thread::spawn(move || {
+            let _refused = producer.try_send(ProducerRecord::to("another").value("x".to_owned())).unwrap_err();
+            let _ = told.send(());
+        });
+        let is_answered = answer.recv_timeout(Duration::from_secs(10)).is_ok();
+        self.answers.lock().unwrap().push(is_answered);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_learns_that_a_partition_is_gone_may_ask_for_a_topic_at_once() {
+    let broker = cluster(1, 2);
+    let producer = producer(&broker, |_| {});
+    warm(&broker, &producer, 2).await;
+    broker.delete_topic(TOPIC).unwrap();
+    broker.create_topic(TOPIC, 1).unwrap();
+    let asking = Arc::new(Asking { producer: producer.clone(), answers: Mutex::default() });
+    let waker = Waker::from(asking.clone());
+
+    let mut delivery = pin!(producer.send(to(1, 1)).await.unwrap());
+    assert!(delivery.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    while asking.answers.lock().unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+
+    assert_eq!(*asking.answers.lock().unwrap(), [true], "nothing is locked");
+    let error = delivery.try_result().unwrap().unwrap_err();
+    assert!(matches!(error, ProduceError::PartitionGone { partition: 1, .. }), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
