@@ -19,6 +19,25 @@ const NEVER_SENT: &str = "never sends it";
 /// What nothing that is foreseen leads to, so that no test can.
 const UNFORESEEN: ErrorCode = ErrorCode::Internal;
 
+/// Why a 503 may be answered, each a form of its own: the table has one for all of them. With the test that provokes it
+/// and what that says of it, where this walk cannot: most take a database that is away, or a disk that is full.
+const UNAVAILABLE: [(&str, Option<(&str, &str)>); 7] = [
+    ("the request took too long", None),
+    ("the server is shutting down", Some((include_str!("registry_drain.rs"), r#"contains("shutting down")"#))),
+    ("the storage is not reachable", Some((BLOCKED, r#"assert_storage_is("not reachable")"#))),
+    ("the storage is locked by another client", Some((BLOCKED, r#"assert_storage_is("locked by another client")"#))),
+    ("the storage is full", Some((include_str!("../services/disk/full.rs"), r#"assert_storage_is("full")"#))),
+    (
+        "the storage is read-only",
+        Some((include_str!("../services/disk/read_only.rs"), r#"assert_storage_is("read-only")"#)),
+    ),
+    (
+        "too many writers of this subject",
+        Some((include_str!("../../registry-server/src/registry/tests.rs"), "RegistryError::Crowded")),
+    ),
+];
+const BLOCKED: &str = include_str!("../services/postgres/blocked.rs");
+
 /// Registries that run side by side.
 const AT_ONCE: usize = 4;
 
@@ -112,11 +131,26 @@ fn provoke_all(place: Place) {
 
     for entry in TABLE.iter().filter(|entry| entry.code != UNFORESEEN) {
         let is_never_sent = entry.cause.contains(NEVER_SENT);
-        for form in 0..entry.forms.len() {
-            let is_provoked = provoked.contains(&(entry.code, form));
-            assert_eq!(is_provoked, !is_never_sent, "provoked: {} `{}`", entry.name, entry.forms[form]);
+        let forms = forms(entry);
+        for form in 0..forms.len() {
+            let is_provoked = provoked.contains(&(entry.code, form)) || is_provoked_elsewhere(entry, form);
+            assert_eq!(is_provoked, !is_never_sent, "provoked: {} `{}`", entry.name, forms[form]);
         }
     }
+}
+
+/// The forms of an error's messages, in which `%s` is any text.
+fn forms(entry: &Entry) -> Vec<String> {
+    if entry.code != ErrorCode::Unavailable {
+        return entry.forms.iter().map(|form| (*form).to_owned()).collect();
+    }
+    let [form] = entry.forms else { panic!("{:?}", entry.forms) };
+    UNAVAILABLE.iter().map(|(reason, _)| form.replace("%s", reason)).collect()
+}
+
+fn is_provoked_elsewhere(entry: &Entry, form: usize) -> bool {
+    let elsewhere = || UNAVAILABLE[form].1;
+    entry.code == ErrorCode::Unavailable && elsewhere().is_some_and(|(test, words)| test.contains(words))
 }
 
 /// Takes note of an error: a row of the table, with the row's status and one of its messages.
@@ -136,8 +170,8 @@ fn note(provoked: &mut BTreeSet<(ErrorCode, usize)>, answer: &Answer) {
 
 /// The form that a message was made of.
 fn form_of(entry: &Entry, message: &str) -> Option<usize> {
-    entry.forms.iter().position(|form| {
-        let (first, rest) = form.split_once("%s").map_or((*form, None), |(first, rest)| (first, Some(rest)));
+    forms(entry).iter().position(|form| {
+        let (first, rest) = form.split_once("%s").map_or((&**form, None), |(first, rest)| (first, Some(rest)));
         let Some(mut left) = message.strip_prefix(first) else { return false };
         let Some(rest) = rest else { return left.is_empty() };
         let (middle, last) = rest.rsplit_once("%s").map_or((None, rest), |(middle, last)| (Some(middle), last));

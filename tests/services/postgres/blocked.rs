@@ -87,6 +87,7 @@ fn a_commit_whose_answer_is_lost_is_not_confirmed_and_not_done_twice() {
 
         assert_eq!(behind.proxy.resets(), 1);
         assert_refused(&in_doubt, since);
+        in_doubt.assert_storage_is("not reachable");
         assert_eq!(behind.committed("s"), "2", "the COMMIT itself was not lost");
         let again = register().await;
         assert_eq!(again.id(), 2, "{again:?}");
