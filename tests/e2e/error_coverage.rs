@@ -131,10 +131,9 @@ fn provoke_all(place: Place) {
 
     for entry in TABLE.iter().filter(|entry| entry.code != UNFORESEEN) {
         let is_never_sent = entry.cause.contains(NEVER_SENT);
-        let forms = forms(entry);
-        for form in 0..forms.len() {
+        for (form, shown) in forms(entry).iter().enumerate() {
             let is_provoked = provoked.contains(&(entry.code, form)) || is_provoked_elsewhere(entry, form);
-            assert_eq!(is_provoked, !is_never_sent, "provoked: {} `{}`", entry.name, forms[form]);
+            assert_eq!(is_provoked, !is_never_sent, "provoked: {} `{shown}`", entry.name);
         }
     }
 }
