@@ -19,7 +19,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 pub(crate) use self::refresher::Refresher;
-use self::topic_state::TopicState;
+use self::topic_state::{Others, TopicState};
 
 use crate::connection::Endpoint;
 use crate::error_code::{
@@ -42,6 +42,8 @@ pub(crate) struct Source<'a> {
     pub(crate) from: &'a Endpoint,
     /// Those who were not asked in its place, since they want a pause.
     pub(crate) muted: &'a [Endpoint],
+    /// How many brokers can be asked, it and the muted ones among them.
+    pub(crate) askable: usize,
     /// The round of questions it belongs to.
     pub(crate) round: u64,
 }
@@ -188,10 +190,10 @@ impl Metadata {
         self.refresh.notify_one();
     }
 
-    /// A leader knows no topic of this id, as long as the topic has it.
+    /// A leader knows no topic of this id.
     pub(crate) fn refuse_id(&self, topic: &str, id: [u8; 16]) {
-        if let Some(known) = self.lock().cluster.topics.get_mut(topic) {
-            Arc::make_mut(known).refuse(id);
+        if let Some(known) = self.lock().cluster.topics.get_mut(topic).filter(|known| known.id == id) {
+            Arc::make_mut(known).refuse();
         }
     }
 
@@ -278,8 +280,11 @@ impl Metadata {
         let mut closing = self.is_closed.subscribe();
         let before = self.lock().round;
         let _waiter = Waiter::enter(self, topic);
-        let (told_at, mut is_told) = (Instant::now() + ABSENCE_TOLD_AFTER, false);
+        let (told_at, mut is_long) = (Instant::now() + ABSENCE_TOLD_AFTER, false);
         loop {
+            if is_long {
+                self.tell_of_absence(topic);
+            }
             let cluster = changes.borrow_and_update().clone();
             if let Some(state) = cluster.topics.get(topic) {
                 if is_enough(state, before) {
@@ -291,9 +296,8 @@ impl Metadata {
                 }
             }
             let is_changed = tokio::select! {
-                () = tokio::time::sleep_until(told_at), if !is_told => {
-                    is_told = true;
-                    self.tell_of_absence(topic);
+                () = tokio::time::sleep_until(told_at), if !is_long => {
+                    is_long = true;
                     true
                 }
                 changed = changes.changed() => changed.is_ok(),
@@ -392,7 +396,7 @@ impl Metadata {
             let Some((name, _)) = wanted.get_key_value(name.0.as_str()) else { continue };
             let known = cluster.topics.entry(name.clone()).or_default();
             let known = Arc::make_mut(known);
-            let is_changed = known.merge(topic, source.from, source.muted);
+            let is_changed = known.merge(topic, source.from, Others { muted: source.muted, askable: source.askable });
             // An answer that is in doubt is none yet.
             if known.doubt().is_none() {
                 known.round = source.round;
@@ -425,7 +429,7 @@ impl Metadata {
             .all(|topic| topic.is_some_and(|topic| !topic.partitions.is_empty() || topic.is_hopeless()))
     }
 
-    /// Who is to be asked first, and who last, where brokers tell different ids of a topic.
+    /// Who contradicts whom about some topic's id.
     fn doubts(&self) -> Doubts {
         let state = self.lock();
         let mut doubts = Doubts::default();

@@ -1,5 +1,6 @@
 //! The task that asks the cluster: whom, how long, and how soon again.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,9 @@ use crate::error_code::REBOOTSTRAP_REQUIRED;
 
 /// How long nobody may answer before it is said: brokers that are being restarted one by one stay below.
 const SILENCE_TOLD_AFTER: Duration = Duration::from_secs(1);
+
+/// How long one that did not answer comes behind all others: each time costs all of the patience.
+const SILENT_FOR: Duration = Duration::from_secs(30);
 
 /// The task that asks.
 pub(crate) struct Refresher {
@@ -37,9 +41,11 @@ pub(crate) struct Refresher {
     backoff_max: Duration,
     /// Asked first among equals, since it answered last.
     preferred: Option<Endpoint>,
-    /// Those who did not answer what is asked for, or did not answer: all others are asked before them. It may be they
-    /// who lag behind the cluster.
+    /// Those whose last answer was not what is asked for: they may lag behind. The others are asked before them, until
+    /// all have been.
     of_no_help: Vec<Endpoint>,
+    /// Those who did not answer, and when. They are asked behind all others.
+    silent: HashMap<Endpoint, Instant>,
     /// Rounds in which nobody answered of those who were asked.
     unanswered: u32,
     /// When the first round began in which nobody answered.
@@ -76,8 +82,10 @@ enum Asked {
 enum Round {
     /// Nobody answered.
     Unanswered,
-    /// Something that somebody waits for is not known yet, or brokers tell different ids of a topic.
+    /// Something that somebody waits for is not known yet.
     Unsettled,
+    /// Brokers tell different ids of a topic.
+    Doubtful,
     /// All is known, and as it was.
     Unchanged,
     /// All is known, and something is new.
@@ -102,6 +110,7 @@ impl Refresher {
             backoff_max: config.retry_backoff_max,
             preferred: None,
             of_no_help: Vec::new(),
+            silent: HashMap::new(),
             unanswered: 0,
             unanswered_since: None,
             is_silence_told: false,
@@ -121,18 +130,25 @@ impl Refresher {
             let is_settled = matches!(round, Round::Unchanged | Round::Changed);
             // Whoever asked for this round still lacks what it asked for, a leader say, and will ask again.
             let is_in_vain = !is_settled || round == Round::Unchanged && is_asked_for;
-            rounds_in_vain = if is_in_vain { rounds_in_vain.saturating_add(1) } else { 0 };
-            match &self.preferred {
-                Some(answered) if is_in_vain => self.of_no_help.push(answered.clone()),
-                _ if is_in_vain => {}
-                _ => self.of_no_help.clear(),
+            if round != Round::Unanswered {
+                self.note_help(!is_in_vain);
             }
+            if round == Round::Doubtful && self.is_anybody_left() {
+                continue;
+            }
+            rounds_in_vain = match round {
+                _ if is_in_vain => rounds_in_vain.saturating_add(1),
+                // Brokers may tell this and that by turns.
+                Round::Changed if is_asked_for => rounds_in_vain,
+                _ => 0,
+            };
             let next = asked + crate::backoff::pause(self.backoff, self.backoff_max, rounds_in_vain.max(1));
             if is_settled {
                 is_asked_for = tokio::time::timeout(self.age_max, metadata.refresh.notified()).await.is_ok();
                 if Instant::now() > next + self.backoff_max {
                     // It is about something else now.
                     rounds_in_vain = 0;
+                    self.of_no_help.clear();
                 }
             }
             // The pause protects the brokers from repeats; a topic asked for the first time need not wait for it.
@@ -220,8 +236,9 @@ impl Refresher {
                 Ok(Ok((answer, round))) => match self.objection(&answer, origin) {
                     None => {
                         self.preferred = Some(endpoint.clone());
+                        self.silent.remove(endpoint);
                         (self.unanswered, self.unanswered_since, self.is_silence_told) = (0, None, false);
-                        let source = Source { from: endpoint, muted: &muted, round };
+                        let source = Source { from: endpoint, muted: &muted, askable: self.count_askable(), round };
                         return Asked::Answered(self.take_in(&answer, source));
                     }
                     Some(objection) => {
@@ -239,7 +256,7 @@ impl Refresher {
             };
             tracing::debug!(%endpoint, %failure, "no metadata from a broker");
             self.preferred = None;
-            self.of_no_help.push(endpoint.clone());
+            self.silent.insert(endpoint.clone(), Instant::now());
             self.metadata.lock().last_failure = Some(failure);
         }
         if is_anybody_there { Asked::Silent } else { Asked::Unreachable }
@@ -247,16 +264,42 @@ impl Refresher {
 
     /// The order in which they are asked.
     fn in_order<'a>(&mut self, endpoints: &'a [Endpoint]) -> Vec<&'a Endpoint> {
-        let is_left = |endpoint: &Endpoint| !self.of_no_help.contains(endpoint) && !self.pool.is_muted(endpoint);
-        if !endpoints.iter().any(is_left) {
+        self.silent.retain(|_, since| since.elapsed() < SILENT_FOR);
+        if !endpoints.iter().any(|endpoint| self.is_left(endpoint)) {
             self.of_no_help.clear();
         }
         let Doubts { witnesses, tellers } = self.metadata.doubts();
         let mut ordered = least_loaded::first(endpoints, &self.pool, &self.traffic, self.preferred.as_ref());
         ordered.sort_by_key(|endpoint| {
-            (self.of_no_help.contains(endpoint), !witnesses.contains(endpoint), tellers.contains(endpoint))
+            let (is_silent, is_of_no_help) = (self.silent.contains_key(endpoint), self.of_no_help.contains(endpoint));
+            (is_silent, is_of_no_help, !witnesses.contains(endpoint), tellers.contains(endpoint))
         });
         ordered
+    }
+
+    /// Whether it may have an answer that nobody had so far.
+    fn is_left(&self, endpoint: &Endpoint) -> bool {
+        let is_askable = !self.pool.is_muted(endpoint) && !self.silent.contains_key(endpoint);
+        is_askable && !self.of_no_help.contains(endpoint)
+    }
+
+    fn is_anybody_left(&self) -> bool {
+        self.metadata.lock().cluster.brokers.values().any(|endpoint| self.is_left(endpoint))
+    }
+
+    /// How many brokers are not silent.
+    fn count_askable(&self) -> usize {
+        let state = self.metadata.lock();
+        state.cluster.brokers.values().filter(|endpoint| !self.silent.contains_key(endpoint)).count()
+    }
+
+    /// Notes whether the one that answered last has answered what was asked for.
+    fn note_help(&mut self, is_help: bool) {
+        if is_help {
+            self.of_no_help.clear();
+        } else if let Some(answered) = self.preferred.as_ref().filter(|answered| !self.of_no_help.contains(answered)) {
+            self.of_no_help.push(answered.clone());
+        }
     }
 
     /// What speaks against an answer, if so.
@@ -290,7 +333,8 @@ impl Refresher {
 
     fn take_in(&self, answer: &MetadataResponse, source: Source<'_>) -> Round {
         let is_changed = self.metadata.take_in(answer, source, Instant::now());
-        match (self.metadata.is_settled() && self.metadata.doubts().tellers.is_empty(), is_changed) {
+        match (self.metadata.is_settled(), is_changed) {
+            _ if !self.metadata.doubts().tellers.is_empty() => Round::Doubtful,
             (false, _) => Round::Unsettled,
             (true, false) => Round::Unchanged,
             (true, true) => Round::Changed,

@@ -12,7 +12,7 @@ use super::*;
 /// Answers whether it has changed anything; each comes from the same broker.
 fn take_in(metadata: &Metadata, answer: &MetadataResponse, round: u64) -> bool {
     let from = &Endpoint::new("a", 1);
-    metadata.take_in(answer, Source { from, muted: &[], round }, Instant::now())
+    metadata.take_in(answer, Source { from, muted: &[], askable: 1, round }, Instant::now())
 }
 
 fn partition(index: i32, leader: i32, leader_epoch: i32) -> MetadataResponsePartition {
@@ -119,4 +119,38 @@ async fn ids_of_a_topic_come_again_with_the_cluster_that_gave_them() {
         assert_eq!(take_in(&metadata, &of(cluster, id), round), is_news, "{round}");
     }
     assert_eq!(last(&applied), Vec::<Arc<str>>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_a_topic_is_not_there_is_told_however_late_a_broker_says_so() {
+    let (metadata, _) = noting(|_| true);
+    let is_told = || metadata.lock().wanted["absent"].is_absence_told;
+    let answering = async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert!(!is_told(), "nobody has said so yet");
+        let mut answer = answer(&["absent"]);
+        answer.topics[0].partitions.clear();
+        answer.topics[0].error_code = UNKNOWN_TOPIC_OR_PARTITION;
+        take_in(&metadata, &answer, 1);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert!(is_told());
+    };
+
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let (waited, ()) = tokio::join!(metadata.wait_for("absent", deadline), answering);
+
+    assert!(matches!(waited, Err(Unknown::Because(why)) if why.contains("create it")));
+}
+
+#[test]
+fn an_id_that_the_topic_has_no_more_cannot_be_refused() {
+    let (metadata, _) = noting(|_| true);
+    metadata.want("one");
+    take_in(&metadata, &answer(&["one"]), 1);
+    let is_refused = || metadata.lock().cluster.topics["one"].is_refused();
+
+    metadata.refuse_id("one", Uuid::from_u128(7).into_bytes());
+    assert!(!is_refused());
+    metadata.refuse_id("one", Uuid::from_u128(3).into_bytes());
+    assert!(is_refused());
 }

@@ -1,10 +1,14 @@
 //! What is known of one topic, and how an answer is merged into it: by id first, then by leader epoch.
 //!
-//! Ids have no order, and brokers that lag behind tell former ones. Two things prove that an id is a former one: the
-//! broker that told it, its witness, tells another now, or a leader refuses what is sent with it. Another broker's word
-//! alone brings a doubt, in which the witness is asked first, and who told another id last.
+//! Ids have no order, and brokers that lag behind tell former ones. But what one broker tells has an order: if who told
+//! the id in force, its witness, tells another, the topic was made again. Another broker's word alone brings a doubt, in
+//! which all are asked. Whoever confirms the id in force ends it, unless a leader has refused what was sent with that id:
+//! then most of the brokers decide.
+
+use std::time::Duration;
 
 use kafka_protocol::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
+use tokio::time::Instant;
 
 use super::Leadership;
 use crate::connection::Endpoint;
@@ -14,9 +18,12 @@ use crate::node::NO_NODE;
 /// How many ids of a topic that was made again are remembered.
 const FORMER_MAX: usize = 16;
 
-/// How often those who tell another id repeat it until they are believed without a proof: each time all others were to
-/// be asked before them, and none answered.
+/// How often those who tell another id repeat it until they are believed without a proof: nobody else who was asked
+/// meanwhile has answered.
 const REPEATS_MAX: u32 = 2;
+
+/// A refusal this old says nothing any more: what is sent with a former id is refused again and again.
+const REFUSAL_AGE_MAX: Duration = Duration::from_secs(30);
 
 /// What a broker tells as the id of a topic that it knows no id of.
 const NO_TOPIC_ID: [u8; 16] = [0; 16];
@@ -28,8 +35,7 @@ pub(crate) struct TopicState {
     pub(crate) id: [u8; 16],
     /// Who told it last.
     witness: Option<Endpoint>,
-    /// A leader has refused it, and nobody has told it since.
-    is_refused: bool,
+    refusal: Option<Refusal>,
     /// Those before it, the newest last. No id is given twice.
     former: Vec<FormerId>,
     doubt: Option<Doubt>,
@@ -44,7 +50,7 @@ pub(crate) struct TopicState {
 #[derive(Debug, Clone, Copy)]
 struct FormerId {
     id: [u8; 16],
-    /// Its witness told a newer one, or a leader refused it.
+    /// Its witness told a newer one.
     is_proven: bool,
 }
 
@@ -55,6 +61,24 @@ struct Doubt {
     tellers: Vec<Endpoint>,
     /// Answers of somebody who is among them already.
     repeats: u32,
+}
+
+/// A leader knows no topic of the id in force. It may lag behind itself.
+#[derive(Debug, Clone)]
+struct Refusal {
+    /// When it was last refused.
+    at: Instant,
+    /// The last word of those who tell another id.
+    told: Vec<(Endpoint, [u8; 16])>,
+}
+
+/// Who else could be asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Others<'a> {
+    /// Those who want a pause.
+    pub(super) muted: &'a [Endpoint],
+    /// How many brokers can be asked, that one and the muted ones among them.
+    pub(super) askable: usize,
 }
 
 impl TopicState {
@@ -68,21 +92,25 @@ impl TopicState {
         Some((self.witness.as_ref()?, &self.doubt.as_ref()?.tellers))
     }
 
-    /// A leader knows no topic of this id: the next other one that is told is believed.
-    pub(super) fn refuse(&mut self, id: [u8; 16]) {
-        self.is_refused |= id == self.id && id != NO_TOPIC_ID;
+    #[cfg(test)]
+    pub(super) fn is_refused(&self) -> bool {
+        self.refusal.is_some()
+    }
+
+    /// A leader knows no topic of the id in force.
+    pub(super) fn refuse(&mut self) {
+        let at = Instant::now();
+        self.refusal.get_or_insert(Refusal { at, told: Vec::new() }).at = at;
     }
 
     /// Whatever id is told next is believed.
     pub(super) fn forget_ids(&mut self) {
         self.former.clear();
-        (self.witness, self.doubt, self.is_refused) = (None, None, false);
+        (self.witness, self.doubt, self.refusal) = (None, None, None);
     }
 
     /// Merges the answer of `from` into what is known; answers whether id or leaders are others now.
-    ///
-    /// `muted` are those who could not be asked in its place, since they want a pause.
-    pub(super) fn merge(&mut self, answer: &MetadataResponseTopic, from: &Endpoint, muted: &[Endpoint]) -> bool {
+    pub(super) fn merge(&mut self, answer: &MetadataResponseTopic, from: &Endpoint, others: Others<'_>) -> bool {
         self.error = (answer.error_code != 0).then_some(answer.error_code);
         let Some(leaders) =
             leaders_of(&answer.partitions).filter(|leaders| !leaders.is_empty() && self.error.is_none())
@@ -93,7 +121,7 @@ impl TopicState {
         };
         let id = *answer.topic_id.as_bytes();
         let is_another = id != self.id && id != NO_TOPIC_ID && self.id != NO_TOPIC_ID;
-        if is_another && !self.believes(id, from, muted) {
+        if is_another && !self.believes(id, from, others) {
             return false;
         }
         self.doubt = None;
@@ -101,10 +129,12 @@ impl TopicState {
         // A broker of an older release tells none.
         if id != NO_TOPIC_ID {
             self.witness = Some(from.clone());
-            self.is_refused = false;
             if self.id != id {
-                self.id = id;
+                (self.id, self.refusal) = (id, None);
                 return true;
+            }
+            if let Some(refusal) = &mut self.refusal {
+                refusal.told.retain(|(teller, _)| teller != from);
             }
         }
         // A broker that lags behind must not undo a newer election, nor take partitions away: a topic only grows.
@@ -120,14 +150,15 @@ impl TopicState {
     }
 
     /// Whether the topic has this id from now on.
-    fn believes(&mut self, id: [u8; 16], from: &Endpoint, muted: &[Endpoint]) -> bool {
-        let is_proof = self.is_refused || self.witness.as_ref().is_none_or(|witness| witness == from);
+    fn believes(&mut self, id: [u8; 16], from: &Endpoint, others: Others<'_>) -> bool {
+        let is_proof = self.witness.as_ref().is_none_or(|witness| witness == from);
         let is_old = self.former.iter().any(|former| former.id == id && former.is_proven);
-        if !is_proof || is_old {
+        let is_newer = is_proof || self.is_outvoted_by(id, from, others.askable);
+        if !is_newer || is_old {
             let doubt = self.doubt.get_or_insert_default();
             if !doubt.tellers.contains(from) {
                 doubt.tellers.push(from.clone());
-            } else if muted.iter().all(|other| doubt.tellers.contains(other)) {
+            } else if others.muted.iter().all(|other| doubt.tellers.contains(other)) {
                 doubt.repeats += 1;
             }
             if doubt.repeats < REPEATS_MAX {
@@ -140,6 +171,15 @@ impl TopicState {
         }
         self.former.push(FormerId { id: self.id, is_proven: is_proof });
         true
+    }
+
+    /// Whether the id in force is refused, and most of those who can be asked tell this one.
+    fn is_outvoted_by(&mut self, id: [u8; 16], from: &Endpoint, askable: usize) -> bool {
+        self.refusal.take_if(|refusal| refusal.at.elapsed() >= REFUSAL_AGE_MAX);
+        let Some(refusal) = &mut self.refusal else { return false };
+        refusal.told.retain(|(teller, _)| teller != from);
+        refusal.told.push((from.clone(), id));
+        refusal.told.iter().filter(|(_, told)| *told == id).count() * 2 > askable
     }
 }
 

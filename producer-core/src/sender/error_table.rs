@@ -2,7 +2,7 @@
 //!
 //! Pure data; `response.rs` turns a row into an action. What a code means is Kafka's
 //! (<https://kafka.apache.org/protocol#protocol_error_codes>), what follows from it is Java's way, where no other is
-//! given. A code of other requests than to produce has no row.
+//! given. A code without a row fails the batch.
 
 use crate::error::Outcome::{self, NotWritten, Unknown, Written};
 use crate::error_code::*;

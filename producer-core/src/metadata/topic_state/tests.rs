@@ -12,6 +12,9 @@ fn partition(index: i32, leader: i32, leader_epoch: i32) -> MetadataResponsePart
         .with_leader_epoch(leader_epoch)
 }
 
+/// Three brokers, all of which can be asked.
+const NOBODY_MUTED: Others<'_> = Others { muted: &[], askable: 3 };
+
 /// An answer of the first broker.
 fn merge(state: &mut TopicState, answer: &MetadataResponseTopic) -> bool {
     merge_from(1, state, answer)
@@ -19,7 +22,7 @@ fn merge(state: &mut TopicState, answer: &MetadataResponseTopic) -> bool {
 
 /// An answer of a broker, while all others can be asked.
 fn merge_from(broker: u16, state: &mut TopicState, answer: &MetadataResponseTopic) -> bool {
-    state.merge(answer, &Endpoint::new("broker", broker), &[])
+    state.merge(answer, &Endpoint::new("broker", broker), NOBODY_MUTED)
 }
 
 /// A topic with these leaders and epochs.
@@ -147,7 +150,8 @@ fn brokers<const N: usize>(numbers: [u16; N]) -> [Endpoint; N] {
 fn while_another_wants_a_pause_nobody_is_believed_for_lack_of_it() {
     let (mut state, muted) = (after(&[(1, NEW)]), brokers([3]));
     for _ in 0..10 {
-        assert!(!state.merge(&topic(OLD, &[(1, 5)]), &brokers([2])[0], &muted));
+        let others = Others { muted: &muted, ..NOBODY_MUTED };
+        assert!(!state.merge(&topic(OLD, &[(1, 5)]), &brokers([2])[0], others));
         assert!(is_doubted(&state));
     }
     assert_eq!(state.id, topic_id(NEW));
@@ -157,7 +161,8 @@ fn while_another_wants_a_pause_nobody_is_believed_for_lack_of_it() {
 fn who_wants_a_pause_and_tells_the_same_keeps_nobody_from_being_believed() {
     let mut state = after(&[(1, OLD)]);
     for (from, muted) in [(2, 3), (3, 2), (2, 3), (3, 2)] {
-        state.merge(&topic(NEW, &[(1, 5)]), &brokers([from])[0], &brokers([muted]));
+        let others = Others { muted: &brokers([muted]), ..NOBODY_MUTED };
+        state.merge(&topic(NEW, &[(1, 5)]), &brokers([from])[0], others);
     }
     assert_eq!(state.id, topic_id(NEW));
 }
@@ -170,29 +175,67 @@ fn all_who_tell_another_id_are_known() {
     assert_eq!(state.doubt(), Some((witness, &tellers[..])));
 }
 
-#[test]
-fn an_id_that_a_leader_refuses_is_left_for_another_that_is_not_proven_to_be_older() {
-    for (name, before, then, id) in [
-        ("whoever tells another", &[(1, OLD)][..], &[(2, NEW)][..], NEW),
-        ("in the middle of a doubt", &[(1, OLD), (2, NEW)], &[(3, NEW)], NEW),
-        ("it is told again, and another only then", &[(1, OLD)], &[(3, OLD), (2, NEW)], OLD),
-        ("a leader that lags does not bring back the one before", &[(1, OLD), (1, NEW)], &[(2, OLD)], NEW),
-        ("nor do brokers that lag bring back what was refused", &[(1, OLD)], &[(2, NEW), (1, OLD), (3, OLD)], NEW),
+#[tokio::test(start_paused = true)]
+async fn where_a_leader_refuses_the_id_in_force_most_of_the_brokers_decide() {
+    const OTHER: u128 = 3;
+    for (name, askable, before, then, id) in [
+        ("most tell another", 3, &[(1, OLD)][..], &[(2, NEW), (3, NEW)][..], NEW),
+        ("one may lag behind, as the leader may", 3, &[(1, NEW)], &[(2, OLD)], NEW),
+        ("half of them are too few", 2, &[(1, OLD)], &[(2, NEW), (1, OLD), (2, NEW), (1, OLD)], OLD),
+        ("whoever confirms it meanwhile", 3, &[(1, OLD)], &[(2, NEW), (1, OLD), (3, NEW)], NEW),
+        ("each by its last word", 3, &[(1, NEW)], &[(2, OLD), (2, NEW), (3, OLD)], NEW),
+        ("each once", 5, &[(1, NEW)], &[(2, OLD), (2, OLD)], NEW),
+        ("about one id", 3, &[(1, OLD)], &[(2, OTHER), (3, NEW)], OLD),
+        ("the only one that can be asked", 1, &[(1, OLD)], &[(2, NEW)], NEW),
+        ("what is proven to be older is not believed", 3, &[(1, OLD), (1, NEW)], &[(2, OLD), (3, OLD)], NEW),
     ] {
         let mut state = after(before);
-        state.refuse(state.id);
+        state.refuse();
         for (broker, told) in then {
-            merge_from(*broker, &mut state, &topic(*told, &[(1, 5)]));
+            let others = Others { askable, ..NOBODY_MUTED };
+            state.merge(&topic(*told, &[(1, 5)]), &brokers([*broker])[0], others);
         }
         assert_eq!(state.id, topic_id(id), "{name}");
+        assert_eq!(state.refusal.is_none(), state.id != topic_id(before[before.len() - 1].1), "{name}");
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_wrong_decision_of_brokers_that_lag_is_mended_by_the_next() {
+    let mut state = after(&[(1, NEW)]);
+    for (told, id) in [([(2, OLD), (3, OLD)], OLD), ([(1, NEW), (2, NEW)], NEW)] {
+        state.refuse();
+        for (broker, told) in told {
+            merge_from(broker, &mut state, &topic(told, &[(1, 5)]));
+        }
+        assert_eq!(state.id, topic_id(id));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_is_long_over_counts_no_more() {
+    let mut state = after(&[(1, NEW)]);
+    state.refuse();
+    merge_from(2, &mut state, &topic(OLD, &[(1, 5)]));
+    tokio::time::advance(REFUSAL_AGE_MAX).await;
+
+    merge_from(3, &mut state, &topic(OLD, &[(1, 5)]));
+
+    assert_eq!(state.id, topic_id(NEW));
+    assert!(state.refusal.is_none());
+}
+
 #[test]
-fn only_the_id_in_force_can_be_refused() {
-    let mut state = after(&[(1, OLD), (1, NEW)]);
-    for id in [topic_id(OLD), NO_TOPIC_ID] {
-        state.refuse(id);
-        assert!(!state.is_refused);
+fn a_doubt_ends_with_an_answer_that_tells_no_id() {
+    let missing = MetadataResponseTopic::default().with_error_code(LEADER_NOT_AVAILABLE);
+    for nothing in [missing, topic(0, &[(1, 5)])] {
+        let mut state = after(&[(1, NEW), (2, OLD), (2, OLD)]);
+        assert!(is_doubted(&state));
+
+        merge_from(3, &mut state, &nothing);
+
+        assert!(!is_doubted(&state), "nobody asks for ever");
+        assert!(!merge_from(2, &mut state, &topic(OLD, &[(1, 5)])), "the next begins anew");
+        assert_eq!(state.id, topic_id(NEW));
     }
 }

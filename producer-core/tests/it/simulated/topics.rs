@@ -124,7 +124,7 @@ async fn one_broker_that_lags_behind_does_not_bring_back_a_topic_that_was_made_a
         tokio::time::sleep(Duration::from_secs(1)).await;
         landed(send(&producer, 2, [1]).await).await;
     }
-    let asked = broker.requests(Api::Metadata).iter().filter(|request| request.node == lagging).count();
+    let asked = asked_count(&broker, lagging);
     assert!(asked > 20, "it was asked {asked} times");
     tokio::time::sleep(Duration::from_secs(30)).await;
     let settled = broker.request_count(Api::Metadata);
@@ -144,38 +144,64 @@ async fn lagging_first() -> (FakeBroker, Records, i32) {
     (broker, producer, lagging)
 }
 
+/// How often a node was asked of the cluster.
+fn asked_count(broker: &FakeBroker, node: i32) -> usize {
+    broker.requests(Api::Metadata).iter().filter(|request| request.node == node).count()
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_topic_made_again_is_found_behind_a_broker_that_lags_and_answers() {
-    let (broker, producer, _) = lagging_first().await;
+    let (broker, producer, lagging) = lagging_first().await;
     broker.delete_topic(TOPIC).unwrap();
     broker.create_topic(TOPIC, 3).unwrap();
-    let before = Instant::now();
+    let (before, asked) = (Instant::now(), asked_count(&broker, lagging));
 
     landed(send(&producer, 0, 1..100).await).await;
 
     assert!(ms(before) < 1_000, "{} ms", ms(before));
+    assert!(asked_count(&broker, lagging) > asked, "it is asked, and tells the former id");
+    assert_eq!(numbers(&broker, 0), (1..100).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_made_again_is_found_though_one_broker_lags_and_another_is_frozen() {
+    let broker = cluster(4, 1);
+    let producer = producer(&broker, |_| {});
+    warm(&broker, &producer, 1).await;
+    let lagging = last_asked(&broker);
+    let frozen = if lagging == 4 { 3 } else { 4 };
+    broker.lag_node(lagging).unwrap();
+    broker.freeze_node(frozen).unwrap();
+    broker.delete_topic(TOPIC).unwrap();
+    broker.create_topic(TOPIC, 3).unwrap();
+    broker.move_leader(TOPIC, 0, if lagging == 1 { 2 } else { 1 }).unwrap();
+    let before = Instant::now();
+
+    landed(send(&producer, 0, 1..100).await).await;
+
+    assert!(ms(before) < 6_000, "it is waited for once, for 3 s: {} ms", ms(before));
     assert_eq!(numbers(&broker, 0), (1..100).collect::<Vec<_>>());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_new_topic_is_found_behind_a_broker_that_lags_and_answers() {
-    let (broker, producer, _) = lagging_first().await;
+    let (broker, producer, lagging) = lagging_first().await;
     broker.create_topic("another", 1).unwrap();
-    let before = Instant::now();
+    let (before, asked) = (Instant::now(), asked_count(&broker, lagging));
 
     producer.send_and_wait(ProducerRecord::to("another").value("1".to_owned())).await.unwrap();
 
     assert!(ms(before) < 1_000, "{} ms", ms(before));
+    assert!(asked_count(&broker, lagging) > asked, "it is asked, and knows no such topic");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_new_leader_is_found_behind_a_broker_that_lags_and_answers() {
     let (broker, producer, lagging) = lagging_first().await;
-    let [leader, next] = [1, 2, 3].into_iter().filter(|node| *node != lagging).collect::<Vec<_>>()[..] else {
-        panic!()
-    };
-    broker.move_leader(TOPIC, 0, leader).unwrap();
+    let others: Vec<i32> = (1..=3).filter(|node| *node != lagging).collect();
+    let (leader, next) = (others[0], others[1]);
     broker.catch_up_node(lagging).unwrap();
+    broker.move_leader(TOPIC, 0, leader).unwrap();
     landed(send(&producer, 0, [1]).await).await;
     broker.lag_node(lagging).unwrap();
     broker.stop_node(leader).await.unwrap();
