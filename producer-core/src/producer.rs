@@ -453,6 +453,7 @@ impl<K: 'static, V: 'static> Inner<K, V> {
             };
             let topic = &record.topic;
             deadline.check_wait(topic)?;
+            self.must_have_topic(topic, deadline).await?;
             match tokio::time::timeout_at(deadline.at(), preparation).await {
                 Ok(Ok(())) => {}
                 Ok(Err(source)) => {
@@ -462,6 +463,16 @@ impl<K: 'static, V: 'static> Inner<K, V> {
             }
         }
         Err(ProduceError::SerializerNotReady { topic: (&*record.topic).into(), waited: deadline.waited() })
+    }
+
+    /// Waits for the topic, as Java does before it serializes: a preparation may leave something behind, a schema in a
+    /// registry say, and the topic's name may be a slip.
+    async fn must_have_topic(&self, topic: &Arc<str>, deadline: &mut Deadline) -> Result<(), ProduceError> {
+        #[cfg(feature = "testing")]
+        if self.mock.is_some() {
+            return Ok(());
+        }
+        self.core.topic(topic, deadline).await.map(drop)
     }
 
     fn serialize_once(

@@ -203,10 +203,7 @@ impl Core {
         deadline: &mut Deadline,
     ) -> Result<R, ProduceError> {
         let accumulator = &self.context.accumulator;
-        let mut topic = match accumulator.topic(topic_name) {
-            Some(topic) => topic,
-            None => self.learn_topic(topic_name, deadline).await?,
-        };
+        let mut topic = self.topic(topic_name, deadline).await?;
         let mut lease: Option<Lease> = None;
         let mut fixed = given.or_else(|| self.fixed_partition(&topic, record));
         loop {
@@ -255,6 +252,14 @@ impl Core {
     /// Asked before a serializer is, which registers schemas by the topic's name.
     pub(super) fn check_topic_name(&self, name: &str) -> Result<(), ProduceError> {
         if is_topic_name(name) { Ok(()) } else { Err(ProduceError::InvalidTopic { topic: name.into() }) }
+    }
+
+    /// The topic, once it is known.
+    pub(super) async fn topic(&self, name: &Arc<str>, deadline: &mut Deadline) -> Result<Arc<Topic>, ProduceError> {
+        match self.context.accumulator.topic(name) {
+            Some(topic) => Ok(topic),
+            None => self.learn_topic(name, deadline).await,
+        }
     }
 
     async fn learn_topic(&self, name: &Arc<str>, deadline: &mut Deadline) -> Result<Arc<Topic>, ProduceError> {

@@ -1,6 +1,8 @@
 //! Serializers that refuse, panic or are never ready: the record comes back as it was, and nothing else notices.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -53,6 +55,39 @@ async fn check_works(broker: &FakeBroker, producer: &Producer<String, String>) {
     let headers: Vec<_> = stored.headers.iter().map(|header| header.key.as_str()).collect();
     assert_eq!(headers, ["own", "schema"]);
     assert_eq!(producer.buffered_bytes(), 0);
+}
+
+/// Prepares itself, and notes that it did.
+#[derive(Clone, Default)]
+struct Preparing(Arc<AtomicBool>);
+
+impl Serializer<String> for Preparing {
+    fn encode(&self, _: &str, value: &String, _: &mut Headers, out: &mut Vec<u8>) -> Result<Encoded, SerializeError> {
+        out.extend_from_slice(value.as_bytes());
+        if self.0.load(Ordering::SeqCst) {
+            return Ok(Encoded::Done);
+        }
+        let is_ready = self.0.clone();
+        Ok(Encoded::NotReady(Box::pin(async move {
+            is_ready.store(true, Ordering::SeqCst);
+            Ok(())
+        })))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_prepared_for_a_topic_that_there_is_not() {
+    let (broker, serializer) = (cluster(1, 1), Preparing::default());
+    let mut config = ProducerConfig::new(&broker.bootstrap_servers());
+    config.max_block = Duration::from_secs(7);
+    let producer = broker.producer(config, StringSerializer, serializer.clone()).unwrap();
+
+    let refused = producer.send(ProducerRecord::to("fligths").value("1")).await.unwrap_err();
+
+    assert!(matches!(refused.error, ProduceError::TopicUnknown { .. }), "{refused}");
+    assert!(!serializer.0.load(Ordering::SeqCst));
+    producer.send_and_wait(ProducerRecord::to(TOPIC).value("fine")).await.unwrap();
+    assert_eq!(broker.records(TOPIC, 0).unwrap().pop().unwrap().value.as_deref(), Some(&b"fine"[..]));
 }
 
 #[tokio::test(start_paused = true)]
