@@ -33,7 +33,10 @@ const UNAVAILABLE: [(&str, Option<(&str, &str)>); 7] = [
     ),
     (
         "too many writers of this subject",
-        Some((include_str!("../../registry-server/src/registry/tests.rs"), "RegistryError::Crowded")),
+        Some((
+            include_str!("../../registry-server/src/http/error.rs"),
+            r#""Service unavailable: too many writers of this subject""#,
+        )),
     ),
 ];
 const BLOCKED: &str = include_str!("../services/postgres/blocked.rs");

@@ -202,7 +202,7 @@ async fn tries_are_counted_and_end() {
         "{error}"
     );
 
-    // A body that breaks off, as it were, is told as such and with what is wrong with it.
+    // A body that is not what its head says is told as such and with what is wrong with it.
     let broken = |_, _: &_| (200, "Content-Encoding: gzip\r\n".to_owned(), "no gzip".to_owned());
     let server = FakeHttp::start(broken).await;
     let error = client(&[&server]).subjects().await.unwrap_err();

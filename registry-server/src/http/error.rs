@@ -133,6 +133,16 @@ mod tests {
     use crate::store::StoreError;
 
     #[test]
+    fn who_finds_too_many_before_it_is_told_to_come_again() {
+        let crowded = HttpError::from(RegistryError::Crowded { subject: "s".to_owned() });
+
+        let refusal = crowded.into_refusal(ErrorCode::IncompatibleSchema);
+
+        assert_eq!(refusal.api.message, "Service unavailable: too many writers of this subject");
+        assert_eq!(refusal.retry_after, Some(RETRY_AFTER));
+    }
+
+    #[test]
     fn what_keeps_the_storage_from_answering_is_named_and_may_be_tried_again() {
         for (kind, state) in [
             (StoreErrorKind::Unavailable, "not reachable"),

@@ -22,10 +22,6 @@ const TRIES_MAX: usize = 8;
 /// own: a store that hangs costs each try a second and a half, and everyone is promised an answer within two seconds.
 const WAIT_BEFORE_A_TRY_MAX: Duration = Duration::from_millis(400);
 
-/// Who waits behind one that has met a lock may need nothing of what is locked, and tries itself for as long as this is
-/// not over since it began to wait.
-const LOCK_PATIENCE: Duration = Duration::from_millis(1_800);
-
 /// The queues of all subjects that are being written.
 #[derive(Debug, Default)]
 pub(super) struct Queues {
@@ -113,27 +109,22 @@ impl Queues {
         mut attempt: impl AsyncFnMut(Option<S>) -> Result<Option<T>, RegistryError>,
     ) -> Result<T, RegistryError> {
         let mut turn = self.enter(of).await?;
-        let mut seen = Some(seen).filter(|_| turn.waited.is_none());
         // Taken out, so that it does not outlive an attempt that its caller gives up.
-        let outage = turn.outage.take().filter(|_| turn.waited > Some(WAIT_BEFORE_A_TRY_MAX));
-        let tries = async {
-            for _ in 0..TRIES_MAX {
-                if let Some(done) = attempt(seen.take()).await? {
-                    return Ok(done);
-                }
+        if let Some(outage) = turn.outage.take()
+            && turn.waited > Some(WAIT_BEFORE_A_TRY_MAX)
+        {
+            *turn.outage = Some(outage.clone());
+            return Err(outage);
+        }
+        let mut seen = Some(seen).filter(|_| turn.waited.is_none());
+        for _ in 0..TRIES_MAX {
+            let attempted = attempt(seen.take()).await;
+            *turn.outage = attempted.as_ref().err().filter(|error| is_outage(error)).cloned();
+            if let Some(done) = attempted? {
+                return Ok(done);
             }
-            Err(RegistryError::Crowded { subject: name.to_owned() })
-        };
-        let Some(outage) = outage else {
-            let outcome = tries.await;
-            *turn.outage = outcome.as_ref().err().filter(|error| is_outage(error)).cloned();
-            return outcome;
-        };
-        let left = time_left(&outage, turn.waited.unwrap_or_default());
-        let tried = if left.is_zero() { None } else { tokio::time::timeout(left, tries).await.ok() };
-        // Those behind have waited, too, whatever this one needed.
-        *turn.outage = Some(outage.clone());
-        tried.unwrap_or(Err(outage))
+        }
+        Err(RegistryError::Crowded { subject: name.to_owned() })
     }
 
     fn join(&self, subject: &Subject) -> Result<(Arc<tokio::sync::Mutex<Outage>>, Membership), RegistryError> {
@@ -146,12 +137,6 @@ impl Queues {
         let membership = Membership { subject: subject.clone(), by_subject: Arc::clone(&self.by_subject) };
         Ok((Arc::clone(&queue.turn), membership))
     }
-}
-
-/// How long somebody may still try who has waited so long behind one that found the store away.
-fn time_left(outage: &RegistryError, waited: Duration) -> Duration {
-    let is_lock = matches!(outage, RegistryError::Unavailable(cause) if cause.kind == StoreErrorKind::Locked);
-    if is_lock { LOCK_PATIENCE.saturating_sub(waited) } else { Duration::ZERO }
 }
 
 /// Whether others will find the same; room and the right to write may do for one and not for another.
@@ -254,32 +239,6 @@ mod tests {
         away.store(false, Ordering::Relaxed);
         write().await.0.unwrap();
         assert!(queues.by_subject.lock().unwrap().is_empty());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn whoever_waited_behind_a_lock_and_needs_nothing_of_it_is_not_refused() {
-        let queues = Queues::default();
-        let a = Subject::parse("a");
-        let write = async |needs_what_is_locked: bool| {
-            let attempt = async || {
-                if !needs_what_is_locked {
-                    return Ok(Some(()));
-                }
-                tokio::time::sleep(Duration::from_millis(1_500)).await;
-                Err(StoreError::new("write", StoreErrorKind::Locked, "a row is locked").into())
-            };
-            let began = Instant::now();
-            (queues.until_it_stands(&a, "a", attempt).await, began.elapsed())
-        };
-
-        let (first, free, second, third) = tokio::join!(write(true), write(false), write(true), write(true));
-
-        free.0.unwrap();
-        for (outcome, waited) in [&first, &second, &third] {
-            let refused = outcome.as_ref().unwrap_err();
-            assert!(matches!(refused, RegistryError::Unavailable(cause) if cause.kind == StoreErrorKind::Locked));
-            assert!(*waited < Duration::from_secs(2), "{waited:?}");
-        }
     }
 
     #[tokio::test]

@@ -304,7 +304,7 @@ fn a_table_that_somebody_else_has_locked_is_told_as_locked() {
                 refused("/health/ready").await;
                 // Those who come while somebody waits, too.
                 let paths = ["/subjects/kept/versions", "/health/ready"].into_iter().cycle();
-                futures_util::future::join_all(paths.take(40).map(refused)).await;
+                futures_util::future::join_all(paths.take(20).map(refused)).await;
             } else {
                 refused("/schemas/ids/1/subjects").await;
                 assert!(node.get("/health/ready").await.is_ok(), "which needs no version");

@@ -57,8 +57,8 @@ impl MetLock {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = is_locked.then(Instant::now);
     }
 
-    /// Whether it ended since then. A query that began later would have told of a lock by itself, in less time than
-    /// anybody waits: what it waits for is none.
+    /// Whether it ended since then. A query that began later would, as a rule, have told of a lock by itself, in less
+    /// time than anybody waits.
     fn ended_since(&self, then: Instant) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|ended| ended >= then)
     }
