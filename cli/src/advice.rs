@@ -229,6 +229,10 @@ impl Asked {
                 quoted(&subject),
                 curl(registry, &["mode", &subject], "?defaultToGlobal=true")
             )],
+            (RegistryError::Unavailable { error_code: Some(_), .. }, _) => vec![format!(
+                "`{}` tells whether the registry can read and write, its log why not",
+                curl(registry, &["health", "ready"], "")
+            )],
             (
                 RegistryError::Unavailable { .. }
                 | RegistryError::UnexpectedReply { .. }
@@ -387,6 +391,22 @@ mod tests {
         assert_eq!(advised("perf produce", wrong.into()), [SERVERS_FORM]);
         let other = ConfigError { problems: vec!["`linger.ms` is `x`".into()] };
         assert_eq!(advised("perf produce", other.into()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_registry_that_answers_is_looked_into_and_not_for() {
+        let unavailable = |error_code| RegistryError::Unavailable {
+            operation: "answer".into(),
+            attempts: 4,
+            reason: "down".into(),
+            error_code,
+        };
+
+        assert_eq!(
+            advice(unavailable(Some(503))),
+            ["`curl http://r/health/ready` tells whether the registry can read and write, its log why not"]
+        );
+        assert!(advice(unavailable(None))[0].starts_with("`registry-server` starts a registry"));
     }
 
     #[test]

@@ -200,7 +200,12 @@ mod tests {
         let serialize =
             |error: SerdeError| ProduceError::Serialize { part: "value", topic: "t".into(), source: Arc::new(error) };
         let wanted = || "subject `t-value`".to_owned();
-        let down = RegistryError::Unavailable { operation: "answer".into(), attempts: 1, reason: "down".into() };
+        let down = RegistryError::Unavailable {
+            operation: "answer".into(),
+            attempts: 1,
+            reason: "down".into(),
+            error_code: None,
+        };
         let misfit = EncodeError::custom("a text where a long is expected");
         let waited = Duration::from_secs(20);
 

@@ -95,6 +95,20 @@ async fn what_no_line_is_to_blame_for_names_no_line() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_answers_that_it_cannot_is_looked_into() {
+    let services = Services::start().await;
+    let down = answering(
+        b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 55\r\nConnection: close\r\n\r\n\
+          {\"error_code\":503,\"message\":\"the storage is not there\"}",
+    );
+
+    let output = services.sr_on(&down, "produce", &["--value-schema", "users-value"], "").await;
+
+    let said = failed_with(&output, &["; it answers, and its log", &format!("try: `curl {down}/health/ready`")]);
+    assert!(!said.contains("registry-server"), "{said}");
+}
+
 #[test]
 fn what_is_down_costs_a_person_less_than_a_minute() {
     let help = text(&sr(&["produce", "--help"], "").stdout);
@@ -266,13 +280,17 @@ async fn why_a_registry_does_not_answer_stands_at_the_top() {
 
 /// The URL of a web server that is no registry.
 fn nobodys_page() -> String {
-    const ANSWER: &[u8] = b"HTTP/1.1 404 Not Found\r\nContent-Length: 12\r\nConnection: close\r\n\r\nno such page";
+    answering(b"HTTP/1.1 404 Not Found\r\nContent-Length: 12\r\nConnection: close\r\n\r\nno such page")
+}
+
+/// The URL of a server that has one answer to everything.
+fn answering(answer: &'static [u8]) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     // Ends with the tests.
     std::thread::spawn(move || {
         for mut client in listener.incoming().flatten() {
-            let _ = client.read(&mut [0; 4096]).and_then(|_| client.write_all(ANSWER));
+            let _ = client.read(&mut [0; 4096]).and_then(|_| client.write_all(answer));
         }
     });
     format!("http://{address}")

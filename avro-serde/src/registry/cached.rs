@@ -168,6 +168,7 @@ where
             operation: "answer".to_owned(),
             attempts: 0,
             reason: format!("the task that asks was stopped: {error}"),
+            error_code: None,
         }),
         until: Some(Instant::now()),
     })

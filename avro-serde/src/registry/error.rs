@@ -57,9 +57,7 @@ pub enum RegistryError {
         message: String,
     },
     /// No answer, or 408 or 5xx, from any URL, still after the retries.
-    #[error(
-        "no registry could {operation} in {attempts} attempts, at last: {reason}; check the URL and whether it is up"
-    )]
+    #[error("no registry could {operation} in {attempts} attempts, at last: {reason}; {}", look_at(*error_code))]
     Unavailable {
         /// What was asked.
         operation: String,
@@ -67,6 +65,8 @@ pub enum RegistryError {
         attempts: u32,
         /// The last failure.
         reason: String,
+        /// The registry's code, such as 503 or 50001, if the last failure is what it answered itself.
+        error_code: Option<u32>,
     },
     /// An answer that is none of a registry: a redirect, a page of a proxy, a body that is too large.
     #[error(
@@ -100,6 +100,7 @@ impl RegistryError {
             Self::NotFound { error_code, .. }
             | Self::Incompatible { error_code, .. }
             | Self::Refused { error_code, .. } => Some(*error_code),
+            Self::Unavailable { error_code, .. } => *error_code,
             _ => None,
         }
     }
@@ -120,4 +121,12 @@ impl RegistryError {
 /// What to do about a code, as the table of codes says.
 fn cure(error_code: u32) -> String {
     ErrorCode::from_number(error_code).map_or_else(String::new, |code| format!("; {}", code.entry().cure))
+}
+
+/// Where to look for why a registry is not available.
+fn look_at(error_code: Option<u32>) -> &'static str {
+    match error_code {
+        Some(_) => "it answers, and its log and `/health/ready` tell what it lacks",
+        None => "check the URL and whether it is up",
+    }
 }

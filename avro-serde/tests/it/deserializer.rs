@@ -183,7 +183,12 @@ async fn what_cannot_be_read_is_told_apart() {
 #[tokio::test]
 async fn an_outage_is_retriable_and_heals() {
     let registry = registry_of("\"int\"");
-    let down = RegistryError::Unavailable { operation: "answer".to_owned(), attempts: 1, reason: "down".to_owned() };
+    let down = RegistryError::Unavailable {
+        operation: "answer".to_owned(),
+        attempts: 1,
+        reason: "down".to_owned(),
+        error_code: None,
+    };
     registry.fail_with(down);
     let deserializer = AvroDeserializer::<i32>::new(registry.handle(), DeserializerConfig::new());
 

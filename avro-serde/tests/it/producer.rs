@@ -36,7 +36,12 @@ async fn the_first_call_is_not_ready_and_the_next_is_done() {
 #[tokio::test]
 async fn a_failed_preparation_tells_why() {
     let registry = InMemoryRegistry::new();
-    let down = RegistryError::Unavailable { operation: "answer".to_owned(), attempts: 1, reason: "down".to_owned() };
+    let down = RegistryError::Unavailable {
+        operation: "answer".to_owned(),
+        attempts: 1,
+        reason: "down".to_owned(),
+        error_code: None,
+    };
     registry.fail_with(down);
     let serializer = AvroSerializer::<str>::new(registry.handle(), auto());
 

@@ -19,7 +19,12 @@ fn registry_with_one() -> Arc<InMemoryRegistry> {
 }
 
 fn unavailable() -> RegistryError {
-    RegistryError::Unavailable { operation: "answer".to_owned(), attempts: 1, reason: "down".to_owned() }
+    RegistryError::Unavailable {
+        operation: "answer".to_owned(),
+        attempts: 1,
+        reason: "down".to_owned(),
+        error_code: None,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -201,6 +201,14 @@ async fn tries_are_counted_and_end() {
         matches!(&error, RegistryError::Unavailable { attempts: 4, reason, .. } if reason.contains("50001")),
         "{error}"
     );
+    assert_eq!(error.error_code(), Some(50001));
+    assert!(error.to_string().ends_with("; it answers, and its log and `/health/ready` tell what it lacks"), "{error}");
+
+    // What stands before a registry says nothing of it.
+    let server = FakeHttp::start(|_, _| (502, String::new(), "<h1>Bad Gateway</h1>".to_owned())).await;
+    let error = client(&[&server]).subjects().await.unwrap_err();
+    assert!(error.to_string().ends_with("; check the URL and whether it is up"), "{error}");
+    assert_eq!(error.error_code(), None);
 
     // A body that is not what its head says is told as such and with what is wrong with it.
     let broken = |_, _: &_| (200, "Content-Encoding: gzip\r\n".to_owned(), "no gzip".to_owned());

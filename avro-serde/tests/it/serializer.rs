@@ -95,7 +95,12 @@ async fn what_was_found_serves_without_another_question() {
     let registry = InMemoryRegistry::new();
     registry.insert("t-value", SchemaId(5), None, "\"int\"");
     let found = registry.handle().version("t-value", VersionSelector::Latest).await.unwrap();
-    registry.fail_with(RegistryError::Unavailable { operation: "answer".into(), attempts: 1, reason: "down".into() });
+    registry.fail_with(RegistryError::Unavailable {
+        operation: "answer".into(),
+        attempts: 1,
+        reason: "down".into(),
+        error_code: None,
+    });
 
     let selection = SchemaSelection::Registered { subject: "t-value".to_owned(), found };
     // No name of a record, which this schema lacks, is asked for either.
@@ -123,7 +128,12 @@ async fn latest_moves_on_and_serves_on_while_the_registry_is_down() {
     tokio::time::advance(Duration::from_secs(11)).await;
     assert_eq!(id().await, 2);
 
-    let down = RegistryError::Unavailable { operation: "answer".to_owned(), attempts: 1, reason: "down".to_owned() };
+    let down = RegistryError::Unavailable {
+        operation: "answer".to_owned(),
+        attempts: 1,
+        reason: "down".to_owned(),
+        error_code: None,
+    };
     registry.fail_with(down);
     registry.insert("t-value", SchemaId(3), None, "\"int\"");
     tokio::time::advance(Duration::from_secs(11)).await;
@@ -229,7 +239,12 @@ async fn a_schema_that_a_value_does_not_fit_is_named_as_it_was_asked_for() {
 #[tokio::test]
 async fn outages_are_retriable() {
     let registry = InMemoryRegistry::new();
-    let down = RegistryError::Unavailable { operation: "answer".to_owned(), attempts: 1, reason: "down".to_owned() };
+    let down = RegistryError::Unavailable {
+        operation: "answer".to_owned(),
+        attempts: 1,
+        reason: "down".to_owned(),
+        error_code: None,
+    };
     registry.fail_with(down);
     let serializer = AvroSerializer::<str>::new(registry.handle(), auto("\"string\""));
 

@@ -22,6 +22,8 @@ pub(super) struct Refusal {
     pub(super) reason: String,
     pub(super) retry_after: Option<Duration>,
     is_throttled: bool,
+    /// What a registry gave itself.
+    error_code: Option<u32>,
 }
 
 impl Refusal {
@@ -50,7 +52,7 @@ impl Refusal {
         if self.is_throttled {
             return RegistryError::Throttled { operation, message: self.reason };
         }
-        RegistryError::Unavailable { operation, attempts, reason: self.reason }
+        RegistryError::Unavailable { operation, attempts, reason: self.reason, error_code: self.error_code }
     }
 }
 
@@ -87,6 +89,7 @@ fn judge(status: StatusCode, body: &[u8], retry_after: Option<Duration>, operati
                 reason: format!("HTTP status {}: {message} (error code {error_code})", status.as_u16()),
                 retry_after,
                 is_throttled: status == StatusCode::TOO_MANY_REQUESTS,
+                error_code: is_registry.then_some(error_code),
             });
         }
         401 | 403 => RegistryError::Unauthorized { operation, status: status.as_u16(), message },
