@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use avro_serde::{RegistryError, SerdeError};
 use producer_core::admin::{AdminConfig, nearest_topic};
-use producer_core::reader::{BootstrapError, ReadError};
+use producer_core::reader::{BootstrapError, ReadError, ReaderConfig, list_partitions};
 use producer_core::{ConfigError, ProduceError};
 use schema_core::error_code::ErrorCode;
 
@@ -17,8 +17,8 @@ use crate::interrupt::Interrupt;
 use crate::produce::LineError;
 use crate::value_schema::ValueSchema;
 
-/// How long the brokers may be asked for the topic that may have been meant.
-const NEAR_TOPIC_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the brokers may be asked for what an error does not say.
+const QUESTION_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Characters in the name of a topic, as brokers have it.
 const TOPIC_LENGTH_MAX: usize = 249;
@@ -38,6 +38,26 @@ pub(crate) struct Asked {
     pub(crate) servers: String,
     /// What lines are written with, if there are lines.
     pub(crate) value_schema: Option<ValueSchema>,
+}
+
+/// What was asked about an error, beyond what it says itself.
+#[derive(Debug, Default)]
+struct Learnt {
+    topic: Found,
+}
+
+/// What the brokers say of a topic that could not be written to or read.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Found {
+    /// None could be asked, or nobody wanted to wait for that.
+    #[default]
+    NoAnswer,
+    /// They have it, by now.
+    Topic,
+    /// They lack it, and may have one of almost this name.
+    Nothing { near: Option<String> },
+    /// They have it, or would not say; why not, the error says itself.
+    Refusal,
 }
 
 /// An error that is shown as it was, with what to try behind its causes.
@@ -61,34 +81,43 @@ impl Error for Advised {
 }
 
 impl Asked {
-    /// The error with advice, if something can be tried. Asks the brokers for the topic that may have been meant.
+    /// The error with advice, if something can be tried. Asks the brokers for what the error does not say.
     pub(crate) async fn advise(&self, error: anyhow::Error) -> anyhow::Error {
-        let near = if error.chain().any(misses_topic) { self.near_topic().await } else { None };
-        self.with_advice(error, near)
+        let mut learnt = Learnt::default();
+        if error.chain().any(misses_topic) {
+            learnt.topic = in_time(self.find_topic()).await;
+        }
+        self.with_advice(error, &learnt)
     }
 
-    fn with_advice(&self, error: anyhow::Error, near: Option<String>) -> anyhow::Error {
+    fn with_advice(&self, error: anyhow::Error, learnt: &Learnt) -> anyhow::Error {
+        let near = match &learnt.topic {
+            Found::Nothing { near: Some(near) } => Some(format!("the topic `{near}`, which the brokers have")),
+            _ => None,
+        };
         // From the inmost cause outwards: what mends it, then how to do without.
-        let causes = error.chain().rev().flat_map(|cause| self.after(cause));
+        let causes = error.chain().rev().flat_map(|cause| self.after(cause, learnt));
         let advice: Vec<String> = near.into_iter().chain(causes).collect();
         if advice.is_empty() { error } else { Advised { error, advice }.into() }
     }
 
-    /// What to try if the brokers have a topic of almost this name. Where they cannot be asked, or nobody wants to wait
-    /// for that, nothing is lost.
-    async fn near_topic(&self) -> Option<String> {
-        let mut interrupt = Interrupt::listen().ok()?;
-        let config = AdminConfig::new(&self.servers);
-        let asked = tokio::select! {
-            asked = tokio::time::timeout(NEAR_TOPIC_TIMEOUT, nearest_topic(&config, &self.topic)) => asked,
-            _ = interrupt.wait() => return None,
-        };
-        let near = asked.ok()?.ok()??;
-        Some(format!("the topic `{near}`, which the brokers have"))
+    /// What the brokers have of the topic; asking makes none.
+    async fn find_topic(&self) -> Found {
+        match nearest_topic(&AdminConfig::new(&self.servers), &self.topic).await {
+            Ok(None) => {}
+            Ok(near) => return Found::Nothing { near },
+            Err(_) => return Found::NoAnswer,
+        }
+        match list_partitions(&ReaderConfig::new(&self.servers), &self.topic).await {
+            Ok(_) => Found::Topic,
+            Err(ReadError::UnknownTopic { .. }) => Found::Nothing { near: None },
+            Err(ReadError::Bootstrap { .. } | ReadError::Connection { .. }) => Found::NoAnswer,
+            Err(_) => Found::Refusal,
+        }
     }
 
     /// What to try after one of the causes, if that is known.
-    fn after(&self, cause: &(dyn Error + 'static)) -> Vec<String> {
+    fn after(&self, cause: &(dyn Error + 'static), learnt: &Learnt) -> Vec<String> {
         let advice = if let Some(error) = cause.downcast_ref() {
             return self.after_registry(error);
         } else if let Some(error) = cause.downcast_ref::<LineError>() {
@@ -100,7 +129,7 @@ impl Asked {
         } else if let Some(error) = cause.downcast_ref() {
             self.after_reading(error)
         } else if let Some(error) = cause.downcast_ref() {
-            return self.after_producing(error);
+            return self.after_producing(error, &learnt.topic);
         } else if cause.downcast_ref().is_some_and(names_servers) {
             Some(SERVERS_FORM.to_owned())
         } else {
@@ -164,10 +193,14 @@ impl Asked {
         }
     }
 
-    /// Which of topic and brokers is the wrong one, the error says itself.
-    fn after_producing(&self, error: &ProduceError) -> Vec<String> {
+    fn after_producing(&self, error: &ProduceError, topic: &Found) -> Vec<String> {
         match error {
-            ProduceError::TopicUnknown { .. } => vec![self.other_brokers()],
+            ProduceError::TopicUnknown { .. } => match topic {
+                Found::NoAnswer => vec![self.other_brokers()],
+                Found::Topic => self.longer_wait(),
+                Found::Nothing { .. } => vec![self.new_topic()],
+                Found::Refusal => Vec::new(),
+            },
             ProduceError::InvalidTopic { topic } => vec![other_name(topic)],
             // A cause that is shared is none that could be looked into.
             ProduceError::Serialize { source, .. } => {
@@ -175,6 +208,26 @@ impl Asked {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// The brokers were asked to make the topic, as every producer asks.
+    fn new_topic(&self) -> String {
+        let Self { topic, servers, .. } = self;
+        format!(
+            "`kafka-topics.sh --bootstrap-server {} --create --topic {}` makes the topic, which these brokers do not \
+             make on demand",
+            quoted(servers),
+            quoted(topic)
+        )
+    }
+
+    fn longer_wait(&self) -> Vec<String> {
+        let setting = match self.command {
+            "produce" => "--max-block-ms MS",
+            "perf produce" => "--producer-props max.block.ms=MS",
+            _ => return Vec::new(),
+        };
+        vec![format!("`{setting}` waits longer for brokers, topic, registry and room")]
     }
 
     fn other_brokers(&self) -> String {
@@ -244,6 +297,16 @@ impl Asked {
             )],
             _ => Vec::new(),
         }
+    }
+}
+
+/// The answer to a question that may be asked in vain: where there is none in time, or nobody wants to wait for it,
+/// nothing is lost.
+async fn in_time<T: Default>(question: impl Future<Output = T>) -> T {
+    let Ok(mut interrupt) = Interrupt::listen() else { return T::default() };
+    tokio::select! {
+        answer = tokio::time::timeout(QUESTION_TIMEOUT, question) => answer.unwrap_or_default(),
+        _ = interrupt.wait() => T::default(),
     }
 }
 
@@ -339,7 +402,7 @@ mod tests {
 
     fn advised(command: &'static str, error: anyhow::Error) -> Vec<String> {
         asked(command, "users")
-            .with_advice(error, None)
+            .with_advice(error, &Learnt::default())
             .downcast::<Advised>()
             .map(|advised| advised.advice)
             .unwrap_or_default()
@@ -349,12 +412,17 @@ mod tests {
         advised("produce", anyhow::Error::new(error).context("line 1"))
     }
 
+    fn unknown_topic() -> ProduceError {
+        let waited = Duration::from_secs(60);
+        ProduceError::TopicUnknown { topic: "users".into(), waited, why: "no broker has answered yet".into() }
+    }
+
     #[test]
     fn advice_leaves_the_error_and_its_causes_as_they_were() {
         let asked = asked("consume", "users");
         let unknown = ReadError::UnknownTopic { topic: "users".into() };
 
-        let advised = asked.with_advice(anyhow::Error::new(unknown).context("reading"), None);
+        let advised = asked.with_advice(anyhow::Error::new(unknown).context("reading"), &Learnt::default());
 
         let said: Vec<String> = advised.chain().map(ToString::to_string).collect();
         assert_eq!(said, ["reading", "topic `users` does not exist; create it, or check the name"]);
@@ -366,21 +434,19 @@ mod tests {
         let unknown = ReadError::UnknownTopic { topic: "user".into() };
         assert!(misses_topic(&unknown));
 
-        let advised = asked.with_advice(unknown.into(), Some("near".into())).downcast::<Advised>().unwrap();
+        let topic = Found::Nothing { near: Some("users".into()) };
+        let learnt = Learnt { topic };
+        let advised = asked.with_advice(unknown.into(), &learnt).downcast::<Advised>().unwrap();
 
-        assert!(advised.advice.len() == 2 && advised.advice[0] == "near", "{:?}", advised.advice);
+        assert_eq!(advised.advice.len(), 2, "{:?}", advised.advice);
+        assert_eq!(advised.advice[0], "the topic `users`, which the brokers have");
     }
 
     #[test]
     fn a_broker_that_is_not_there_is_told_with_how_to_name_another() {
-        let expired = ProduceError::TopicUnknown {
-            topic: "users".into(),
-            waited: std::time::Duration::from_secs(60),
-            why: "no broker has answered yet".into(),
-        };
         for (command, error) in [
-            ("produce", anyhow::Error::new(expired.clone()).context("line 1")),
-            ("perf produce", anyhow::Error::new(expired)),
+            ("produce", anyhow::Error::new(unknown_topic()).context("line 1")),
+            ("perf produce", anyhow::Error::new(unknown_topic())),
         ] {
             let advice = advised(command, error);
             assert!(advice.len() == 1 && advice[0].contains("other brokers than broker:9092"), "{advice:?}");
@@ -391,6 +457,25 @@ mod tests {
         assert_eq!(advised("perf produce", wrong.into()), [SERVERS_FORM]);
         let other = ConfigError { problems: vec!["`linger.ms` is `x`".into()] };
         assert_eq!(advised("perf produce", other.into()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn brokers_that_answer_are_not_to_be_replaced() {
+        let make = "`kafka-topics.sh --bootstrap-server broker:9092 --create --topic users` makes the topic";
+        let wait = "`--producer-props max.block.ms=MS` waits longer";
+        for (topic, parts) in [
+            (Found::Nothing { near: Some("user".into()) }, &["the topic `user`", make][..]),
+            (Found::Nothing { near: None }, &[make]),
+            (Found::Topic, &[wait]),
+            (Found::Refusal, &[]),
+        ] {
+            let said = format!("{topic:?}");
+            let learnt = Learnt { topic };
+            let told = asked("perf produce", "users").with_advice(unknown_topic().into(), &learnt);
+            let advice = told.downcast::<Advised>().map(|advised| advised.advice).unwrap_or_default();
+            let fits = advice.iter().zip(parts).all(|(advice, part)| advice.starts_with(part));
+            assert!(advice.len() == parts.len() && fits, "{said}: {advice:?}");
+        }
     }
 
     #[test]

@@ -67,7 +67,12 @@ async fn what_no_line_is_to_blame_for_names_no_line() {
             registry,
             ["error: topic `users` is not known after 3", "(`max.block.ms`)", "names other brokers"],
         ),
-        ("nothing", &servers, registry, ["error: topic `nothing` is not known", "does not have it", "other brokers"]),
+        (
+            "nothing",
+            &servers,
+            registry,
+            ["error: topic `nothing` is not known", "does not have it", "try: `kafka-topics.sh"],
+        ),
         (
             "users",
             &servers,
@@ -93,6 +98,20 @@ async fn what_no_line_is_to_blame_for_names_no_line() {
         let said = failed_with(&output, &parts);
         assert!(!said.contains("line 1"), "{said}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_the_brokers_lack_is_told_with_how_to_make_it() {
+    let services = Services::start().await;
+    let servers = services.broker.bootstrap_servers();
+    let perf = ["perf", "produce", "--num-records", "1", "--producer-props", "max.block.ms=300", "--topic"];
+    let make = format!("try: `kafka-topics.sh --bootstrap-server {servers} --create --topic nothing` makes the topic");
+
+    let to_broker = [&perf[..], &["nothing", "--bootstrap-servers", &servers]].concat();
+    let output = tokio::task::block_in_place(|| sr(&to_broker, ""));
+
+    let said = failed_with(&output, &["error: topic `nothing` is not known after 300 ms (`max.block.ms`)", &make]);
+    assert!(!said.contains("other brokers"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
