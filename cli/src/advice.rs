@@ -201,6 +201,7 @@ impl Asked {
                 Found::Nothing { .. } => vec![self.new_topic()],
                 Found::Refusal => Vec::new(),
             },
+            ProduceError::SerializerNotReady { .. } | ProduceError::BufferFull { .. } => self.longer_wait(),
             ProduceError::InvalidTopic { topic } => vec![other_name(topic)],
             // A cause that is shared is none that could be looked into.
             ProduceError::Serialize { source, .. } => {
@@ -476,6 +477,16 @@ mod tests {
             let fits = advice.iter().zip(parts).all(|(advice, part)| advice.starts_with(part));
             assert!(advice.len() == parts.len() && fits, "{said}: {advice:?}");
         }
+    }
+
+    #[test]
+    fn a_wait_that_was_too_short_is_told_with_the_flag_that_makes_it_longer() {
+        let not_ready = || ProduceError::SerializerNotReady { topic: "users".into(), waited: Duration::ZERO };
+        for (command, part) in [("produce", "`--max-block-ms MS`"), ("perf produce", "`--producer-props max.block")] {
+            let advice = advised(command, not_ready().into());
+            assert!(advice.len() == 1 && advice[0].starts_with(part), "{advice:?}");
+        }
+        assert_eq!(advised("demo", not_ready().into()), Vec::<String>::new());
     }
 
     #[test]

@@ -115,6 +115,19 @@ async fn a_topic_that_the_brokers_lack_is_told_with_how_to_make_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_wait_of_nothing_is_told_with_the_flag_that_sets_it() {
+    let services = Services::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let schema = folder.path().join("long.avsc");
+    std::fs::write(&schema, "\"long\"").unwrap();
+
+    let output =
+        services.sr("produce", &["--max-block-ms", "0", "--value-schema", schema.to_str().unwrap()], "1\n").await;
+
+    failed_with(&output, &["was not ready within 0 ms (`max.block.ms`)", "try: `--max-block-ms MS` waits longer"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_registry_that_answers_that_it_cannot_is_looked_into() {
     let services = Services::start().await;
     let down = answering(

@@ -43,7 +43,8 @@ impl Deadline {
     }
 
     pub(super) fn waited(&self) -> Duration {
-        self.at.map_or(Duration::ZERO, |at| (Instant::now() + self.max_block).saturating_duration_since(at))
+        let waited = self.at.map(|at| (Instant::now() + self.max_block).saturating_duration_since(at));
+        waited.unwrap_or_default().min(self.max_block)
     }
 }
 
