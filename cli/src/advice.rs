@@ -6,7 +6,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use avro_serde::{RegistryError, SerdeError};
+use avro_serde::{RegistryConfig, RegistryError, SchemaId, SchemaKey, SchemaRegistry, SerdeError};
 use producer_core::admin::{AdminConfig, nearest_topic};
 use producer_core::reader::{BootstrapError, ReadError, ReaderConfig, list_partitions};
 use producer_core::{ConfigError, ProduceError};
@@ -17,7 +17,7 @@ use crate::interrupt::Interrupt;
 use crate::produce::LineError;
 use crate::value_schema::ValueSchema;
 
-/// How long the brokers may be asked for what an error does not say.
+/// How long brokers or registry may be asked for what an error does not say.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Characters in the name of a topic, as brokers have it.
@@ -44,6 +44,8 @@ pub(crate) struct Asked {
 #[derive(Debug, Default)]
 struct Learnt {
     topic: Found,
+    /// The registry's URL without TLS, if it answers there.
+    without_tls: Option<String>,
 }
 
 /// What the brokers say of a topic that could not be written to or read.
@@ -81,11 +83,14 @@ impl Error for Advised {
 }
 
 impl Asked {
-    /// The error with advice, if something can be tried. Asks the brokers for what the error does not say.
+    /// The error with advice, if something can be tried. Asks brokers and registry for what the error does not say.
     pub(crate) async fn advise(&self, error: anyhow::Error) -> anyhow::Error {
         let mut learnt = Learnt::default();
         if error.chain().any(misses_topic) {
             learnt.topic = in_time(self.find_topic()).await;
+        }
+        if error.chain().any(misses_registry) {
+            learnt.without_tls = in_time(self.find_without_tls()).await;
         }
         self.with_advice(error, &learnt)
     }
@@ -116,10 +121,24 @@ impl Asked {
         }
     }
 
+    /// The URL without TLS, if a registry answers there: how a handshake fails does not tell for sure. It is asked for
+    /// an id, without user and password, so that nothing is sent in the clear that anybody could want to hide.
+    async fn find_without_tls(&self) -> Option<String> {
+        let url = format!("http://{}", self.registry.strip_prefix("https://")?);
+        let mut config = RegistryConfig::new(&url);
+        config.retries = 0;
+        let answer = SchemaRegistry::new(&config).ok()?.schema(SchemaKey::Id(SchemaId(1))).await;
+        let answers = match answer {
+            Ok(_) | Err(RegistryError::Unauthorized { .. }) => true,
+            Err(error) => error.error_code().is_some(),
+        };
+        answers.then_some(url)
+    }
+
     /// What to try after one of the causes, if that is known.
     fn after(&self, cause: &(dyn Error + 'static), learnt: &Learnt) -> Vec<String> {
         let advice = if let Some(error) = cause.downcast_ref() {
-            return self.after_registry(error);
+            return self.after_registry(error, learnt);
         } else if let Some(error) = cause.downcast_ref::<LineError>() {
             Some(error.advice())
         } else if let Some(error) = cause.downcast_ref() {
@@ -242,7 +261,7 @@ impl Asked {
         )
     }
 
-    fn after_registry(&self, error: &RegistryError) -> Vec<String> {
+    fn after_registry(&self, error: &RegistryError, learnt: &Learnt) -> Vec<String> {
         let Self { command, topic, registry, .. } = self;
         if *command == "demo" {
             // It brings a registry of its own, and has no flag for another.
@@ -292,10 +311,13 @@ impl Asked {
                 | RegistryError::UnexpectedReply { .. }
                 | RegistryError::NotFound { .. },
                 _,
-            ) => vec![format!(
-                "`registry-server` starts a registry on http://127.0.0.1:8081, `--registry URL` names another than \
-                 {registry}"
-            )],
+            ) => vec![match &learnt.without_tls {
+                Some(url) => format!("`--registry {}`, where it answers without TLS", quoted(url)),
+                None => format!(
+                    "`registry-server` starts a registry on http://127.0.0.1:8081, `--registry URL` names another \
+                     than {registry}"
+                ),
+            }],
             _ => Vec::new(),
         }
     }
@@ -356,6 +378,11 @@ fn hints(message: &str) -> impl Iterator<Item = &str> {
     message.split("{hint: '").skip(1).filter_map(|rest| rest.split_once("'}").map(|(hint, _)| hint))
 }
 
+/// Whether there was no answer of a registry.
+fn misses_registry(cause: &(dyn Error + 'static)) -> bool {
+    cause.downcast_ref().is_some_and(|error| matches!(error, RegistryError::Unavailable { error_code: None, .. }))
+}
+
 /// Whether the brokers do not have the topic, as far as that is known.
 fn misses_topic(cause: &(dyn Error + 'static)) -> bool {
     let to_read = cause.downcast_ref().is_some_and(|error| matches!(error, ReadError::UnknownTopic { .. }));
@@ -384,9 +411,9 @@ fn without_hints(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use avro_serde::Version;
     use avro_serde::codec::DecodeError;
     use avro_serde::registry::VersionSelector;
-    use avro_serde::{SchemaId, SchemaKey, Version};
     use serde::de::Error as _;
 
     use super::*;
@@ -436,7 +463,7 @@ mod tests {
         assert!(misses_topic(&unknown));
 
         let topic = Found::Nothing { near: Some("users".into()) };
-        let learnt = Learnt { topic };
+        let learnt = Learnt { topic, ..Learnt::default() };
         let advised = asked.with_advice(unknown.into(), &learnt).downcast::<Advised>().unwrap();
 
         assert_eq!(advised.advice.len(), 2, "{:?}", advised.advice);
@@ -471,7 +498,7 @@ mod tests {
             (Found::Refusal, &[]),
         ] {
             let said = format!("{topic:?}");
-            let learnt = Learnt { topic };
+            let learnt = Learnt { topic, ..Learnt::default() };
             let told = asked("perf produce", "users").with_advice(unknown_topic().into(), &learnt);
             let advice = told.downcast::<Advised>().map(|advised| advised.advice).unwrap_or_default();
             let fits = advice.iter().zip(parts).all(|(advice, part)| advice.starts_with(part));
@@ -502,6 +529,7 @@ mod tests {
             advice(unavailable(Some(503))),
             ["`curl http://r/health/ready` tells whether the registry can read and write, its log why not"]
         );
+        assert!(misses_registry(&unavailable(None)) && !misses_registry(&unavailable(Some(503))));
         assert!(advice(unavailable(None))[0].starts_with("`registry-server` starts a registry"));
     }
 

@@ -141,6 +141,18 @@ async fn a_registry_that_answers_that_it_cannot_is_looked_into() {
     assert!(!said.contains("registry-server"), "{said}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_speaks_no_tls_is_named_without() {
+    let services = Services::start().await;
+    let with_tls = services.registry.url().replace("http://", "https://ada:secret@");
+
+    let output = services.sr_on(&with_tls, "produce", &["--value-schema", "users-value"], "").await;
+
+    let plain = format!("try: `--registry {}`, where it answers without TLS", services.registry.url());
+    let said = failed_with(&output, &["no registry could", &plain]);
+    assert!(!said.contains("registry-server") && !said.contains("secret"), "{said}");
+}
+
 #[test]
 fn what_is_down_costs_a_person_less_than_a_minute() {
     let help = text(&sr(&["produce", "--help"], "").stdout);
