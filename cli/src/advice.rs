@@ -203,7 +203,6 @@ impl Asked {
         let Self { topic, servers, .. } = self;
         match error {
             ReadError::Connection { .. } => Some(self.other_brokers()),
-            ReadError::UnknownTopic { topic } if name_of_topic(topic) != *topic => Some(other_name(topic)),
             ReadError::UnknownTopic { .. } => Some(format!(
                 "`sr consume TOPIC --bootstrap-servers HOST:PORT` reads another topic, or from other brokers than \
                  {servers}; `sr produce {topic}` makes this one where brokers make topics on demand"

@@ -15,6 +15,7 @@ use crate::advice::Asked;
 use crate::interrupt::Interrupt;
 use crate::output;
 use crate::registry;
+use crate::topic;
 
 /// How often a follower asks for what is new.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(200);
@@ -68,6 +69,7 @@ impl ConsumeArgs {
 
 /// Prints records partition by partition; the order inside a partition is that of its offsets.
 pub(crate) async fn run(args: ConsumeArgs) -> anyhow::Result<()> {
+    topic::check(&args.topic)?;
     let registry = registry::connect(&args.registry)?;
     let mut printer = Printer {
         deserializer: AvroDeserializer::with_codec(registry, DeserializerConfig::new(), JsonCodec::plain().ordered()),

@@ -27,6 +27,7 @@ use stream::Streamed;
 use crate::advice::Asked;
 use crate::interrupt::Interrupt;
 use crate::output::say;
+use crate::topic;
 
 /// Ports tried after the wished one; ten neighbours taken means that something is odd.
 const PORTS_TRIED: u16 = 10;
@@ -70,6 +71,7 @@ impl DemoArgs {
 
 /// Runs the demo and prints what happens.
 pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
+    topic::check(&args.topic)?;
     // Before anything is made, so that whatever ends the demo leaves nothing behind.
     let mut interrupt = Interrupt::listen()?;
     let folder = tempfile::tempdir().context("no temporary folder can be made")?;

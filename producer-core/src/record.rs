@@ -4,6 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+/// Whether brokers take this name for a topic: 1 to 249 of `a-z A-Z 0-9 . _ -`, and neither `.` nor `..`.
+#[must_use]
+pub fn is_topic_name(name: &str) -> bool {
+    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=249).contains(&name.len()) && name != "." && name != ".." && name.bytes().all(is_legal)
+}
+
 /// A record to be sent. A `None` value is a tombstone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -250,14 +250,14 @@ async fn a_name_that_no_topic_can_have_is_told_with_one_that_it_can() {
     let produce = ["produce", "my topic", "--registry", registry, "--value-schema", schema.to_str().unwrap()];
     let perf = ["perf", "produce", "--topic", "my topic", "--num-records", "1"];
     let consume = ["consume", "my topic", "--registry", registry];
+    let demo = ["demo", "--port", "0", "--topic", "my topic"];
 
-    for (arguments, said) in
-        [(&produce[..], "is no topic name"), (&perf, "is no topic name"), (&consume, "does not exist")]
-    {
+    for arguments in [&produce[..], &perf, &consume, &demo] {
         let to_broker = [arguments, &["--bootstrap-servers", &servers]].concat();
         let output = tokio::task::block_in_place(|| sr(&to_broker, "1\n"));
 
-        failed_with(&output, &[&format!("`my topic` {said}"), "try: a name that topics can have, such as `my-topic`"]);
+        failed_with(&output, &["`my topic` is no topic name", "try: a name that topics can have, such as `my-topic`"]);
+        assert!(!text(&output.stdout).contains("registry"), "the demo has started one: {}", text(&output.stdout));
     }
 }
 

@@ -21,6 +21,7 @@ use crate::metadata::{Afterwards, Cluster, Hooks, Metadata, Refresher, Unknown};
 use crate::metrics::{Gauges, ProducerMetrics, Recorder, Windows};
 use crate::node::NO_NODE;
 use crate::partitioner::murmur2_partition;
+use crate::record::is_topic_name;
 use crate::sender::{Context, LastWords, Registrar, Sender};
 
 /// `max.block.ms`, counted from the first wait; or no wait at all.
@@ -42,6 +43,7 @@ impl Deadline {
         *self.at.get_or_insert_with(|| Instant::now() + self.max_block)
     }
 
+    /// At most what was allowed: that the clock is looked at a moment later says nothing about the setting.
     pub(super) fn waited(&self) -> Duration {
         let waited = self.at.map(|at| (Instant::now() + self.max_block).saturating_duration_since(at));
         waited.unwrap_or_default().min(self.max_block)
@@ -457,10 +459,4 @@ fn start_senders(
     }
     // Those of brokers that have left.
     while tasks.running.try_join_next().is_some() {}
-}
-
-/// Kafka's rule for topic names.
-fn is_topic_name(name: &str) -> bool {
-    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    (1..=249).contains(&name.len()) && name != "." && name != ".." && name.bytes().all(is_legal)
 }
