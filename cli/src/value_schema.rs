@@ -4,7 +4,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use avro_serde::codec::Schema;
 use avro_serde::registry::{RegisteredSchema, VersionSelector};
 use avro_serde::{RegistryError, SchemaRegistry, SchemaSelection, SerializerConfig, Version};
@@ -22,11 +22,16 @@ impl FromStr for ValueSchema {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if Path::new(text).is_file() {
+        let path = Path::new(text);
+        if path.is_file() {
             return Ok(Self::File(text.to_owned()));
         }
         if text.ends_with(".avsc") || text.contains(std::path::MAIN_SEPARATOR) {
-            return Err(format!("there is no file `{text}`"));
+            return Err(if path.is_dir() {
+                format!("`{text}` is a folder, expected a file in it")
+            } else {
+                format!("there is no file `{text}`")
+            });
         }
         let (subject, version) = match text.rsplit_once('@') {
             Some((subject, version)) => (subject, parse_version(version)?),
@@ -98,7 +103,9 @@ async fn version_of(
 }
 
 async fn read(path: &str) -> anyhow::Result<Schema> {
-    let text = tokio::fs::read_to_string(path).await.with_context(|| format!("`{path}` cannot be read"))?;
+    let bytes = tokio::fs::read(path).await.with_context(|| format!("`{path}` cannot be read"))?;
+    let Ok(text) = String::from_utf8(bytes) else { bail!("`{path}` is no text, expected an Avro schema in JSON") };
+    ensure!(!text.trim().is_empty(), "`{path}` is empty, expected an Avro schema in JSON");
     Schema::parse(&text).with_context(|| format!("`{path}` holds no Avro schema"))
 }
 
@@ -122,6 +129,26 @@ mod tests {
         assert_eq!("a@b@2".parse(), subject("a@b", VersionSelector::Number(Version(2))));
         for wrong in ["missing.avsc", "no/such/file", "a@0", "a@x", "@1", ""] {
             assert!(wrong.parse::<ValueSchema>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_folder_is_told_to_be_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_str().unwrap();
+
+        assert_eq!(path.parse::<ValueSchema>(), Err(format!("`{path}` is a folder, expected a file in it")));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_can_hold_no_schema_is_told_by_what_it_is() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+
+        for (bytes, what) in [(&b""[..], "is empty"), (b" \n", "is empty"), (b"\xff\xfe\0", "is no text")] {
+            std::fs::write(path, bytes).unwrap();
+            let said = format!("{:#}", read(path).await.unwrap_err());
+            assert_eq!(said, format!("`{path}` {what}, expected an Avro schema in JSON"));
         }
     }
 }
