@@ -40,15 +40,24 @@ fn what_the_server_refuses_is_told_with_the_command_that_repairs_it() {
 
     check(
         &url("sr", "nowhere"),
-        &["database \"nowhere\" does not exist", &format!("createdb {reach} --owner sr"), "template0 nowhere`"],
+        &[
+            "database \"nowhere\" does not exist",
+            &format!("createdb {reach} --owner sr"),
+            "template0 nowhere`, as a role that may",
+        ],
     );
     check(
         &url("nobody", "private"),
-        &["role \"nobody\" does not exist", &format!("createuser {reach} --pwprompt nobody`")],
+        &["role \"nobody\" does not exist", &format!("createuser {reach} --pwprompt nobody`, as a role that may")],
     );
     check(
         &url("guest", "private"),
-        &["permission denied", &format!("createdb {reach} --owner guest"), "ALTER DATABASE private OWNER TO guest"],
+        &[
+            "permission denied",
+            &format!("createdb {reach} --owner guest"),
+            "as a role that may, such as `postgres`",
+            "ALTER DATABASE private OWNER TO guest",
+        ],
     );
     check(&url("sr", "private?sslmod=open-sesame"), &["`sslmod` is no parameter", "did you mean `sslmode`?"]);
     check(&url("crowded", "private"), &["too many connections for role", "or the limit of the role"]);

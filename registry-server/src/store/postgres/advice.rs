@@ -12,6 +12,9 @@ use super::failure::cause;
 /// language.
 const LOOKS_FOR_ROLE: &str = "InitializeSessionUserId";
 
+/// Who makes databases and roles: the registry's own role may not.
+const AS_WHO_MAY: &str = "as a role that may, such as `postgres`";
+
 /// The error with what to try behind it, if its reason is one of the usual ones. Who made the URL knows the password,
 /// so no advice needs it.
 pub(super) fn explain(target: &Target, error: StoreError) -> StoreError {
@@ -42,11 +45,11 @@ fn by_code(target: &Target, code: &str, routine: Option<&str>) -> Option<String>
     let (reach, role, database) = (target.reach(), target.role(), target.database());
     Some(match code {
         "3D000" => format!(
-            "make it with `createdb {reach} --owner {role} --encoding UTF8 --template template0 {database}`, or name \
-             another in the URL"
+            "make it with `createdb {reach} --owner {role} --encoding UTF8 --template template0 {database}`, \
+             {AS_WHO_MAY}, or name another in the URL"
         ),
         "28000" if routine == Some(LOOKS_FOR_ROLE) => {
-            format!("make it with `createuser {reach} --pwprompt {role}`, or name another in the URL")
+            format!("make it with `createuser {reach} --pwprompt {role}`, {AS_WHO_MAY}, or name another in the URL")
         }
         "28000" => format!(
             "a line of the server's `pg_hba.conf` has to let the role `{role}` in from here; if it asks for \
@@ -59,8 +62,8 @@ fn by_code(target: &Target, code: &str, routine: Option<&str>) -> Option<String>
         ),
         "42501" => format!(
             "the registry makes its tables itself, best in a database of its own: make one with `createdb {reach} \
-             --owner {role} --encoding UTF8 --template template0 NAME` and name it in the URL; if `{database}` is to \
-             be the registry's alone, `ALTER DATABASE {database} OWNER TO {role}` lets it"
+             --owner {role} --encoding UTF8 --template template0 NAME`, {AS_WHO_MAY}, and name it in the URL; if \
+             `{database}` is to be the registry's alone, `ALTER DATABASE {database} OWNER TO {role}` lets it"
         ),
         "53300" => "each registry takes up to twelve connections: raise `max_connections` of the server, or the limit \
                     of the role"
