@@ -10,6 +10,17 @@ use super::settings::{Row, SETTINGS};
 /// Below this Jaro-Winkler likeness a known name is no help to somebody who mistyped another.
 const LIKENESS_MIN: f64 = 0.75;
 
+/// Whether a setting has this key in the file.
+pub(super) fn is_setting(key: &str) -> bool {
+    SETTINGS.iter().any(|row| row.key == key)
+}
+
+/// The setting whose whole key is this one, or goes on in this value, as `cache.bytes` in `cache = { bytes = 1 }`.
+pub(super) fn setting_in(key: &str, value: &Value) -> Option<String> {
+    let goes_on = value.as_table().into_iter().flat_map(|inner| inner.keys()).map(|inner| format!("{key}.{inner}"));
+    std::iter::once(key.to_owned()).chain(goes_on).find(|key| is_setting(key))
+}
+
 /// Settings while their sources are read.
 #[derive(Default)]
 pub(super) struct Draft {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::draft::Draft;
+use super::draft::{self, Draft};
 
 /// The file that is read when nothing names another.
 const DEFAULT_PATH: &str = "schema-registry.toml";
@@ -67,7 +67,13 @@ fn apply_table(path: &str, prefix: &str, table: &Table, draft: &mut Draft) {
         match value {
             // Tables nest once: no setting has a longer key, so a deeper one is unknown by its name.
             Value::Table(inner) if prefix.is_empty() => apply_table(path, &format!("{key}."), inner, draft),
-            value => draft.set_value(path, &key, value),
+            value => match draft::setting_in(&key[prefix.len()..], value) {
+                Some(setting) if !prefix.is_empty() && !draft::is_setting(&key) => draft.problems.push(format!(
+                    "`{prefix}{setting}` in `{path}` is no setting: `{setting}` is one, and belongs above the first \
+                     table (the first line in brackets)"
+                )),
+                _ => draft.set_value(path, &key, value),
+            },
         }
     }
 }

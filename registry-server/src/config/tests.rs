@@ -58,6 +58,26 @@ fn an_unknown_key_names_the_nearest_known_one() {
 }
 
 #[test]
+fn a_setting_below_the_table_of_another_is_told_with_where_it_belongs() {
+    for (text, setting) in [
+        ("[limits]\ncache.bytes = 3\n", "cache.bytes"),
+        ("[limits]\nbody_bytes = 10\nlisten = \"[::1]:9\"\n", "listen"),
+    ] {
+        let mut draft = Draft::default();
+
+        file::apply_text("x.toml", text, &mut draft);
+
+        assert_eq!(
+            draft.problems,
+            [format!(
+                "`limits.{setting}` in `x.toml` is no setting: `{setting}` is one, and belongs above the first table \
+                 (the first line in brackets)"
+            )]
+        );
+    }
+}
+
+#[test]
 fn a_text_without_quotes_is_told_by_its_place_and_not_shown() {
     let mut draft = Draft::default();
 
