@@ -10,6 +10,12 @@ function make(name, properties, ...children) {
   return element;
 }
 
+// Text of Markdown inside of a paragraph: what stands between backticks is code.
+const inline = (text) => text.split(/`([^`]*)`/).map((part, at) => (at % 2 ? make("code", {}, part) : part));
+
+// Markdown's paragraphs; empty lines are between them.
+const paragraphs = (text) => text.split(/\n\s*\n/).map((paragraph) => make("p", {}, ...inline(paragraph)));
+
 // What a schema's reference stands for.
 function resolve(api, schema) {
   const name = schema?.$ref?.split("/").pop();
@@ -32,7 +38,10 @@ function inWords(api, schema) {
 // A body to start from: the fields that most requests have.
 function example(api, schema) {
   const { properties = {} } = resolve(api, schema);
-  if (properties.schemaType) return { schemaType: "AVRO", schema: '{"type":"string"}' };
+  if (properties.schemaType) {
+    const record = { type: "record", name: "User", fields: [{ name: "id", type: "long" }] };
+    return { schemaType: "AVRO", schema: JSON.stringify(record) };
+  }
   if (properties.compatibility) return { compatibility: "FULL" };
   if (properties.mode) return { mode: "READWRITE" };
   return {};
@@ -42,7 +51,7 @@ function fieldsOf(api, schema) {
   const known = resolve(api, schema.items ?? schema);
   const rows = Object.entries(known.properties ?? {}).map(([name, field]) =>
     make("tr", {}, make("th", {}, make("code", {}, name)), make("td", { className: "quiet" }, inWords(api, field)),
-      make("td", {}, field.description ?? "")));
+      make("td", {}, ...paragraphs(field.description ?? ""))));
   return rows.length ? [make("table", {}, make("tbody", {}, ...rows))] : [];
 }
 
@@ -59,7 +68,7 @@ function parameterTable(operation) {
     input.setAttribute("aria-label", parameter.name);
     inputs.set(`${parameter.in} ${parameter.name}`, input);
     return make("tr", {}, make("th", {}, make("code", {}, parameter.name)), make("td", {}, input),
-      make("td", {}, parameter.description));
+      make("td", {}, ...paragraphs(parameter.description)));
   });
   const table = rows.length ? [make("h3", {}, "Parameters"), make("table", {}, make("tbody", {}, ...rows))] : [];
   return { inputs, table };
@@ -101,7 +110,7 @@ async function send(method, url, body, out) {
 function responses(operation) {
   const rows = Object.entries(operation.responses).map(([status, response]) =>
     make("tr", {}, make("th", { className: status < 300 ? "good" : "bad" }, status),
-      make("td", {}, ...response.description.split("\n").map((line) => make("div", {}, line)))));
+      make("td", {}, ...response.description.split("\n").map((line) => make("div", {}, ...inline(line))))));
   return [make("h3", {}, "Answers"), make("table", {}, make("tbody", {}, ...rows))];
 }
 
@@ -119,15 +128,22 @@ function operationView(api, path, method, operation) {
     make("button", { type: "submit" }, "Send"), out);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    send(method, address(path, inputs), body?.value, out);
+    const url = address(path, inputs);
+    if (method === "delete" && !confirm(`Send DELETE ${url.slice(1)}?`)) return;
+    send(method, url, body?.value, out);
   });
   const line = make("summary", {}, make("span", { className: "method" }, method.toUpperCase()),
-    make("span", { className: "path" }, path), make("span", { className: "quiet" }, operation.summary));
+    make("span", { className: "path" }, path), make("span", { className: "quiet" }, ...inline(operation.summary)));
   const view = make("details", { id: operation.operationId }, line,
     make("div", { className: "inside" }, form, ...shape(api, "Answer", answerSchema ?? {}), ...responses(operation)));
   view.dataset.words = `${method} ${path} ${JSON.stringify(operation)}`.toLowerCase();
   return view;
 }
+
+// What most come for stands first, what few come for last, and between them the rest in the document's order.
+const FIRST = ["Subjects", "Compatibility", "Schemas", "Config and mode", "Contexts"];
+const LAST = ["Associations", "Pages"];
+const place = (group) => (FIRST.includes(group) ? FIRST.indexOf(group) - FIRST.length : LAST.indexOf(group) + 1);
 
 const anchor = (group) => `group-${group.toLowerCase().replaceAll(" ", "-")}`;
 
@@ -141,9 +157,9 @@ function show(api) {
       groups.get(group).push(operationView(api, path, method, operation));
     }
   }
-  byId("operations").replaceChildren(make("p", {}, api.info.description, " ",
-    make("a", { href: "openapi.json" }, "openapi.json")));
-  for (const [group, views] of groups) {
+  byId("operations").replaceChildren(...paragraphs(api.info.description),
+    make("p", {}, make("a", { href: "openapi.json" }, "openapi.json")));
+  for (const [group, views] of [...groups].sort(([one], [other]) => place(one) - place(other))) {
     byId("operations").append(make("section", { id: anchor(group) }, make("h2", {}, group), ...views));
     byId("groups").append(make("a", { href: `#${anchor(group)}` }, group));
   }
@@ -157,10 +173,19 @@ function filter() {
   for (const section of document.querySelectorAll("section")) {
     section.hidden = !section.querySelector("details:not([hidden])");
   }
+  byId("no-match").hidden = document.querySelector("section:not([hidden])") !== null;
+}
+
+// What the address names is there only now: the browser has looked for it in vain.
+function reveal() {
+  const target = byId(location.hash.slice(1));
+  if (target?.tagName === "DETAILS") target.open = true;
+  target?.scrollIntoView();
 }
 
 fetch("openapi.json").then((answer) => answer.json()).then((api) => {
   show(api);
   byId("filter").addEventListener("input", filter);
-  document.getElementById(location.hash.slice(1))?.setAttribute("open", "");
+  addEventListener("hashchange", reveal);
+  reveal();
 }).catch((error) => byId("operations").append(make("p", { className: "bad" }, `openapi.json: ${error.message}`)));

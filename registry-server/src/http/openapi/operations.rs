@@ -63,6 +63,7 @@ impl Operation {
             Some("contexts") => "Contexts",
             Some("associations") => "Associations",
             Some("v1") => "Server metadata",
+            Some("docs" | "openapi.json") => "Pages",
             _ => "Server",
         }
     }
