@@ -80,7 +80,7 @@ async fn nothing_is_prepared_for_a_topic_that_there_is_not() {
     let (broker, serializer) = (cluster(1, 1), Preparing::default());
     let mut config = ProducerConfig::new(&broker.bootstrap_servers());
     config.max_block = Duration::from_secs(7);
-    let producer = broker.producer(config, StringSerializer, serializer.clone()).unwrap();
+    let producer: Records = broker.producer(config, StringSerializer, serializer.clone()).unwrap();
 
     let refused = producer.send(ProducerRecord::to("fligths").value("1")).await.unwrap_err();
 
