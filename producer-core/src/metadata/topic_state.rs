@@ -1,9 +1,9 @@
 //! What is known of one topic, and how an answer is merged into it: by id first, then by leader epoch.
 //!
 //! Ids have no order, and brokers that lag behind tell former ones. But what one broker tells has an order: if who told
-//! the id in force, its witness, tells another, the topic was made again. Another broker's word alone brings a doubt, in
-//! which all are asked. Whoever confirms the id in force ends it, unless a leader has refused what was sent with that id:
-//! then most of the brokers decide.
+//! the id in force, its witness, tells another, the topic was made again. Another broker's word alone brings a doubt,
+//! in which all are asked. Whoever confirms the id in force ends it, unless a leader has refused what was sent with
+//! that id: then most of the brokers decide.
 
 use std::time::Duration;
 

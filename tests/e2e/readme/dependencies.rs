@@ -28,11 +28,8 @@ fn the_dependencies_of_the_readme_resolve_and_are_all_that_its_programs_use() {
     std::fs::write(folder.path().join("src/main.rs"), "fn main() {}\n").unwrap();
     // The versions that are here already.
     std::fs::copy(workspace().join("Cargo.lock"), folder.path().join("Cargo.lock")).unwrap();
-    let resolved = Command::new(env!("CARGO"))
-        .args(["metadata", "--offline", "--format-version", "1"])
-        .current_dir(folder.path())
-        .output()
-        .unwrap();
+    // For this machine alone: of what only others need nothing is here.
+    let resolved = Command::new(env!("CARGO")).args(["tree", "--offline"]).current_dir(folder.path()).output().unwrap();
 
     assert!(resolved.status.success(), "{}", String::from_utf8_lossy(&resolved.stderr));
 }

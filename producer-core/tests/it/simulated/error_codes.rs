@@ -23,9 +23,8 @@ enum Seen {
 
 use Seen::{Ended, Failed, SentAgain, SentAgainAfterMetadata, SentAgainInANewEpoch, Taken};
 
-/// Which are sent again, and which say that metadata is old, is as Java's `Errors` and `TransactionManager` have it, but
-/// for those whose row in the table says what Java does, and for those that answer other requests than to produce, which
-/// fail here.
+/// Which are sent again, and which say that metadata is old, is as Java's `Errors` and `TransactionManager` have it,
+/// but for those whose row in the table says what Java does. Those that answer other requests than to produce fail.
 fn expected(code: i16) -> Seen {
     match code {
         3 | 5 | 6 | 8 | 9 | 13 | 56 | 72 | 74 | 75 | 100 | 103 | 129 => SentAgainAfterMetadata,
