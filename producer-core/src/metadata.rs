@@ -42,8 +42,8 @@ pub(crate) struct Source<'a> {
     pub(crate) from: &'a Endpoint,
     /// Those who were not asked in its place, since they want a pause.
     pub(crate) muted: &'a [Endpoint],
-    /// How many brokers can be asked, it and the muted ones among them.
-    pub(crate) askable: usize,
+    /// All known brokers that can be asked, it and the muted ones among them.
+    pub(crate) askable: &'a [Endpoint],
     /// The round of questions it belongs to.
     pub(crate) round: u64,
 }
@@ -282,10 +282,10 @@ impl Metadata {
         let _waiter = Waiter::enter(self, topic);
         let (told_at, mut is_long) = (Instant::now() + ABSENCE_TOLD_AFTER, false);
         loop {
+            let cluster = changes.borrow_and_update().clone();
             if is_long {
                 self.tell_of_absence(topic);
             }
-            let cluster = changes.borrow_and_update().clone();
             if let Some(state) = cluster.topics.get(topic) {
                 if is_enough(state, before) {
                     return Ok(());
@@ -427,6 +427,11 @@ impl Metadata {
         waited_for
             .map(|(topic, _)| state.cluster.topics.get(topic))
             .all(|topic| topic.is_some_and(|topic| !topic.partitions.is_empty() || topic.is_hopeless()))
+    }
+
+    /// Whether brokers contradict each other about some topic's id.
+    fn is_doubtful(&self) -> bool {
+        self.lock().cluster.topics.values().any(|topic| topic.doubt().is_some())
     }
 
     /// Who contradicts whom about some topic's id.

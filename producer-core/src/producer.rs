@@ -452,8 +452,8 @@ impl<K: 'static, V: 'static> Inner<K, V> {
                 Serialized::NotReady(part, preparation) => (part, preparation),
             };
             let topic = &record.topic;
-            deadline.check_wait(topic)?;
             self.must_have_topic(topic, deadline).await?;
+            deadline.check_wait(topic)?;
             match tokio::time::timeout_at(deadline.at(), preparation).await {
                 Ok(Ok(())) => {}
                 Ok(Err(source)) => {

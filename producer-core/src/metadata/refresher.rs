@@ -12,14 +12,16 @@ use tracing::Instrument as _;
 
 use super::{Doubts, Metadata, Source, least_loaded};
 use crate::config::{DnsLookup, MetadataRecovery, ProducerConfig};
-use crate::connection::{ConnectionError, Endpoint, Pool};
+use crate::connection::{ConnectionError, Endpoint, Pool, Standing};
 use crate::error_code::REBOOTSTRAP_REQUIRED;
 
 /// How long nobody may answer before it is said: brokers that are being restarted one by one stay below.
 const SILENCE_TOLD_AFTER: Duration = Duration::from_secs(1);
 
-/// How long one that did not answer comes behind all others: each time costs all of the patience.
+/// How long one that did not answer comes behind all others, and at most, if it is silent again and again: each time
+/// costs all of the patience.
 const SILENT_FOR: Duration = Duration::from_secs(30);
+const SILENT_FOR_MAX: Duration = Duration::from_secs(480);
 
 /// The task that asks.
 pub(crate) struct Refresher {
@@ -44,14 +46,21 @@ pub(crate) struct Refresher {
     /// Those whose last answer was not what is asked for: they may lag behind. The others are asked before them, until
     /// all have been.
     of_no_help: Vec<Endpoint>,
-    /// Those who did not answer, and when. They are asked behind all others.
-    silent: HashMap<Endpoint, Instant>,
+    /// Those who did not answer when they were last asked.
+    silent: HashMap<Endpoint, Silence>,
     /// Rounds in which nobody answered of those who were asked.
     unanswered: u32,
     /// When the first round began in which nobody answered.
     unanswered_since: Option<Instant>,
     /// Whether that has been said.
     is_silence_told: bool,
+}
+
+/// How long one that did not answer is asked behind all others.
+#[derive(Debug, Clone, Copy)]
+struct Silence {
+    until: Instant,
+    length: Duration,
 }
 
 /// Where the address of a broker is from.
@@ -120,7 +129,7 @@ impl Refresher {
     /// Runs until it is dropped.
     pub(crate) async fn run(mut self) {
         let metadata = self.metadata.clone();
-        let mut rounds_in_vain = 0_u32;
+        let (mut rounds_in_vain, mut was_doubtful) = (0_u32, false);
         metadata.refresh.notified().await;
         let mut is_asked_for = true;
         loop {
@@ -133,7 +142,13 @@ impl Refresher {
             if round != Round::Unanswered {
                 self.note_help(!is_in_vain);
             }
-            if round == Round::Doubtful && self.is_anybody_left() {
+            let is_doubtful = round == Round::Doubtful;
+            if is_doubtful && !was_doubtful {
+                // They may have been away for a moment, and their word counts most.
+                self.metadata.doubts().witnesses.iter().for_each(|witness| _ = self.silent.remove(witness));
+            }
+            was_doubtful = is_doubtful;
+            if is_doubtful && self.known().iter().any(|endpoint| self.is_left(endpoint)) {
                 continue;
             }
             rounds_in_vain = match round {
@@ -163,7 +178,9 @@ impl Refresher {
     /// been silent for too long, those of the bootstrap list (KIP-899, KIP-1102).
     async fn refresh(&mut self) -> Round {
         let since = *self.unanswered_since.get_or_insert_with(Instant::now);
-        let mut known: Vec<Endpoint> = self.metadata.lock().cluster.brokers.values().cloned().collect();
+        let mut known = self.known();
+        // As long as they are known it is remembered how often they were silent.
+        self.silent.retain(|endpoint, silence| known.contains(endpoint) || silence.until > Instant::now());
         let may_start_again = self.recovery == MetadataRecovery::Rebootstrap || known.is_empty();
 
         let asked = self.ask_all(&known, Origin::Known).await;
@@ -238,7 +255,9 @@ impl Refresher {
                         self.preferred = Some(endpoint.clone());
                         self.silent.remove(endpoint);
                         (self.unanswered, self.unanswered_since, self.is_silence_told) = (0, None, false);
-                        let source = Source { from: endpoint, muted: &muted, askable: self.count_askable(), round };
+                        let mut askable = self.known();
+                        askable.retain(|known| !self.is_silent(known));
+                        let source = Source { from: endpoint, muted: &muted, askable: &askable, round };
                         return Asked::Answered(self.take_in(&answer, source));
                     }
                     Some(objection) => {
@@ -256,41 +275,51 @@ impl Refresher {
             };
             tracing::debug!(%endpoint, %failure, "no metadata from a broker");
             self.preferred = None;
-            self.silent.insert(endpoint.clone(), Instant::now());
+            self.note_silence(endpoint);
             self.metadata.lock().last_failure = Some(failure);
         }
         if is_anybody_there { Asked::Silent } else { Asked::Unreachable }
     }
 
+    /// The brokers of the cluster.
+    fn known(&self) -> Vec<Endpoint> {
+        self.metadata.lock().cluster.brokers.values().cloned().collect()
+    }
+
     /// The order in which they are asked.
     fn in_order<'a>(&mut self, endpoints: &'a [Endpoint]) -> Vec<&'a Endpoint> {
-        self.silent.retain(|_, since| since.elapsed() < SILENT_FOR);
         if !endpoints.iter().any(|endpoint| self.is_left(endpoint)) {
             self.of_no_help.clear();
         }
         let Doubts { witnesses, tellers } = self.metadata.doubts();
         let mut ordered = least_loaded::first(endpoints, &self.pool, &self.traffic, self.preferred.as_ref());
-        ordered.sort_by_key(|endpoint| {
-            let (is_silent, is_of_no_help) = (self.silent.contains_key(endpoint), self.of_no_help.contains(endpoint));
-            (is_silent, is_of_no_help, !witnesses.contains(endpoint), tellers.contains(endpoint))
+        ordered.sort_by_cached_key(|endpoint| {
+            let is_away = self.is_silent(endpoint) || self.is_paused(endpoint);
+            let is_of_no_help = self.of_no_help.contains(endpoint);
+            (is_away, is_of_no_help, !witnesses.contains(endpoint), tellers.contains(endpoint))
         });
         ordered
     }
 
     /// Whether it may have an answer that nobody had so far.
     fn is_left(&self, endpoint: &Endpoint) -> bool {
-        let is_askable = !self.pool.is_muted(endpoint) && !self.silent.contains_key(endpoint);
-        is_askable && !self.of_no_help.contains(endpoint)
+        let is_away = self.pool.is_muted(endpoint) || self.is_silent(endpoint) || self.is_paused(endpoint);
+        !is_away && !self.of_no_help.contains(endpoint)
     }
 
-    fn is_anybody_left(&self) -> bool {
-        self.metadata.lock().cluster.brokers.values().any(|endpoint| self.is_left(endpoint))
+    fn is_silent(&self, endpoint: &Endpoint) -> bool {
+        self.silent.get(endpoint).is_some_and(|silence| silence.until > Instant::now())
     }
 
-    /// How many brokers are not silent.
-    fn count_askable(&self) -> usize {
-        let state = self.metadata.lock();
-        state.cluster.brokers.values().filter(|endpoint| !self.silent.contains_key(endpoint)).count()
+    /// Whether it could not be connected to just now.
+    fn is_paused(&self, endpoint: &Endpoint) -> bool {
+        [&self.pool, &*self.traffic].iter().any(|pool| pool.standing(endpoint) == Standing::Paused)
+    }
+
+    fn note_silence(&mut self, endpoint: &Endpoint) {
+        let before = self.silent.get(endpoint).map(|silence| silence.length * 2);
+        let length = before.unwrap_or(SILENT_FOR).min(SILENT_FOR_MAX);
+        self.silent.insert(endpoint.clone(), Silence { until: Instant::now() + length, length });
     }
 
     /// Notes whether the one that answered last has answered what was asked for.
@@ -334,7 +363,7 @@ impl Refresher {
     fn take_in(&self, answer: &MetadataResponse, source: Source<'_>) -> Round {
         let is_changed = self.metadata.take_in(answer, source, Instant::now());
         match (self.metadata.is_settled(), is_changed) {
-            _ if !self.metadata.doubts().tellers.is_empty() => Round::Doubtful,
+            _ if self.metadata.is_doubtful() => Round::Doubtful,
             (false, _) => Round::Unsettled,
             (true, false) => Round::Unchanged,
             (true, true) => Round::Changed,

@@ -12,7 +12,7 @@ use super::*;
 /// Answers whether it has changed anything; each comes from the same broker.
 fn take_in(metadata: &Metadata, answer: &MetadataResponse, round: u64) -> bool {
     let from = &Endpoint::new("a", 1);
-    metadata.take_in(answer, Source { from, muted: &[], askable: 1, round }, Instant::now())
+    metadata.take_in(answer, Source { from, muted: &[], askable: &[], round }, Instant::now())
 }
 
 fn partition(index: i32, leader: i32, leader_epoch: i32) -> MetadataResponsePartition {

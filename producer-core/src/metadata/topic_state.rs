@@ -18,8 +18,8 @@ use crate::node::NO_NODE;
 /// How many ids of a topic that was made again are remembered.
 const FORMER_MAX: usize = 16;
 
-/// How often those who tell another id repeat it until they are believed without a proof: nobody else who was asked
-/// meanwhile has answered.
+/// How often those who tell another id repeat it until they are believed without a proof: nobody else has answered
+/// meanwhile.
 const REPEATS_MAX: u32 = 2;
 
 /// A refusal this old says nothing any more: what is sent with a former id is refused again and again.
@@ -77,8 +77,8 @@ struct Refusal {
 pub(super) struct Others<'a> {
     /// Those who want a pause.
     pub(super) muted: &'a [Endpoint],
-    /// How many brokers can be asked, that one and the muted ones among them.
-    pub(super) askable: usize,
+    /// All brokers that can be asked, that one and the muted ones among them.
+    pub(super) askable: &'a [Endpoint],
 }
 
 impl TopicState {
@@ -174,12 +174,15 @@ impl TopicState {
     }
 
     /// Whether the id in force is refused, and most of those who can be asked tell this one.
-    fn is_outvoted_by(&mut self, id: [u8; 16], from: &Endpoint, askable: usize) -> bool {
+    fn is_outvoted_by(&mut self, id: [u8; 16], from: &Endpoint, askable: &[Endpoint]) -> bool {
         self.refusal.take_if(|refusal| refusal.at.elapsed() >= REFUSAL_AGE_MAX);
         let Some(refusal) = &mut self.refusal else { return false };
-        refusal.told.retain(|(teller, _)| teller != from);
-        refusal.told.push((from.clone(), id));
-        refusal.told.iter().filter(|(_, told)| *told == id).count() * 2 > askable
+        // A name that stands for one of them is none of its own.
+        refusal.told.retain(|(teller, _)| teller != from && askable.contains(teller));
+        if askable.contains(from) {
+            refusal.told.push((from.clone(), id));
+        }
+        refusal.told.iter().filter(|(_, told)| *told == id).count() * 2 > askable.len()
     }
 }
 

@@ -171,7 +171,7 @@ proptest! {
         known.want(TOPIC);
         read::<MetadataRequest>(&metadata(), &damage, |connection, frame, version| {
             let answer = connection.decode::<MetadataRequest>(frame, version).unwrap();
-            let source = Source { from: &Endpoint::new("broker", 1), muted: &[], askable: 1, round: 1 };
+            let source = Source { from: &Endpoint::new("broker", 1), muted: &[], askable: &[], round: 1 };
             known.take_in(&answer, source, Instant::now());
         });
     }

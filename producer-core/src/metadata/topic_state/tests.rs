@@ -12,8 +12,8 @@ fn partition(index: i32, leader: i32, leader_epoch: i32) -> MetadataResponsePart
         .with_leader_epoch(leader_epoch)
 }
 
-/// Three brokers, all of which can be asked.
-const NOBODY_MUTED: Others<'_> = Others { muted: &[], askable: 3 };
+/// Nobody wants a pause.
+const NOBODY_MUTED: Others<'_> = Others { muted: &[], askable: &[] };
 
 /// An answer of the first broker.
 fn merge(state: &mut TopicState, answer: &MetadataResponseTopic) -> bool {
@@ -184,13 +184,15 @@ async fn where_a_leader_refuses_the_id_in_force_most_of_the_brokers_decide() {
         ("half of them are too few", 2, &[(1, OLD)], &[(2, NEW), (1, OLD), (2, NEW), (1, OLD)], OLD),
         ("whoever confirms it meanwhile", 3, &[(1, OLD)], &[(2, NEW), (1, OLD), (3, NEW)], NEW),
         ("each by its last word", 3, &[(1, NEW)], &[(2, OLD), (2, NEW), (3, OLD)], NEW),
-        ("each once", 5, &[(1, NEW)], &[(2, OLD), (2, OLD)], NEW),
+        ("each once", 3, &[(1, NEW)], &[(2, OLD), (2, OLD)], NEW),
+        ("of those who can be asked", 3, &[(1, NEW)], &[(4, OLD), (5, OLD)], NEW),
         ("about one id", 3, &[(1, OLD)], &[(2, OTHER), (3, NEW)], OLD),
-        ("the only one that can be asked", 1, &[(1, OLD)], &[(2, NEW)], NEW),
+        ("one of one", 1, &[(2, OLD)], &[(1, NEW)], NEW),
         ("what is proven to be older is not believed", 3, &[(1, OLD), (1, NEW)], &[(2, OLD), (3, OLD)], NEW),
     ] {
         let mut state = after(before);
         state.refuse();
+        let askable = &brokers([1, 2, 3, 4, 5])[..askable];
         for (broker, told) in then {
             let others = Others { askable, ..NOBODY_MUTED };
             state.merge(&topic(*told, &[(1, 5)]), &brokers([*broker])[0], others);
@@ -206,7 +208,8 @@ async fn a_wrong_decision_of_brokers_that_lag_is_mended_by_the_next() {
     for (told, id) in [([(2, OLD), (3, OLD)], OLD), ([(1, NEW), (2, NEW)], NEW)] {
         state.refuse();
         for (broker, told) in told {
-            merge_from(broker, &mut state, &topic(told, &[(1, 5)]));
+            let others = Others { askable: &brokers([1, 2, 3]), ..NOBODY_MUTED };
+            state.merge(&topic(told, &[(1, 5)]), &brokers([broker])[0], others);
         }
         assert_eq!(state.id, topic_id(id));
     }
@@ -215,11 +218,12 @@ async fn a_wrong_decision_of_brokers_that_lag_is_mended_by_the_next() {
 #[tokio::test(start_paused = true)]
 async fn a_refusal_that_is_long_over_counts_no_more() {
     let mut state = after(&[(1, NEW)]);
+    let others = Others { askable: &brokers([1, 2, 3]), ..NOBODY_MUTED };
     state.refuse();
-    merge_from(2, &mut state, &topic(OLD, &[(1, 5)]));
+    state.merge(&topic(OLD, &[(1, 5)]), &brokers([2])[0], others);
     tokio::time::advance(REFUSAL_AGE_MAX).await;
 
-    merge_from(3, &mut state, &topic(OLD, &[(1, 5)]));
+    state.merge(&topic(OLD, &[(1, 5)]), &brokers([3])[0], others);
 
     assert_eq!(state.id, topic_id(NEW));
     assert!(state.refusal.is_none());

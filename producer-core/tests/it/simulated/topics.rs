@@ -215,6 +215,28 @@ async fn a_new_leader_is_found_behind_a_broker_that_lags_and_answers() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_told_the_id_in_force_is_asked_in_doubt_though_it_did_not_answer_before() {
+    let broker = cluster(2, 1);
+    let producer = producer(&broker, |config| config.metadata_age_max = Duration::from_secs(5));
+    warm(&broker, &producer, 1).await;
+    let fresh = last_asked(&broker);
+    let lagging = 3 - fresh;
+    broker.lag_node(lagging).unwrap();
+    broker.delete_topic(TOPIC).unwrap();
+    broker.create_topic(TOPIC, 3).unwrap();
+    landed(send(&producer, 2, [0]).await).await;
+
+    // Its next answer is lost, so that the other one is asked.
+    broker.inject(Fault::new(Api::Metadata, FaultAction::DropBeforeApplying).node(fresh));
+    let asked = asked_count(&broker, lagging);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+
+    assert!(asked_count(&broker, lagging) > asked, "it is asked, and tells the former id");
+    landed(send(&producer, 2, [1]).await).await;
+    assert_eq!(numbers(&broker, 2), [0, 1]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_broker_that_lags_behind_is_believed_while_it_is_alone_and_takes_no_sequence_with_it() {
     let broker = cluster(3, 1);
     let producer = producer(&broker, |config| config.metadata_age_max = Duration::from_secs(1));
