@@ -397,8 +397,7 @@ impl Metadata {
             let known = cluster.topics.entry(name.clone()).or_default();
             let known = Arc::make_mut(known);
             let is_changed = known.merge(topic, source.from, Others { muted: source.muted, askable: source.askable });
-            // An answer that is in doubt is none yet.
-            if known.doubt().is_none() {
+            if known.is_answered() {
                 known.round = source.round;
             }
             if is_changed {
@@ -426,7 +425,7 @@ impl Metadata {
         let waited_for = state.wanted.iter().filter(|(_, wanted)| wanted.waiters > 0);
         waited_for
             .map(|(topic, _)| state.cluster.topics.get(topic))
-            .all(|topic| topic.is_some_and(|topic| !topic.partitions.is_empty() || topic.is_hopeless()))
+            .all(|topic| topic.is_some_and(|topic| topic.is_settled()))
     }
 
     /// Whether brokers contradict each other about some topic's id.

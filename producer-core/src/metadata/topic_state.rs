@@ -1,9 +1,9 @@
 //! What is known of one topic, and how an answer is merged into it: by id first, then by leader epoch.
 //!
-//! Ids have no order, and brokers that lag behind tell former ones. But what one broker tells has an order: if who told
-//! the id in force, its witness, tells another, the topic was made again. Another broker's word alone brings a doubt,
-//! in which all are asked. Whoever confirms the id in force ends it, unless a leader has refused what was sent with
-//! that id: then most of the brokers decide.
+//! Ids have no order, and brokers that lag behind tell former ones. But what one broker tells has an order: if who
+//! told the id in force, its witness, tells another, the topic was made again, and if it knows the topic no more, that
+//! one is gone. Another broker's word alone brings a doubt, in which all are asked. Whoever confirms the id in force
+//! ends it, unless a leader has refused what was sent with that id: then most of the brokers decide.
 
 use std::time::Duration;
 
@@ -12,7 +12,9 @@ use tokio::time::Instant;
 
 use super::Leadership;
 use crate::connection::Endpoint;
-use crate::error_code::{INVALID_TOPIC_EXCEPTION, LEADER_NOT_AVAILABLE, TOPIC_AUTHORIZATION_FAILED};
+use crate::error_code::{
+    INVALID_TOPIC_EXCEPTION, LEADER_NOT_AVAILABLE, TOPIC_AUTHORIZATION_FAILED, UNKNOWN_TOPIC_OR_PARTITION,
+};
 use crate::node::NO_NODE;
 
 /// How many ids of a topic that was made again are remembered.
@@ -87,6 +89,18 @@ impl TopicState {
         matches!(self.error, Some(INVALID_TOPIC_EXCEPTION | TOPIC_AUTHORIZATION_FAILED))
     }
 
+    /// Whether the last answer tells what there is. One that is in doubt, or confirms an id that a leader has refused,
+    /// does not yet, nor does one of a broker that has not heard of the topic.
+    pub(super) fn is_answered(&self) -> bool {
+        let is_refused = self.refusal.as_ref().is_some_and(|refusal| refusal.at.elapsed() < REFUSAL_AGE_MAX);
+        self.doubt.is_none() && !is_refused && (self.error.is_none() || self.is_hopeless())
+    }
+
+    /// Whether whoever waits for the topic, or for news of it, need not go on asking.
+    pub(super) fn is_settled(&self) -> bool {
+        self.is_hopeless() || !self.partitions.is_empty() && self.is_answered()
+    }
+
     /// Who told the id in force, and who tells another one, if somebody does.
     pub(super) fn doubt(&self) -> Option<(&Endpoint, &[Endpoint])> {
         Some((self.witness.as_ref()?, &self.doubt.as_ref()?.tellers))
@@ -117,6 +131,10 @@ impl TopicState {
         else {
             // It tells nothing of ids, and who goes on asking is not to do so for ever.
             self.doubt = None;
+            // But for its witness the topic of the id in force is gone.
+            if self.error == Some(UNKNOWN_TOPIC_OR_PARTITION) {
+                self.witness.take_if(|witness| witness == from);
+            }
             return false;
         };
         let id = *answer.topic_id.as_bytes();

@@ -230,6 +230,20 @@ async fn a_refusal_that_is_long_over_counts_no_more() {
 }
 
 #[test]
+fn where_its_witness_knows_the_topic_no_more_whoever_tells_another_id_is_believed() {
+    let gone = MetadataResponseTopic::default().with_error_code(UNKNOWN_TOPIC_OR_PARTITION);
+    for (teller_of_the_end, id) in [(1, NEW), (2, OLD)] {
+        let mut state = after(&[(1, OLD)]);
+
+        merge_from(teller_of_the_end, &mut state, &gone);
+        merge_from(3, &mut state, &topic(NEW, &[(1, 5)]));
+
+        assert_eq!(state.id, topic_id(id));
+        assert!(!merge_from(2, &mut state, &topic(OLD, &[(1, 5)])), "who lags brings nothing back");
+    }
+}
+
+#[test]
 fn a_doubt_ends_with_an_answer_that_tells_no_id() {
     let missing = MetadataResponseTopic::default().with_error_code(LEADER_NOT_AVAILABLE);
     for nothing in [missing, topic(0, &[(1, 5)])] {

@@ -164,6 +164,21 @@ async fn a_topic_made_again_is_found_behind_a_broker_that_lags_and_answers() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_broker_that_has_not_heard_that_a_topic_was_made_again_says_nothing_of_its_partitions() {
+    let (broker, producer, lagging) = lagging_first().await;
+    broker.delete_topic(TOPIC).unwrap();
+    // It knows of the end alone.
+    broker.lag_node(lagging).unwrap();
+    broker.create_topic(TOPIC, 3).unwrap();
+    let asked = asked_count(&broker, lagging);
+
+    landed(send(&producer, 2, 0..10).await).await;
+
+    assert!(asked_count(&broker, lagging) > asked, "it is asked, and knows no such topic");
+    assert_eq!(numbers(&broker, 2), (0..10).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_topic_made_again_is_found_though_one_broker_lags_and_another_is_frozen() {
     let broker = cluster(4, 1);
     let producer = producer(&broker, |_| {});
