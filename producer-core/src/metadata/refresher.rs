@@ -254,6 +254,10 @@ impl Refresher {
                     None => {
                         self.preferred = Some(endpoint.clone());
                         self.silent.remove(endpoint);
+                        if self.unanswered > 0 {
+                            // What kept all of them away is over.
+                            self.silent.clear();
+                        }
                         (self.unanswered, self.unanswered_since, self.is_silence_told) = (0, None, false);
                         let mut askable = self.known();
                         askable.retain(|known| !self.is_silent(known));
