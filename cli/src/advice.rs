@@ -1,24 +1,21 @@
 //! What to try after an error of a registry, a broker or a record, in the words of the command line: the libraries
 //! below know no flags.
 
-use std::borrow::Cow;
+mod learnt;
+
 use std::error::Error;
 use std::fmt;
-use std::time::Duration;
 
-use avro_serde::{RegistryConfig, RegistryError, SchemaId, SchemaKey, SchemaRegistry, SerdeError};
-use producer_core::admin::{AdminConfig, nearest_topic};
-use producer_core::reader::{BootstrapError, ReadError, ReaderConfig, list_partitions};
+use avro_serde::{RegistryError, SerdeError};
+use producer_core::reader::{BootstrapError, ReadError};
 use producer_core::{ConfigError, ProduceError};
 use schema_core::error_code::ErrorCode;
 
+use self::learnt::{Found, Learnt};
 use crate::consume::is_of_the_record;
-use crate::interrupt::Interrupt;
 use crate::produce::LineError;
+use crate::shell::{curl, quoted};
 use crate::value_schema::ValueSchema;
-
-/// How long brokers or registry may be asked for what an error does not say.
-const QUESTION_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Characters in the name of a topic, as brokers have it.
 const TOPIC_LENGTH_MAX: usize = 249;
@@ -38,28 +35,6 @@ pub(crate) struct Asked {
     pub(crate) servers: String,
     /// What lines are written with, if there are lines.
     pub(crate) value_schema: Option<ValueSchema>,
-}
-
-/// What was asked about an error, beyond what it says itself.
-#[derive(Debug, Default)]
-struct Learnt {
-    topic: Found,
-    /// The registry's URL without TLS, if it answers there.
-    without_tls: Option<String>,
-}
-
-/// What the brokers say of a topic that could not be written to or read.
-#[derive(Debug, Default, PartialEq, Eq)]
-enum Found {
-    /// None could be asked, or nobody wanted to wait for that.
-    #[default]
-    NoAnswer,
-    /// They have it, by now.
-    Topic,
-    /// They lack it, and may have one of almost this name.
-    Nothing { near: Option<String> },
-    /// They have it, or would not say; why not, the error says itself.
-    Refusal,
 }
 
 /// An error that is shown as it was, with what to try behind its causes.
@@ -85,13 +60,7 @@ impl Error for Advised {
 impl Asked {
     /// The error with advice, if something can be tried. Asks brokers and registry for what the error does not say.
     pub(crate) async fn advise(&self, error: anyhow::Error) -> anyhow::Error {
-        let mut learnt = Learnt::default();
-        if error.chain().any(misses_topic) {
-            learnt.topic = in_time(self.find_topic()).await;
-        }
-        if error.chain().any(misses_registry) {
-            learnt.without_tls = in_time(self.find_without_tls()).await;
-        }
+        let learnt = Learnt::about(&error, self).await;
         self.with_advice(error, &learnt)
     }
 
@@ -104,35 +73,6 @@ impl Asked {
         let causes = error.chain().rev().flat_map(|cause| self.after(cause, learnt));
         let advice: Vec<String> = near.into_iter().chain(causes).collect();
         if advice.is_empty() { error } else { Advised { error, advice }.into() }
-    }
-
-    /// What the brokers have of the topic; asking makes none.
-    async fn find_topic(&self) -> Found {
-        match nearest_topic(&AdminConfig::new(&self.servers), &self.topic).await {
-            Ok(None) => {}
-            Ok(near) => return Found::Nothing { near },
-            Err(_) => return Found::NoAnswer,
-        }
-        match list_partitions(&ReaderConfig::new(&self.servers), &self.topic).await {
-            Ok(_) => Found::Topic,
-            Err(ReadError::UnknownTopic { .. }) => Found::Nothing { near: None },
-            Err(ReadError::Bootstrap { .. } | ReadError::Connection { .. }) => Found::NoAnswer,
-            Err(_) => Found::Refusal,
-        }
-    }
-
-    /// The URL without TLS, if a registry answers there: how a handshake fails does not tell for sure. It is asked for
-    /// an id, without user and password, so that nothing is sent in the clear that anybody could want to hide.
-    async fn find_without_tls(&self) -> Option<String> {
-        let url = format!("http://{}", self.registry.strip_prefix("https://")?);
-        let mut config = RegistryConfig::new(&url);
-        config.retries = 0;
-        let answer = SchemaRegistry::new(&config).ok()?.schema(SchemaKey::Id(SchemaId(1))).await;
-        let answers = match answer {
-            Ok(_) | Err(RegistryError::Unauthorized { .. }) => true,
-            Err(error) => error.error_code().is_some(),
-        };
-        answers.then_some(url)
     }
 
     /// What to try after one of the causes, if that is known.
@@ -322,40 +262,6 @@ impl Asked {
     }
 }
 
-/// The answer to a question that may be asked in vain: where there is none in time, or nobody wants to wait for it,
-/// nothing is lost.
-async fn in_time<T: Default>(question: impl Future<Output = T>) -> T {
-    let Ok(mut interrupt) = Interrupt::listen() else { return T::default() };
-    tokio::select! {
-        answer = tokio::time::timeout(QUESTION_TIMEOUT, question) => answer.unwrap_or_default(),
-        _ = interrupt.wait() => T::default(),
-    }
-}
-
-/// A command line that asks the registry; what a path is made of is escaped.
-fn curl(registry: &str, path: &[&str], query: &str) -> String {
-    let mut url = registry.trim_end_matches('/').to_owned();
-    for segment in path {
-        url.push('/');
-        for byte in segment.bytes() {
-            match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => url.push(char::from(byte)),
-                _ => url.push_str(&format!("%{byte:02X}")),
-            }
-        }
-    }
-    format!("curl {}", quoted(&(url + query)))
-}
-
-/// A text as one word of a shell.
-fn quoted(text: &str) -> Cow<'_, str> {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '/' | ':' | '%' | '@' | '+');
-    if !text.is_empty() && text.chars().all(is_plain) {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(format!("'{}'", text.replace('\'', r"'\''")))
-}
-
 fn other_name(wrong: &str) -> String {
     format!("a name that topics can have, such as `{}`", name_of_topic(wrong))
 }
@@ -375,17 +281,6 @@ fn names_servers(error: &ConfigError) -> bool {
 /// The repairs in the message of a schema that breaks its subject's promise: the entries `{hint: '...'}`.
 fn hints(message: &str) -> impl Iterator<Item = &str> {
     message.split("{hint: '").skip(1).filter_map(|rest| rest.split_once("'}").map(|(hint, _)| hint))
-}
-
-/// Whether there was no answer of a registry.
-fn misses_registry(cause: &(dyn Error + 'static)) -> bool {
-    cause.downcast_ref().is_some_and(|error| matches!(error, RegistryError::Unavailable { error_code: None, .. }))
-}
-
-/// Whether the brokers do not have the topic, as far as that is known.
-fn misses_topic(cause: &(dyn Error + 'static)) -> bool {
-    let to_read = cause.downcast_ref().is_some_and(|error| matches!(error, ReadError::UnknownTopic { .. }));
-    to_read || cause.downcast_ref().is_some_and(|error| matches!(error, ProduceError::TopicUnknown { .. }))
 }
 
 /// A cause as it stands above its advice: without what is told there.
@@ -410,11 +305,14 @@ fn without_hints(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use avro_serde::Version;
+    use std::time::Duration;
+
     use avro_serde::codec::DecodeError;
     use avro_serde::registry::VersionSelector;
+    use avro_serde::{SchemaId, SchemaKey, Version};
     use serde::de::Error as _;
 
+    use super::learnt::{misses_registry, misses_topic};
     use super::*;
 
     fn asked(command: &'static str, topic: &str) -> Asked {
@@ -599,21 +497,6 @@ mod tests {
             let advice = advice(error);
             assert!(advice.len() == 1 && advice[0].contains(part), "{error_code}: {advice:?}");
         }
-    }
-
-    #[test]
-    fn a_word_of_a_proposed_line_is_one_for_the_shell() {
-        for (text, word) in [
-            ("users-value", "users-value"),
-            ("a b", "'a b'"),
-            ("it's", r"'it'\''s'"),
-            ("$HOME;`x`", "'$HOME;`x`'"),
-            ("", "''"),
-        ] {
-            assert_eq!(quoted(text), word);
-        }
-        assert_eq!(curl("http://[::1]:81/", &["subjects"], ""), "curl 'http://[::1]:81/subjects'");
-        assert_eq!(curl("http://r", &["mode", "a&b"], "?x=true"), "curl 'http://r/mode/a%26b?x=true'");
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod output;
 mod perf;
 mod produce;
 mod registry;
+mod shell;
 mod topic;
 mod value_schema;
 
