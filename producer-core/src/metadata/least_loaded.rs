@@ -28,14 +28,18 @@ pub(super) fn first<'a>(
     let mut ordered: Vec<&Endpoint> = endpoints.iter().collect();
     ordered.sort_by_cached_key(|endpoint| Objections {
         is_muted: questions.is_muted(endpoint),
-        standing: together(questions.standing(endpoint), batches.standing(endpoint)),
+        standing: standing(endpoint, questions, batches),
         needs_connection: !questions.is_connected(endpoint),
         is_another: last != Some(*endpoint),
     });
     ordered
 }
 
-/// How a broker stands that has connections of two kinds.
+/// How a broker stands, by its connections of both kinds.
+pub(super) fn standing(endpoint: &Endpoint, questions: &Pool, batches: &Pool) -> Standing {
+    together(questions.standing(endpoint), batches.standing(endpoint))
+}
+
 fn together(questions: Standing, batches: Standing) -> Standing {
     use Standing::{Connected, Paused};
     match (questions, batches) {

@@ -317,7 +317,7 @@ impl Refresher {
 
     /// Whether it could not be connected to just now.
     fn is_paused(&self, endpoint: &Endpoint) -> bool {
-        [&self.pool, &*self.traffic].iter().any(|pool| pool.standing(endpoint) == Standing::Paused)
+        least_loaded::standing(endpoint, &self.pool, &self.traffic) == Standing::Paused
     }
 
     fn note_silence(&mut self, endpoint: &Endpoint) {

@@ -37,10 +37,10 @@ pub(crate) struct TopicState {
     pub(crate) id: [u8; 16],
     /// Who told it last.
     witness: Option<Endpoint>,
-    refusal: Option<Refusal>,
     /// Those before it, the newest last. No id is given twice.
     former: Vec<FormerId>,
     doubt: Option<Doubt>,
+    refusal: Option<Refusal>,
     /// In order, from 0, without a gap; empty while unknown.
     pub(crate) partitions: Vec<Leadership>,
     /// What the last answer had against the topic.
