@@ -5,7 +5,7 @@
 //! | contents | context and id | compared with what a version has: an id changes only by a purge and an import |
 //! | texts | hash of the text as sent and of those it refers to | reading a text depends on nothing else |
 //! | likenesses | context, id and form | as contents; an id that has changed is another schema to all who ask |
-//! | subjects | subject and revision | a revision stands for one state; the store is asked first |
+//! | subjects | subject | kept with its revision, which stands for one state; the store is asked first (but `last_seen`) |
 //! | settings | context and revision | as subjects; all that is known of a subject that is not there |
 //! | uses | context, id and its generation | the store raises it with each commit that changes the id's uses |
 //! | named uses | subject as it is named, and id | used only while the subject's revision, kept with it, stands |
@@ -13,7 +13,7 @@
 //! | versions | subject, revision and version | as subjects; while a version is there, its content stays |
 //!
 //! A key that carries its revision needs no eviction: when the state moves on, nobody asks for the old key any
-//! more and it ages out. Many who miss one subject or one id's uses at once wait for one load; contents and texts are
+//! more and it ages out. A subject that has moved on is replaced. Many who miss one subject or one id's uses at once wait for one load; contents and texts are
 //! read by each of them, and all keep the first.
 //!
 //! A generation is raised at once on the node that commits, and on another when it is told, after five seconds at most:
@@ -55,8 +55,8 @@ const LIKENESS_BYTES: u32 = 256;
 pub(super) struct Caches {
     contents: Cache<(Arc<str>, SchemaId), Arc<Content>>,
     texts: Cache<TextKey, Arc<Canonical>>,
-    subjects: Cache<(SubjectKey, Revision), Arc<CachedSubject>>,
-    settings: Cache<(Arc<str>, Revision), Arc<ScopeSnapshot>>,
+    pub(super) subjects: Cache<SubjectKey, Arc<CachedSubject>>,
+    pub(super) settings: Cache<(Arc<str>, Revision), Arc<ScopeSnapshot>>,
     pub(super) uses: Cache<(Arc<str>, SchemaId, u64), Arc<SchemaInUse>>,
     pub(super) named_uses: Cache<(SubjectKey, SchemaId), Arc<NamedUse>>,
     likenesses: Cache<LikenessKey, Likeness>,
@@ -325,16 +325,37 @@ impl Registry {
         if revision.subject == 0 {
             return Box::pin(self.absent_subject(subject, revision)).await;
         }
-        let key = (subject.key.clone(), revision);
-        if let Some(known) = self.metrics.looked_up(CacheName::Subjects, self.caches.subjects.get(&key).await) {
-            return Ok(known);
+        let known = self.caches.subjects.get(&subject.key).await;
+        let (valid, is_known) = (known.as_ref().filter(|known| known.is_of(revision)), known.is_some());
+        if let Some(valid) = self.metrics.looked_up(CacheName::Subjects, valid) {
+            return Ok(Arc::clone(valid));
         }
-        let load = async {
+        Box::pin(self.subject_anew(subject, revision, is_known)).await
+    }
+
+    async fn subject_anew(
+        &self,
+        subject: &Subject,
+        revision: Revision,
+        is_known: bool,
+    ) -> Result<Arc<CachedSubject>, RegistryError> {
+        let subjects = &self.caches.subjects;
+        let load = async || {
             let snapshot = self.store.subject_snapshot(&subject.key).await?;
             Ok(Arc::new(CachedSubject::new(subject.clone(), snapshot)))
         };
-        let loaded = Box::pin(self.caches.subjects.try_get_with(key, load)).await;
-        loaded.map_err(|error: Arc<RegistryError>| error.into())
+        if is_known {
+            subjects.invalidate(&subject.key).await;
+        }
+        let loaded = subjects.try_get_with(subject.key.clone(), load()).await;
+        let loaded = loaded.map_err(|error: Arc<RegistryError>| RegistryError::from(error))?;
+        if loaded.is_of(revision) {
+            return Ok(loaded);
+        }
+        // Who loads it for all may have begun before the revision was read.
+        let own = load().await?;
+        subjects.insert(subject.key.clone(), Arc::clone(&own)).await;
+        Ok(own)
     }
 
     /// A subject that has nothing of its own: the settings of its context apply to it. Their revisions do not come
@@ -389,10 +410,7 @@ impl Registry {
         let version = entry.version;
         let after = before.appended(counter, entry, (candidate, form));
         self.note_properties(before, &after, version, candidate.metadata.as_deref()).await;
-        let revision = after.snapshot.revision;
-        self.caches.subjects.insert((subject.key.clone(), revision), Arc::new(after)).await;
-        // Nobody asks for it any more.
-        self.caches.subjects.invalidate(&(subject.key.clone(), before.snapshot.revision)).await;
+        self.caches.subjects.insert(subject.key.clone(), Arc::new(after)).await;
     }
 
     /// The schema behind a content, for comparisons; read at the first use.
@@ -455,7 +473,7 @@ impl Content {
 }
 
 impl CachedSubject {
-    fn new(subject: Subject, snapshot: SubjectSnapshot) -> Self {
+    pub(super) fn new(subject: Subject, snapshot: SubjectSnapshot) -> Self {
         let own = snapshot.settings.subject.config.as_ref();
         let alias = own.and_then(|config| config.alias.as_deref()).filter(|alias| !alias.is_empty());
         let alias = alias.map(Subject::parse);
@@ -511,6 +529,11 @@ impl CachedSubject {
         }
         let layers = Layers::read(self)?;
         Ok(self.layers.get_or_init(|| layers))
+    }
+
+    /// Whether it stands as long as the store tells this revision.
+    pub(super) fn is_of(&self, revision: Revision) -> bool {
+        self.snapshot.revision == revision
     }
 
     /// The index of versions by what they mean in a form.

@@ -22,13 +22,15 @@ use super::register::{Check, Decision, Look, Plan, Registered, Terms, WantedVers
 use super::{Found, INLINE_BYTES_MAX, Registry, RegistryError, metadata, rule_set};
 
 impl Registry {
-    /// Whether a live version has the schema as it was sent, if the terms do not ask for another. Looks at no mode.
+    /// Whether a live version has the schema as it was sent, if the terms do not ask for another. Looks at no mode. With
+    /// the schema, if it has been read: many texts pass through the cache of those that were read, and one that has just
+    /// come need not be in it any more.
     pub(super) async fn known(
         &self,
         current: &CachedSubject,
         input: &SchemaInput,
         terms: &Terms,
-    ) -> Result<Look, RegistryError> {
+    ) -> Result<Look<Option<Candidate>>, RegistryError> {
         let Some(text) = input.given_text() else { return Ok(Look::Unknown(None)) };
         let is_of_no_id = terms.id.is_none() && terms.version != WantedVersion::Any;
         if is_of_no_id || terms.change_text() || current.adds_metadata_or_rules() {

@@ -24,6 +24,7 @@ mod decide;
 mod delete;
 mod error;
 mod inherit;
+mod last_seen;
 mod listing;
 mod lookup;
 mod metadata;
@@ -57,6 +58,7 @@ pub use subject::{Subject, qualified};
 pub use crate::store::{DeleteMode, Deleted, Latest, SchemaUse, Shown, StoreErrorKind, SubjectKey, VersionEntry};
 
 use cache::Caches;
+use last_seen::Newcomers;
 use queue::Queues;
 use subject::default_context;
 
@@ -92,6 +94,7 @@ pub struct Registry {
     config: RegistryConfig,
     caches: Arc<Caches>,
     queues: Queues,
+    newcomers: Newcomers,
     metrics: RuleMetrics,
 }
 
@@ -120,8 +123,8 @@ impl Registry {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, config: RegistryConfig) -> Self {
         let caches = Arc::new(Caches::new(config.cache_bytes));
-        let (queues, metrics) = (Queues::default(), RuleMetrics::new());
-        Self { store, config, caches, queues, metrics }
+        let (queues, newcomers, metrics) = (Queues::default(), Newcomers::default(), RuleMetrics::new());
+        Self { store, config, caches, queues, newcomers, metrics }
     }
 
     /// What the rules count.

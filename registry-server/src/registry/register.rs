@@ -11,6 +11,7 @@ use crate::store::{Inserted, NewId, NewNumber, NewVersion, VersionEntry};
 
 use super::cache::CachedSubject;
 use super::canonical::{Candidate, Form, Schema, SchemaInput};
+use super::last_seen::Seen;
 use super::{Registry, RegistryError, Subject, stored_json};
 
 /// What a register checks.
@@ -73,12 +74,11 @@ pub struct Registered {
 }
 
 /// What a first look at the subject finds.
-pub(super) enum Look {
+pub(super) enum Look<T> {
     /// A live version has the schema already.
     Known(Registered),
-    /// None that can be told without a turn; with the schema, if it has been read. Many texts pass through the cache of
-    /// those that were read, and one that has just come need not be in it any more.
-    Unknown(Option<Candidate>),
+    /// None that can be told without a turn.
+    Unknown(T),
 }
 
 /// What a register comes to on one state of the subject.
@@ -115,24 +115,41 @@ impl Registry {
         now_ms: i64,
     ) -> Result<Registered, RegistryError> {
         // Producers register at every start, so most calls end here, without a turn and in any mode.
-        let current = self.subject(subject).await?;
-        let candidate = match self.known(&current, input, terms).await? {
+        let seen = match self.look(subject, input, terms).await? {
             Look::Known(known) => return Ok(known),
-            Look::Unknown(candidate) => candidate,
+            Look::Unknown(seen) => seen,
         };
 
-        let turn = current.subject.clone();
+        let turn = seen.current.subject.clone();
         let attempt = async |seen| {
-            let (current, candidate) = match seen {
+            let seen = match seen {
                 Some(seen) => seen,
-                None => (self.subject(subject).await?, None),
+                None => match Box::pin(self.look_anew(subject, input, terms)).await? {
+                    Look::Known(known) => return Ok(Some(known)),
+                    Look::Unknown(seen) => seen,
+                },
             };
-            match self.decide(&current, input, terms, candidate).await? {
-                Decision::Known(known) => Ok(Some(known)),
-                Decision::Write(plan) => self.write(&current, *plan, now_ms).await,
-            }
+            self.register_on(seen, input, terms, now_ms).await
         };
-        self.queues.until_it_stands_from((current, candidate), &turn, subject.name(), attempt).await
+        self.queues.until_it_stands_from(seen, &turn, subject.name(), attempt).await
+    }
+
+    /// Decides on what was seen, and writes what was decided; `None` when something has moved since.
+    async fn register_on(
+        &self,
+        seen: Seen,
+        input: &SchemaInput,
+        terms: &Terms,
+        now_ms: i64,
+    ) -> Result<Option<Registered>, RegistryError> {
+        let Seen { current, is_asked, candidate } = seen;
+        let told = match self.decide(&current, input, terms, candidate).await {
+            // It is written only if what was seen still stands.
+            Ok(Decision::Write(plan)) => return self.write(&current, *plan, now_ms).await,
+            Ok(Decision::Known(known)) => Ok(Some(known)),
+            Err(error) => Err(error),
+        };
+        if is_asked || self.stands(&current).await? { told } else { Ok(None) }
     }
 
     /// Writes what was decided; `None` when something has moved since.

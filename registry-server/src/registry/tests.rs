@@ -24,6 +24,7 @@ use super::{
 mod by_id;
 mod comparisons;
 mod content;
+mod last_seen;
 mod lists;
 
 #[derive(Debug)]

@@ -1,9 +1,12 @@
 -- A version of the next number, if the decision still stands: all of the write by one statement, with the parameters of
--- `insert_at_once_sqlite.sql`. The first part: what follows reads `written`, which has no row when something has moved,
--- when an older version may have to go, or when the last number or id has been given; then nothing was written. The
--- context's row is locked until the end of the transaction, and foreign keys are checked at the end of the statement.
-WITH state AS (
-    SELECT nextval('change_numbers') AS change, n.version, p.id
+-- `insert_at_once_sqlite.sql`. The first part: what follows reads `written`, which has no row when something has moved
+-- (then `looked` says so), when an older version may have to go, or when the last number or id has been given; then
+-- nothing was written. The context's row is locked until the end of the transaction, and foreign keys are checked at the
+-- end of the statement.
+WITH looked AS (
+    SELECT r.revision = $4 AND coalesce(d.revision, 0) = $5 AND coalesce(c.revision, 0) = $6
+               AND coalesce(s.revision, 0) = $7 AS stands,
+           n.version, p.id, coalesce(s.deleted, 0) AS deleted
     FROM registry r
     CROSS JOIN LATERAL (
         SELECT coalesce(max(v.version), 0) + 1 AS version FROM versions v WHERE v.context = $1 AND v.subject = $2) n
@@ -11,10 +14,9 @@ WITH state AS (
     LEFT JOIN contexts c ON c.context = $1
     LEFT JOIN subjects s ON s.context = $1 AND s.subject = $2
     LEFT JOIN preferred_ids p ON p.context = $1 AND p.dedup_key = $3
-    WHERE r.revision = $4 AND coalesce(d.revision, 0) = $5 AND coalesce(c.revision, 0) = $6
-      AND coalesce(s.revision, 0) = $7
-      AND (p.id IS NULL OR coalesce(s.deleted, 0) = 0)
-      AND n.version <= 2147483647
+), state AS (
+    SELECT nextval('change_numbers') AS change, version, id FROM looked
+    WHERE stands AND (id IS NULL OR deleted = 0) AND version <= 2147483647
 ), context_row AS (
     INSERT INTO contexts (context, last_id, is_listed) SELECT $1, 1, 1 FROM state WHERE id IS NULL
     ON CONFLICT (context) DO UPDATE SET last_id = contexts.last_id + 1, is_listed = 1

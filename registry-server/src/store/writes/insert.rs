@@ -115,6 +115,9 @@ impl Insert {
             }
         };
         let Some(row) = row else { return Ok(None) };
+        if row.number(OPERATION, 0)?.is_none() {
+            return Ok(Some(Inserted::Moved));
+        }
         let (change, id) = (rows::counter(OPERATION, &row, 0)?, rows::id(OPERATION, &row, 2)?);
         changes.numbered(change);
         changes.subject(new.subject.clone(), change);

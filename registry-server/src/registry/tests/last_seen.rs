@@ -1,0 +1,139 @@
+//! A register that begins with what was last seen: what it asks, and what it answers when another node was faster.
+
+use schema_core::wire::Change;
+
+use super::*;
+use crate::registry::{Depth, Force, Registered};
+
+/// What a register of a record asks of the store: revisions, inserts.
+async fn asked(registry: &Registry, store: &OddStore, name: &str, fields: &str) -> (usize, usize) {
+    let so_far = || (store.revisions.load(Ordering::SeqCst), store.inserts.load(Ordering::SeqCst));
+    let before = so_far();
+    Box::pin(register_at(registry, name, fields)).await.unwrap();
+    let after = so_far();
+    (after.0 - before.0, after.1 - before.1)
+}
+
+/// Two nodes.
+async fn nodes() -> (Registry, Registry, Arc<OddStore>) {
+    let (one, store) = registry().await;
+    (one, registry_over(&store), store)
+}
+
+async fn register_at(registry: &Registry, name: &str, fields: &str) -> Result<Registered, RegistryError> {
+    registry.register(&subject(name), &record(fields), &Terms::default(), 7).await
+}
+
+async fn set_level(registry: &Registry, name: &str, level: &str) {
+    let update = ConfigUpdate { compatibility: Change::Set(level.to_owned()), ..ConfigUpdate::default() };
+    registry.change_config(&ScopeName::parse(name), update).await.unwrap();
+}
+
+async fn set_mode(registry: &Registry, name: &str, mode: Option<Mode>) {
+    let scope = ScopeName::parse(name);
+    match mode {
+        Some(_) => registry.put_mode(&scope, mode, Force::No).await.unwrap(),
+        None => registry.delete_mode(&scope, Depth::Own).await.map(drop).unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn a_new_schema_costs_no_question_and_a_known_one_costs_one() {
+    let (registry, store) = registry().await;
+
+    let first = asked(&registry, &store, "first", "a").await;
+    let second = asked(&registry, &store, "second", "a").await;
+    let in_another_context = asked(&registry, &store, ":.c:second", "a").await;
+    let further = asked(&registry, &store, "first", "ab").await;
+    let known = asked(&registry, &store, "first", "ab").await;
+
+    assert_eq!([first, second, in_another_context, further, known], [(1, 1), (0, 1), (1, 1), (0, 1), (1, 0)]);
+}
+
+#[tokio::test]
+async fn a_subject_that_is_not_new_is_taken_for_new_once() {
+    let (one, other, store) = nodes().await;
+    for name in ["a", "b", "c"] {
+        register(&one, name, &record("a")).await.unwrap();
+    }
+    register(&other, "new", &record("a")).await.unwrap();
+
+    let taken_for_new = asked(&other, &store, "a", "a").await;
+    let known = asked(&other, &store, "b", "a").await;
+
+    assert_eq!([taken_for_new, known], [(1, 1), (1, 0)]);
+    assert_eq!(register(&other, "c", &record("ab")).await.unwrap(), (2, 2));
+}
+
+#[tokio::test]
+async fn what_another_node_has_registered_is_found() {
+    let (one, other, _store) = nodes().await;
+    register(&one, "s", &record("a")).await.unwrap();
+    register(&other, "s", &record("ab")).await.unwrap();
+
+    let known = register_at(&one, "s", "ab").await.unwrap();
+    let next = register_at(&one, "s", "abc").await.unwrap();
+
+    assert_eq!((known.version, known.is_new), (Version(2), false));
+    assert_eq!((next.version, next.is_new), (Version(3), true));
+}
+
+#[tokio::test]
+async fn a_level_that_another_node_has_set_is_in_force() {
+    let (one, other, _store) = nodes().await;
+    register(&one, "s", &record("a")).await.unwrap();
+    let number = input(r#""int""#);
+    assert!(matches!(register(&one, "s", &number).await, Err(RegistryError::Incompatible { .. })));
+
+    set_level(&other, "s", "NONE").await;
+    assert_eq!(register(&one, "s", &number).await.unwrap().1, 2);
+
+    set_level(&other, "s", "BACKWARD").await;
+    assert!(matches!(register(&one, "s", &record("a")).await, Ok((1, 1))));
+    assert!(matches!(register(&one, "s", &record("b")).await, Err(RegistryError::Incompatible { .. })));
+}
+
+#[tokio::test]
+async fn a_mode_that_another_node_has_set_refuses_what_is_new_alone() {
+    let (one, other, _store) = nodes().await;
+    register(&one, "s", &record("a")).await.unwrap();
+    register(&other, "s", &record("ab")).await.unwrap();
+
+    for (scope, refused) in [("s", &["s"][..]), (":.:", &["s", "new"]), (":.__GLOBAL:", &["s", "new"])] {
+        set_mode(&other, scope, Some(Mode::ReadOnly)).await;
+        assert!(!register_at(&one, "s", "ab").await.unwrap().is_new, "{scope}");
+        for name in refused {
+            let answer = register_at(&one, name, "abc").await;
+            assert!(matches!(answer, Err(RegistryError::ReadOnlyMode { .. })), "{scope} {name}");
+        }
+        set_mode(&other, scope, None).await;
+    }
+
+    assert_eq!(register(&one, "s", &record("abc")).await.unwrap().1, 3);
+}
+
+#[tokio::test]
+async fn what_another_node_has_deleted_is_gone() {
+    let (one, other, _store) = nodes().await;
+    register(&one, "s", &record("a")).await.unwrap();
+    for mode in [DeleteMode::Soft, DeleteMode::Permanent] {
+        other.delete_subject(&subject("s"), mode).await.unwrap();
+    }
+
+    let again = register_at(&one, "s", "a").await.unwrap();
+
+    assert_eq!((again.id.0, again.version, again.is_new), (2, Version(1), true));
+}
+
+#[tokio::test]
+async fn an_alias_that_another_node_has_set_leads_to_its_target() {
+    let (one, other, _store) = nodes().await;
+    register(&one, "s", &record("a")).await.unwrap();
+    let update = ConfigUpdate { alias: Change::Set("target".to_owned()), ..ConfigUpdate::default() };
+    other.change_config(&ScopeName::parse("s"), update).await.unwrap();
+
+    register(&one, "s", &record("ab")).await.unwrap();
+
+    let versions = async |name| one.versions(&subject(name), Deleted::Hide).await.unwrap().len();
+    assert_eq!(versions("target").await, 1);
+}
