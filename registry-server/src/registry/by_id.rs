@@ -192,9 +192,10 @@ impl Registry {
         known: Option<Arc<NamedUse>>,
     ) -> Result<Option<Arc<NamedUse>>, RegistryError> {
         let current = self.subject_at(named, revision).await?;
-        let found = match (current.use_of(id), &current.alias) {
-            (Some(used), _) => Some(NamedUse::new(used, Some(current.snapshot.revision), generation)),
-            (None, Some(meant)) => self.use_for_other(id, meant).await?,
+        // An alias leads away from what the subject uses itself.
+        let found = match (&current.alias, current.use_of(id)) {
+            (Some(meant), _) => self.use_for_other(id, meant).await?,
+            (None, Some(used)) => Some(NamedUse::new(used, Some(current.snapshot.revision), generation)),
             (None, None) => self.use_beyond(id, named).await?,
         };
         let Some(mut found) = found else { return Ok(None) };
@@ -309,6 +310,9 @@ impl Registry {
             if let Some(content) = content {
                 return Some(Found::new(&known.used, content));
             }
+        }
+        if self.caches.subjects.get(&named.key).await.is_some_and(|last_seen| last_seen.alias.is_some()) {
+            return None;
         }
         let context = &named.key.context;
         let key = (Arc::clone(context), id, self.store.uses_generation(context, id));

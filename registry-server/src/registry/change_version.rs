@@ -48,7 +48,8 @@ impl Registry {
             schema_type: schema.schema_type,
             text: Some(schema.text.to_string()),
             references: references.map(|reference| SchemaReference::from(plain(reference))).collect(),
-            metadata: change.metadata.or_else(|| schema.metadata.as_deref().cloned()),
+            // A version carries its number, so that it has metadata of its own and inherits none.
+            metadata: Some(change.metadata.or_else(|| schema.metadata.as_deref().cloned()).unwrap_or_default()),
             rule_set: rules.map(|rules| rule_set::without(rules, &change.rules_to_remove)),
             normalize: false,
         };

@@ -21,7 +21,7 @@ impl Registry {
     /// tell why not; none when it is compatible.
     ///
     /// # Errors
-    /// The schema is bad, or [`RegistryError::VersionNotFound`] for a version by number that is not there.
+    /// [`RegistryError::VersionNotFound`] for a version by number that is not there, or the schema is bad.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
@@ -31,24 +31,26 @@ impl Registry {
         against: Option<Selector>,
         input: &SchemaInput,
     ) -> Result<Vec<String>, RegistryError> {
-        let Some(text) = input.given_text() else { return Err(RegistryError::EmptySchema) };
         let current = self.subject(subject).await?;
+        // A version that is not there is told before a text that is no schema.
+        let entry = match against {
+            Some(Selector::Number(version)) => {
+                let live = current.version(version).filter(|entry| !entry.deleted);
+                Some(live.ok_or(RegistryError::VersionNotFound { version: i64::from(version.0) })?)
+            }
+            Some(Selector::Latest) => current.live_newest_first().next(),
+            None => None,
+        };
+        let Some(text) = input.given_text() else { return Err(RegistryError::EmptySchema) };
         let form = Form::of(input.normalize || current.normalizes());
         let strictness = if current.validates_new_schemas() { Strictness::New } else { Strictness::Stored };
         let new = self.candidate(current.context(), input, text, form, strictness).await?;
         let latest = self.latest(&current).await?;
         // The group that it belongs to may be inherited.
         let new = current.inherit(new, latest.as_deref(), false)?;
-        let Some(selector) = against else {
+        if against.is_none() {
             return self.check_against_history(&current, &new).await;
-        };
-        let entry = match selector {
-            Selector::Latest => current.live_newest_first().next(),
-            Selector::Number(version) => {
-                let live = current.version(version).filter(|entry| !entry.deleted);
-                Some(live.ok_or(RegistryError::VersionNotFound { version: i64::from(version.0) })?)
-            }
-        };
+        }
         let group = self.group(&current, &new).await?;
         let compared = entry.filter(|entry| group.is_none_or(|group| group.has(entry)));
         let reserved = self.reserved_breaches(&current, &new, compared).await?;

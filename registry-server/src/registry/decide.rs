@@ -33,7 +33,7 @@ impl Registry {
     ) -> Result<Look<Option<Candidate>>, RegistryError> {
         let Some(text) = input.given_text() else { return Ok(Look::Unknown(None)) };
         let is_of_no_id = terms.id.is_none() && terms.version != WantedVersion::Any;
-        if is_of_no_id || terms.change_text() || current.adds_metadata_or_rules() {
+        if is_of_no_id || !terms.tags.is_empty() || current.adds_metadata_or_rules() {
             return Ok(Look::Unknown(None));
         }
         let form = form(current, input, terms);
@@ -79,8 +79,14 @@ impl Registry {
             WantedVersion::Latest | WantedVersion::Next => false,
         };
         let mut live = current.live_newest_first().filter(|entry| entry.id == id && is_wanted(entry.version));
+        let Some(first) = live.next() else { return Ok(None) };
         let key = candidate.dedup_key();
-        Ok(live.find(|entry| entry.dedup_key == key).map(|entry| registered(entry, candidate)))
+        if let Some(exact) = std::iter::once(first).chain(live).find(|entry| entry.dedup_key == key) {
+            return Ok(Some(registered(exact, candidate)));
+        }
+        let alike = self.find_alike(current, candidate, form, Deleted::Hide).await?;
+        let alike = alike.filter(|found| found.entry.id == id && is_wanted(found.entry.version));
+        Ok(alike.map(Registered::from))
     }
 
     /// Decides on `current`, in the subject's turn. `candidate` is the schema as it was read on that state, if it was.

@@ -26,6 +26,7 @@ mod comparisons;
 mod content;
 mod last_seen;
 mod lists;
+mod tags;
 
 #[derive(Debug)]
 struct OddStore {

@@ -437,6 +437,7 @@ fn a_schema_is_checked_with_one(api: &mut Api) {
     let bad = api.send("POST", &format!("{path}/1?verbose=true"), Some(&request("{"))).json();
     assert_eq!((&bad["is_compatible"], bad["messages"].as_array().map(Vec::len)), (&json!(false), Some(1)), "{bad}");
     api.expect_error("POST", &format!("{path}/2"), Some(&request(RECORD_1)), 40402, "Version 2 not found.");
+    api.expect_error("POST", &format!("{path}/2?verbose=true"), Some(&request("{")), 40402, "Version 2 not found.");
     api.expect_error("POST", &format!("{path}/0"), Some(&request(RECORD_1)), 42202, "is not a valid version id");
     let unknown = "/compatibility/subjects/u/versions/latest";
     api.expect("POST", unknown, Some(&request(RECORD_1)), json!({"is_compatible": true}));

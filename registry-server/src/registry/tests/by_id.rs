@@ -152,3 +152,21 @@ async fn nothing_is_guessed_for_a_named_subject_while_the_store_is_down() {
     let max_id = registry.schema_by_id_and_max_id(1, Some(&subject("s"))).await;
     assert!(matches!(max_id, Err(RegistryError::Unavailable(_))), "{max_id:?}");
 }
+
+#[tokio::test]
+async fn an_alias_leads_away_from_what_the_subject_uses_itself() {
+    let (registry, store) = registry().await;
+    register(&registry, "s", &record("a")).await.unwrap();
+    register(&registry, "t", &record("a")).await.unwrap();
+    set_alias(&registry, "s", ":.c:s").await;
+    set_alias(&registry, "t", "s").await;
+    assert_eq!(register(&registry, "s", &record("b")).await.unwrap(), (1, 1), "ids begin anew in each context");
+
+    for is_down in [false, true] {
+        store.is_down.store(is_down, Ordering::SeqCst);
+        let found = registry.schema_by_id(1, Some(&subject("s"))).await.unwrap().unwrap();
+        assert_eq!(found.subject.name(), ":.c:s");
+        assert!(found.content.schema.text.contains("\"b\""), "{}", found.content.schema.text);
+        assert_eq!(named(&registry, 1, "t").await.unwrap().0, "s");
+    }
+}

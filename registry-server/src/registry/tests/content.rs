@@ -1,8 +1,5 @@
 //! What stands beside a schema: references, metadata, rules; and what an import brings.
 
-use std::collections::BTreeSet;
-
-use schema_core::tags::{Entity, EntityKind, TagChange};
 use schema_core::wire::{Change, Metadata, RuleSet, SchemaReference};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -18,7 +15,7 @@ fn of_json<T: DeserializeOwned>(json: Value) -> T {
 }
 
 /// A schema with what stands beside it, as a request has it.
-fn schema(text: &str, beside: Value) -> SchemaInput {
+pub(super) fn schema(text: &str, beside: Value) -> SchemaInput {
     let mut beside = beside;
     let references: Vec<SchemaReference> = of_json(beside.get_mut("references").map_or(json!([]), Value::take));
     let metadata: Option<Metadata> = beside.get_mut("metadata").map(|json| of_json(json.take()));
@@ -26,12 +23,12 @@ fn schema(text: &str, beside: Value) -> SchemaInput {
     SchemaInput { references, metadata, rule_set, ..input(text) }
 }
 
-fn referring(name: &str, references: Value) -> SchemaInput {
+pub(super) fn referring(name: &str, references: Value) -> SchemaInput {
     let text = format!(r#"{{"type":"record","name":"{name}","fields":[]}}"#);
     schema(&text, json!({"references": references}))
 }
 
-async fn register_on(
+pub(super) async fn register_on(
     registry: &Registry,
     name: &str,
     schema: &SchemaInput,
@@ -308,6 +305,21 @@ async fn an_import_brings_ids_and_versions_as_they_are() {
 }
 
 #[tokio::test]
+async fn an_id_that_an_alike_schema_has_is_no_demand() {
+    let (registry, _store) = registry().await;
+    let owned = schema(record("a").text.as_deref().unwrap(), json!({"metadata": {"properties": {"owner": "me"}}}));
+    register(&registry, "s", &owned).await.unwrap();
+    let with_id = |id| Terms { id: Some(SchemaId(id)), ..Terms::default() };
+
+    let known = register_on(&registry, "s", &record("a"), with_id(1)).await.unwrap();
+    let other = register_on(&registry, "s", &record("a"), with_id(2)).await.unwrap_err();
+
+    assert_eq!((known.id.0, known.is_new), (1, false));
+    assert!(known.schema.metadata.is_some());
+    assert!(matches!(other, RegistryError::NotImportMode { .. }));
+}
+
+#[tokio::test]
 async fn an_id_that_is_imported_again_after_a_purge_has_its_new_content() {
     let (registry, store) = registry().await;
     let import = Terms { id: Some(SchemaId(10)), ..Terms::default() };
@@ -489,50 +501,6 @@ async fn references_are_looked_up_side_by_side_and_each_subject_once() {
 }
 
 /// A record of many fields, each with a tag.
-fn tagged_fields(count: usize, beside: Value) -> SchemaInput {
-    let fields =
-        (0..count).map(|at| json!({"name": format!("f{at}"), "type": "int", "default": 0, "confluent:tags": ["x"]}));
-    schema(&json!({"type": "record", "name": "R", "fields": fields.collect::<Vec<_>>()}).to_string(), beside)
-}
-
-#[tokio::test]
-async fn tags_of_many_fields_are_taken_over_at_once() {
-    let (registry, _store) = registry().await;
-    let fields = 4000;
-    register(&registry, "s", &tagged_fields(fields, json!({}))).await.unwrap();
-    let next = (0..=fields).map(|at| json!({"name": format!("f{at}"), "type": "int", "default": 0}));
-    let next = input(&json!({"type": "record", "name": "R", "fields": next.collect::<Vec<_>>()}).to_string());
-    let started = std::time::Instant::now();
-
-    let terms = Terms { takes_tags_over: true, ..Terms::default() };
-    let registered = register_on(&registry, "s", &next, terms).await.unwrap();
-
-    assert_eq!(registered.schema.text.matches("confluent:tags").count(), fields);
-    // A walk over all fields for each of them takes minutes.
-    assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
-}
-
-#[tokio::test]
-async fn tags_leave_the_normal_form_of_references() {
-    let (registry, _store) = registry().await;
-    for name in ["A", "B"] {
-        register(&registry, name, &referring(name, json!([]))).await.unwrap();
-    }
-    let to = ["B", "A"].map(|name| json!({"name": name, "subject": name, "version": 1}));
-    let sent = SchemaInput { normalize: true, ..referring("U", json!(to)) };
-    let tag = TagChange {
-        entity: Entity { kind: EntityKind::Record, path: "U".to_owned() },
-        add: ["t".to_owned()].into(),
-        remove: BTreeSet::new(),
-    };
-
-    let registered = register_on(&registry, "s", &sent, Terms { tags: vec![tag], ..Terms::default() }).await.unwrap();
-
-    assert!(registered.schema.text.contains("confluent:tags"));
-    let names: Vec<_> = registered.schema.references.iter().map(|reference| reference.name.to_string()).collect();
-    assert_eq!(names, ["A", "B"]);
-}
-
 #[tokio::test]
 async fn a_schema_weighs_what_it_refers_to_too() {
     let (registry, _store) = registry().await;
