@@ -44,9 +44,9 @@ const READERS_MAX: usize = 8;
 /// Revisions are read by one query after another.
 const COUNTERS_MAX: usize = 1;
 
-/// A database that takes longer than this for one read and one write is not ready. Longer than a read or a write waits
-/// for what is locked, so that a lock is told as one, and less than the two seconds in which an answer is promised.
-const PING_TIMEOUT: Duration = Duration::from_millis(1_800);
+/// How long a write, or readiness, is waited for: the two seconds in which an answer is promised, less a little for its
+/// way. Longer than a read or a write waits for what is locked, so that a lock is told as one.
+const TOLD_WITHIN: Duration = Duration::from_millis(1_800);
 
 /// A store in a PostgreSQL database that other nodes may use, too.
 #[derive(Debug)]
@@ -162,7 +162,7 @@ impl Backend for PostgresStore {
             self.writer.submit(Ping).await?;
             self.has_room().await
         };
-        tokio::time::timeout(PING_TIMEOUT, ping)
+        tokio::time::timeout(TOLD_WITHIN, ping)
             .await
             .unwrap_or_else(|_| Err(StoreError::unavailable("ping", "the database did not answer in time")))
     }

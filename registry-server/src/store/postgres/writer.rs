@@ -26,6 +26,7 @@ use super::super::generations::Generations;
 use super::super::group::{self, Way};
 use super::super::locks::Locks;
 use super::super::queue::{self, AnswerPatience, Patience, Queue, Queued};
+use super::TOLD_WITHIN;
 use super::connect::Target;
 use super::connection::Session;
 use super::failure::{failed, is_locked, is_lost};
@@ -37,13 +38,13 @@ use super::watch;
 /// for all its clients together.
 const GROUP_LOCKS_MAX: usize = 512;
 
-/// How long a caller waits: it is told within two seconds, also where its connection alone hangs, which looks as one
-/// over which a slow database will yet answer. What is told too early is done all the same, and found done when it is
-/// sent again. A write that may take seconds by right waits until the server would have ended a statement, which it
-/// does after five; if it does not even say so, it is away.
+/// How long a caller waits, also where its connection alone hangs, which looks as one over which a slow database will
+/// yet answer. What is told too early is done all the same, and found done when it is sent again. A write that may take
+/// seconds by right waits until the server would have ended a statement, which it does after five; if it does not even
+/// say so, it is away.
 const PATIENCE: Patience = Patience {
     enqueue: Duration::from_millis(1_500),
-    answer: Some(AnswerPatience { usual: Duration::from_millis(1_800), sweeping: Duration::from_secs(6) }),
+    answer: Some(AnswerPatience { usual: TOLD_WITHIN, sweeping: Duration::from_secs(6) }),
 };
 
 /// How long a group may take, COMMIT included, which no timeout of the server's bounds: a server that hangs, or a
