@@ -19,6 +19,7 @@ pub mod error;
 mod generations;
 mod group;
 mod locks;
+mod met_lock;
 pub(crate) mod metered;
 mod migrations;
 mod mutants;

@@ -83,7 +83,9 @@ impl PostgresStore {
     /// Opens it as a program that carries these migrations.
     pub(super) async fn open_with(url: &str, steps: &Steps) -> Result<Self, StoreError> {
         let target = Target::parse(url)?;
-        Self::start(target.clone(), steps).await.map_err(|error| advice::explain(&target, error))
+        // On the heap, for the sake of the futures that it is a part of: it knows its database in three ways.
+        let started = Box::pin(Self::start(target.clone(), steps)).await;
+        started.map_err(|error| advice::explain(&target, error))
     }
 
     async fn start(target: Target, steps: &Steps) -> Result<Self, StoreError> {
@@ -92,14 +94,14 @@ impl PostgresStore {
             let connected = target.connect("open the database").await;
             connected.map_err(|error| advice::explain(target, error))
         };
-        let connect = || connect_to(&target);
+        let reading_at = target.waiting_for_locks(pool::LOCK_TIMEOUT);
         let counting_at = target.waiting_for_locks(counters::LOCK_TIMEOUT);
-        let mut writing = connect::patiently(connect).await?;
+        let mut writing = connect::patiently(|| connect_to(&target)).await?;
         let generations = Arc::new(Generations::new());
         // Nothing of this waits for another, and a connection takes its time.
         let (listener, reading, counting, ()) = tokio::try_join!(
             Listener::start(target.clone()),
-            connect::patiently(connect),
+            connect::patiently(|| connect_to(&reading_at)),
             connect::patiently(|| connect_to(&counting_at)),
             async {
                 connect::check_server(&mut writing, &target).await?;
@@ -110,7 +112,7 @@ impl PostgresStore {
         let room = Arc::new(Room::default());
         let counters = Arc::new(Counters::start(Pool::new(counting_at.clone(), COUNTERS_MAX, counting)));
         Ok(Self {
-            pool: Pool::new(target.clone(), READERS_MAX, reading),
+            pool: Pool::new(reading_at, READERS_MAX, reading),
             watch: Watch::start(listener, Arc::clone(&generations), Arc::clone(&counters)),
             counters,
             writer: writer::start(target, Session::new(writing), Arc::clone(&generations), Arc::clone(&room)),

@@ -8,7 +8,9 @@ use end_to_end_tests::process::Process;
 use end_to_end_tests::services::postgres::Postgres;
 use end_to_end_tests::services::proxy::Proxy;
 use end_to_end_tests::{Registry, wait_until};
+use futures_util::future::join_all;
 use serde_json::json;
+use tempfile::TempDir;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -232,22 +234,41 @@ fn a_server_whose_connections_are_all_taken_is_not_waited_for() {
     registry.stop().unwrap();
 }
 
+/// Somebody who has taken locks by `take`, which wait for nobody, and keeps them until [`let_go`].
+fn holder_of(take: &str, postgres: &Postgres, database: &str) -> (Process, TempDir) {
+    let lock = format!("BEGIN; {take}; SELECT pg_sleep(600)");
+    let mut psql = Command::new(postgres.programs().join("psql"));
+    psql.args(["--no-psqlrc", "--command", &lock]).arg(database);
+    let folder = tempfile::tempdir().unwrap();
+    let holder = Process::start("psql", &mut psql, &folder.path().join("log"), None).unwrap();
+    let holds = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    wait_until("the lock", PATIENCE, || postgres.psql("postgres", holds).is_ok_and(|held| held == "1")).unwrap();
+    (holder, folder)
+}
+
+/// Ends whoever keeps locks.
+fn let_go(postgres: &Postgres) {
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    postgres.psql("postgres", end).unwrap();
+}
+
+async fn told_of_the_lock(node: &Node, path: &str) {
+    let since = Instant::now();
+    let answer = node.get(path).await;
+    assert_refused(&answer, since);
+    answer.assert_storage_is("locked by another client");
+}
+
 #[test]
 fn a_subject_that_somebody_else_has_locked_holds_up_nothing_else_for_long() {
     let postgres = Postgres::start().unwrap();
     let database = postgres.create_database().unwrap();
     let registry = start(&database);
     let node = Node::new(registry.url());
-    let folder = tempfile::tempdir().unwrap();
-    let lock = "BEGIN; SELECT 1 FROM subjects WHERE subject = 'locked' FOR UPDATE; SELECT pg_sleep(600)";
 
     runtime().block_on(async {
         assert!(node.register("locked", &record("Locked", &[])).await.is_ok());
-        let mut psql = Command::new(postgres.programs().join("psql"));
-        psql.args(["--no-psqlrc", "--command", lock]).arg(&database);
-        let _holder = Process::start("psql", &mut psql, &folder.path().join("log"), None).unwrap();
-        let holds = "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)' AND wait_event = 'PgSleep'";
-        wait_until("the lock", PATIENCE, || postgres.psql("postgres", holds).is_ok_and(|held| held == "1")).unwrap();
+        let _holder = holder_of("SELECT 1 FROM subjects WHERE subject = 'locked' FOR UPDATE", &postgres, &database);
 
         let since = Instant::now();
         let second = record("Locked", &[("x", json!("int"))]);
@@ -263,8 +284,7 @@ fn a_subject_that_somebody_else_has_locked_holds_up_nothing_else_for_long() {
         blocked.assert_storage_is("locked by another client");
         assert!(node.get("/health/ready").await.is_ok());
 
-        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
-        postgres.psql("postgres", end).unwrap();
+        let_go(&postgres);
         let second = record("Locked", &[("x", json!("int"))]);
         let since = Instant::now();
         while !node.register("locked", &second).await.is_ok() {
@@ -281,37 +301,26 @@ fn a_table_that_somebody_else_has_locked_is_told_as_locked() {
     let database = postgres.create_database().unwrap();
     let registry = start(&database);
     let node = Node::new(registry.url());
-    let folder = tempfile::tempdir().unwrap();
 
     runtime().block_on(async {
         assert!(node.register("kept", &record("Kept", &[])).await.is_ok());
         for table in ["subjects", "versions"] {
-            let lock = format!("BEGIN; LOCK TABLE {table}; SELECT pg_sleep(600)");
-            let mut psql = Command::new(postgres.programs().join("psql"));
-            psql.args(["--no-psqlrc", "--command", &lock]).arg(&database);
-            let _holder = Process::start("psql", &mut psql, &folder.path().join(table), None).unwrap();
-            let holds = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
-            wait_until("the lock", PATIENCE, || postgres.psql("postgres", holds).is_ok_and(|held| held == "1"))
-                .unwrap();
+            let _holder = holder_of(&format!("LOCK TABLE {table}"), &postgres, &database);
 
-            let refused = async |path| {
-                let since = Instant::now();
-                let answer = node.get(path).await;
-                assert_refused(&answer, since);
-                answer.assert_storage_is("locked by another client");
-            };
             if table == "subjects" {
-                refused("/health/ready").await;
+                told_of_the_lock(&node, "/health/ready").await;
                 // Those who come while somebody waits, too.
                 let paths = ["/subjects/kept/versions", "/health/ready"].into_iter().cycle();
-                futures_util::future::join_all(paths.take(20).map(refused)).await;
+                join_all(paths.take(20).map(|path| told_of_the_lock(&node, path))).await;
             } else {
-                refused("/schemas/ids/1/subjects").await;
+                told_of_the_lock(&node, "/schemas/ids/1/subjects").await;
                 assert!(node.get("/health/ready").await.is_ok(), "which needs no version");
+                // Those who get a connection only after another has waited for the lock on it, and those who get none.
+                let paths: Vec<_> = (0..40).map(|n| format!("/schemas?subjectPrefix={n}")).collect();
+                join_all(paths.iter().map(|path| told_of_the_lock(&node, path))).await;
             }
 
-            let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
-            postgres.psql("postgres", end).unwrap();
+            let_go(&postgres);
             let back = Instant::now();
             while !node.get("/subjects/kept/versions").await.is_ok() {
                 assert!(back.elapsed() < PATIENCE, "the lock is gone, and still nothing can be read");

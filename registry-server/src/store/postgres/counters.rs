@@ -12,9 +12,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::super::met_lock::MetLock;
 use super::super::rows;
 use super::super::survive::survive;
-use super::super::{DEFAULT_CONTEXT, Revision, StoreError, StoreErrorKind, SubjectKey};
+use super::super::{DEFAULT_CONTEXT, Revision, StoreError, SubjectKey};
 use super::failure::failed;
 use super::pool::Pool;
 
@@ -48,44 +49,22 @@ struct Question {
     reply: oneshot::Sender<Result<Revision, StoreError>>,
 }
 
-/// When the last query ended, if it had met a lock.
-#[derive(Debug, Default)]
-struct MetLock(Mutex<Option<Instant>>);
-
-impl MetLock {
-    fn note(&self, is_locked: bool) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = is_locked.then(Instant::now);
-    }
-
-    /// Whether it ended since then. A query that began later would, as a rule, have told of a lock by itself, in less
-    /// time than anybody waits.
-    fn ended_since(&self, then: Instant) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|ended| ended >= then)
-    }
-}
-
 impl Counters {
     /// Starts the task on the current runtime. It ends with the value.
     pub(super) fn start(pool: Pool) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
-        let met_lock = Arc::new(MetLock::default());
-        let task = tokio::spawn(run(pool, waiting, Arc::clone(&met_lock)));
+        let met_lock = pool.met_lock();
+        let task = tokio::spawn(run(pool, waiting));
         Self { queue, met_lock, task: Mutex::new(Some(task)) }
     }
 
     /// The revision of a subject, as it stands now or later.
     ///
     /// # Errors
-    /// [`StoreErrorKind::Unavailable`], or [`StoreErrorKind::Locked`], within [`ANSWER_TIMEOUT`].
+    /// The storage is not available, or locked, within [`ANSWER_TIMEOUT`].
     pub(super) async fn revision(&self, subject: &SubjectKey) -> Result<Revision, StoreError> {
         let asked = Instant::now();
-        let late = |_| {
-            Err(if self.met_lock.ended_since(asked) {
-                StoreError::new(OPERATION, StoreErrorKind::Locked, "a table has been locked for long")
-            } else {
-                StoreError::unavailable(OPERATION, "the database did not answer in time")
-            })
-        };
+        let late = |_| Err(self.met_lock.late(OPERATION, asked, "the database did not answer in time"));
         tokio::time::timeout(ANSWER_TIMEOUT, self.ask(subject)).await.unwrap_or_else(late)
     }
 
@@ -117,18 +96,16 @@ impl Counters {
     }
 }
 
-async fn run(pool: Pool, mut waiting: mpsc::Receiver<Question>, met_lock: Arc<MetLock>) {
+async fn run(pool: Pool, mut waiting: mpsc::Receiver<Question>) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
-        survive("reader of revisions", answer(&pool, &mut batch, &met_lock)).await;
+        survive("reader of revisions", answer(&pool, &mut batch)).await;
         batch.clear();
     }
 }
 
-async fn answer(pool: &Pool, batch: &mut Vec<Question>, met_lock: &MetLock) {
+async fn answer(pool: &Pool, batch: &mut Vec<Question>) {
     let revisions = read(pool, batch).await;
-    let is_locked = revisions.as_ref().is_err_and(|error| error.kind == StoreErrorKind::Locked);
-    met_lock.note(is_locked);
     for (at, question) in batch.drain(..).enumerate() {
         let answer = match &revisions {
             Ok(rows) => rows.get(at).map_or_else(
@@ -155,6 +132,7 @@ async fn read(pool: &Pool, batch: &[Question]) -> Result<Vec<PgRow>, StoreError>
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::StoreErrorKind;
     use super::*;
 
     fn subject() -> SubjectKey {
@@ -197,7 +175,7 @@ mod tests {
 
         let meeting_a_lock = async {
             tokio::time::sleep(LOCK_TIMEOUT).await;
-            counters.met_lock.note(true);
+            counters.met_lock.learn(&StoreError::new(OPERATION, StoreErrorKind::Locked, "a lock"));
         };
         let (behind, ()) = tokio::join!(refused(&counters), meeting_a_lock);
 

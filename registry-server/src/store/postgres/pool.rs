@@ -3,23 +3,30 @@
 //! Unlike a general pool it does not ask a connection whether it lives before and after each use, which would triple
 //! the round trips of a short read: it finds out by using it, and repeats a read that met a dead one.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::PgConnection;
 use sqlx::postgres::{PgArguments, PgRow};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::super::StoreError;
 use super::super::connection::Value;
+use super::super::met_lock::MetLock;
 use super::super::reads::{Read, Reads};
+use super::TOLD_WITHIN;
 use super::connect::Target;
 use super::connection::arguments;
 use super::failure::{failed, is_locked, is_lost};
 
-/// A read that finds no free connection for this long fails, so that the caller can answer 503 in time.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// A read that finds no free connection for this long fails, so that the caller can answer 503 in time. Longer than
+/// [`LOCK_TIMEOUT`]: where a lock keeps all connections busy, one of them has told so by then.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(1_000);
+
+/// How long a read waits for a table that is locked: also who had to wait for a connection first is told in time.
+pub(super) const LOCK_TIMEOUT: Duration = TOLD_WITHIN.saturating_sub(ACQUIRE_TIMEOUT);
 
 /// How long a read may take in all: the server ends a statement after five seconds, and the waits for a connection, and
 /// for another in the place of one that was lost, have bounds of their own. A database that shows no sign of life
@@ -32,13 +39,19 @@ pub(in crate::store) struct Pool {
     target: Target,
     idle: Mutex<Vec<PgConnection>>,
     permits: Semaphore,
+    met_lock: Arc<MetLock>,
 }
 
 impl Pool {
     /// At most `connections_max` at once. Beside the first each is made when it is needed.
     pub(super) fn new(target: Target, connections_max: usize, first: PgConnection) -> Self {
         let idle = Mutex::new(vec![first]);
-        Self { target, idle, permits: Semaphore::new(connections_max) }
+        Self { target, idle, permits: Semaphore::new(connections_max), met_lock: Arc::default() }
+    }
+
+    /// When a statement of this pool last met a lock.
+    pub(super) fn met_lock(&self) -> Arc<MetLock> {
+        Arc::clone(&self.met_lock)
     }
 
     /// The rows of a statement that only reads.
@@ -68,10 +81,11 @@ impl Pool {
         statement: &'static str,
         arguments: PgArguments,
     ) -> Result<Vec<PgRow>, StoreError> {
+        let asked = Instant::now();
         let _permit = match tokio::time::timeout(ACQUIRE_TIMEOUT, self.permits.acquire()).await {
             Ok(Ok(permit)) => permit,
             Ok(Err(_)) => return Err(StoreError::unavailable(operation, "the store is closed")),
-            Err(_) => return Err(StoreError::unavailable(operation, "all connections stayed busy")),
+            Err(_) => return Err(self.met_lock.late(operation, asked, "all connections stayed busy")),
         };
         if let Some(connection) = self.take_idle() {
             match self.try_query(connection, operation, statement, arguments.clone()).await {
@@ -102,7 +116,7 @@ impl Pool {
         arguments: PgArguments,
     ) -> Result<Vec<PgRow>, StoreError> {
         let answer = sqlx::query_with(statement, arguments).fetch_all(&mut connection).await;
-        let answer = answer.map_err(failed(operation));
+        let answer = answer.map_err(failed(operation)).inspect_err(|error| self.met_lock.learn(error));
         // After any other error the connection is dropped: errors are rare, and its state is in doubt. A lock may stay
         // for long, and there may be no other connection to be had.
         let is_sound = answer.as_ref().map_or_else(is_locked, |_| true);
