@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use schema_core::SchemaId;
+use tokio::time::Instant;
 
 use self::connect::Target;
 use self::connection::Session;
@@ -158,6 +159,7 @@ impl Backend for PostgresStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
+        let asked = Instant::now();
         let ping = async {
             self.counters.answer().await?;
             // A server that only reads, as a standby does, gives no numbers.
@@ -166,7 +168,7 @@ impl Backend for PostgresStore {
         };
         tokio::time::timeout(TOLD_WITHIN, ping)
             .await
-            .unwrap_or_else(|_| Err(StoreError::unavailable("ping", "the database did not answer in time")))
+            .unwrap_or_else(|_| Err(self.writer.late("ping", asked, "the database did not answer in time")))
     }
 
     async fn close(&self) {

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::changes::Changes;
 use super::connection::Connection;
 use super::locks::Locks;
+use super::met_lock::MetLock;
 use super::writes::Write;
 use super::{StoreError, StoreErrorKind};
 
@@ -74,18 +75,20 @@ pub(super) struct Queue<C> {
     queue: mpsc::Sender<Box<dyn Queued<C>>>,
     writer: Arc<tokio::sync::Mutex<SharedWriter<C>>>,
     patience: Patience,
+    met_lock: Arc<MetLock>,
     stop: Arc<Notify>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl<C: Connection + 'static> Queue<C> {
-    /// Starts the task on the current runtime; it ends when the last sender is gone or after [`Queue::close`].
-    pub(super) fn start(writer: impl Writer<Connection = C>, patience: Patience) -> Self {
+    /// Starts the task on the current runtime; it ends when the last sender is gone or after [`Queue::close`]. What the
+    /// writer puts down in `met_lock` is told those who wait behind it.
+    pub(super) fn start(writer: impl Writer<Connection = C>, patience: Patience, met_lock: Arc<MetLock>) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
         let writer = Arc::new(tokio::sync::Mutex::new(SharedWriter::new(writer)));
         let stop = Arc::new(Notify::new());
         let task = tokio::spawn(run(Arc::clone(&writer), waiting, Arc::clone(&stop)));
-        Self { queue, writer, patience, stop, task: Mutex::new(Some(task)) }
+        Self { queue, writer, patience, met_lock, stop, task: Mutex::new(Some(task)) }
     }
 
     /// Submits a write and waits for its commit.
@@ -94,26 +97,27 @@ impl<C: Connection + 'static> Queue<C> {
     ///
     /// Once submitted, the write is done whether or not anybody waits for the answer.
     pub(super) async fn submit<W: Write>(&self, write: W) -> Result<W::Output, StoreError> {
-        let unavailable = |reason| StoreError::unavailable(W::OPERATION, reason);
+        let submitted = Instant::now();
+        let late = |why| self.late(W::OPERATION, submitted, why);
         let told = self
             .patience
             .answer
-            .map(|patience| Instant::now() + if write.is_sweeping() { patience.sweeping } else { patience.usual });
+            .map(|patience| submitted + if write.is_sweeping() { patience.sweeping } else { patience.usual });
         let (reply, answer) = oneshot::channel();
         let job = Box::new(Job { write, outcome: None, reply });
         match self.idle_writer() {
             Some(writer) => {
                 tokio::spawn(LoneWrite::new(writer, job, self.queue.clone()).run());
             }
-            None => self.enqueue(job).await.map_err(unavailable)?,
+            None => self.enqueue(job).await.map_err(late)?,
         }
         let answer = match told {
             None => answer.await,
             Some(told) => tokio::time::timeout_at(told, answer)
                 .await
-                .map_err(|_| unavailable("the database has not confirmed it in time"))?,
+                .map_err(|_| late("the database has not confirmed it in time"))?,
         };
-        answer.unwrap_or_else(|_| Err(unavailable("the writer has dropped it")))
+        answer.unwrap_or_else(|_| Err(StoreError::unavailable(W::OPERATION, "the writer has dropped it")))
     }
 
     /// The writer, when a caller may have it and no write waits for it.
@@ -126,6 +130,11 @@ impl<C: Connection + 'static> Queue<C> {
         // Nobody has waited for the write that left it.
         writer.take_reason();
         writer.is_open().then_some(writer)
+    }
+
+    /// What somebody is told who has waited for a write since `then` for too long.
+    pub(super) fn late(&self, operation: &'static str, then: Instant, why: &str) -> StoreError {
+        self.met_lock.late(operation, then, why)
     }
 
     /// Waits for a place in the queue; an error is the reason why there is none.
@@ -302,7 +311,7 @@ mod tests {
     async fn who_waits_for_a_lone_write_that_fails_is_told_why_with_it() {
         let (has_begun, is_given_up) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let writer = Hung { has_begun: Arc::clone(&has_begun), is_given_up: Arc::clone(&is_given_up) };
-        let queue = Queue::start(writer, Patience { enqueue: DEADLINE, answer: None });
+        let queue = Queue::start(writer, Patience { enqueue: DEADLINE, answer: None }, Arc::default());
 
         let others = async {
             has_begun.notified().await;

@@ -331,6 +331,50 @@ fn a_table_that_somebody_else_has_locked_is_told_as_locked() {
 }
 
 #[test]
+fn who_waits_behind_writes_that_meet_locks_is_told_of_them() {
+    let postgres = Postgres::start().unwrap();
+    let database = postgres.create_database().unwrap();
+    let registry = start(&database);
+    let node = Node::new(registry.url());
+    let more = record("Locked", &[("x", json!("int"))]);
+    let told = async |subject| {
+        let since = Instant::now();
+        let answer = node.register(subject, &more).await;
+        assert_refused(&answer, since);
+        answer.assert_storage_is("locked by another client");
+    };
+
+    runtime().block_on(async {
+        for subject in ["first", "second", "third"] {
+            assert!(node.register(subject, &record("Locked", &[])).await.is_ok());
+        }
+        let _holder = holder_of("SELECT 1 FROM subjects WHERE subject <> 'third' FOR UPDATE", &postgres, &database);
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+        let is_waited = || postgres.psql("postgres", waits).is_ok_and(|waiting| waiting == "1");
+
+        let first = tokio::spawn({
+            let (node, more) = (node.clone(), more.clone());
+            async move { node.register("first", &more).await }
+        });
+        wait_until("a write to wait", PATIENCE, is_waited).unwrap();
+        // These share a transaction, which waits for the second lock once the first has been waited for.
+        tokio::join!(told("second"), told("third"), told_of_the_lock(&node, "/health/ready"));
+        first.await.unwrap().assert_storage_is("locked by another client");
+
+        let_go(&postgres);
+        for subject in ["first", "second", "third"] {
+            let since = Instant::now();
+            while !node.register(subject, &more).await.is_ok() {
+                assert!(since.elapsed() < PATIENCE, "the locks are gone, and still nothing can be written");
+            }
+            assert_eq!(node.get(&format!("/subjects/{subject}/versions")).await.body, json!([1, 2]));
+        }
+        assert!(node.get("/health/ready").await.is_ok());
+    });
+    registry.stop().unwrap();
+}
+
+#[test]
 fn a_connection_that_hangs_alone_is_given_up() {
     let postgres = Postgres::start().unwrap();
     let registry = start(&postgres.create_database().unwrap());

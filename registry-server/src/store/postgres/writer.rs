@@ -25,6 +25,7 @@ use super::super::connection::{Connection as _, values};
 use super::super::generations::Generations;
 use super::super::group::{self, Way};
 use super::super::locks::Locks;
+use super::super::met_lock::MetLock;
 use super::super::queue::{self, AnswerPatience, Patience, Queue, Queued};
 use super::TOLD_WITHIN;
 use super::connect::Target;
@@ -65,7 +66,9 @@ pub(super) fn start(
     generations: Arc<Generations>,
     room: Arc<Room>,
 ) -> Queue<Session> {
-    Queue::start(Task { target, session: Some(session), generations, room }, PATIENCE)
+    let met_lock = Arc::new(MetLock::default());
+    let task = Task { target, session: Some(session), generations, room, met_lock: Arc::clone(&met_lock) };
+    Queue::start(task, PATIENCE, met_lock)
 }
 
 /// What has the turn: owns the connection.
@@ -76,6 +79,7 @@ struct Task {
     session: Option<Session>,
     generations: Arc<Generations>,
     room: Arc<Room>,
+    met_lock: Arc<MetLock>,
 }
 
 #[async_trait]
@@ -144,9 +148,10 @@ impl Task {
             }
         };
         let failures = group.jobs.iter().filter_map(|job| job.failure());
-        failures
-            .chain(outcome.as_ref().err().map(|trouble| &trouble.error))
-            .for_each(|failure| self.room.learn(failure));
+        for failure in failures.chain(outcome.as_ref().err().map(|trouble| &trouble.error)) {
+            self.room.learn(failure);
+            self.met_lock.learn(failure);
+        }
         // Also after a failure: a COMMIT whose answer was lost may have taken effect.
         for (context, id) in changes.used_ids() {
             self.generations.raise(context, id);

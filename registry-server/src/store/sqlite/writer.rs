@@ -52,7 +52,7 @@ impl Writer {
     ) -> Self {
         let proof = Arc::new(Proof::new());
         let task = Task { location, ownership, connection, is_suspect: false, revisions, proof: Arc::clone(&proof) };
-        Self { queue: Queue::start(task, PATIENCE), proof }
+        Self { queue: Queue::start(task, PATIENCE, Arc::default()), proof }
     }
 
     /// Whether a commit so recently succeeded that a test write would prove nothing new.
