@@ -287,7 +287,7 @@ async fn answer(
         return Err(HttpError::request_timeout());
     };
     seen.is_write &= !call.only_read.get();
-    let link = call.next_page.take().map(|after| next_page::link(uri, &after));
+    let link = call.next_page.take().map(|after| next_page::link(query, &after));
     Ok(Reply::done(answer?, call.rest.take()).followed_by(link))
 }
 

@@ -144,7 +144,8 @@ fn moved() -> Value {
 
 fn part_of_list(shape: &Value) -> Value {
     let link = json!({
-        "description": "Where the list goes on, when it does: `</schemas?after=7%3Aorders>; rel=\"next\"` (RFC 8288).",
+        "description": "Where the list goes on, when it does, as seen from the URL that was asked for: \
+            `<?after=7%3Aorders>; rel=\"next\"` (RFC 8288).",
         "schema": { "type": "string" },
     });
     json!({ "description": "Done.", "headers": { "Link": link }, "content": negotiated(shape) })
