@@ -23,6 +23,7 @@ use schema_core::error_code::ErrorCode;
 use tokio::task::JoinHandle;
 
 mod client_stream;
+mod refusal;
 
 use crate::config::{ConfigError, Database, Http, ServerConfig};
 use crate::http::{self, BodyLimits, HeadLimits, State};

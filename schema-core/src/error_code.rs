@@ -214,6 +214,12 @@ impl ApiError {
         Self::render(ErrorCode::HeadersTooLarge, 1, &[&limit])
     }
 
+    /// 431: the head of the request is more than is read of any.
+    #[must_use]
+    pub fn head_too_large() -> Self {
+        Self::render(ErrorCode::HeadersTooLarge, 2, &[])
+    }
+
     /// 500: a fault of ours; the cause stands in the log alone.
     #[must_use]
     pub fn internal() -> Self {

@@ -222,6 +222,7 @@ fn sizes(place: Place, show: Show<'_>) {
         show(&connection.send("GET", &format!("/{}", "x".repeat(100)), &[], None));
         show(&connection.send("GET", "/", &[("Authorization", &"x".repeat(400))], None));
         show(&connection.send("GET", "/", &[("X-Hop", "x"); 20], None));
+        show(&Connection::open(address).send("GET", "/", &[("X-Hop", "x"); 96], None));
         show(&connection.send("POST", "/subjects/s/versions", &[JSON], Some(&[b' '; 101])));
     });
 }

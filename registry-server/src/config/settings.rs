@@ -174,8 +174,8 @@ settings! {
         /// Bytes of the names and values of all headers together; more is 431.
         "limits.header_bytes" header_bytes: usize = 8 << 10, least 1;
 
-        /// Headers of a request; more is 431. 96 is also the most that can be set: it is what the HTTP library reads,
-        /// and it answers 431 without a body, as to a head of more than 128 KiB.
+        /// Headers of a request; more is 431. 96 is also the most that can be set: it is what the HTTP library reads.
+        /// A head of more than 128 KiB is 431 as well, whatever is set.
         "limits.header_count" header_count: usize = 96, least 1, greatest 96;
 
         /// Objects and arrays in each other in the JSON of a request body; deeper is 400. 127 is also the most that

@@ -1,7 +1,7 @@
 //! The connection to a client. actix waits for a client that does not read its answers, or does not end the head of any
 //! request but the first, as long as it likes; this does not. It also ends idle connections, and those whose first head
 //! does not end: actix would look at its clock before it looks for a request, and leave one unread that came while the
-//! process stood still.
+//! process stood still. What actix refuses by itself, without a body, gets that of every error.
 
 use std::future::Future;
 use std::io;
@@ -9,10 +9,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix_web::http::header::Date;
 use actix_web::rt::net::TcpStream;
+use schema_core::error_code::ApiError;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
+
+use super::refusal::{of_library, refusal};
 
 /// What a client has to take of a waiting answer within the limit: about 0.5 KB/s at the default, less than any line in
 /// use has. Whoever takes less holds the answer's memory for as long as it pleases.
@@ -74,19 +76,6 @@ struct Waiting {
     /// Whether the time is over, but for [`LAST_LOOK`].
     is_over: bool,
     taken_bytes: usize,
-}
-
-/// What a client is told whose first head does not end: actix, which answers all else, has not heard of it yet.
-fn late_head() -> String {
-    let date = Date::now();
-    format!(
-        "HTTP/1.1 408 Request Timeout\r\n\
-         content-type: application/vnd.schemaregistry.v1+json\r\n\
-         connection: close\r\n\
-         content-length: 55\r\n\
-         date: {date}\r\n\r\n\
-         {{\"error_code\":408,\"message\":\"HTTP 408 Request Timeout\"}}"
-    )
 }
 
 /// What has come of the first head.
@@ -222,7 +211,8 @@ impl<S: AsyncWrite + Unpin> ClientStream<S> {
                         (Turn::Received(_), head) => {
                             if head.is_some() {
                                 // All that there is to lose is the word.
-                                let _ = Pin::new(&mut self.stream).poll_write(context, late_head().as_bytes());
+                                let _ = Pin::new(&mut self.stream)
+                                    .poll_write(context, &refusal(ApiError::request_timeout()));
                             }
                             Err(io::ErrorKind::TimedOut.into())
                         }
@@ -257,7 +247,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for ClientStream<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for ClientStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match Pin::new(&mut self.stream).poll_write(context, bytes) {
+        let (bytes, written) = match of_library(bytes) {
+            None => (bytes, Pin::new(&mut self.stream).poll_write(context, bytes)),
+            // By itself, behind what was answered before.
+            Some((at @ 1.., _)) => (&bytes[..at], Pin::new(&mut self.stream).poll_write(context, &bytes[..at])),
+            Some((0, error)) => {
+                let written = Pin::new(&mut self.stream).poll_write(context, &refusal(error));
+                // Where a part is not taken at once, all that there is to lose is the word.
+                (bytes, written.map_ok(|_| bytes.len()))
+            }
+        };
+        match written {
             Poll::Ready(Ok(taken_bytes)) => {
                 self.note_taken(taken_bytes, bytes);
                 Poll::Ready(Ok(taken_bytes))

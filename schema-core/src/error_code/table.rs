@@ -11,7 +11,7 @@ pub static TABLE: &[Entry] = &[
         code: ErrorCode::BadRequest,
         name: "bad_request",
         forms: &["%s"],
-        cause: "The URL, the media type or the JSON of the body cannot be read.",
+        cause: "The URL, the media type or the JSON of the body cannot be read, or the request is no HTTP. Where only the chunks of a body are none, the connection ends without an answer.",
         cure: "Send well-formed JSON of the documented shape; the message says where it breaks.",
         source: "https://www.rfc-editor.org/rfc/rfc9110#section-15.5.1",
     },
@@ -101,8 +101,12 @@ pub static TABLE: &[Entry] = &[
     Entry {
         code: ErrorCode::HeadersTooLarge,
         name: "headers_too_large",
-        forms: &["The headers are larger than the limit of %s bytes", "There are more headers than the limit of %s"],
-        cause: "Names and values of all headers together pass the setting `limits.header_bytes`, or there are more of them than `limits.header_count`. Beyond 96 headers, or 128 KiB, the answer has no body.",
+        forms: &[
+            "The headers are larger than the limit of %s bytes",
+            "There are more headers than the limit of %s",
+            "There are more than 96 headers, or the head of the request is larger than 128 KiB",
+        ],
+        cause: "Names and values of all headers together pass the setting `limits.header_bytes`, or there are more of them than `limits.header_count`. More than 96 headers, or 128 KiB, are not read, whatever is set.",
         cure: "Send fewer headers, fewer cookies or a shorter token, or raise the setting.",
         source: "https://www.rfc-editor.org/rfc/rfc6585#section-5",
     },

@@ -1,0 +1,92 @@
+//! What a client is told of whose request no handler hears: its head does not end, or the HTTP library cannot read what
+//! it sends. The library says so with an empty body; ours takes its place.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::Date;
+use schema_core::error_code::ApiError;
+use schema_core::wire::ErrorBody;
+
+/// The last answer of a connection.
+pub(super) fn refusal(error: ApiError) -> Vec<u8> {
+    let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    let body = serde_json::to_vec(&ErrorBody::from(error)).unwrap_or_default();
+    let head = format!(
+        "HTTP/1.1 {status}\r\n\
+         content-type: application/vnd.schemaregistry.v1+json\r\n\
+         connection: close\r\n\
+         content-length: {}\r\n\
+         date: {}\r\n\r\n",
+        body.len(),
+        Date::now()
+    );
+    [head.into_bytes(), body].concat()
+}
+
+/// How the library's refusals begin behind the version. No other answer is 400 or 431 and empty.
+const NO_HTTP: &[u8] = b" 400 Bad Request\r\ncontent-length: 0\r\n";
+const HEAD_TOO_LARGE: &[u8] = b" 431 Request Header Fields Too Large\r\ncontent-length: 0\r\n";
+
+/// How any answer begins: with that of the last request that could be read.
+const VERSION_BYTES: usize = "HTTP/1.1".len();
+
+/// How a head ends.
+const END: &[u8] = b"\r\n\r\n";
+
+/// A refusal of the library has two more headers at most, `connection` and `date`.
+const MORE_BYTES_MAX: usize = 64;
+
+/// Where in what the library sends, its last answer is a refusal: where that begins, and what it is for.
+pub(super) fn of_library(sent: &[u8]) -> Option<(usize, ApiError)> {
+    if !sent.ends_with(END) {
+        return None;
+    }
+    let refusals = [(NO_HTTP, no_http as fn() -> ApiError), (HEAD_TOO_LARGE, ApiError::head_too_large)];
+    refusals.into_iter().find_map(|(begin, error)| {
+        let first = sent.len().saturating_sub(begin.len() + MORE_BYTES_MAX + END.len());
+        let at = first + sent[first..].windows(begin.len()).rposition(|bytes| bytes == begin)?;
+        let more = &sent[at + begin.len() - END.len() / 2..sent.len() - END.len()];
+        if more.windows(END.len()).any(|bytes| bytes == END) {
+            // What ends there is the head of another answer.
+            return None;
+        }
+        Some((at.checked_sub(VERSION_BYTES)?, error()))
+    })
+}
+
+fn no_http() -> ApiError {
+    ApiError::bad_request(
+        "the request is no HTTP that can be read: look at its first line, at its headers, and at what tells the length \
+         of its body",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BAD: &str = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n";
+    const DATE: &str = "date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+
+    #[test]
+    fn a_refusal_of_the_library_is_found_at_the_end_and_no_other_answer_is_taken_for_one() {
+        let other = format!("HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n{DATE}\r\n{{}}");
+        let too_large = BAD.replace("400 Bad Request", "431 Request Header Fields Too Large");
+        for (sent, expected) in [
+            (format!("{BAD}{DATE}\r\n"), Some((0, 400))),
+            (format!("{BAD}connection: close\r\n{DATE}\r\n"), Some((0, 400))),
+            (format!("{}connection: keep-alive\r\n{DATE}\r\n", BAD.replace("1.1", "1.0")), Some((0, 400))),
+            (format!("{too_large}connection: close\r\n{DATE}\r\n"), Some((0, 431))),
+            (format!("{other}{BAD}{DATE}\r\n"), Some((other.len(), 400))),
+            (format!("{BAD}{DATE}\r\n{other}"), None),
+            (format!("{BAD}\r\nHTTP/1.1 204 No Content\r\n{DATE}\r\n"), None),
+            (format!("HTTP/1.1 400 Bad Request\r\ncontent-length: 2\r\n{DATE}\r\n"), None),
+            (BAD.to_owned(), None),
+            ("\r\n\r\n".to_owned(), None),
+            (String::new(), None),
+        ] {
+            let found = of_library(sent.as_bytes()).map(|(at, error)| (at, error.code.status()));
+
+            assert_eq!(found, expected, "{sent}");
+        }
+    }
+}
