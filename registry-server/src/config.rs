@@ -93,9 +93,7 @@ impl ServerConfig {
         flags.apply(&mut draft);
         draft.problems.extend(pg_environment::problems(&draft.config.database, &vars));
         let draft::Draft { config, mut problems, warnings, mut origins } = draft;
-        if let Err(error) = config.validate() {
-            problems.extend(error.problems);
-        }
+        problems.extend(config.problems(|key| origins.get(key).cloned().unwrap_or_else(|| in_backticks(key))));
         if !problems.is_empty() {
             return Err(LoadError { problems, log: config.log });
         }
@@ -108,6 +106,12 @@ impl ServerConfig {
     /// # Errors
     /// Every problem, each naming the setting and the repair.
     pub fn validate(&self) -> Result<(), ConfigError> {
+        let problems = self.problems(in_backticks);
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError { problems }) }
+    }
+
+    /// What is wrong with the values. `name` is what a person calls the setting with a key.
+    fn problems(&self, name: impl Fn(&str) -> String) -> Vec<String> {
         let mut problems = Vec::new();
         let mut check = |is_fine: bool, problem: String| {
             if !is_fine {
@@ -117,17 +121,18 @@ impl ServerConfig {
         check(
             self.listen.ip().is_loopback() || self.insecure_public,
             format!(
-                "`listen` is {}, which other machines can reach, and there is no authentication: \
+                "{} is {}, which other machines can reach, and there is no authentication: \
                  listen on 127.0.0.1, or pass --insecure-public (SCHEMA_REGISTRY_INSECURE_PUBLIC=true)",
+                name("listen"),
                 self.listen
             ),
         );
         if let Database::Url(url) = &self.database {
-            check(SCHEMES.iter().any(|scheme| url.starts_with(scheme)), database::unknown(url));
+            check(SCHEMES.iter().any(|scheme| url.starts_with(scheme)), database::unknown(&name("database"), url));
         }
         check(
             matches!(self.incompatible_code, 409 | 40901),
-            format!("`incompatible_code` is {}: expected 40901 or 409", self.incompatible_code),
+            format!("{} is {}: expected 40901 or 409", name("incompatible_code"), self.incompatible_code),
         );
         for row in settings::SETTINGS {
             let number = (row.number)(self);
@@ -135,21 +140,21 @@ impl ServerConfig {
             check(
                 number.is_none_or(|number| number >= least),
                 format!(
-                    "`{}` is {}, which would refuse everything: expected at least {least}",
-                    row.key,
+                    "{} is {}, which would refuse everything: expected at least {least}",
+                    name(row.key),
                     (row.print)(self)
                 ),
             );
             check(
                 number.is_none_or(|number| number <= greatest),
                 format!(
-                    "`{}` is {}, more than the libraries can read: expected at most {greatest}",
-                    row.key,
+                    "{} is {}, more than the libraries can read: expected at most {greatest}",
+                    name(row.key),
                     (row.print)(self)
                 ),
             );
         }
-        if problems.is_empty() { Ok(()) } else { Err(ConfigError { problems }) }
+        problems
     }
 
     /// The bounds that a parser gets.
@@ -162,4 +167,8 @@ impl ServerConfig {
             expanded_bytes: self.limits.expanded_bytes,
         }
     }
+}
+
+fn in_backticks(key: &str) -> String {
+    format!("`{key}`")
 }

@@ -46,20 +46,21 @@ impl fmt::Debug for Database {
     }
 }
 
-/// What to say of a text that is no URL of a database, which may be a password or hold one.
-pub(super) fn unknown(text: &str) -> String {
+/// What to say of a text that is no URL of a database, which may be a password or hold one. `name` is what a person
+/// calls the setting.
+pub(super) fn unknown(name: &str, text: &str) -> String {
     const EXPECTED: &str = "expected `sqlite://PATH` or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`";
 
     // A host and a database without their scheme look like a path, too.
     let is_of_path = |c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '_' | '-');
     let is_path = text.starts_with(['/', '.']) || [".db", ".sqlite", ".sqlite3"].iter().any(|end| text.ends_with(end));
     if is_path && text.chars().all(is_of_path) {
-        return format!("`database` is `{text}`, which is a path and no URL: expected `sqlite://{text}`");
+        return format!("{name} is `{text}`, which is a path and no URL: expected `sqlite://{text}`");
     }
     let scheme = text.split_once(':').map(|(scheme, _)| scheme);
     match scheme.filter(|scheme| scheme.chars().all(|c| c.is_ascii_alphanumeric())) {
-        Some(scheme) => format!("`database` is no URL that is known, it begins with `{scheme}:`: {EXPECTED}"),
-        None => format!("`database` is no URL: {EXPECTED}"),
+        Some(scheme) => format!("{name} is no URL that is known, it begins with `{scheme}:`: {EXPECTED}"),
+        None => format!("{name} is no URL: {EXPECTED}"),
     }
 }
 
@@ -81,7 +82,7 @@ mod tests {
             ("sr.1:secret@host/db", "no URL: expected"),
             ("", "no URL: expected"),
         ] {
-            let said = unknown(text);
+            let said = unknown("`database`", text);
             assert!(said.contains(part) && !said.contains("secret"), "{said}");
         }
     }

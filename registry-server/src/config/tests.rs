@@ -160,19 +160,47 @@ fn the_defaults_are_fine() {
 fn numbers_out_of_their_range_are_refused_with_its_ends() {
     let limit = |name: &str, value: &str| problems(&["--ephemeral"], &[(name, value)]);
 
-    for (name, key, greatest) in [
-        ("SCHEMA_REGISTRY_LIMITS_HEADER_COUNT", "limits.header_count", 96),
-        ("SCHEMA_REGISTRY_LIMITS_JSON_NESTING", "limits.json_nesting", 127),
-    ] {
+    for (name, greatest) in [("SCHEMA_REGISTRY_LIMITS_HEADER_COUNT", 96), ("SCHEMA_REGISTRY_LIMITS_JSON_NESTING", 127)]
+    {
         let over =
-            format!("`{key}` is {}, more than the libraries can read: expected at most {greatest}", greatest + 1);
+            format!("`{name}` is {}, more than the libraries can read: expected at most {greatest}", greatest + 1);
         assert_eq!(limit(name, &(greatest + 1).to_string()), [over]);
-        let under = format!("`{key}` is 0, which would refuse everything: expected at least 1");
+        let under = format!("`{name}` is 0, which would refuse everything: expected at least 1");
         assert_eq!(limit(name, "0"), [under]);
         for fine in [1, greatest] {
             assert!(load(&["--ephemeral"], &[(name, &fine.to_string())]).is_ok(), "{name}: {fine}");
         }
     }
+}
+
+#[test]
+fn a_value_that_cannot_be_used_is_told_with_what_gave_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.toml");
+    std::fs::write(
+        &file,
+        "listen = \"0.0.0.0:1\"\ndatabase = \"foo.db\"\n[cache]\nbytes = 0\n[limits]\nurl_bytes = 0\n",
+    )
+    .unwrap();
+    let file = file.to_str().unwrap();
+    let told = |args: &[&str], environment: &[(&str, &str)]| -> Vec<String> {
+        let names = problems(args, environment).into_iter();
+        names.map(|problem| problem.split_once(" is ").expect("a name").0.to_owned()).collect()
+    };
+
+    let in_file = ["listen", "database", "limits.url_bytes"].map(|key| format!("`{key}` in `{file}`"));
+    assert_eq!(told(&["--config", file], &[]), in_file);
+    for (name, value) in [
+        ("SCHEMA_REGISTRY_LISTEN", "0.0.0.0:2"),
+        ("SCHEMA_REGISTRY_LISTENERS", "http://0.0.0.0:2"),
+        ("SCHEMA_REGISTRY_DATABASE", "postgres"),
+        ("SCHEMA_REGISTRY_INCOMPATIBLE_CODE", "404"),
+        ("SCHEMA_REGISTRY_HTTP_BODY_TIMEOUT_MS", "0"),
+    ] {
+        assert_eq!(told(&[], &[(name, value)]), [format!("`{name}`")]);
+    }
+    let flags = ["--listen", "0.0.0.0:3", "--database", "foo.db"];
+    assert_eq!(told(&flags, &[("SCHEMA_REGISTRY_LISTENERS", "http://0.0.0.0:2")]), ["`--listen`", "`--database`"]);
 }
 
 #[test]
