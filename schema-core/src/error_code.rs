@@ -316,10 +316,10 @@ impl ApiError {
         Self::render(ErrorCode::InvalidSchema, 0, &[&schema_type, &reason])
     }
 
-    /// 42201: no format reads this schema type.
+    /// 42201: no format reads this schema type. `known` are those that there are.
     #[must_use]
-    pub fn invalid_schema_type(schema_type: &str) -> Self {
-        Self::render(ErrorCode::InvalidSchema, 1, &[&schema_type])
+    pub fn invalid_schema_type(schema_type: &str, known: &str) -> Self {
+        Self::render(ErrorCode::InvalidSchema, 1, &[&schema_type, &known])
     }
 
     /// 42201: no schema in the request and no earlier version to take it from.

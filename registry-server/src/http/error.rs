@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use schema_core::error_code::{ApiError, ErrorCode};
 
-use crate::registry::{RegistryError, StoreErrorKind};
+use crate::registry::{RegistryError, StoreErrorKind, schema_types};
 
 /// How long a client should wait when the storage is away or a subject is crowded.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -63,7 +63,9 @@ fn api_error(error: RegistryError, incompatible: ErrorCode) -> ApiError {
         }
         RegistryError::InvalidSubject { subject } => ApiError::invalid_subject(&subject),
         RegistryError::InvalidSchema { schema_type, reason } => ApiError::invalid_schema(schema_type.as_str(), &reason),
-        RegistryError::UnknownSchemaType { name } => ApiError::invalid_schema_type(&name),
+        RegistryError::UnknownSchemaType { name } => {
+            ApiError::invalid_schema_type(&name, &schema_types().collect::<Vec<_>>().join(" or "))
+        }
         RegistryError::EmptySchema => ApiError::empty_schema(),
         RegistryError::Incompatible { subject, messages } if incompatible == ErrorCode::Incompatible => {
             ApiError::incompatible_schema_as_409(&subject, &messages)

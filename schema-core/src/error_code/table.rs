@@ -267,7 +267,7 @@ pub static TABLE: &[Entry] = &[
         name: "invalid_schema",
         forms: &[
             "Invalid schema of type %s, details: %s",
-            "Invalid schema type %s",
+            "Invalid schema type %s, details: expected %s in capitals, or no `schemaType`",
             "Empty schema, details: the key `schema` is missing or blank; a body is at least {\"schema\": \"{\\\"type\\\": \\\"string\\\"}\"}",
             "Version is not one more than previous version",
             "Invalid schema: %s is not supported yet",

@@ -150,8 +150,9 @@ fn refuses_what_is_not_there_yet(api: &mut Api, path: &str) {
         body[name] = Value::Null;
         assert_eq!(api.send("POST", path, Some(&body.to_string())).status, 200, "{body}");
     }
-    let unknown = json!({"schema": RECORD_1, "schemaType": "THRIFT"}).to_string();
-    api.expect_error("POST", path, Some(&unknown), 42201, "Invalid schema type THRIFT");
+    let unknown = json!({"schema": RECORD_1, "schemaType": "avro"}).to_string();
+    let told = "Invalid schema type avro, details: expected AVRO in capitals, or no `schemaType`";
+    api.expect_error("POST", path, Some(&unknown), 42201, told);
 }
 
 fn versions_are_listed(api: &mut Api) {
