@@ -333,7 +333,7 @@ pub static TABLE: &[Entry] = &[
         name: "reference_exists",
         forms: &["One or more references exist to the schema {magic=1,keytype=SCHEMA,subject=%s,version=%s}."],
         cause: "Other schemas use the version that is to be deleted.",
-        cure: "Delete the schemas named by `/subjects/{subject}/versions/{version}/referencedby` first.",
+        cure: "Delete the schemas named by `/subjects/{subject}/versions/{version}/referencedby?deleted=true` first.",
         source: CONFLUENT,
     },
     Entry {
