@@ -119,6 +119,10 @@ pub(super) struct Statements {
     pub(super) insert_version: &'static str,
     /// Makes a version one of a content that is there.
     pub(super) replace_version: &'static str,
+    /// Prefers another id where that of a content that nothing uses any more is preferred, of those in a list.
+    pub(super) prefer_remaining_ids: &'static str,
+    /// Removes the contents of a list of ids that nothing uses any more.
+    pub(super) remove_unused_schemas: &'static str,
 }
 
 impl<'a> From<&'a str> for Value<'a> {

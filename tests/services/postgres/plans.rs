@@ -1,11 +1,11 @@
-//! How PostgreSQL finds what is asked about one context, and what the purge of a large one takes.
+//! How PostgreSQL finds what is asked about one context, and how long removing a large one takes, or a large subject.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use end_to_end_tests::services::postgres::Postgres;
 use registry_server::store::conformance::{pair, register, subject};
-use registry_server::store::{ImportDemand, Mode, ModePut, PostgresStore, Scope, Store};
+use registry_server::store::{DeleteMode, ImportDemand, Mode, ModePut, PostgresStore, Removed, Scope, Store};
 
 use super::store::database_of;
 
@@ -83,5 +83,39 @@ async fn a_large_context_is_purged_at_once() {
     assert_eq!(put, ModePut::Done);
     assert_eq!(store.revision(&subject("s1")).await.unwrap().subject, 0);
     assert_eq!(register(&store, &subject("s"), "new").await, pair(20_001, 1));
+    store.close().await;
+}
+
+/// Those versions, all of one subject, of which each refers to the one before; and what PostgreSQL finds out about
+/// tables by itself, within a minute.
+const OF_ONE_SUBJECT: &str = "
+    DELETE FROM schema_references;
+    DELETE FROM versions;
+    DELETE FROM subjects WHERE subject <> 's0';
+    UPDATE subjects SET deleted = 20000;
+    INSERT INTO versions (context, subject, version, id, deleted, timestamp_ms)
+    SELECT '.', 's0', id, id, 1, 0 FROM schemas;
+    INSERT INTO schema_references
+        (context, id, position, name, subject, target_context, target_subject, target_version)
+    SELECT '.', i, 0, 'before', '', '.', 's0', i - 1 FROM generate_series(2, 20000) i;
+    ANALYZE;";
+
+#[tokio::test]
+async fn a_large_subject_is_removed_at_once() {
+    let postgres = Postgres::shared().unwrap();
+    let url = postgres.create_database().unwrap();
+    let store: Arc<dyn Store> = Arc::new(PostgresStore::open(&url).await.unwrap());
+    postgres.psql(database_of(&url), &format!("{FILL} {OF_ONE_SUBJECT}")).unwrap();
+    let large = subject("s0");
+    let revision = store.revision(&large).await.unwrap();
+
+    let start = Instant::now();
+    // Whoever asks waits for as long as the server lets a statement run, and is then told that it is not confirmed.
+    let removed = store.delete_subject(&large, DeleteMode::Permanent, revision).await.unwrap();
+
+    println!("{SUBJECTS} soft-deleted versions of one subject removed in {:?}", start.elapsed());
+    assert!(matches!(removed, Removed::Done(versions) if versions.len() == SUBJECTS as usize));
+    assert_eq!(store.revision(&large).await.unwrap().subject, 0);
+    assert_eq!(register(&store, &large, "new").await, pair(20_001, 1));
     store.close().await;
 }

@@ -113,6 +113,23 @@ pub async fn another_id_is_preferred_when_the_preferred_one_goes(store: &Arc<dyn
     assert_eq!(register(store, &subject("c"), "one").await, pair(31, 1));
 }
 
+pub async fn of_several_ids_that_go_at_once_none_is_preferred(store: &Arc<dyn Store>) {
+    import(store, &subject("stays"), "one", 20, 1).await;
+    for (version, id) in [(1, 40), (2, 10), (3, 30)] {
+        import(store, &subject("goes"), "one", id, version).await;
+    }
+    import(store, &subject("goes"), "two", 25, 4).await;
+    import(store, &subject("uses"), "two", 25, 1).await;
+
+    remove_subject(store, &subject("goes")).await;
+
+    for (id, is_there) in [(10, false), (20, true), (25, true), (30, false), (40, false)] {
+        assert_eq!(store.schema(".", SchemaId(id)).await.unwrap().is_some(), is_there, "{id}");
+    }
+    assert_eq!(register(store, &subject("a"), "one").await, pair(20, 1));
+    assert_eq!(register(store, &subject("a"), "two").await, pair(25, 2));
+}
+
 pub async fn a_removal_leaves_the_preferred_id_when_it_stays(store: &Arc<dyn Store>) {
     import(store, &subject("a"), "one", 10, 1).await;
     import(store, &subject("b"), "one", 20, 1).await;

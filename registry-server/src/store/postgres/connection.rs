@@ -84,6 +84,8 @@ impl Connection for Session {
             include_str!("../sql/given_content_postgres.sql"),
             include_str!("../sql/replace_version_postgres.sql")
         ),
+        prefer_remaining_ids: include_str!("../sql/prefer_remaining_ids_postgres.sql"),
+        remove_unused_schemas: include_str!("../sql/remove_unused_schemas_postgres.sql"),
     };
 
     async fn rows(

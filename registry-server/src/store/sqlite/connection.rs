@@ -31,6 +31,8 @@ impl Connection for SqliteConnection {
         ),
         insert_version: include_str!("../sql/insert_version_sqlite.sql"),
         replace_version: include_str!("../sql/replace_version_sqlite.sql"),
+        prefer_remaining_ids: include_str!("../sql/prefer_remaining_ids_sqlite.sql"),
+        remove_unused_schemas: include_str!("../sql/remove_unused_schemas_sqlite.sql"),
     };
 
     async fn rows(

@@ -65,6 +65,10 @@ impl Write for DeleteVersions {
         }
     }
 
+    fn is_sweeping(&self) -> bool {
+        self.version.is_none() && self.mode == DeleteMode::Permanent
+    }
+
     async fn apply<C: Connection>(&self, connection: &mut C, changes: &mut Changes) -> Result<Removed, StoreError> {
         let scope = Scope::Subject(self.subject.clone());
         if revision(OPERATION, connection, &scope).await? != self.decided_on {

@@ -11,7 +11,7 @@ use super::super::rows::{self, StoredRow as _, stored_u64};
 use super::super::{
     Inserted, NewId, NewNumber, NewReference, NewVersion, Revision, StoreError, StoreErrorKind, SubjectKey,
 };
-use super::remove::{count_versions, remove_if_unused};
+use super::remove::{count_versions, remove_unused};
 use super::{NUMBER_MAX, Write, check_names, schema_id};
 
 const OPERATION: &str = "insert a version";
@@ -298,7 +298,7 @@ impl Insert {
             must_count |= connection.execute(OPERATION, statement, place).await? > 0;
         }
         if let Some(old) = plan.replaces {
-            remove_if_unused(OPERATION, connection, &key.context, i64::from(old.0)).await?;
+            remove_unused(OPERATION, connection, &key.context, &[i64::from(old.0)]).await?;
             changes.uses(&key.context, old);
         }
         if must_count {

@@ -66,9 +66,7 @@ impl Selected<'_> {
         let mut ids: Vec<i64> = taken.iter().map(|(_, id)| *id).collect();
         ids.sort_unstable();
         ids.dedup();
-        for id in ids {
-            remove_if_unused(operation, connection, &self.subject.context, id).await?;
-        }
+        remove_unused(operation, connection, &self.subject.context, &ids).await?;
         numbers(operation, &taken)
     }
 
@@ -85,21 +83,19 @@ impl Selected<'_> {
     }
 }
 
-/// Removes a content that nothing uses any more. Its id stays taken; another id of the same content is preferred.
-pub(super) async fn remove_if_unused(
+/// Removes those of some contents that nothing uses any more, however many they are by as many statements. Their ids
+/// stay taken; another id of the same content is preferred.
+pub(super) async fn remove_unused<C: Connection>(
     operation: &'static str,
-    connection: &mut impl Connection,
+    connection: &mut C,
     context: &str,
-    id: i64,
+    ids: &[i64],
 ) -> Result<(), StoreError> {
-    let statement = include_str!("../sql/remove_unused_schema.sql");
-    let Some(removed) = connection.optional_row(operation, statement, values![context, id]).await? else {
-        return Ok(());
-    };
-    let dedup_key: [u8; 32] = rows::hash(operation, &removed, 0, "dedup key")?;
-    let guid: [u8; 16] = rows::hash(operation, &removed, 1, "GUID")?;
-    let content = values![context, dedup_key.as_slice(), guid.as_slice()];
-    connection.execute(operation, include_str!("../sql/prefer_remaining_id.sql"), content).await?;
+    let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
+    let ids = ids.join(",");
+    for statement in [C::STATEMENTS.prefer_remaining_ids, C::STATEMENTS.remove_unused_schemas] {
+        connection.execute(operation, statement, values![context, &*ids]).await?;
+    }
     Ok(())
 }
 

@@ -7,12 +7,13 @@ use super::super::super::migrations;
 use super::plan;
 
 /// Statements that look for the versions of an id.
-const BY_ID: [(&str, &str); 5] = [
+const BY_ID: [(&str, &str); 6] = [
     ("select_schema_uses", include_str!("../../sql/select_schema_uses.sql")),
     ("select_referrers", include_str!("../../sql/select_referrers.sql")),
     ("select_blocked", include_str!("../../sql/select_blocked.sql")),
     ("remove_references_of_versions", include_str!("../../sql/remove_references_of_versions.sql")),
-    ("remove_unused_schema", include_str!("../../sql/remove_unused_schema.sql")),
+    ("prefer_remaining_ids", include_str!("../../sql/prefer_remaining_ids_sqlite.sql")),
+    ("remove_unused_schemas", include_str!("../../sql/remove_unused_schemas_sqlite.sql")),
 ];
 
 #[tokio::test]
