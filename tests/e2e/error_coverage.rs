@@ -21,7 +21,7 @@ const UNFORESEEN: ErrorCode = ErrorCode::Internal;
 
 /// Why a 503 may be answered, each a form of its own: the table has one for all of them. With the test that provokes it
 /// and what that says of it, where this walk cannot: most take a database that is away, or a disk that is full.
-const UNAVAILABLE: [(&str, Option<(&str, &str)>); 7] = [
+const UNAVAILABLE: [(&str, Option<(&str, &str)>); 9] = [
     ("the request took too long", None),
     ("the server is shutting down", Some((include_str!("registry_drain.rs"), r#"contains("shutting down")"#))),
     ("the storage is not reachable", Some((BLOCKED, r#"assert_storage_is("not reachable")"#))),
@@ -31,6 +31,8 @@ const UNAVAILABLE: [(&str, Option<(&str, &str)>); 7] = [
         "the storage is read-only",
         Some((include_str!("../services/disk/read_only.rs"), r#"assert_storage_is("read-only")"#)),
     ),
+    ("the storage is refusing the role of this server", Some((TURNED_AWAY, "refusing the role of this server"))),
+    ("the storage is missing its database or a table", Some((TURNED_AWAY, "missing its database or a table"))),
     (
         "too many writers of this subject",
         Some((
@@ -40,6 +42,7 @@ const UNAVAILABLE: [(&str, Option<(&str, &str)>); 7] = [
     ),
 ];
 const BLOCKED: &str = include_str!("../services/postgres/blocked.rs");
+const TURNED_AWAY: &str = include_str!("../services/postgres/turned_away.rs");
 
 /// Registries that run side by side.
 const AT_ONCE: usize = 4;

@@ -96,6 +96,8 @@ fn api_error(error: RegistryError, incompatible: ErrorCode) -> ApiError {
             StoreErrorKind::Locked => "the storage is locked by another client",
             StoreErrorKind::Full => "the storage is full",
             StoreErrorKind::ReadOnly => "the storage is read-only",
+            StoreErrorKind::Refused => "the storage is refusing the role of this server",
+            StoreErrorKind::Missing => "the storage is missing its database or a table",
             _ => "the storage is not reachable",
         }),
         RegistryError::Store(_) | RegistryError::Corrupt { .. } | RegistryError::CorruptConfig { .. } => {
@@ -151,6 +153,8 @@ mod tests {
             (StoreErrorKind::Locked, "locked by another client"),
             (StoreErrorKind::Full, "full"),
             (StoreErrorKind::ReadOnly, "read-only"),
+            (StoreErrorKind::Refused, "refusing the role of this server"),
+            (StoreErrorKind::Missing, "missing its database or a table"),
         ] {
             let error = RegistryError::from(StoreError::new("read", kind, "a reason"));
 

@@ -141,7 +141,10 @@ impl Queues {
 
 /// Whether others will find the same; room and the right to write may do for one and not for another.
 fn is_outage(error: &RegistryError) -> bool {
-    let is_of_all = |kind| matches!(kind, StoreErrorKind::Unavailable | StoreErrorKind::Locked);
+    let is_of_all = |kind| {
+        use StoreErrorKind::{Locked, Missing, Refused, Unavailable};
+        matches!(kind, Unavailable | Locked | Refused | Missing)
+    };
     matches!(error, RegistryError::Unavailable(cause) if is_of_all(cause.kind))
 }
 

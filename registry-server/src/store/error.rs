@@ -26,6 +26,11 @@ pub enum StoreErrorKind {
     /// The database takes no writes, as a standby or a file without the right to write: it succeeds once that has
     /// changed.
     ReadOnly,
+    /// The database does not let this program in, or not at what it needs (the role, its password, its rights): it
+    /// succeeds once somebody has set that right.
+    Refused,
+    /// The database, or a table of it, is not there: it succeeds once somebody has put it back.
+    Missing,
     /// The stored data is not what this program wrote: a person must look.
     Corrupt,
     /// The database cannot be opened as it stands, the cause says why: another process owns it, it is newer
@@ -63,9 +68,14 @@ impl StoreError {
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_retriable(&self) -> bool {
-        matches!(
-            self.kind,
-            StoreErrorKind::Unavailable | StoreErrorKind::Locked | StoreErrorKind::Full | StoreErrorKind::ReadOnly
-        )
+        match self.kind {
+            StoreErrorKind::Unavailable
+            | StoreErrorKind::Locked
+            | StoreErrorKind::Full
+            | StoreErrorKind::ReadOnly
+            | StoreErrorKind::Refused
+            | StoreErrorKind::Missing => true,
+            StoreErrorKind::Corrupt | StoreErrorKind::Setup | StoreErrorKind::Invalid => false,
+        }
     }
 }

@@ -24,7 +24,7 @@ const GIVEN_UP_MAX: Duration = Duration::from_secs(15);
 /// Nothing of this takes longer on a machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(super) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Runtime::new().unwrap()
 }
 
@@ -137,13 +137,13 @@ fn a_connection_that_does_not_keep_what_is_prepared_on_it_writes_step_by_step() 
 }
 
 /// A database whose limits count for the registry, as they do not for the superuser that the tests are.
-fn limited_database(postgres: &Postgres) -> String {
+pub(super) fn limited_database(postgres: &Postgres) -> String {
     postgres.psql("postgres", "CREATE ROLE app LOGIN").unwrap();
     postgres.psql("postgres", "CREATE DATABASE app OWNER app").unwrap();
     postgres.url("app").replace(&format!("{}@", postgres.user()), "app@")
 }
 
-async fn keep_one_in_the_cache(node: &Node) {
+pub(super) async fn keep_one_in_the_cache(node: &Node) {
     assert_eq!(node.register("kept", &record("Kept", &[])).await.id(), 1);
     assert!(node.get("/schemas/ids/1").await.is_ok());
 }
@@ -158,7 +158,7 @@ async fn only_the_cache_answers(node: &Node) {
     assert!(node.get("/schemas/ids/1").await.is_ok(), "a cached id");
 }
 
-async fn all_is_served_again(node: &Node) {
+pub(super) async fn all_is_served_again(node: &Node) {
     let back = Instant::now();
     assert_eq!(registers_again(node, "new", "New").await.id(), 2);
     assert!(back.elapsed() <= RECOVERY_MAX, "not back after {:?}", back.elapsed());

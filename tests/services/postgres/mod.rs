@@ -19,5 +19,6 @@ mod races;
 mod runtimes;
 mod start_errors;
 mod store;
+mod turned_away;
 mod unkept_names;
 mod upgrades;

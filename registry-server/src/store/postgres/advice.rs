@@ -16,7 +16,8 @@ const LOOKS_FOR_ROLE: &str = "InitializeSessionUserId";
 const AS_WHO_MAY: &str = "as a role that may, such as `postgres`";
 
 /// The error with what to try behind it, if its reason is one of the usual ones. Who made the URL knows the password,
-/// so no advice needs it.
+/// so no advice needs it. What a running server waits for, somebody who starts one is told at once: no waiting gives it
+/// a role, a database, or encryption that was refused.
 pub(super) fn explain(target: &Target, error: StoreError) -> StoreError {
     let advice = cause(&error).and_then(|cause| match cause {
         sqlx::Error::Database(said) => {
@@ -32,11 +33,15 @@ pub(super) fn explain(target: &Target, error: StoreError) -> StoreError {
         ),
         _ => None,
     });
-    // No waiting makes encryption that was refused work.
-    let kind = if matches!(cause(&error), Some(sqlx::Error::Tls(_))) { StoreErrorKind::Setup } else { error.kind };
+    let kind = match (error.kind, cause(&error)) {
+        (StoreErrorKind::Refused | StoreErrorKind::Missing, _) | (_, Some(sqlx::Error::Tls(_))) => {
+            StoreErrorKind::Setup
+        }
+        (kind, _) => kind,
+    };
     match advice {
         Some(advice) => StoreError::new(error.operation, kind, format!("{}; {advice}", error.source)),
-        None => error,
+        None => StoreError { kind, ..error },
     }
 }
 

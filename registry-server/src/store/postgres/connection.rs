@@ -10,7 +10,7 @@ use super::super::connection::{Connection, Statements, Value};
 use super::super::locks::Locks;
 use super::super::mutants;
 use super::super::rows::StoredRow;
-use super::failure::{failed, is_lost, is_unprepared};
+use super::failure::{failed, is_unprepared};
 use super::literals;
 
 /// Makes the statement of an insert that is a transaction of its own. It stays with the connection.
@@ -47,7 +47,7 @@ impl Session {
             let prepared = sqlx::raw_sql(mutants::insert_at_once(PREPARE_INSERT)).execute(&mut self.connection).await;
             self.insert_at_once = match prepared.map_err(failed(operation)) {
                 Ok(_) => Prepared::Yes,
-                Err(error) if is_lost(&error) => return Err(error),
+                Err(error) if error.is_retriable() => return Err(error),
                 Err(_) => Prepared::Never,
             };
         }

@@ -34,13 +34,20 @@ fn kind_of(error: &sqlx::Error) -> StoreErrorKind {
             "25006" => StoreErrorKind::ReadOnly,
             "53100" => StoreErrorKind::Full,
             LOCKED => StoreErrorKind::Locked,
+            // A right that the role does not have.
+            "42501" => StoreErrorKind::Refused,
+            // A table, or the schema that they are in.
+            "42P01" | "3F000" => StoreErrorKind::Missing,
             code => match code.get(..2) {
                 // Checked values reach the database, so a broken constraint means that rows are not what we wrote.
                 Some("22" | "23" | "XX") => StoreErrorKind::Corrupt,
                 // More than the server can do, now or later.
                 Some("0A" | "54") => StoreErrorKind::Invalid,
-                // The password, the database's name, the rights.
-                Some("28" | "3D" | "42") => StoreErrorKind::Setup,
+                // The role, its password, a line of `pg_hba.conf`.
+                Some("28") => StoreErrorKind::Refused,
+                Some("3D") => StoreErrorKind::Missing,
+                // A statement that is wrong whatever the database does.
+                Some("42") => StoreErrorKind::Setup,
                 _ => StoreErrorKind::Unavailable,
             },
         },
