@@ -105,8 +105,8 @@ impl PostgresStore {
             connect::patiently(|| connect_to(&reading_at)),
             connect::patiently(|| connect_to(&counting_at)),
             async {
-                connect::check_server(&mut writing, &target).await?;
-                connect::migrate(&mut writing, &target, steps).await
+                connect::check_server(&mut writing.connection, &target).await?;
+                connect::migrate(&mut writing.connection, &target, steps).await
             },
         )?;
 

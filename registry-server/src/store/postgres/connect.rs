@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::{Shared, WeakShared};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, PgConnection, Row as _};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -34,6 +34,13 @@ const SILENCE_MAX: Duration = Duration::from_millis(700);
 
 /// How long it has for that: together with [`SILENCE_MAX`] less than the two seconds after which requests are told.
 const SIGN_TIMEOUT: Duration = Duration::from_millis(800);
+
+/// The processes of the server that have something to do, or had half a second ago: what others wait for that is said
+/// over a connection may still be on its way. One waits for its client meanwhile (`idle`) whose client waits for it,
+/// when the network between the two has lost what was said, as a firewall does that has forgotten the connection. One
+/// that waits for a lock or a disk has something to do. Less than [`SILENCE_MAX`].
+const BUSY: &str = "SELECT pid FROM pg_stat_get_activity(NULL) \
+                    WHERE (state LIKE 'idle%' AND clock_timestamp() - state_change > '500 ms') IS NOT TRUE";
 
 /// How long a server that starts waits for its database, which may be starting, too, or be busy with many that start.
 const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -62,8 +69,56 @@ pub(super) struct Target {
     sign: Arc<Mutex<Option<WeakShared<Sign>>>>,
 }
 
-/// Whether the database gives a sign of life, for all that is known.
-type Sign = Pin<Box<dyn Future<Output = bool> + Send>>;
+/// The sign of life that the database gives, for all that is known.
+type Sign = Pin<Box<dyn Future<Output = Life> + Send>>;
+
+/// A sign of life, or none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Life {
+    Away,
+    /// It answers; and of which of its processes it says that they are [`BUSY`], if it does.
+    Here(Option<Arc<[i32]>>),
+}
+
+impl Life {
+    /// What has gone silent where somebody waits for what this process says, if anything has.
+    fn silence(&self, process: Option<i32>) -> Option<Silence> {
+        match (self, process) {
+            (Self::Away, _) => Some(Silence::Database),
+            (Self::Here(Some(busy)), Some(process)) if !busy.contains(&process) => Some(Silence::Connection),
+            (Self::Here(_), _) => None,
+        }
+    }
+}
+
+/// Why there is no answer to be waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// The database shows no sign of life, or takes longer than anybody waits.
+    Database,
+    /// The database lives, and does nothing over this connection. What it was to do may be done or not.
+    Connection,
+}
+
+impl Silence {
+    /// As an error of a call; that of a connection is one of a connection that is [lost](super::failure::is_lost).
+    pub(super) fn error(self, operation: &'static str) -> StoreError {
+        match self {
+            Self::Database => StoreError::unavailable(operation, "the database did not answer in time"),
+            Self::Connection => {
+                let silent = std::io::Error::new(std::io::ErrorKind::TimedOut, "the connection has gone silent");
+                failure(operation, sqlx::Error::Io(silent))
+            }
+        }
+    }
+}
+
+/// A connection, and the process of the server's that serves it.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) connection: PgConnection,
+    pub(super) process: i32,
+}
 
 impl Target {
     /// Reads `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=...`.
@@ -122,30 +177,41 @@ impl Target {
         PgPoolOptions::new().max_connections(1).connect_lazy_with(self.options.clone())
     }
 
-    /// The outcome of a call that may take `max`, or `None` after that, or as soon as the database shows no sign of
-    /// life: a slow answer is worth waiting for, a server that hangs or a network that has gone silent says nothing by
-    /// itself.
+    /// The outcome of a call that may take `max`; or that there is none, after that, or as soon as the database shows
+    /// no sign of life: a slow answer is worth waiting for, a server that hangs or a network that has gone silent says
+    /// nothing by itself. Where the call is one over the connection of a `process`, it is not waited for either once
+    /// that has nothing to do.
+    ///
+    /// TCP would find out as soon that nothing is acknowledged (`TCP_USER_TIMEOUT`), but sqlx makes the sockets and
+    /// sets none, and a proxy, or the system of a process that hangs, acknowledges all the same. Keepalives ask a
+    /// connection only that has nothing to say.
     ///
     /// # Cancel safety
     ///
-    /// As the call's. `None` drops it.
-    pub(super) async fn answer<T>(&self, max: Duration, call: impl Future<Output = T>) -> Option<T> {
-        let alive = async {
+    /// As the call's. An error drops it.
+    pub(super) async fn answer<T>(
+        &self,
+        max: Duration,
+        process: Option<i32>,
+        call: impl Future<Output = T>,
+    ) -> Result<T, Silence> {
+        let silence = async {
             loop {
                 tokio::time::sleep(SILENCE_MAX).await;
-                if !self.sign_of_life().await {
-                    return;
+                if let Some(silence) = self.sign_of_life().await.silence(process) {
+                    return silence;
                 }
             }
         };
         tokio::select! {
             biased;
-            outcome = tokio::time::timeout(max, call) => outcome.ok(),
-            () = alive => None,
+            outcome = tokio::time::timeout(max, call) => outcome.map_err(|_| Silence::Database),
+            silence = silence => Err(silence),
         }
     }
 
-    /// Whether the database takes a new connection. Its number of connections may be used up: that is a sign of life.
+    /// Whether the database takes a new connection, and what it says over it. Its number of connections may be used up:
+    /// that is a sign of life.
     ///
     /// One connection for all who ask at a time, so that a slow database does not get one more from each. Whoever asks
     /// second waits for less than [`SIGN_TIMEOUT`]. If the runtime of the first ends meanwhile, nothing speaks against
@@ -158,10 +224,14 @@ impl Target {
             // A task, since a timer is of one runtime, and whoever waits may be of another. It ends with the question.
             let mut asking = JoinSet::new();
             asking.spawn(async move {
-                let connecting = tokio::time::timeout(SIGN_TIMEOUT, options.connect());
-                matches!(connecting.await, Ok(Ok(_) | Err(sqlx::Error::Database(_))))
+                match tokio::time::timeout(SIGN_TIMEOUT, busy(options)).await {
+                    Ok(Ok(busy)) => Life::Here(Some(busy.into())),
+                    Ok(Err(sqlx::Error::Database(_))) => Life::Here(None),
+                    Ok(Err(_)) | Err(_) => Life::Away,
+                }
             });
-            let sign: Sign = Box::pin(async move { asking.join_next().await.and_then(Result::ok).unwrap_or(true) });
+            let sign: Sign =
+                Box::pin(async move { asking.join_next().await.and_then(Result::ok).unwrap_or(Life::Here(None)) });
             let sign = sign.shared();
             *asked = sign.downgrade();
             sign
@@ -169,8 +239,13 @@ impl Target {
     }
 
     /// A new connection.
-    pub(super) async fn connect(&self, operation: &'static str) -> Result<PgConnection, StoreError> {
-        match tokio::time::timeout(CONNECT_TIMEOUT, self.options.connect()).await {
+    pub(super) async fn connect(&self, operation: &'static str) -> Result<Link, StoreError> {
+        let connecting = async {
+            let mut connection = self.options.connect().await?;
+            let process = sqlx::raw_sql("SELECT pg_backend_pid()").fetch_one(&mut connection).await?.try_get(0)?;
+            Ok(Link { connection, process })
+        };
+        match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
             Ok(connected) => connected.map_err(failed(operation)),
             Err(_) => {
                 Err(StoreError::unavailable(operation, format!("`{self}` did not answer within {CONNECT_TIMEOUT:?}")))
@@ -184,6 +259,11 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "postgres://{}:{}/{}", self.options.get_host(), self.options.get_port(), self.database())
     }
+}
+
+async fn busy(options: PgConnectOptions) -> Result<Vec<i32>, sqlx::Error> {
+    let mut connection = options.connect().await?;
+    sqlx::raw_sql(BUSY).fetch_all(&mut connection).await?.iter().map(|row| row.try_get(0)).collect()
 }
 
 /// Tries until it succeeds, fails for good, or [`START_PATIENCE`] is over: for what a server needs at its start.
@@ -278,7 +358,7 @@ mod tests {
                 answers = ask_together() => answers,
                 () = take => unreachable!("it goes on for ever"),
             };
-            assert_eq!((answers, taken.len()), (vec![false; 10], questions));
+            assert_eq!((answers, taken.len()), (vec![Life::Away; 10], questions));
         }
     }
 
@@ -308,7 +388,7 @@ mod tests {
 
         drop(first);
 
-        assert!(second.block_on(asked), "nobody knows better");
-        assert!(!second.block_on(async { target.sign_of_life().await }), "a server that is silent");
+        assert_eq!(second.block_on(asked), Life::Here(None), "nobody knows better");
+        assert_eq!(second.block_on(async { target.sign_of_life().await }), Life::Away, "a server that is silent");
     }
 }

@@ -10,6 +10,7 @@ use super::super::connection::{Connection, Statements, Value};
 use super::super::locks::Locks;
 use super::super::mutants;
 use super::super::rows::StoredRow;
+use super::connect::Link;
 use super::failure::{failed, is_unprepared};
 use super::literals;
 
@@ -24,6 +25,8 @@ const PREPARE_INSERT: &str = concat!(
 #[derive(Debug)]
 pub(in crate::store) struct Session {
     pub(super) connection: PgConnection,
+    /// The server's that serves it.
+    pub(super) process: i32,
     insert_at_once: Prepared,
 }
 
@@ -37,8 +40,8 @@ enum Prepared {
 }
 
 impl Session {
-    pub(super) fn new(connection: PgConnection) -> Self {
-        Self { connection, insert_at_once: Prepared::NotYet }
+    pub(super) fn new(Link { connection, process }: Link) -> Self {
+        Self { connection, process, insert_at_once: Prepared::NotYet }
     }
 
     /// Whether the connection has the statement of an insert from now on.

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::PgConnection;
 use sqlx::postgres::{PgArguments, PgRow};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -17,7 +16,7 @@ use super::super::connection::Value;
 use super::super::met_lock::MetLock;
 use super::super::reads::{Read, Reads};
 use super::TOLD_WITHIN;
-use super::connect::Target;
+use super::connect::{Link, Target};
 use super::connection::arguments;
 use super::failure::{failed, is_locked, is_lost};
 
@@ -37,14 +36,14 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(9);
 #[derive(Debug)]
 pub(in crate::store) struct Pool {
     target: Target,
-    idle: Mutex<Vec<PgConnection>>,
+    idle: Mutex<Vec<Link>>,
     permits: Semaphore,
     met_lock: Arc<MetLock>,
 }
 
 impl Pool {
     /// At most `connections_max` at once. Beside the first each is made when it is needed.
-    pub(super) fn new(target: Target, connections_max: usize, first: PgConnection) -> Self {
+    pub(super) fn new(target: Target, connections_max: usize, first: Link) -> Self {
         let idle = Mutex::new(vec![first]);
         Self { target, idle, permits: Semaphore::new(connections_max), met_lock: Arc::default() }
     }
@@ -67,12 +66,11 @@ impl Pool {
     ) -> Result<Vec<PgRow>, StoreError> {
         // On the heap, for the sake of the futures that it is a part of: it holds two ways to ask.
         let query = Box::pin(self.query_patiently(operation, statement, arguments));
-        let Some(answer) = self.target.answer(ANSWER_TIMEOUT, query).await else {
+        self.target.answer(ANSWER_TIMEOUT, None, query).await.unwrap_or_else(|silence| {
             // Nor will the idle ones be of use.
             self.forget_idle();
-            return Err(StoreError::unavailable(operation, "the database did not answer in time"));
-        };
-        answer
+            Err(silence.error(operation))
+        })
     }
 
     async fn query_patiently(
@@ -104,29 +102,33 @@ impl Pool {
         let idle = std::mem::take(&mut *self.idle());
         for connection in idle {
             // It is closed either way; saying so is a courtesy to the server.
-            let _ = sqlx::Connection::close(connection).await;
+            let _ = sqlx::Connection::close(connection.connection).await;
         }
     }
 
     async fn try_query(
         &self,
-        mut connection: PgConnection,
+        mut link: Link,
         operation: &'static str,
         statement: &'static str,
         arguments: PgArguments,
     ) -> Result<Vec<PgRow>, StoreError> {
-        let answer = sqlx::query_with(statement, arguments).fetch_all(&mut connection).await;
-        let answer = answer.map_err(failed(operation)).inspect_err(|error| self.met_lock.learn(error));
+        let query = sqlx::query_with(statement, arguments).fetch_all(&mut link.connection);
+        let answer = match self.target.answer(ANSWER_TIMEOUT, Some(link.process), query).await {
+            Ok(answer) => answer.map_err(failed(operation)),
+            Err(silence) => Err(silence.error(operation)),
+        };
+        let answer = answer.inspect_err(|error| self.met_lock.learn(error));
         // After any other error the connection is dropped: errors are rare, and its state is in doubt. A lock may stay
         // for long, and there may be no other connection to be had.
         let is_sound = answer.as_ref().map_or_else(is_locked, |_| true);
         if is_sound && !self.permits.is_closed() {
-            self.idle().push(connection);
+            self.idle().push(link);
         }
         answer
     }
 
-    fn take_idle(&self) -> Option<PgConnection> {
+    fn take_idle(&self) -> Option<Link> {
         self.idle().pop()
     }
 
@@ -134,7 +136,7 @@ impl Pool {
         self.idle().clear();
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<PgConnection>> {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Link>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -28,7 +28,7 @@ use super::super::locks::Locks;
 use super::super::met_lock::MetLock;
 use super::super::queue::{self, AnswerPatience, Patience, Queue, Queued};
 use super::TOLD_WITHIN;
-use super::connect::Target;
+use super::connect::{Silence, Target};
 use super::connection::Session;
 use super::failure::{failed, is_locked, is_lost};
 use super::literals;
@@ -115,11 +115,11 @@ impl Task {
     async fn commit_first(&mut self, taken: &mut Vec<Box<dyn Queued<Session>>>) -> Result<(), StoreError> {
         let (count, locks) = first_group(taken);
         taken[..count].sort_by(|a, b| a.context().cmp(b.context()));
-        let outcome = self.commit(&mut Group { jobs: &mut taken[..count], locks }, Wait::Patiently).await;
+        let outcome = self.commit(&mut Group::new(&mut taken[..count], locks), Wait::Patiently).await;
         if count > 1 && matches!(outcome, Err(Trouble { kind: TroubleKind::Locked, .. })) {
             for _ in 0..count {
                 let locks = taken[0].locks();
-                let outcome = self.commit(&mut Group { jobs: &mut taken[..1], locks }, Wait::NoMore).await;
+                let outcome = self.commit(&mut Group::new(&mut taken[..1], locks), Wait::NoMore).await;
                 answer(taken.drain(..1), outcome.as_ref().map(drop).map_err(|trouble| &trouble.error));
             }
             return Ok(());
@@ -138,11 +138,9 @@ impl Task {
             tries += 1;
             changes.roll_back_to(Changes::default().mark());
             // What is cut off has taken the connection out; with it goes the transaction, if the server still lives.
-            let target = self.target.clone();
-            let transaction = target.answer(GROUP_TIMEOUT, self.transact(group, wait, &mut changes)).await;
-            match transaction
-                .unwrap_or_else(|| Err(Trouble::silence(StoreError::unavailable("write", "the database hangs"))))
-            {
+            let (target, process) = (self.target.clone(), self.session.as_ref().map(|session| session.process));
+            let transaction = target.answer(GROUP_TIMEOUT, process, self.transact(group, wait, &mut changes)).await;
+            match transaction.unwrap_or_else(|silence| Err(group.cut_off(silence))) {
                 Err(Trouble { kind: TroubleKind::Lost, .. }) if tries < TRIES_MAX => {}
                 outcome => break outcome,
             }
@@ -195,7 +193,7 @@ async fn write_all(
             session.control(WAIT_BRIEFLY).await?;
         }
         if group::apply(way, session, group.jobs, changes).await? {
-            return commit(session, changes).await;
+            return commit(session, group, changes).await;
         }
         session.control("ROLLBACK").await?;
         // Alone it has nobody to make room for.
@@ -206,11 +204,12 @@ async fn write_all(
     Ok(())
 }
 
-async fn commit(session: &mut Session, changes: &Changes) -> Result<(), Trouble> {
+async fn commit(session: &mut Session, group: &mut Group<'_>, changes: &Changes) -> Result<(), Trouble> {
     if let Some(message) = watch::message(changes.used_ids()) {
         let statement = include_str!("../sql/notify_postgres.sql");
         session.execute("write", statement, values![watch::CHANNEL, &*message]).await?;
     }
+    group.has_sent_commit = true;
     session.control("COMMIT").await.map_err(Trouble::in_doubt)
 }
 
@@ -248,6 +247,23 @@ async fn begin(session: &mut Session, locks: &Locks, wait: Wait) -> Result<(), S
 struct Group<'a> {
     jobs: &'a mut [Box<dyn Queued<Session>>],
     locks: Locks,
+    has_sent_commit: bool,
+}
+
+impl<'a> Group<'a> {
+    fn new(jobs: &'a mut [Box<dyn Queued<Session>>], locks: Locks) -> Self {
+        Self { jobs, locks, has_sent_commit: false }
+    }
+
+    /// What its transaction that was cut off has come to.
+    fn cut_off(&self, silence: Silence) -> Trouble {
+        let error = silence.error("write");
+        match silence {
+            Silence::Database => Trouble::silence(error),
+            Silence::Connection if self.has_sent_commit => Trouble::in_doubt(error),
+            Silence::Connection => Trouble::from(error),
+        }
+    }
 }
 
 /// How many of the first share a transaction, which does not hold too many locks at once; and their locks.
