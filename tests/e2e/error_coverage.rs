@@ -21,7 +21,7 @@ const UNFORESEEN: ErrorCode = ErrorCode::Internal;
 
 /// Why a 503 may be answered, each a form of its own: the table has one for all of them. With the test that provokes it
 /// and what that says of it, where this walk cannot: most take a database that is away, or a disk that is full.
-const UNAVAILABLE: [(&str, Option<(&str, &str)>); 9] = [
+const UNAVAILABLE: [(&str, Option<(&str, &str)>); 10] = [
     ("the request took too long", None),
     ("the server is shutting down", Some((include_str!("registry_drain.rs"), r#"contains("shutting down")"#))),
     ("the storage is not reachable", Some((BLOCKED, r#"assert_storage_is("not reachable")"#))),
@@ -33,6 +33,10 @@ const UNAVAILABLE: [(&str, Option<(&str, &str)>); 9] = [
     ),
     ("the storage is refusing the role of this server", Some((TURNED_AWAY, "refusing the role of this server"))),
     ("the storage is missing its database or a table", Some((TURNED_AWAY, "missing its database or a table"))),
+    (
+        "the storage is no longer the file that was opened: put that back, or restart the server",
+        Some((include_str!("registry_replaced.rs"), r#"storage is no longer the file that was opened: put that back"#)),
+    ),
     (
         "too many writers of this subject",
         Some((

@@ -98,6 +98,9 @@ fn api_error(error: RegistryError, incompatible: ErrorCode) -> ApiError {
             StoreErrorKind::ReadOnly => "the storage is read-only",
             StoreErrorKind::Refused => "the storage is refusing the role of this server",
             StoreErrorKind::Missing => "the storage is missing its database or a table",
+            StoreErrorKind::Replaced => {
+                "the storage is no longer the file that was opened: put that back, or restart the server"
+            }
             _ => "the storage is not reachable",
         }),
         RegistryError::Store(_) | RegistryError::Corrupt { .. } | RegistryError::CorruptConfig { .. } => {
@@ -155,6 +158,7 @@ mod tests {
             (StoreErrorKind::ReadOnly, "read-only"),
             (StoreErrorKind::Refused, "refusing the role of this server"),
             (StoreErrorKind::Missing, "missing its database or a table"),
+            (StoreErrorKind::Replaced, "no longer the file that was opened: put that back, or restart the server"),
         ] {
             let error = RegistryError::from(StoreError::new("read", kind, "a reason"));
 

@@ -31,6 +31,9 @@ pub enum StoreErrorKind {
     Refused,
     /// The database, or a table of it, is not there: it succeeds once somebody has put it back.
     Missing,
+    /// The database's file was removed, or another was put in its place, while it was open: it succeeds once that file
+    /// is back. Another one is served after a restart.
+    Replaced,
     /// The stored data is not what this program wrote: a person must look.
     Corrupt,
     /// The database cannot be opened as it stands, the cause says why: another process owns it, it is newer
@@ -74,7 +77,8 @@ impl StoreError {
             | StoreErrorKind::Full
             | StoreErrorKind::ReadOnly
             | StoreErrorKind::Refused
-            | StoreErrorKind::Missing => true,
+            | StoreErrorKind::Missing
+            | StoreErrorKind::Replaced => true,
             StoreErrorKind::Corrupt | StoreErrorKind::Setup | StoreErrorKind::Invalid => false,
         }
     }

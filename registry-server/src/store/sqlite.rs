@@ -13,6 +13,7 @@ use schema_core::SchemaId;
 use sqlx::SqliteConnection;
 
 use self::connect::{Location, Ownership};
+use self::files::Opened;
 use self::reader::Reader;
 use self::revisions::Revisions;
 use self::writer::Writer;
@@ -24,6 +25,7 @@ use super::{Revision, StoreError, SubjectKey};
 mod connect;
 mod connection;
 mod failure;
+mod files;
 mod reader;
 mod revisions;
 mod writer;
@@ -80,15 +82,16 @@ impl SqliteStore {
     }
 
     async fn start(location: Location, ownership: Option<Ownership>) -> Result<Self, StoreError> {
-        let mut connection = location.connect_writer().await?;
+        let mut connection = location.create().await?;
         connect::check_sqlite(&mut connection).await?;
         location.check_journal(&mut connection).await?;
         super::migrations::run(&super::migrations::SQLITE, &mut connection, &location.to_string()).await?;
         connect::prepare_writer(&mut connection).await?;
 
         let revisions = Arc::new(Revisions::load(&mut connection).await?);
-        let reader = Reader::open(&location, Arc::clone(&revisions)).await?;
-        let writer = Writer::start(location, ownership.map(Ownership::keep), connection, Arc::clone(&revisions));
+        let opened = Opened::new(location)?;
+        let reader = Reader::open(opened.clone(), Arc::clone(&revisions)).await?;
+        let writer = Writer::start(opened, ownership.map(Ownership::keep), connection, Arc::clone(&revisions));
         Ok(Self { reader, writer, revisions })
     }
 }

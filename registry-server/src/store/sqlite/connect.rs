@@ -1,9 +1,8 @@
 //! Where a database lies, who owns it, and how connections to it are set up.
 
 use std::fmt;
-use std::fs::{File, Metadata, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,6 +12,7 @@ use sqlx::{ConnectOptions, SqliteConnection};
 
 use super::super::{StoreError, StoreErrorKind};
 use super::failure::{failed, is_no_database};
+use super::files::identity;
 
 const OPERATION: &str = "open the database";
 
@@ -56,21 +56,30 @@ impl Location {
         Self::Memory(format!("/registry-{}", NEXT.fetch_add(1, Ordering::Relaxed)))
     }
 
-    /// A connection that may write. In WAL mode it is also the only one that moves the log into the file.
+    /// A connection that may write, to a database that is made if there is none.
+    pub(super) async fn create(&self) -> Result<SqliteConnection, StoreError> {
+        connect(self.writer_options().create_if_missing(true)).await
+    }
+
+    /// A connection that may write, to a database that is there.
     pub(super) async fn connect_writer(&self) -> Result<SqliteConnection, StoreError> {
+        connect(self.writer_options()).await
+    }
+
+    /// In WAL mode the writer is also the only one that moves the log into the file.
+    fn writer_options(&self) -> SqliteConnectOptions {
         let options = match self {
             Self::File(_) => self
                 .options()
-                .create_if_missing(true)
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
                 .pragma("journal_size_limit", LOG_BYTES_KEPT)
                 .pragma("wal_autocheckpoint", CHECKPOINT_PAGES),
-            Self::Memory(_) => self.options().create_if_missing(true),
+            Self::Memory(_) => self.options(),
         };
         // What a savepoint or a statement may have to take back, pages of one group of writes, and what the connection
         // has for itself.
-        options.pragma("temp_store", "memory").connect().await.map_err(failed(OPERATION))
+        options.pragma("temp_store", "memory")
     }
 
     /// Options of a connection that cannot write.
@@ -114,6 +123,10 @@ impl fmt::Display for Location {
             Self::Memory(_) => f.write_str("the database in memory"),
         }
     }
+}
+
+async fn connect(options: SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
+    options.connect().await.map_err(failed(OPERATION))
 }
 
 /// Says what to do about a database that cannot be opened: it is something else, or nothing can be written.
@@ -246,13 +259,11 @@ fn open_lock(path: &Path) -> std::io::Result<Option<(File, bool)>> {
 
 /// Whether the file that is open is the one of this name.
 fn is_at(open: &File, path: &Path) -> bool {
-    let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
-    let (open, named) = (open.metadata().map(identity), std::fs::metadata(path).map(identity));
-    matches!((open, named), (Ok(open), Ok(named)) if open == named)
+    matches!((open.metadata(), std::fs::metadata(path)), (Ok(open), Ok(named)) if identity(&open) == identity(&named))
 }
 
 /// A file that belongs to the database.
-fn beside(database: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(database: &Path, suffix: &str) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(suffix);
     name.into()

@@ -8,17 +8,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{ConnectOptions as _, SqliteConnection};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::super::StoreError;
 use super::super::connection::{Value, values};
 use super::super::reads::{Read, Reads, read};
 use super::super::rows;
-use super::connect::Location;
 use super::connection::bound;
 use super::failure::failed;
+use super::files::Opened;
 use super::revisions::Revisions;
 
 /// Each connection is a thread of its own; more than a few only compete for the processor.
@@ -30,7 +30,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The read-only side of a database.
 #[derive(Debug)]
 pub(in crate::store) struct Reader {
-    location: Location,
+    opened: Opened,
     /// The last is the first to be used; those in front may have to end a read that nobody waits for.
     idle: Mutex<VecDeque<SqliteConnection>>,
     permits: Semaphore,
@@ -39,10 +39,10 @@ pub(in crate::store) struct Reader {
 
 impl Reader {
     /// Opens the first connection; the database must be there. Others are made when they are needed.
-    pub(super) async fn open(location: &Location, revisions: Arc<Revisions>) -> Result<Self, StoreError> {
-        let first = connect(location, "open the database").await?;
+    pub(super) async fn open(opened: Opened, revisions: Arc<Revisions>) -> Result<Self, StoreError> {
+        let first = opened.connect_reader("open the database").await?;
         Ok(Self {
-            location: location.clone(),
+            opened,
             idle: Mutex::new(VecDeque::from([first])),
             permits: Semaphore::new(READERS_MAX as usize),
             revisions,
@@ -62,7 +62,8 @@ impl Reader {
     }
 
     pub(super) async fn ping(&self) -> Result<(), StoreError> {
-        self.rows("ping", read!(), values![]).await.map(drop)
+        self.rows("ping", read!(), values![]).await?;
+        self.opened.check("ping")
     }
 
     async fn lease(&self, operation: &'static str) -> Result<Lease<'_>, StoreError> {
@@ -72,7 +73,7 @@ impl Reader {
             let found = lock(&self.idle).pop_back();
             let connection = match found {
                 Some(connection) => connection,
-                None => connect(&self.location, operation).await?,
+                None => self.opened.connect_reader(operation).await?,
             };
             Ok(Lease { connection: Some(connection), is_reading: false, idle: &self.idle, _permit: permit })
         };
@@ -120,10 +121,6 @@ impl Drop for Lease<'_> {
     }
 }
 
-async fn connect(location: &Location, operation: &'static str) -> Result<SqliteConnection, StoreError> {
-    location.reader_options().connect().await.map_err(failed(operation))
-}
-
 fn lock(idle: &Mutex<VecDeque<SqliteConnection>>) -> MutexGuard<'_, VecDeque<SqliteConnection>> {
     idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -152,6 +149,7 @@ mod tests {
     use sqlx::Row as _;
 
     use super::super::super::StoreErrorKind;
+    use super::super::connect::Location;
     use super::*;
 
     const OPERATION: &str = "test";
@@ -162,11 +160,11 @@ mod tests {
     /// A database that lives as long as the writer's connection.
     async fn reader() -> (SqliteConnection, Reader) {
         let location = Location::memory();
-        let mut writer = location.connect_writer().await.unwrap();
+        let mut writer = location.create().await.unwrap();
         let steps = &super::super::super::migrations::SQLITE;
         super::super::super::migrations::run(steps, &mut writer, "a test").await.unwrap();
         let revisions = Arc::new(Revisions::load(&mut writer).await.unwrap());
-        let reader = Reader::open(&location, revisions).await.unwrap();
+        let reader = Reader::open(Opened::new(location).unwrap(), revisions).await.unwrap();
         (writer, reader)
     }
 
@@ -213,6 +211,28 @@ mod tests {
         assert!(lock(&reader.idle).is_empty());
         assert_eq!(number(&reader, 7).await, 7);
         assert_eq!(lock(&reader.idle).len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_made_later_is_to_the_same_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, aside) = (folder.path().join("registry.db"), folder.path().join("aside"));
+        let location = Location::file(&path);
+        let mut writer = location.create().await.unwrap();
+        let steps = &super::super::super::migrations::SQLITE;
+        super::super::super::migrations::run(steps, &mut writer, "a test").await.unwrap();
+        let revisions = Arc::new(Revisions::load(&mut writer).await.unwrap());
+        let reader = Reader::open(Opened::new(location).unwrap(), revisions).await.unwrap();
+        let first = reader.lease(OPERATION).await.unwrap();
+        std::fs::rename(&path, &aside).unwrap();
+        std::fs::copy(&aside, &path).unwrap();
+
+        let refused = reader.lease(OPERATION).await.err().unwrap();
+
+        assert_eq!(refused.kind, StoreErrorKind::Replaced);
+        std::fs::rename(&aside, &path).unwrap();
+        drop((first, reader.lease(OPERATION).await.unwrap()));
+        assert_eq!(lock(&reader.idle).len(), 2);
     }
 
     #[tokio::test]

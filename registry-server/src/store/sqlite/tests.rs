@@ -15,6 +15,7 @@ use super::SqliteStore;
 mod alone;
 mod at_once;
 mod crash;
+mod files;
 mod groups;
 mod opening;
 mod plans;

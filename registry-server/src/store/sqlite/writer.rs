@@ -7,7 +7,8 @@
 //!
 //! A write that is alone and simple is one statement, which is its own transaction.
 //!
-//! Invariant: nobody is told of success before COMMIT has returned. A write that fails takes back only what it did
+//! Invariant: nobody is told of success before COMMIT has returned, and not if the files are other ones by then than
+//! those that were opened ([`files`](super::files)). A write that fails takes back only what it did
 //! itself; when the transaction as a whole fails, every write of the group is answered `Unavailable`, whatever came of
 //! it. Whether such a COMMIT took effect is unknown, so the connection is made anew and the revisions are read again.
 
@@ -24,7 +25,8 @@ use super::super::connection::Connection as _;
 use super::super::group::{self, Way};
 use super::super::queue::{self, Patience, Queue, Queued};
 use super::super::{StoreError, StoreErrorKind};
-use super::connect::{self, Location, Ownership};
+use super::connect::{self, Ownership};
+use super::files::Opened;
 use super::revisions::Revisions;
 
 /// How long a caller waits for a place in the queue before it is told to try later. A commit ends by itself: SQLite
@@ -45,13 +47,13 @@ impl Writer {
     /// Starts the task on the current runtime. The right to use the file, `None` in memory, ends with the task: not
     /// before the last write.
     pub(super) fn start(
-        location: Location,
+        opened: Opened,
         ownership: Option<Ownership>,
         connection: SqliteConnection,
         revisions: Arc<Revisions>,
     ) -> Self {
         let proof = Arc::new(Proof::new());
-        let task = Task { location, ownership, connection, is_suspect: false, revisions, proof: Arc::clone(&proof) };
+        let task = Task { opened, ownership, connection, is_suspect: false, revisions, proof: Arc::clone(&proof) };
         Self { queue: Queue::start(task, PATIENCE, Arc::default()), proof }
     }
 
@@ -63,7 +65,7 @@ impl Writer {
 
 /// What has the turn: owns the connection.
 struct Task {
-    location: Location,
+    opened: Opened,
     ownership: Option<Ownership>,
     connection: SqliteConnection,
     /// The last transaction failed: the connection is made anew before the next one.
@@ -80,8 +82,13 @@ impl queue::Writer for Task {
         let mut changes = Changes::default();
         match self.transact(group, &mut changes).await {
             Ok(Outcome::Committed) => {
-                self.proof.renew();
                 self.revisions.publish(changes);
+                // Only now: a file that goes away in between has taken the commit with it.
+                if let Err(error) = self.opened.check("write") {
+                    self.refuse(group, &error);
+                    return Ok(());
+                }
+                self.proof.renew();
                 for job in group.drain(..) {
                     job.answer(Ok(()));
                 }
@@ -92,14 +99,10 @@ impl queue::Writer for Task {
                 }
             }
             Err(error) => {
-                self.proof.withdraw();
-                self.is_suspect = true;
                 // At once: in memory, readers wait for the end of the transaction. Often SQLite has rolled back by
                 // itself, and this says so.
                 let _ = self.connection.control("ROLLBACK").await;
-                for job in group.drain(..) {
-                    job.answer(Err(&error));
-                }
+                self.refuse(group, &error);
             }
         }
         Ok(())
@@ -121,6 +124,14 @@ impl queue::Writer for Task {
 }
 
 impl Task {
+    fn refuse(&mut self, group: &mut Vec<Box<dyn Queued<SqliteConnection>>>, reason: &StoreError) {
+        self.proof.withdraw();
+        self.is_suspect = true;
+        for job in group.drain(..) {
+            job.answer(Err(reason));
+        }
+    }
+
     async fn transact(
         &mut self,
         jobs: &mut [Box<dyn Queued<SqliteConnection>>],
@@ -162,7 +173,7 @@ impl Task {
     /// Replaces a connection whose last transaction failed.
     async fn renew_connection(&mut self) -> Result<(), StoreError> {
         // The old one lives until the new one is there: a database in memory ends with its last connection.
-        let mut fresh = self.location.connect_writer().await?;
+        let mut fresh = self.opened.connect_writer().await?;
         connect::prepare_writer(&mut fresh).await?;
         self.connection = fresh;
         self.revisions.reload(&mut self.connection).await?;
