@@ -59,7 +59,8 @@ pub(super) trait Writer: Send + 'static {
     ///
     /// # Errors
     ///
-    /// The database shows no sign of life: what waits has waited long enough, and is told the reason.
+    /// The database shows no sign of life, or keeps locked what every write needs: what waits has waited long enough,
+    /// and is told the reason.
     async fn write(&mut self, taken: &mut Vec<Box<dyn Queued<Self::Connection>>>) -> Result<(), StoreError>;
 
     /// After a [`write`](Self::write) that panicked or was cut off: the connection is in doubt.
@@ -178,7 +179,7 @@ async fn run<C: Connection + 'static>(
     writer.lock().await.close().await;
 }
 
-/// Writes what was taken. Where the database shows no sign of life, all that waits has waited long enough.
+/// Writes what was taken. Where no write can be done, all that waits has waited long enough.
 async fn write_group<C: Connection + 'static>(
     writer: &mut SharedWriter<C>,
     taken: &mut Vec<Box<dyn Queued<C>>>,

@@ -86,7 +86,7 @@ impl SqliteStore {
         connect::check_sqlite(&mut connection).await?;
         location.check_journal(&mut connection).await?;
         super::migrations::run(&super::migrations::SQLITE, &mut connection, &location.to_string()).await?;
-        connect::prepare_writer(&mut connection).await?;
+        location.prepare_writer(&mut connection).await?;
 
         let revisions = Arc::new(Revisions::load(&mut connection).await?);
         let opened = Opened::new(location)?;

@@ -23,6 +23,10 @@ const SQLITE_VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
 /// readers wait for the writer.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a write to a file waits for a lock, once the server is up: those behind it wait as well, and all of them
+/// are to be told within two seconds.
+const WAIT_BRIEFLY: &str = "PRAGMA busy_timeout = 1500";
+
 /// After a long reader kept the log from being reset, it is cut back to this many bytes.
 const LOG_BYTES_KEPT: &str = "67108864";
 
@@ -80,6 +84,16 @@ impl Location {
         // What a savepoint or a statement may have to take back, pages of one group of writes, and what the connection
         // has for itself.
         options.pragma("temp_store", "memory")
+    }
+
+    /// Makes what the writing connection has for itself, once the layout is up to date.
+    pub(super) async fn prepare_writer(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+        let statements = include_str!("../sql/new_versions_sqlite.sql");
+        sqlx::raw_sql(statements).execute(&mut *connection).await.map_err(failed(OPERATION))?;
+        match self {
+            Self::File(_) => sqlx::raw_sql(WAIT_BRIEFLY).execute(connection).await.map(drop).map_err(failed(OPERATION)),
+            Self::Memory(_) => Ok(()),
+        }
     }
 
     /// Options of a connection that cannot write.
@@ -160,12 +174,6 @@ pub(super) async fn check_sqlite(connection: &mut SqliteConnection) -> Result<()
          build the server with the SQLite that it bundles"
     );
     Err(StoreError::new(OPERATION, StoreErrorKind::Setup, advice))
-}
-
-/// Makes what the writing connection has for itself, once the layout is up to date.
-pub(super) async fn prepare_writer(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    let statements = include_str!("../sql/new_versions_sqlite.sql");
-    sqlx::raw_sql(statements).execute(connection).await.map(drop).map_err(failed(OPERATION))
 }
 
 fn version_numbers(text: &str) -> Option<(u32, u32, u32)> {

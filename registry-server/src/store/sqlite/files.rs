@@ -34,10 +34,11 @@ impl Opened {
         Ok(Self { location, files })
     }
 
-    /// Another connection that may write.
+    /// Another connection for the writer.
     pub(super) async fn connect_writer(&self) -> Result<SqliteConnection, StoreError> {
         self.check("open the database")?;
-        let connection = self.location.connect_writer().await?;
+        let mut connection = self.location.connect_writer().await?;
+        self.location.prepare_writer(&mut connection).await?;
         self.check("open the database")?;
         Ok(connection)
     }

@@ -25,7 +25,7 @@ use super::super::connection::Connection as _;
 use super::super::group::{self, Way};
 use super::super::queue::{self, Patience, Queue, Queued};
 use super::super::{StoreError, StoreErrorKind};
-use super::connect::{self, Ownership};
+use super::connect::Ownership;
 use super::files::Opened;
 use super::revisions::Revisions;
 
@@ -103,6 +103,9 @@ impl queue::Writer for Task {
                 // itself, and this says so.
                 let _ = self.connection.control("ROLLBACK").await;
                 self.refuse(group, &error);
+                if error.kind == StoreErrorKind::Locked {
+                    return Err(error);
+                }
             }
         }
         Ok(())
@@ -126,7 +129,8 @@ impl queue::Writer for Task {
 impl Task {
     fn refuse(&mut self, group: &mut Vec<Box<dyn Queued<SqliteConnection>>>, reason: &StoreError) {
         self.proof.withdraw();
-        self.is_suspect = true;
+        // What meets a lock has done nothing.
+        self.is_suspect |= reason.kind != StoreErrorKind::Locked;
         for job in group.drain(..) {
             job.answer(Err(reason));
         }
@@ -173,9 +177,7 @@ impl Task {
     /// Replaces a connection whose last transaction failed.
     async fn renew_connection(&mut self) -> Result<(), StoreError> {
         // The old one lives until the new one is there: a database in memory ends with its last connection.
-        let mut fresh = self.opened.connect_writer().await?;
-        connect::prepare_writer(&mut fresh).await?;
-        self.connection = fresh;
+        self.connection = self.opened.connect_writer().await?;
         self.revisions.reload(&mut self.connection).await?;
         self.is_suspect = false;
         Ok(())

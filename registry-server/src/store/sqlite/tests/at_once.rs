@@ -5,13 +5,14 @@ use super::super::super::conformance::{new_version, pair, subject};
 use super::super::super::connection::Connection;
 use super::super::super::writes::{Insert, Write};
 use super::super::super::{Inserted, Revision, migrations};
-use super::super::connect::{self, Location};
+use super::super::connect::Location;
 
 #[tokio::test]
 async fn a_simple_insert_is_one_statement_and_its_own_transaction() {
-    let mut connection = Location::memory().connect_writer().await.unwrap();
+    let location = Location::memory();
+    let mut connection = location.create().await.unwrap();
     migrations::run(&migrations::SQLITE, &mut connection, "a new database").await.unwrap();
-    connect::prepare_writer(&mut connection).await.unwrap();
+    location.prepare_writer(&mut connection).await.unwrap();
     let key = subject("orders");
     let insert = |text: &str, decided_on| Insert::new(new_version(&key, text, decided_on)).unwrap();
     let mut changes = Changes::default();
@@ -37,9 +38,10 @@ async fn a_simple_insert_is_one_statement_and_its_own_transaction() {
 /// Each row is two pages more for a commit to write.
 #[tokio::test]
 async fn a_content_that_one_id_has_takes_no_row_to_prefer_it() {
-    let mut connection = Location::memory().connect_writer().await.unwrap();
+    let location = Location::memory();
+    let mut connection = location.create().await.unwrap();
     migrations::run(&migrations::SQLITE, &mut connection, "a new database").await.unwrap();
-    connect::prepare_writer(&mut connection).await.unwrap();
+    location.prepare_writer(&mut connection).await.unwrap();
 
     for name in ["one", "other"] {
         let insert = Insert::new(new_version(&subject(name), "text", Revision::default())).unwrap();

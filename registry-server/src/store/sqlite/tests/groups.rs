@@ -1,6 +1,7 @@
 //! Group commit: who shares a commit, and who pays when something fails.
 
 use std::future::Future;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use schema_core::SchemaId;
@@ -192,6 +193,41 @@ async fn a_full_disk_refuses_writes_and_serves_reads_until_there_is_room() {
     store.writer.queue.submit(Statements(&["PRAGMA max_page_count = 1000000"])).await.unwrap();
     let store: Arc<dyn Store> = store;
     assert_eq!(register(&store, &key, &large).await, pair(2, 1));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn while_another_program_holds_the_lock_all_are_told_within_one_wait() {
+    // Twice what a write waits for a lock.
+    const TOO_LATE: Duration = Duration::from_secs(3);
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    insert(&store, 0).await.unwrap();
+    let generation = store.uses_generation(".", SchemaId(1));
+    let options = SqliteConnectOptions::new().filename(folder.path().join("registry.db"));
+    let mut other = options.connect().await.unwrap();
+
+    for _ in 0..2 {
+        sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+        // No commit of a moment ago is proof that writes work.
+        store.writer.queue.submit(FAILS_HALF_WAY).await.unwrap_err();
+        let since = Instant::now();
+        // More than fit into one group.
+        let writes = join_all((1..=100).map(|number| insert(&store, number)));
+        let (asked, written) = tokio::join!(store.ping(), writes);
+
+        for refused in written.into_iter().map(Result::unwrap_err).chain([asked.unwrap_err()]) {
+            assert_eq!(refused.kind, StoreErrorKind::Locked, "{}", refused.source);
+        }
+        assert!(since.elapsed() < TOO_LATE, "told after {:?}", since.elapsed());
+        assert_eq!(&*store.schema(".", SchemaId(1)).await.unwrap().unwrap().text, "text 0");
+        sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+        store.ping().await.unwrap();
+    }
+
+    assert_eq!(store.uses_generation(".", SchemaId(1)), generation, "a lock was taken for a doubt");
+    let store: Arc<dyn Store> = store;
+    assert_eq!(register(&store, &subject("s-1"), "text 1").await, pair(2, 1));
     store.close().await;
 }
 
