@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use mimalloc::MiMalloc;
 use registry_server::config::{Database, Flags, LoadError, Loaded};
+use registry_server::logging::{self, Logging};
 use registry_server::server::StartError;
-use registry_server::{Server, ServerConfig, logging};
+use registry_server::{Server, ServerConfig};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Schemas come and go in the caches in many small pieces of all sizes, for which the system's allocator is slow to
@@ -22,12 +23,13 @@ fn main() -> ExitCode {
         match ServerConfig::load(&flags, environment) {
             Ok(loaded) => loaded,
             Err(LoadError { problems, log, .. }) => {
-                logging::start(&log);
+                let _logging = logging::start(&log);
                 problems.iter().for_each(|problem| tell(problem));
                 return ExitCode::from(2);
             }
         };
-    logging::start(&config.log);
+    // Each way out waits for the last lines.
+    let logging = logging::start(&config.log);
     for warning in warnings {
         tracing::warn!("{warning}");
     }
@@ -37,7 +39,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&anyhow::Error::new(error).context("no threads to run on"), None),
     };
-    match runtime.block_on(run(config, compatibility_origin.as_deref())) {
+    match runtime.block_on(run(config, compatibility_origin.as_deref(), &logging)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, database_origin.as_deref()),
     }
@@ -74,7 +76,7 @@ fn in_full(error: &anyhow::Error) -> String {
 }
 
 /// `compatibility_origin` is what names the compatibility level, if anything does.
-async fn run(config: ServerConfig, compatibility_origin: Option<&str>) -> anyhow::Result<()> {
+async fn run(config: ServerConfig, compatibility_origin: Option<&str>, logging: &Logging) -> anyhow::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let (storage, data) = location(&config.database);
     let (grace, wanted) = (config.shutdown.grace, config.compatibility);
@@ -98,6 +100,8 @@ async fn run(config: ServerConfig, compatibility_origin: Option<&str>) -> anyhow
         version = env!("CARGO_PKG_VERSION"), address = %server.address, storage, data,
         "registry-server is up"
     );
+    // Who has read the line finds the log of the start.
+    logging.flush();
     // On a line of its own, for whoever starts the server on port 0.
     println!("listening on {}", server.url());
 

@@ -1,9 +1,17 @@
-//! What the server's log has of requests: one line for each that may have changed something, at `info`.
+//! What the server's log has of requests: one line for each that may have changed something, at `info`. And what
+//! becomes of lines that nobody takes.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, PipeReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::Duration;
 
+use anyhow::Context as _;
+use end_to_end_tests::process::Process;
 use end_to_end_tests::registry::Registry;
+use end_to_end_tests::{binaries, wait_for};
+use tempfile::TempDir;
 
 use crate::raw_http::{Connection, JSON};
 
@@ -16,7 +24,7 @@ pub(crate) fn mumble(address: SocketAddr) {
 
 #[test]
 fn a_request_that_only_reads_is_no_line_of_the_log_whatever_its_method_is() {
-    let mut registry = Registry::start(&["--ephemeral"]).unwrap();
+    let registry = Registry::start(&["--ephemeral"]).unwrap();
     let address = registry.url().strip_prefix("http://").unwrap().parse().unwrap();
     let mut connection = Connection::open(address);
     let versions = "/subjects/s/versions";
@@ -35,7 +43,7 @@ fn a_request_that_only_reads_is_no_line_of_the_log_whatever_its_method_is() {
     }
     assert_eq!(connection.send("GET", versions, &[], None).status, 200);
 
-    let log = registry.process().log();
+    let log = registry.log_with("/subjects/s/versions 409").unwrap();
     let lines: Vec<_> = log.lines().filter(|line| line.contains("/subjects/s")).collect();
     assert_eq!(lines.len(), 2, "{log}");
     assert!(lines[0].contains("200") && lines[1].contains("409"), "{log}");
@@ -43,13 +51,101 @@ fn a_request_that_only_reads_is_no_line_of_the_log_whatever_its_method_is() {
 
 #[test]
 fn a_client_that_speaks_no_http_is_no_error_of_the_server() {
-    let mut registry = Registry::start(&["--ephemeral"]).unwrap();
+    let registry = Registry::start(&["--ephemeral"]).unwrap();
     let address: SocketAddr = registry.url().strip_prefix("http://").unwrap().parse().unwrap();
 
     mumble(address);
     let changed = Connection::open(address).send("PUT", "/mode/s", &[JSON], Some(br#"{"mode":"READWRITE"}"#));
 
     assert_eq!(changed.status, 200);
-    let log = registry.process().log();
-    assert!(log.contains("/mode/s") && !log.contains("ERROR") && !log.contains("actix_http"), "{log}");
+    let log = registry.log_with("/mode/s").unwrap();
+    assert!(!log.contains("ERROR") && !log.contains("actix_http"), "{log}");
+}
+
+/// Requests whose lines find no room: a pipe takes 64 KiB, and a megabyte may wait, of lines of more than a kilobyte.
+const MANY: usize = 1_500;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A registry whose log goes into a pipe that nobody reads yet.
+struct Unread {
+    process: Process,
+    address: SocketAddr,
+    log: PipeReader,
+    _folder: TempDir,
+}
+
+impl Unread {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let ((stdout, out), (log, err)) = (std::io::pipe().unwrap(), std::io::pipe().unwrap());
+        let mut command = Command::new(binaries::path("registry-server").unwrap());
+        command.args(["--listen", "127.0.0.1:0", "--ephemeral"]).current_dir(folder.path());
+        let streams = [out.into(), err.into()];
+        let none = folder.path().join("none");
+        let process = Process::start_with("registry-server", &mut command, streams, &none, None).unwrap();
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        let address = line.trim_end().strip_prefix("listening on http://").unwrap().parse().unwrap();
+        Self { process, address, log, _folder: folder }
+    }
+
+    /// Sends requests that the log has lines of; each is answered.
+    fn fill(&self) {
+        let mut connection = Connection::open(self.address);
+        let path = format!("/mode/{}", "x".repeat(500));
+        for n in 0..MANY {
+            let changed = connection.send("PUT", &path, &[JSON], Some(br#"{"mode":"READWRITE"}"#));
+            assert_eq!(changed.status, 200, "{n}: {}", changed.text());
+        }
+    }
+
+    fn stop(&mut self) {
+        assert!(self.process.stop(PATIENCE).unwrap().success());
+    }
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_no_request_and_not_the_end() {
+    let mut registry = Unread::start();
+
+    registry.fill();
+
+    registry.stop();
+}
+
+#[test]
+fn how_many_lines_found_no_room_is_told_once_the_log_is_read_again() {
+    let mut registry = Unread::start();
+    registry.fill();
+
+    let (log, read) = (registry.log.try_clone().unwrap(), Mutex::new(String::new()));
+    std::thread::scope(|scope| {
+        // To the end of the process.
+        scope.spawn(|| {
+            for line in BufReader::new(log).lines() {
+                read.lock().unwrap().push_str(&(line.unwrap() + "\n"));
+            }
+        });
+        let told = wait_for("the number", PATIENCE, || {
+            let read = read.lock().unwrap();
+            let mut lines = read.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+            lines.find_map(|line| line["lost"].as_u64()).context("it is not told")
+        });
+        registry.stop();
+
+        let lost = usize::try_from(told.unwrap()).unwrap();
+        let read = read.lock().unwrap();
+        let came = read.lines().filter(|line| line.contains("PUT /mode/")).count();
+        assert!(lost > 0 && came + lost == MANY, "{came} lines, and {lost} are told to be lost");
+    });
+}
+
+#[test]
+fn the_last_line_is_written_before_the_process_ends() {
+    let mut registry = Registry::start(&["--ephemeral"]).unwrap();
+
+    assert!(registry.process().stop(PATIENCE).unwrap().success());
+
+    assert!(registry.process().log().contains("registry-server is down"), "{}", registry.process().log());
 }

@@ -41,10 +41,24 @@ impl Process {
     /// The log cannot be opened or the program cannot be started.
     pub fn start(name: &str, command: &mut Command, log: &Path, folder: Option<&Path>) -> Result<Self> {
         let out = File::options().create(true).append(true).open(log)?;
+        Self::start_with(name, command, [out.try_clone()?.into(), out.into()], log, folder)
+    }
+
+    /// As [`Process::start`], with standard output and standard error elsewhere; what goes to `log` is told in errors.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub fn start_with(
+        name: &str,
+        command: &mut Command,
+        [stdout, stderr]: [Stdio; 2],
+        log: &Path,
+        folder: Option<&Path>,
+    ) -> Result<Self> {
         let child = command
             .stdin(Stdio::null())
-            .stdout(out.try_clone()?)
-            .stderr(out)
+            .stdout(stdout)
+            .stderr(stderr)
             .spawn()
             .with_context(|| format!("cannot start `{name}`"))?;
         let guard = Command::new("sh")

@@ -25,6 +25,9 @@ pub const ON_DISK: &str = "registry.db";
 
 const START_DEADLINE: Duration = Duration::from_secs(60);
 
+/// How long a line of the log may take.
+const LOG_DEADLINE: Duration = Duration::from_secs(30);
+
 /// How long the server may take to drain; its own default is half a minute.
 const STOP_PATIENCE: Duration = Duration::from_secs(40);
 
@@ -124,6 +127,17 @@ impl Registry {
     /// The process, to signal it or to read its log.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
+    }
+
+    /// The log, once it has these words: a line may come after the answer that it is about.
+    ///
+    /// # Errors
+    /// It never has.
+    pub fn log_with(&self, words: &str) -> Result<String> {
+        wait_for("a line of the log", LOG_DEADLINE, || {
+            let log = self.process.log();
+            if log.contains(words) { Ok(log) } else { Err(anyhow::anyhow!("`{words}` is not in:\n{log}")) }
+        })
     }
 
     /// Stops the server as an operator does and checks that it ends by itself with success.
