@@ -1,5 +1,6 @@
 //! The binary: reads settings, starts logging, starts the server, waits for a signal, drains.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -102,14 +103,27 @@ async fn run(config: ServerConfig, compatibility_origin: Option<&str>, logging: 
     );
     // Who has read the line finds the log of the start.
     logging.flush();
-    // On a line of its own, for whoever starts the server on port 0.
-    println!("listening on {}", server.url());
+    announce(server.url());
 
     let name = told_to_stop(&mut terminate, &mut interrupt).await;
     tracing::info!("{name}: finishing running requests, at most {} s", grace.as_secs());
     server.stop().await;
     tracing::info!("registry-server is down");
     Ok(())
+}
+
+/// Says where the server listens, on a line of its own, for whoever starts it on port 0. The log has it, too, so that a
+/// server goes on whose standard output is full or closed; and one that nobody reads holds up this thread alone.
+fn announce(url: String) {
+    let print = move || {
+        let mut out = std::io::stdout();
+        if let Err(error) = writeln!(out, "listening on {url}").and_then(|()| out.flush()) {
+            tracing::warn!("standard output does not take the line `listening on {url}`: {error}");
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("announce".to_owned()).spawn(print) {
+        tracing::warn!(%error, "no thread to print the address");
+    }
 }
 
 /// Waits for one of the signals; its name.

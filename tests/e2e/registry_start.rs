@@ -1,8 +1,9 @@
 //! How the server starts: what it says of itself, and which source of a setting wins.
 
+use std::fs::File;
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -138,6 +139,32 @@ fn a_start_that_waits_for_its_database_ends_when_it_is_told_to() {
     assert!(server.stop(Duration::from_secs(5)).unwrap().success());
 
     assert!(server.log().contains("SIGTERM: the start is given up"), "{}", server.log());
+}
+
+#[test]
+fn a_server_whose_standard_output_takes_nothing_serves_and_says_so() {
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let (_, closed) = std::io::pipe().unwrap();
+    for (stdout, reason) in [(Stdio::from(full), "No space left"), (closed.into(), "Broken pipe")] {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let mut command = Command::new(binaries::path("registry-server").unwrap());
+        command.args(["--listen", "127.0.0.1:0", "--ephemeral"]).current_dir(folder.path());
+        let streams = [stdout, File::create(&log).unwrap().into()];
+        let mut server = Process::start_with("registry-server", &mut command, streams, &log, None).unwrap();
+
+        wait_for("a server that has tried to print its address", Duration::from_secs(30), || {
+            ensure!(server.log().contains("does not take the line `listening on"), "{}", server.log());
+            server.check_running()
+        })
+        .unwrap();
+
+        assert!(server.log().contains(reason), "{}", server.log());
+        let banner: Value = serde_json::from_str(server.log().lines().next().unwrap()).unwrap();
+        let address = banner["address"].as_str().unwrap().parse().unwrap();
+        assert_eq!(Connection::open(address).send("GET", "/subjects", &[], None).status, 200);
+        assert!(server.stop(Duration::from_secs(30)).unwrap().success());
+    }
 }
 
 /// What a server says that does not start, and its exit code.
