@@ -295,3 +295,108 @@ fn loggable(request: &HttpRequest) -> Cow<'_, str> {
         _ => Cow::Borrowed(path),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
+
+    use actix_web::{App, HttpServer, web};
+    use flate2::read::GzDecoder;
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(30);
+
+    const FIRST: &[u8] = b"[1";
+    const LAST: &[u8] = b",2]";
+
+    /// How an answer in pieces ends, once the client has some of it.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum End {
+        Whole,
+        CutOff,
+    }
+
+    /// What a client gets until the connection ends, behind the head.
+    fn received(end: End, accepted: &'static str) -> Vec<u8> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let has_some = Arc::new(Notify::new());
+        let seen = Arc::clone(&has_some);
+        let service = move |request: HttpRequest| {
+            let has_some = Arc::clone(&has_some);
+            let last = stream::once(async move {
+                has_some.notified().await;
+                match end {
+                    End::Whole => Ok(Bytes::from_static(LAST)),
+                    End::CutOff => Err(HttpError::request_timeout()),
+                }
+            });
+            let reply = Reply::done(Bytes::from_static(FIRST), Some(Box::pin(last)));
+            future::ready(reply.into_response(&request, "application/json"))
+        };
+        let client = move || {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.set_read_timeout(Some(DEADLINE)).unwrap();
+            let head = format!("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept-Encoding: {accepted}\r\n\r\n");
+            stream.write_all(head.as_bytes()).unwrap();
+            let (mut answer, mut piece) = (Vec::new(), [0; 1024]);
+            loop {
+                match stream.read(&mut piece).unwrap() {
+                    0 => break answer,
+                    count => answer.extend_from_slice(&piece[..count]),
+                }
+                seen.notify_one();
+            }
+        };
+
+        let answer = actix_web::rt::System::new().block_on(async move {
+            let app = move || App::new().default_service(web::to(service.clone()));
+            let server = HttpServer::new(app).workers(1).disable_signals().listen(listener).unwrap().run();
+            let handle = server.handle();
+            let asking = async {
+                let answer = tokio::task::spawn_blocking(client).await.unwrap();
+                handle.stop(false).await;
+                answer
+            };
+            let (answer, served) = future::join(asking, server).await;
+            served.unwrap();
+            answer
+        });
+        let head_end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;
+        let head = String::from_utf8_lossy(&answer[..head_end]).to_lowercase();
+        assert!(head.starts_with("http/1.1 200") && head.contains("transfer-encoding: chunked"), "{head}");
+        assert_eq!(head.contains("content-encoding: gzip"), accepted == "gzip", "{head}");
+        answer[head_end..].to_owned()
+    }
+
+    /// The chunks of a body, and whether there is a last one (RFC 9112, section 7.1).
+    fn chunks(mut body: &[u8]) -> (Vec<u8>, bool) {
+        let mut content = Vec::new();
+        while let Some(line_end) = body.windows(2).position(|bytes| bytes == b"\r\n") {
+            let size = usize::from_str_radix(std::str::from_utf8(&body[..line_end]).unwrap(), 16).unwrap();
+            if size == 0 {
+                return (content, true);
+            }
+            content.extend_from_slice(&body[line_end + 2..][..size]);
+            body = &body[line_end + 2 + size + 2..];
+        }
+        (content, false)
+    }
+
+    #[test]
+    fn an_answer_in_pieces_ends_as_http_says_only_if_it_is_whole() {
+        for (end, content) in [(End::Whole, &b"[1,2]"[..]), (End::CutOff, FIRST)] {
+            assert_eq!(chunks(&received(end, "identity")), (content.to_owned(), end == End::Whole), "{end:?}");
+
+            let (packed, has_last) = chunks(&received(end, "gzip"));
+            let mut text = Vec::new();
+            let unpacked = GzDecoder::new(&packed[..]).read_to_end(&mut text);
+            assert_eq!((has_last, unpacked.is_ok()), (end == End::Whole, end == End::Whole), "{end:?}");
+            assert!(end == End::CutOff || text == content);
+        }
+    }
+}
