@@ -5,6 +5,7 @@ use std::sync::Arc;
 use schema_core::SchemaId;
 
 use super::SubjectKey;
+use super::mutants::{self, Mutant};
 
 /// What one transaction changed, in order.
 #[derive(Debug, Default)]
@@ -69,7 +70,7 @@ impl Changes {
     /// The ids whose uses changed; one may come more than once.
     pub(super) fn used_ids(&self) -> impl Iterator<Item = (&str, SchemaId)> {
         self.moves.iter().filter_map(|step| match step {
-            Move::Uses(context, id) => Some((&**context, *id)),
+            Move::Uses(context, id) if !mutants::has(Mutant::UntoldUses) => Some((&**context, *id)),
             _ => None,
         })
     }

@@ -4,7 +4,7 @@
 //! Nearly every insert is one statement. A name that ends in `-in-steps` plants its fault and has every insert done in
 //! steps, as those are that the statement leaves.
 
-/// A fault in how registers of several nodes are kept apart.
+/// A fault in how the writes of several nodes are kept apart, and told to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mutant {
     /// `check-outside-the-lock`: nobody looks whether the decision still stands.
@@ -13,6 +13,8 @@ pub(super) enum Mutant {
     NumberWithoutTheLock,
     /// `lone-write-unlocked`: a write that shares its transaction with no other locks nothing.
     LoneWriteUnlocked,
+    /// `untold-uses`: no node is told which ids have changed their uses, nor is the one that has changed them.
+    UntoldUses,
 }
 
 /// Whether a fault is there.
@@ -75,6 +77,7 @@ mod planted {
                 "check-outside-the-lock" => Some(Mutant::CheckOutsideTheLock),
                 "number-without-the-lock" => Some(Mutant::NumberWithoutTheLock),
                 "lone-write-unlocked" => Some(Mutant::LoneWriteUnlocked),
+                "untold-uses" => Some(Mutant::UntoldUses),
                 _ => None,
             };
             Picked { mutant, has_steps_alone: in_steps.is_some() }

@@ -20,7 +20,7 @@
 //!
 //! The search ([`history`]) finds breaches of I6, of I7, of I3's numbers and of I5's lists. It reports them as I7 in a
 //! round with calls that had no answer, and else as I6. [`world`] finds those of I1, I2, I3 and I9, [`oracle`] of I4,
-//! [`script`] of I3, I5 and I8. [`tally`] counts what was judged by each.
+//! [`script`] of I1, I3, I5 and I8. [`tally`] counts what was judged by each.
 
 mod contexts;
 mod history;
@@ -267,6 +267,15 @@ fn a_number_taken_without_the_lock_is_found() {
         let is_of_it = |violation: &String| ["I2:", "I8:"].iter().any(|rule| violation.starts_with(rule));
         assert!(violations.iter().any(is_of_it), "{mutant}: {violations:#?}");
     }
+}
+
+#[test]
+fn a_removal_that_no_cache_is_told_of_is_found() {
+    let kinds = &[Kind::References, Kind::Contexts];
+    let violations = run(&Plan { kinds, mutant: Some("untold-uses"), ..INCOMPATIBLE }).violations;
+
+    let is_of_it = |violation: &String| violation.starts_with("I5:") && violation.contains("was removed, and");
+    assert!(violations.iter().any(is_of_it), "{violations:#?}");
 }
 
 #[test]

@@ -112,7 +112,8 @@ pub(super) struct Batch {
 
 /// Plays a round; what is wrong goes to the world.
 pub(super) async fn play<M: Played>(world: &World, batch: &Batch, number: usize, script: Script<M>) {
-    let round = Round { world, batch, number, keeps: script.keeps, registered: Mutex::default() };
+    let keeps = script.keeps;
+    let mut round = Round { world, batch, number, keeps, registered: Mutex::default(), last_change: Mutex::default() };
     let mut entries = Vec::new();
     for call in script.before {
         entries.push(round.call::<M>(number, call, false).await);
@@ -130,6 +131,9 @@ pub(super) async fn play<M: Played>(world: &World, batch: &Batch, number: usize,
     });
     entries.extend(join_all(clients).await.into_iter().flatten());
     batch.gate.wait().await;
+    if batch.is_struck {
+        round.may_have_changed();
+    }
     for place in 0..2 {
         for call in &script.after {
             round.well(place).await;
@@ -154,6 +158,9 @@ struct Round<'a> {
     keeps: Keeps,
     /// The ids that registers were answered, each of a context and with a subject.
     registered: Mutex<BTreeMap<(String, u64), String>>,
+    /// When the last call that changes something was answered. Of one without an answer nobody knows, and a node that
+    /// was frozen hears of nothing meanwhile: then when all nodes were well again.
+    last_change: Mutex<Option<Instant>>,
 }
 
 impl Round<'_> {
@@ -183,6 +190,11 @@ impl Round<'_> {
         let ended = Instant::now();
         self.world.answered();
 
+        if method != "GET" {
+            let mut last_change = self.last_change.lock().unwrap();
+            *last_change = (*last_change).max(Some(ended));
+        }
+
         let Some(answer) = self.given(answer, may_fail, call) else {
             return Entry { call, reply: None, started, ended };
         };
@@ -204,7 +216,7 @@ impl Round<'_> {
     /// I5 of what was registered, on the other node.
     async fn reads_back(&self, place: usize, id: u64, stored: &Stored, may_fail: bool) {
         if self.keeps == Keeps::Nothing {
-            return;
+            return self.is_remembered(id, stored, may_fail).await;
         }
         let node = self.world.node(place);
         let of_id = path_of_id(context(&stored.subject), id);
@@ -225,8 +237,25 @@ impl Round<'_> {
         self.judge(Rule::I5, is_used, || format!("{stored:?} is not among the uses of id {id}: {uses:?}"));
     }
 
+    /// I1 of what may be removed at any time. A node that finds it there remembers it from then on, until it is told
+    /// that it is gone ([`Self::what_was_removed_is_gone`]).
+    async fn is_remembered(&self, id: u64, stored: &Stored, may_fail: bool) {
+        let of_id = path_of_id(context(&stored.subject), id);
+        let nodes = [self.world.node(0), self.world.node(1)];
+        let found = join_all(nodes.iter().map(|node| self.read(node, &of_id, may_fail))).await;
+        for by_id in found.into_iter().flatten().filter(Answer::is_ok) {
+            let is_it = text(&by_id).as_ref() == Some(&stored.schema);
+            self.judge(Rule::I1, is_it, || format!("{stored:?} has id {id}, and then {by_id:?}"));
+        }
+    }
+
     async fn read(&self, node: &Node, path: &str, may_fail: bool) -> Option<Answer> {
         self.given(node.call("GET", path, None).await, may_fail, format_args!("GET {path}"))
+    }
+
+    /// Whether what was done took effect before now, and whether all have heard of it, nobody knows.
+    fn may_have_changed(&mut self) {
+        *self.last_change.get_mut().unwrap() = Some(Instant::now());
     }
 
     /// Waits for a node that was struck.
@@ -265,15 +294,17 @@ impl Round<'_> {
     /// I5 of what was removed: every id but those that are in use.
     async fn what_was_removed_is_gone(&self, used: &BTreeSet<(String, u64)>) {
         let registered = std::mem::take(&mut *self.registered.lock().unwrap());
+        let removed = self.last_change.lock().unwrap().unwrap_or_else(Instant::now);
         for ((context, id), subject) in registered.into_iter().filter(|(key, _)| !used.contains(key)) {
             let path = path_of_id(&context, id);
             for place in 0..2 {
                 let node = self.world.node(place);
-                let since = Instant::now();
-                while let Some(answer) = self.read(&node, &path, false).await {
+                loop {
+                    let asked = removed.elapsed();
+                    let Some(answer) = self.read(&node, &path, false).await else { break };
                     let is_gone = answer.status == 404;
-                    if is_gone || since.elapsed() > REMOVED_MAX {
-                        let breach = || format!("id {id} of {subject} was removed, and still {answer:?}");
+                    if is_gone || asked > REMOVED_MAX {
+                        let breach = || format!("id {id} of {subject} was removed, and {asked:?} later {answer:?}");
                         self.judge(Rule::I5, is_gone, breach);
                         break;
                     }
