@@ -1,9 +1,8 @@
-//! SIGTERM under load: what is in flight is answered, what was acknowledged is kept.
+//! SIGTERM under load: what is in flight is answered, what was acknowledged is kept. On either storage.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use anyhow::Context as _;
 use end_to_end_tests::Registry;
 use end_to_end_tests::wait::wait_for;
 use nix::sys::signal::Signal;
+use tempfile::TempDir;
 
 use crate::raw_http::Connection;
 
@@ -25,8 +25,62 @@ const REGISTERED_BEFORE: usize = 60;
 /// Nothing of this takes longer on a machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn start(folder: &Path) -> (Registry, SocketAddr) {
-    let registry = Registry::start(&["--database", &format!("sqlite://{}", folder.join("db").display())]).unwrap();
+/// A database with nothing in it.
+struct Empty {
+    url: String,
+    /// Where its file is, if it has one.
+    _folder: Option<TempDir>,
+}
+
+fn file() -> Empty {
+    let folder = tempfile::tempdir().unwrap();
+    Empty { url: format!("sqlite://{}", folder.path().join("db").display()), _folder: Some(folder) }
+}
+
+/// Where PostgreSQL is.
+#[cfg(feature = "services")]
+mod postgres {
+    use end_to_end_tests::services::postgres::Postgres;
+
+    use super::*;
+
+    fn database() -> Empty {
+        Empty { url: Postgres::shared().unwrap().create_database().unwrap(), _folder: None }
+    }
+
+    #[test]
+    fn a_request_that_is_under_way_is_answered_and_the_connection_closed() {
+        answers_what_is_under_way(&database());
+    }
+
+    #[test]
+    fn a_server_that_is_told_to_stop_is_not_ready_while_it_still_answers() {
+        is_not_ready_while_it_still_answers(&database());
+    }
+
+    #[test]
+    fn nothing_that_was_acknowledged_is_lost_and_nothing_is_cut_off() {
+        loses_and_cuts_off_nothing(&database());
+    }
+}
+
+#[test]
+fn a_request_that_is_under_way_is_answered_and_the_connection_closed() {
+    answers_what_is_under_way(&file());
+}
+
+#[test]
+fn a_server_that_is_told_to_stop_is_not_ready_while_it_still_answers() {
+    is_not_ready_while_it_still_answers(&file());
+}
+
+#[test]
+fn nothing_that_was_acknowledged_is_lost_and_nothing_is_cut_off() {
+    loses_and_cuts_off_nothing(&file());
+}
+
+fn start(database: &Empty) -> (Registry, SocketAddr) {
+    let registry = Registry::start(&["--database", &database.url]).unwrap();
     let address = registry.url().trim_start_matches("http://").parse().unwrap();
     (registry, address)
 }
@@ -40,10 +94,8 @@ fn tell_to_stop(registry: &mut Registry) {
     .unwrap();
 }
 
-#[test]
-fn a_request_that_is_under_way_is_answered_and_the_connection_closed() {
-    let folder = tempfile::tempdir().unwrap();
-    let (mut registry, address) = start(folder.path());
+fn answers_what_is_under_way(database: &Empty) {
+    let (mut registry, address) = start(database);
     let body = r#"{"schema":"\"int\""}"#;
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -68,10 +120,8 @@ fn a_request_that_is_under_way_is_answered_and_the_connection_closed() {
     registry.stop().unwrap();
 }
 
-#[test]
-fn a_server_that_is_told_to_stop_is_not_ready_while_it_still_answers() {
-    let folder = tempfile::tempdir().unwrap();
-    let (mut registry, address) = start(folder.path());
+fn is_not_ready_while_it_still_answers(database: &Empty) {
+    let (mut registry, address) = start(database);
     let mut connection = Connection::open(address);
     let ready = |connection: &mut Connection| connection.try_send("GET", "/health/ready", &[], None);
     assert_eq!(ready(&mut connection).unwrap().status, 200);
@@ -95,10 +145,8 @@ fn a_server_that_is_told_to_stop_is_not_ready_while_it_still_answers() {
     registry.stop().unwrap();
 }
 
-#[test]
-fn nothing_that_was_acknowledged_is_lost_and_nothing_is_cut_off() {
-    let folder = tempfile::tempdir().unwrap();
-    let (mut registry, address) = start(folder.path());
+fn loses_and_cuts_off_nothing(database: &Empty) {
+    let (mut registry, address) = start(database);
     let acknowledged = AtomicUsize::new(0);
 
     let ids: BTreeMap<String, Option<u64>> = std::thread::scope(|scope| {
@@ -119,7 +167,7 @@ fn nothing_that_was_acknowledged_is_lost_and_nothing_is_cut_off() {
     });
     registry.stop().unwrap();
 
-    let (registry, address) = start(folder.path());
+    let (registry, address) = start(database);
     let mut connection = Connection::open(address);
     assert!(ids.len() >= REGISTERED_BEFORE);
     for (subject, id) in &ids {
