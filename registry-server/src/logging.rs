@@ -1,8 +1,10 @@
 //! Structured logs on standard error: text for people, JSON for machines.
 
 use std::io::IsTerminal;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -52,7 +54,7 @@ pub fn start(log: &Log) -> Logging {
         LogFormat::Json => false,
     };
     // A system that has no thread to give is told of by those lines that still can be written.
-    let lines = Lines::start(std::io::stderr(), tell_lost).ok();
+    let lines = Lines::start(std::io::stderr(), is_ready, tell_lost).ok();
     let writer = match lines.clone() {
         Some(lines) => BoxMakeWriter::new(move || lines.clone()),
         None => BoxMakeWriter::new(std::io::stderr),
@@ -67,6 +69,13 @@ pub fn start(log: &Log) -> Logging {
     // Only a subscriber that is there already makes this fail, and then it stays.
     let _ = registry().with(filter).with(layer).try_init();
     Logging { lines }
+}
+
+/// Whether standard error takes a line without a wait.
+fn is_ready() -> bool {
+    let stderr = std::io::stderr();
+    let mut asked = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
+    poll(&mut asked, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
 fn tell_lost(lost: u64) {

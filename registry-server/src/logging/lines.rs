@@ -1,8 +1,8 @@
-//! Lines on their way out, by a thread of their own.
+//! Lines on their way out, without a wait.
 //!
 //! Whoever reads standard error may stop: then a pipe is full after 64 KiB, and who writes to it waits until it is read
-//! or closed. Nobody who serves requests waits for that. Lines that find no room are lost and counted, and the count is
-//! told once there is room.
+//! or closed. Nobody who serves requests waits for that: a line is written at once where it is taken at once, and else
+//! by a thread of its own. Lines that find no room are lost and counted, and the count is told once there is room.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -13,10 +13,14 @@ use std::time::Duration;
 /// Lines that may wait, besides those that are being written: some thousands, what a busy server logs in a second.
 const WAITING_BYTES_MAX: usize = 1 << 20;
 
+/// A line that is no longer is taken whole by whatever says that it is ready: POSIX's least for a pipe.
+const AT_ONCE_BYTES_MAX: usize = 512;
+
 /// Where lines wait; a writer that takes a whole line at a time and never waits.
 #[derive(Clone)]
 pub(super) struct Lines {
     shared: Arc<Shared>,
+    is_ready: fn() -> bool,
     /// The one that writes them.
     thread: ThreadId,
 }
@@ -27,28 +31,33 @@ struct Shared {
     moved: Condvar,
 }
 
-#[derive(Default)]
 struct State {
+    /// Where lines go; `None` while the thread writes.
+    out: Option<Box<dyn Write + Send>>,
     waiting: Vec<u8>,
     /// Lines since this was last told.
     lost: u64,
-    is_writing: bool,
     is_ended: bool,
 }
 
 impl Lines {
-    /// Starts the thread. `tell_lost` is called on it, may log, and is given a number of lines.
-    pub(super) fn start(out: impl Write + Send + 'static, tell_lost: fn(u64)) -> io::Result<Self> {
-        let shared = Arc::new(Shared { state: Mutex::default(), moved: Condvar::new() });
+    /// Starts the thread. `is_ready` says that `out` would take something at once. `tell_lost` is called on the thread,
+    /// may log, and is given a number of lines.
+    pub(super) fn start(
+        out: impl Write + Send + 'static,
+        is_ready: fn() -> bool,
+        tell_lost: fn(u64),
+    ) -> io::Result<Self> {
+        let state = State { out: Some(Box::new(out)), waiting: Vec::new(), lost: 0, is_ended: false };
+        let shared = Arc::new(Shared { state: Mutex::new(state), moved: Condvar::new() });
         let taken_from = Arc::clone(&shared);
-        let thread =
-            thread::Builder::new().name("log".to_owned()).spawn(move || write_all(&taken_from, out, tell_lost))?;
-        Ok(Self { shared, thread: thread.thread().id() })
+        let thread = thread::Builder::new().name("log".to_owned()).spawn(move || write_all(&taken_from, tell_lost))?;
+        Ok(Self { shared, is_ready, thread: thread.thread().id() })
     }
 
     /// Waits until everything is written, for as long as `patience` at most.
     pub(super) fn wait_written(&self, patience: Duration) {
-        let is_busy = |state: &mut State| !state.waiting.is_empty() || state.is_writing;
+        let is_busy = |state: &mut State| !state.waiting.is_empty() || state.out.is_none();
         // Whether it was in time makes no difference.
         let _ = self.shared.moved.wait_timeout_while(self.shared.lock(), patience, is_busy);
     }
@@ -64,6 +73,15 @@ impl Lines {
 impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut state = self.shared.lock();
+        let is_first = state.waiting.is_empty() && state.lost == 0 && !state.is_ended;
+        if is_first
+            && line.len() <= AT_ONCE_BYTES_MAX
+            && let Some(out) = &mut state.out
+            && (self.is_ready)()
+        {
+            state.lost += u64::from(out.write_all(line).is_err());
+            return Ok(line.len());
+        }
         let has_room = !state.is_ended && state.waiting.len() + line.len() <= WAITING_BYTES_MAX;
         // What is lost has to be told: one line each time that something could be written.
         if has_room || thread::current().id() == self.thread {
@@ -91,18 +109,20 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for lines and takes all there are; `None` after the last.
-    fn take(&self) -> Option<Vec<u8>> {
+    /// Waits for lines and takes all there are, with where they go; `None` after the last.
+    fn take(&self) -> Option<(Vec<u8>, Box<dyn Write + Send>)> {
         let is_idle = |state: &mut State| state.waiting.is_empty() && !state.is_ended;
         let mut state = self.moved.wait_while(self.lock(), is_idle).unwrap_or_else(PoisonError::into_inner);
-        state.is_writing = !state.waiting.is_empty();
-        state.is_writing.then(|| std::mem::take(&mut state.waiting))
+        if state.waiting.is_empty() {
+            return None;
+        }
+        Some((std::mem::take(&mut state.waiting), state.out.take()?))
     }
 }
 
 /// The thread: writes what waits until the end.
-fn write_all(shared: &Shared, mut out: impl Write, tell_lost: fn(u64)) {
-    while let Some(lines) = shared.take() {
+fn write_all(shared: &Shared, tell_lost: fn(u64)) {
+    while let Some((lines, mut out)) = shared.take() {
         let lost = match out.write_all(&lines) {
             Ok(()) => std::mem::take(&mut shared.lock().lost),
             // Some may be written. It is told after the next that can be.
@@ -115,7 +135,7 @@ fn write_all(shared: &Shared, mut out: impl Write, tell_lost: fn(u64)) {
         if lost > 0 {
             tell_lost(lost);
         }
-        shared.lock().is_writing = false;
+        shared.lock().out = Some(out);
         shared.moved.notify_all();
     }
     shared.moved.notify_all();
@@ -123,7 +143,7 @@ fn write_all(shared: &Shared, mut out: impl Write, tell_lost: fn(u64)) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
     use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
     use super::*;
@@ -151,8 +171,10 @@ mod tests {
         }
     }
 
-    /// With what it shows and obeys: that it was given something, what to do with it, what it has read.
-    fn reader() -> (Reader, Receiver<()>, SyncSender<io::Result<()>>, Receiver<Vec<u8>>) {
+    /// A reader with what it shows and obeys: that it was given something, what to do with it, what it has read.
+    type Handled = (Reader, Receiver<()>, SyncSender<io::Result<()>>, Receiver<Vec<u8>>);
+
+    fn reader() -> Handled {
         let ((begun, has_begun), (allow, allowed), (read, pieces)) =
             (sync_channel(1), sync_channel(16), sync_channel(16));
         (Reader { begun, allowed, read }, has_begun, allow, pieces)
@@ -162,7 +184,7 @@ mod tests {
     fn what_finds_no_room_is_lost_without_a_wait_and_told_once() {
         static TOLD: AtomicU64 = AtomicU64::new(0);
         let (reader, has_begun, allow, pieces) = reader();
-        let mut lines = Lines::start(reader, |lost| _ = TOLD.fetch_add(lost, Ordering::Relaxed)).unwrap();
+        let mut lines = Lines::start(reader, || false, |lost| _ = TOLD.fetch_add(lost, Ordering::Relaxed)).unwrap();
         let line = [b"x".repeat(1023), b"\n".to_vec()].concat();
 
         lines.write_all(b"first\n").unwrap();
@@ -186,7 +208,7 @@ mod tests {
     fn lines_that_cannot_be_written_are_told_once_others_can() {
         static TOLD: AtomicU64 = AtomicU64::new(0);
         let (reader, _, allow, pieces) = reader();
-        let mut lines = Lines::start(reader, |lost| _ = TOLD.fetch_add(lost, Ordering::Relaxed)).unwrap();
+        let mut lines = Lines::start(reader, || false, |lost| _ = TOLD.fetch_add(lost, Ordering::Relaxed)).unwrap();
 
         allow.send(Err(io::ErrorKind::StorageFull.into())).unwrap();
         lines.write_all(b"one\ntwo\n").unwrap();
@@ -201,9 +223,31 @@ mod tests {
     }
 
     #[test]
+    fn a_line_is_written_at_once_where_it_is_taken_and_none_before_it_waits() {
+        static IS_READY: AtomicBool = AtomicBool::new(true);
+        let (reader, has_begun, allow, pieces) = reader();
+        let mut lines = Lines::start(reader, || IS_READY.load(Ordering::Relaxed), |_| {}).unwrap();
+        (0..4).for_each(|_| allow.send(Ok(())).unwrap());
+
+        lines.write_all(b"at once\n").unwrap();
+        assert_eq!(pieces.try_recv().unwrap(), b"at once\n");
+        let long = [b"x".repeat(AT_ONCE_BYTES_MAX), b"\n".to_vec()].concat();
+        lines.write_all(&long).unwrap();
+        lines.write_all(b"behind it\n").unwrap();
+        lines.wait_written(DEADLINE);
+        assert_eq!(pieces.try_iter().collect::<Vec<_>>().concat(), [&long[..], b"behind it\n"].concat());
+        has_begun.try_iter().for_each(drop);
+
+        IS_READY.store(false, Ordering::Relaxed);
+        lines.write_all(b"later\n").unwrap();
+        lines.end(DEADLINE);
+        assert_eq!(pieces.try_recv().unwrap(), b"later\n");
+    }
+
+    #[test]
     fn the_end_waits_for_no_reader_that_has_stopped() {
         let (reader, _, _allow, _pieces) = reader();
-        let mut lines = Lines::start(reader, |_| {}).unwrap();
+        let mut lines = Lines::start(reader, || false, |_| {}).unwrap();
         lines.write_all(b"never read\n").unwrap();
 
         lines.end(Duration::from_millis(1));
