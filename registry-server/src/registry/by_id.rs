@@ -311,9 +311,7 @@ impl Registry {
                 return Some(Found::new(&known.used, content));
             }
         }
-        if self.caches.subjects.get(&named.key).await.is_some_and(|last_seen| last_seen.alias.is_some()) {
-            return None;
-        }
+        self.caches.subjects.get(&named.key).await.filter(|last_seen| last_seen.alias.is_none())?;
         let context = &named.key.context;
         let key = (Arc::clone(context), id, self.store.uses_generation(context, id));
         let schema = self.caches.uses.get(&key).await?;

@@ -5,7 +5,7 @@
 //! | contents | context and id | compared with what a version has: an id changes only by a purge and an import |
 //! | texts | hash of the text as sent and of those it refers to | reading a text depends on nothing else |
 //! | likenesses | context, id and form | as contents; an id that has changed is another schema to all who ask |
-//! | subjects | subject | kept with its revision, which stands for one state; the store is asked first (but `last_seen`) |
+//! | subjects | subject | kept with its revision, which stands for one state; the store is asked (see `last_seen`) |
 //! | settings | context and revision | as subjects; all that is known of a subject that is not there |
 //! | uses | context, id and its generation | the store raises it with each commit that changes the id's uses |
 //! | named uses | subject as it is named, and id | used only while the subject's revision, kept with it, stands |
@@ -13,8 +13,8 @@
 //! | versions | subject, revision and version | as subjects; while a version is there, its content stays |
 //!
 //! A key that carries its revision needs no eviction: when the state moves on, nobody asks for the old key any
-//! more and it ages out. A subject that has moved on is replaced. Many who miss one subject or one id's uses at once wait for one load; contents and texts are
-//! read by each of them, and all keep the first.
+//! more and it ages out. A subject that has moved on is replaced. Many who miss one subject or one id's uses at once
+//! wait for one load; contents and texts are read by each of them, and all keep the first.
 //!
 //! A generation is raised at once on the node that commits, and on another when it is told, after five seconds at most:
 //! so long "uses" may be behind there, in which version they show and whether it is deleted. The text stays right.
@@ -326,7 +326,7 @@ impl Registry {
             return Box::pin(self.absent_subject(subject, revision)).await;
         }
         let known = self.caches.subjects.get(&subject.key).await;
-        let (valid, is_known) = (known.as_ref().filter(|known| known.is_of(revision)), known.is_some());
+        let (valid, is_known) = (known.as_ref().filter(|known| known.is_not_before(revision)), known.is_some());
         if let Some(valid) = self.metrics.looked_up(CacheName::Subjects, valid) {
             return Ok(Arc::clone(valid));
         }
@@ -341,21 +341,23 @@ impl Registry {
     ) -> Result<Arc<CachedSubject>, RegistryError> {
         let subjects = &self.caches.subjects;
         let load = async || {
-            let snapshot = self.store.subject_snapshot(&subject.key).await?;
-            Ok(Arc::new(CachedSubject::new(subject.clone(), snapshot)))
+            let load = async {
+                let snapshot = self.store.subject_snapshot(&subject.key).await?;
+                Ok(Arc::new(CachedSubject::new(subject.clone(), snapshot)))
+            };
+            let loaded = subjects.try_get_with(subject.key.clone(), load).await;
+            loaded.map_err(|error: Arc<RegistryError>| RegistryError::from(error))
         };
         if is_known {
             subjects.invalidate(&subject.key).await;
         }
-        let loaded = subjects.try_get_with(subject.key.clone(), load()).await;
-        let loaded = loaded.map_err(|error: Arc<RegistryError>| RegistryError::from(error))?;
-        if loaded.is_of(revision) {
+        let loaded = load().await?;
+        if loaded.is_not_before(revision) {
             return Ok(loaded);
         }
-        // Who loads it for all may have begun before the revision was read.
-        let own = load().await?;
-        subjects.insert(subject.key.clone(), Arc::clone(&own)).await;
-        Ok(own)
+        // Somebody else's load may have begun before the revision was read; the one after it has not.
+        subjects.invalidate(&subject.key).await;
+        load().await
     }
 
     /// A subject that has nothing of its own: the settings of its context apply to it. Their revisions do not come
@@ -534,6 +536,15 @@ impl CachedSubject {
     /// Whether it stands as long as the store tells this revision.
     pub(super) fn is_of(&self, revision: Revision) -> bool {
         self.snapshot.revision == revision
+    }
+
+    /// Whether it is the state of this revision, of which the subject is there, or of a later one. Counters grow.
+    fn is_not_before(&self, revision: Revision) -> bool {
+        let own = self.snapshot.revision;
+        own.subject >= revision.subject
+            && own.context >= revision.context
+            && own.default_context >= revision.default_context
+            && own.global >= revision.global
     }
 
     /// The index of versions by what they mean in a form.

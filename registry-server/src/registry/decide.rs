@@ -22,9 +22,9 @@ use super::register::{Check, Decision, Look, Plan, Registered, Terms, WantedVers
 use super::{Found, INLINE_BYTES_MAX, Registry, RegistryError, metadata, rule_set};
 
 impl Registry {
-    /// Whether a live version has the schema as it was sent, if the terms do not ask for another. Looks at no mode. With
-    /// the schema, if it has been read: many texts pass through the cache of those that were read, and one that has just
-    /// come need not be in it any more.
+    /// Whether a live version has the schema as it was sent, if the terms do not ask for another. Looks at no mode.
+    /// With the schema, if it has been read: many texts pass through the cache of those that were read, and one that
+    /// has just come need not be in it any more.
     pub(super) async fn known(
         &self,
         current: &CachedSubject,

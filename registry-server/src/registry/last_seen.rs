@@ -7,11 +7,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::store::{Revision, SubjectSnapshot};
+use crate::store::{Revision, StoreErrorKind, SubjectSnapshot};
 
 use super::cache::CachedSubject;
 use super::canonical::{Candidate, SchemaInput};
-use super::register::{Look, Terms};
+use super::register::{Look, Registered, Terms};
 use super::{Registry, RegistryError, Subject};
 
 /// What a register decides on.
@@ -60,7 +60,41 @@ impl Registry {
             Ok(Look::Known(known)) => Ok(Look::Known(known)),
             Err(error) => Err(error),
         };
-        if self.stands(&current).await? { told } else { Box::pin(self.look_anew(subject, input, terms)).await }
+        // A store that is away is not asked once more.
+        let is_proven = told.as_ref().is_err_and(is_of_store);
+        if is_proven || self.stands(&current).await? {
+            return told;
+        }
+        Box::pin(self.look_anew(subject, input, terms)).await
+    }
+
+    /// As it is now, where others have the turn or wait for it: what they all come with may be there already, written
+    /// by another node, and is then told to all at once and not in one turn after the other.
+    pub(super) async fn look_again_in_a_crowd(
+        &self,
+        seen: Seen,
+        subject: &Subject,
+        input: &SchemaInput,
+        terms: &Terms,
+    ) -> Result<Look<Seen>, RegistryError> {
+        if seen.is_asked || !self.queues.has_members(&seen.current.subject) {
+            return Ok(Look::Unknown(seen));
+        }
+        Box::pin(self.look_anew(subject, input, terms)).await
+    }
+
+    /// What is there, where the store takes no writes; or the store's `error` where it is not.
+    pub(super) async fn known_anew(
+        &self,
+        error: RegistryError,
+        subject: &Subject,
+        input: &SchemaInput,
+        terms: &Terms,
+    ) -> Result<Registered, RegistryError> {
+        match self.look_anew(subject, input, terms).await {
+            Ok(Look::Known(known)) => Ok(known),
+            Ok(Look::Unknown(_)) | Err(_) => Err(error),
+        }
     }
 
     /// Whether the subject has the schema as it is now.
@@ -93,4 +127,14 @@ impl Registry {
         let snapshot = SubjectSnapshot { revision, versions: Vec::new(), settings };
         Some(Arc::new(CachedSubject::new(subject.clone(), snapshot)))
     }
+}
+
+/// Whether an error says nothing of the subject.
+pub(super) fn is_of_store(error: &RegistryError) -> bool {
+    matches!(error, RegistryError::Unavailable(_) | RegistryError::Store(_))
+}
+
+/// Whether a write failed that a read may not.
+pub(super) fn takes_no_writes(error: &RegistryError) -> bool {
+    matches!(error, RegistryError::Unavailable(cause) if cause.kind != StoreErrorKind::Unavailable)
 }

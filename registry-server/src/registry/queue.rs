@@ -127,6 +127,11 @@ impl Queues {
         Err(RegistryError::Crowded { subject: name.to_owned() })
     }
 
+    /// Whether somebody has the subject's turn or waits for it.
+    pub(super) fn has_members(&self, subject: &Subject) -> bool {
+        self.by_subject.lock().unwrap_or_else(PoisonError::into_inner).contains_key(subject)
+    }
+
     fn join(&self, subject: &Subject) -> Result<(Arc<tokio::sync::Mutex<Outage>>, Membership), RegistryError> {
         let mut queues = self.by_subject.lock().unwrap_or_else(PoisonError::into_inner);
         let queue = queues.entry(subject.clone()).or_default();

@@ -11,7 +11,7 @@ use crate::store::{Inserted, NewId, NewNumber, NewVersion, VersionEntry};
 
 use super::cache::CachedSubject;
 use super::canonical::{Candidate, Form, Schema, SchemaInput};
-use super::last_seen::Seen;
+use super::last_seen::{Seen, is_of_store, takes_no_writes};
 use super::{Registry, RegistryError, Subject, stored_json};
 
 /// What a register checks.
@@ -119,6 +119,10 @@ impl Registry {
             Look::Known(known) => return Ok(known),
             Look::Unknown(seen) => seen,
         };
+        let seen = match self.look_again_in_a_crowd(seen, subject, input, terms).await? {
+            Look::Known(known) => return Ok(known),
+            Look::Unknown(seen) => seen,
+        };
 
         let turn = seen.current.subject.clone();
         let attempt = async |seen| {
@@ -129,7 +133,7 @@ impl Registry {
                     Look::Unknown(seen) => seen,
                 },
             };
-            self.register_on(seen, input, terms, now_ms).await
+            self.register_on(seen, subject, input, terms, now_ms).await
         };
         self.queues.until_it_stands_from(seen, &turn, subject.name(), attempt).await
     }
@@ -138,6 +142,7 @@ impl Registry {
     async fn register_on(
         &self,
         seen: Seen,
+        subject: &Subject,
         input: &SchemaInput,
         terms: &Terms,
         now_ms: i64,
@@ -145,11 +150,20 @@ impl Registry {
         let Seen { current, is_asked, candidate } = seen;
         let told = match self.decide(&current, input, terms, candidate).await {
             // It is written only if what was seen still stands.
-            Ok(Decision::Write(plan)) => return self.write(&current, *plan, now_ms).await,
+            Ok(Decision::Write(plan)) => {
+                let written = self.write(&current, *plan, now_ms).await;
+                return match written {
+                    Err(error) if !is_asked && takes_no_writes(&error) => {
+                        Box::pin(self.known_anew(error, subject, input, terms)).await.map(Some)
+                    }
+                    written => written,
+                };
+            }
             Ok(Decision::Known(known)) => Ok(Some(known)),
             Err(error) => Err(error),
         };
-        if is_asked || self.stands(&current).await? { told } else { Ok(None) }
+        let is_proven = is_asked || told.as_ref().is_err_and(is_of_store);
+        if is_proven || self.stands(&current).await? { told } else { Ok(None) }
     }
 
     /// Writes what was decided; `None` when something has moved since.

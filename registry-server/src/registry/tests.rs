@@ -32,6 +32,8 @@ mod tags;
 struct OddStore {
     inner: Arc<dyn Store>,
     is_down: AtomicBool,
+    /// Inserts fail so.
+    insert_failure: Mutex<Option<StoreErrorKind>>,
     /// So many inserts are answered with `Moved`.
     moves: AtomicUsize,
     inserts: AtomicUsize,
@@ -55,6 +57,7 @@ impl OddStore {
         Arc::new(Self {
             inner,
             is_down: AtomicBool::new(false),
+            insert_failure: Mutex::new(None),
             moves: AtomicUsize::new(0),
             inserts: AtomicUsize::new(0),
             schema_reads: AtomicUsize::new(0),
@@ -100,6 +103,9 @@ impl Store for OddStore {
     async fn insert_version(&self, new: NewVersion) -> Result<Inserted, StoreError> {
         self.inserts.fetch_add(1, Ordering::SeqCst);
         let store = self.up()?;
+        if let Some(kind) = *self.insert_failure.lock().unwrap() {
+            return Err(StoreError::new("register", kind, "it was told to"));
+        }
         if self.moves.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
             return Ok(Inserted::Moved);
         }

@@ -380,7 +380,8 @@ fn who_waits_behind_writes_that_meet_locks_is_told_of_them() {
     registry.stop().unwrap();
 }
 
-/// As where a firewall has forgotten a connection: the process of the server's waits for its client, which waits for it.
+/// As where a firewall has forgotten a connection: the process of the server's waits for its client, which waits for
+/// it.
 #[test]
 fn connections_that_have_gone_silent_while_the_database_lives_are_given_up() {
     let postgres = Postgres::start().unwrap();

@@ -169,4 +169,11 @@ async fn an_alias_leads_away_from_what_the_subject_uses_itself() {
         assert!(found.content.schema.text.contains("\"b\""), "{}", found.content.schema.text);
         assert_eq!(named(&registry, 1, "t").await.unwrap().0, "s");
     }
+
+    // Who does not know of the alias guesses nothing.
+    store.is_down.store(false, Ordering::SeqCst);
+    let fresh = registry_over(&store);
+    fresh.schema_by_id(1, None).await.unwrap().unwrap();
+    store.is_down.store(true, Ordering::SeqCst);
+    assert!(matches!(named(&fresh, 1, "s").await, Err(RegistryError::Unavailable(_))));
 }

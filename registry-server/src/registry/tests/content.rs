@@ -500,7 +500,6 @@ async fn references_are_looked_up_side_by_side_and_each_subject_once() {
     assert_eq!(store.revisions.load(Ordering::SeqCst) - asked, 4, "the three and the subject itself");
 }
 
-/// A record of many fields, each with a tag.
 #[tokio::test]
 async fn a_schema_weighs_what_it_refers_to_too() {
     let (registry, _store) = registry().await;

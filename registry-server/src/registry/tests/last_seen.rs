@@ -1,7 +1,9 @@
 //! A register that begins with what was last seen: what it asks, and what it answers when another node was faster.
 
 use schema_core::wire::Change;
+use serde_json::json;
 
+use super::content::referring;
 use super::*;
 use crate::registry::{Depth, Force, Registered};
 
@@ -136,4 +138,46 @@ async fn an_alias_that_another_node_has_set_leads_to_its_target() {
 
     let versions = async |name| one.versions(&subject(name), Deleted::Hide).await.unwrap().len();
     assert_eq!(versions("target").await, 1);
+}
+
+#[tokio::test]
+async fn what_is_there_is_told_where_no_write_is_taken() {
+    for kind in [StoreErrorKind::ReadOnly, StoreErrorKind::Full, StoreErrorKind::Locked] {
+        let (one, other, store) = nodes().await;
+        register(&one, "kept", &record("a")).await.unwrap();
+        register(&other, "new", &record("a")).await.unwrap();
+        *store.insert_failure.lock().unwrap() = Some(kind);
+
+        let refused = register_at(&other, "fresh", "a").await.unwrap_err();
+        assert!(matches!(refused, RegistryError::Unavailable(cause) if cause.kind == kind));
+        assert!(!register_at(&other, "kept", "a").await.unwrap().is_new, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_asked_once() {
+    let (registry, store) = registry().await;
+    for (name, schema) in [("base", referring("Base", json!([]))), ("s", record("a"))] {
+        register(&registry, name, &schema).await.unwrap();
+    }
+    store.is_down.store(true, Ordering::SeqCst);
+
+    for schema in [referring("R", json!([{"name": "Base", "subject": "base", "version": 1}])), record("a")] {
+        let asked = store.revisions.load(Ordering::SeqCst);
+        assert!(matches!(register(&registry, "s", &schema).await, Err(RegistryError::Unavailable(_))));
+        assert_eq!(store.revisions.load(Ordering::SeqCst) - asked, 1);
+    }
+}
+
+#[tokio::test]
+async fn what_another_node_has_written_is_told_to_a_crowd_at_once() {
+    let (one, other, store) = nodes().await;
+    register(&one, "s", &record("a")).await.unwrap();
+    register(&other, "s", &record("ab")).await.unwrap();
+    let schema = record("ab");
+
+    let answers = join_all((0..50).map(|_| register(&one, "s", &schema))).await;
+
+    assert!(answers.into_iter().all(|answer| answer.unwrap() == (2, 2)));
+    assert!(store.at_once_max.load(Ordering::SeqCst) >= 49, "they have waited for each other");
 }

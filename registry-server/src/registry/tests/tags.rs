@@ -9,6 +9,7 @@ use super::super::{Terms, VersionChange};
 use super::content::{referring, register_on, schema};
 use super::*;
 
+/// A record of many fields, each with a tag.
 fn tagged_fields(count: usize, beside: Value) -> SchemaInput {
     let fields =
         (0..count).map(|at| json!({"name": format!("f{at}"), "type": "int", "default": 0, "confluent:tags": ["x"]}));
