@@ -9,6 +9,13 @@
 //! - Without a subject, or for one that does not use the id, the answer shows the first subject that does, by
 //!   [`Store::uses_generation`](crate::store::Store::uses_generation): without a question to the store, so what another
 //!   node has changed is shown once the message about it is here, after five seconds at most.
+//!
+//! Two promises meet where a node has lost its connection to the others and found it again, and then the store goes
+//! away: that what it has read is served on, and that what another node has removed for good is not, after five
+//! seconds. After such a [doubt](Generation) the store is asked again for each id. Only while it cannot be asked counts
+//! what was known before the doubt, unless this node was told of a change or has seen that nothing has the id any more.
+//! So the first promise is kept. The second is, but for an id that was removed just while the connection was lost, for
+//! which nobody has asked this node since: that one is served while the node cannot ask.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -18,7 +25,7 @@ use schema_core::SchemaId;
 use schema_core::json::compare_utf16;
 
 use crate::metrics::CacheName;
-use crate::store::{DEFAULT_CONTEXT, Revision, SchemaUse, SubjectKey};
+use crate::store::{DEFAULT_CONTEXT, Generation, Revision, SchemaUse, StoreErrorKind, SubjectKey};
 
 use super::cache::{CachedSubject, Content};
 use super::{Found, Registry, RegistryError, Subject, default_context, schema_id};
@@ -45,7 +52,7 @@ pub(super) struct NamedUse {
     /// Of the named subject, if the use is its own: then this is the answer for as long as the revision stands.
     revision: Option<Revision>,
     /// Of the id's uses before they were read: while it stands, the use is as far as anybody has told this node.
-    generation: u64,
+    generation: Generation,
     answer: OnceLock<Bytes>,
 }
 
@@ -71,7 +78,7 @@ impl Registry {
     pub async fn schema_by_id(&self, id: i32, subject: Option<&Subject>) -> Result<Option<Found>, RegistryError> {
         let Some(id) = schema_id(id) else { return Ok(None) };
         match self.found_by_id(id, subject).await {
-            Err(error) if is_away(&error) => match self.known_by_id(id, subject).await {
+            Err(error) if is_away(&error) => match self.known_by_id(id, subject, &error).await {
                 Some(known) => Ok(Some(known)),
                 None => Err(error),
             },
@@ -98,15 +105,10 @@ impl Registry {
             Ok(None) => Ok(None),
             Ok(Some(Use::First(schema))) => schema.answer(make).map(Some),
             Ok(Some(Use::Named(named))) => self.named_answer(id, subject, &named, make).await,
-            Err(error) if is_away(&error) => {
-                if let Some(answer) = Box::pin(self.known_answer(id, subject)).await {
-                    return Ok(Some(answer));
-                }
-                match Box::pin(self.known_by_id(id, subject)).await {
-                    Some(known) => make(&known).map(Some),
-                    None => Err(error.into()),
-                }
-            }
+            Err(error) if is_away(&error) => match Box::pin(self.known_answer(id, subject, &error, make)).await? {
+                Some(answer) => Ok(Some(answer)),
+                None => Err(error.into()),
+            },
             Err(error) => Err(error.into()),
         }
     }
@@ -167,8 +169,7 @@ impl Registry {
         if let Some(named) = named(subject) {
             return Ok(self.named_use(id, named).await?.map(Use::Named));
         }
-        let context = subject.map_or_else(default_context, |subject| Arc::clone(&subject.key.context));
-        Ok(self.schema_in_use(&context, id).await?.map(Use::First))
+        Ok(self.schema_in_use(&context_of(subject), id).await?.map(Use::First))
     }
 
     async fn named_use(&self, id: SchemaId, named: &Subject) -> Result<Option<Arc<NamedUse>>, RegistryError> {
@@ -188,7 +189,7 @@ impl Registry {
         &self,
         id: SchemaId,
         named: &Subject,
-        (revision, generation): (Revision, u64),
+        (revision, generation): (Revision, Generation),
         known: Option<Arc<NamedUse>>,
     ) -> Result<Option<Arc<NamedUse>>, RegistryError> {
         let current = self.subject_at(named, revision).await?;
@@ -198,7 +199,10 @@ impl Registry {
             (None, Some(used)) => Some(NamedUse::new(used, Some(current.snapshot.revision), generation)),
             (None, None) => self.use_beyond(id, named).await?,
         };
-        let Some(mut found) = found else { return Ok(None) };
+        let Some(mut found) = found else {
+            self.caches.named_uses.invalidate(&(named.key.clone(), id)).await;
+            return Ok(None);
+        };
         if let Some(known) = known.filter(|known| known.used == found.used) {
             if (known.revision, known.generation) == (found.revision, found.generation) {
                 return Ok(Some(known));
@@ -263,9 +267,9 @@ impl Registry {
 
     async fn schema_in_use_anew(
         &self,
-        key: (Arc<str>, SchemaId, u64),
+        key: (Arc<str>, SchemaId, Generation),
     ) -> Result<Option<Arc<SchemaInUse>>, RegistryError> {
-        let (context, id, _) = &key;
+        let (context, id, generation) = &key;
         // Somebody else's load may have begun before this call and the commit that gave the id; the one after it has
         // not.
         for _ in 0..2 {
@@ -285,26 +289,64 @@ impl Registry {
                 Err(error) => return Err(error),
             }
         }
+        for before in generation.despite_doubts() {
+            self.caches.uses.invalidate(&(Arc::clone(context), *id, before)).await;
+        }
         Ok(None)
     }
 
     /// What was last answered for a named subject, as long as nobody has told this node of a change.
-    async fn known_use(&self, id: SchemaId, named: &Subject) -> Option<Arc<NamedUse>> {
+    async fn known_use(&self, id: SchemaId, named: &Subject, error: &RegistryError) -> Option<Arc<NamedUse>> {
         let known = self.caches.named_uses.get(&(named.key.clone(), id)).await?;
         let generation = self.store.uses_generation(&known.used.subject.context, id);
-        (known.generation == generation).then_some(known)
+        let is_known =
+            known.generation == generation || known.generation.is_told_as(generation) && cannot_be_asked(error);
+        is_known.then_some(known)
     }
 
-    /// The finished one.
-    async fn known_answer(&self, id: SchemaId, subject: Option<&Subject>) -> Option<Bytes> {
-        self.known_use(id, named(subject)?).await?.answer.get().cloned()
+    /// The uses of an id that were read last, as long as nobody has told this node of a change.
+    async fn known_uses(&self, context: &Arc<str>, id: SchemaId, error: &RegistryError) -> Option<Arc<SchemaInUse>> {
+        let generation = self.store.uses_generation(context, id);
+        for before in generation.despite_doubts() {
+            if before != generation && !cannot_be_asked(error) {
+                return None;
+            }
+            if let Some(known) = self.caches.uses.get(&(Arc::clone(context), id, before)).await {
+                return Some(known);
+            }
+        }
+        None
     }
 
-    /// What is known of a use that answers for a named subject: what answered last, or what an answer to others has
-    /// shown to be its own. An alias and another context are not guessed at: there the id may be another schema's.
-    async fn known_by_id(&self, id: SchemaId, subject: Option<&Subject>) -> Option<Found> {
-        let named = named(subject)?;
-        if let Some(known) = self.known_use(id, named).await {
+    /// What [`Self::known_by_id`] answers, finished.
+    async fn known_answer<E: From<RegistryError>>(
+        &self,
+        id: SchemaId,
+        subject: Option<&Subject>,
+        error: &RegistryError,
+        make: impl FnOnce(&Found) -> Result<Bytes, E>,
+    ) -> Result<Option<Bytes>, E> {
+        let Some(named) = named(subject) else {
+            let known = self.known_uses(&context_of(subject), id, error).await;
+            return known.map(|schema| schema.answer(make)).transpose();
+        };
+        if let Some(known) = self.known_use(id, named, error).await
+            && let Some(answer) = known.answer.get()
+        {
+            return Ok(Some(answer.clone()));
+        }
+        self.known_by_id(id, subject, error).await.map(|known| make(&known)).transpose()
+    }
+
+    /// What is known of a use that answers: the last one. For a named subject what answered last, or what an answer to
+    /// others has shown to be its own. An alias and another context are not guessed at: there the id may be another
+    /// schema's.
+    async fn known_by_id(&self, id: SchemaId, subject: Option<&Subject>, error: &RegistryError) -> Option<Found> {
+        let Some(named) = named(subject) else {
+            let schema = self.known_uses(&context_of(subject), id, error).await?;
+            return Some(Found::new(schema.first_use(), Arc::clone(&schema.content)));
+        };
+        if let Some(known) = self.known_use(id, named, error).await {
             let content = self.caches.content(&known.used.subject.context, id).await;
             let content = content.filter(|content| content.stored.dedup_key == known.used.entry.dedup_key);
             if let Some(content) = content {
@@ -312,9 +354,7 @@ impl Registry {
             }
         }
         self.caches.subjects.get(&named.key).await.filter(|last_seen| last_seen.alias.is_none())?;
-        let context = &named.key.context;
-        let key = (Arc::clone(context), id, self.store.uses_generation(context, id));
-        let schema = self.caches.uses.get(&key).await?;
+        let schema = self.known_uses(&named.key.context, id, error).await?;
         let own = schema.own_use(&named.key)?;
         Some(Found::new(own, Arc::clone(&schema.content)))
     }
@@ -323,6 +363,17 @@ impl Registry {
 /// The subject, if the caller names one and not only a context.
 fn named(subject: Option<&Subject>) -> Option<&Subject> {
     subject.filter(|subject| !subject.key.subject.is_empty())
+}
+
+/// The context whose ids are meant.
+fn context_of(subject: Option<&Subject>) -> Arc<str> {
+    subject.map_or_else(default_context, |subject| Arc::clone(&subject.key.context))
+}
+
+/// Whether the store could not be reached: one that says that something of it is locked, or full, is there.
+fn cannot_be_asked(error: &RegistryError) -> bool {
+    use StoreErrorKind::{Missing, Refused, Unavailable};
+    matches!(error, RegistryError::Unavailable(cause) if matches!(cause.kind, Unavailable | Refused | Missing))
 }
 
 /// Whether the store could not be asked.
@@ -371,7 +422,7 @@ impl SchemaInUse {
 }
 
 impl NamedUse {
-    fn new(used: SchemaUse, revision: Option<Revision>, generation: u64) -> Self {
+    fn new(used: SchemaUse, revision: Option<Revision>, generation: Generation) -> Self {
         Self { used, revision, generation, answer: OnceLock::new() }
     }
 

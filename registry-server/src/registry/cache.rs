@@ -31,7 +31,8 @@ use tokio::sync::OnceCell;
 
 use crate::metrics::CacheName;
 use crate::store::{
-    DedupKey, Revision, Scope, ScopeSnapshot, Scopes, Settings, StoredSchema, SubjectKey, SubjectSnapshot, VersionEntry,
+    DedupKey, Generation, Revision, Scope, ScopeSnapshot, Scopes, Settings, StoredSchema, SubjectKey, SubjectSnapshot,
+    VersionEntry,
 };
 
 use super::by_id::{NamedUse, SchemaInUse};
@@ -57,7 +58,7 @@ pub(super) struct Caches {
     texts: Cache<TextKey, Arc<Canonical>>,
     pub(super) subjects: Cache<SubjectKey, Arc<CachedSubject>>,
     pub(super) settings: Cache<(Arc<str>, Revision), Arc<ScopeSnapshot>>,
-    pub(super) uses: Cache<(Arc<str>, SchemaId, u64), Arc<SchemaInUse>>,
+    pub(super) uses: Cache<(Arc<str>, SchemaId, Generation), Arc<SchemaInUse>>,
     pub(super) named_uses: Cache<(SubjectKey, SchemaId), Arc<NamedUse>>,
     likenesses: Cache<LikenessKey, Likeness>,
     versions: Cache<VersionKey, Bytes>,
@@ -77,7 +78,7 @@ pub struct Content {
     /// Whose id it has.
     context: Arc<str>,
     /// Of the id's uses when it was read.
-    generation: u64,
+    generation: Generation,
     canonical: OnceLock<Arc<Canonical>>,
     normal_key: OnceLock<DedupKey>,
 }
@@ -461,7 +462,7 @@ fn corrupt(id: SchemaId, error: RegistryError) -> RegistryError {
 }
 
 impl Content {
-    pub(super) fn new(stored: StoredSchema, context: Arc<str>, generation: u64) -> Result<Self, RegistryError> {
+    pub(super) fn new(stored: StoredSchema, context: Arc<str>, generation: Generation) -> Result<Self, RegistryError> {
         let schema = Schema::from_stored(&stored)?;
         Ok(Self { stored, schema, context, generation, canonical: OnceLock::new(), normal_key: OnceLock::new() })
     }

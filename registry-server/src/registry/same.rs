@@ -9,7 +9,7 @@ use std::sync::Arc;
 use schema_core::SchemaId;
 
 use crate::metrics::CacheName;
-use crate::store::{DedupKey, Deleted, StoredReference, SubjectKey, VersionEntry};
+use crate::store::{DedupKey, Deleted, Generation, StoredReference, SubjectKey, VersionEntry};
 
 use super::cache::{CachedSubject, Content};
 use super::canonical::{Candidate, Form, likeness_of};
@@ -164,7 +164,7 @@ impl Registry {
         let context = &subject.context;
         // Read before the store is, as for one.
         let generation = |entry: &&VersionEntry| (entry.id, self.store.uses_generation(context, entry.id));
-        let generations: HashMap<SchemaId, u64> = entries.iter().map(generation).collect();
+        let generations: HashMap<SchemaId, Generation> = entries.iter().map(generation).collect();
         let mut contents = HashMap::with_capacity(generations.len());
         for stored in self.store.schemas_of(subject, first.version..=last.version).await? {
             let id = stored.id;

@@ -12,9 +12,9 @@ use schema_core::{Level, SchemaId, SchemaType, Version};
 use tokio::sync::oneshot;
 
 use crate::store::{
-    self, ConfigRecord, ContextRemoved, DeleteMode, ImportDemand, Inserted, Mode, ModePut, NewVersion, Put, Referrer,
-    Removed, Revision, SchemaUse, Scope, ScopeSnapshot, Shown, Store, StoreError, StoreErrorKind, StoredSchema,
-    SubjectKey, SubjectSnapshot,
+    self, ConfigRecord, ContextRemoved, DeleteMode, Generation, ImportDemand, Inserted, Mode, ModePut, NewVersion, Put,
+    Referrer, Removed, Revision, SchemaUse, Scope, ScopeSnapshot, Shown, Store, StoreError, StoreErrorKind,
+    StoredSchema, SubjectKey, SubjectSnapshot,
 };
 
 use super::{
@@ -166,8 +166,12 @@ impl Store for OddStore {
         self.up()?.delete_modes(context).await
     }
 
-    fn uses_generation(&self, context: &str, id: SchemaId) -> u64 {
-        if self.is_deaf.load(Ordering::SeqCst) { 0 } else { self.inner.uses_generation(context, id) }
+    fn uses_generation(&self, context: &str, id: SchemaId) -> Generation {
+        if self.is_deaf.load(Ordering::SeqCst) {
+            Generation::default()
+        } else {
+            self.inner.uses_generation(context, id)
+        }
     }
 
     async fn ids_by_guid(&self, guid: [u8; 16]) -> Result<Vec<(Arc<str>, SchemaId)>, StoreError> {

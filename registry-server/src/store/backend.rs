@@ -15,9 +15,9 @@ use super::queue::Queue;
 use super::reads::{Reads, contents, lists, snapshots};
 use super::writes::{DeleteContext, DeleteModes, DeleteVersions, Insert, PutConfig, PutMode};
 use super::{
-    ConfigRecord, ContextRemoved, DeleteMode, Deleted, ImportDemand, Inserted, Mode, ModePut, NewVersion, Put,
-    Referrer, Removed, Revision, SchemaUse, Scope, ScopeSnapshot, Shown, Store, StoreError, StoredSchema, SubjectKey,
-    SubjectSnapshot,
+    ConfigRecord, ContextRemoved, DeleteMode, Deleted, Generation, ImportDemand, Inserted, Mode, ModePut, NewVersion,
+    Put, Referrer, Removed, Revision, SchemaUse, Scope, ScopeSnapshot, Shown, Store, StoreError, StoredSchema,
+    SubjectKey, SubjectSnapshot,
 };
 
 /// A database with a reading and a writing side. The methods are those of [`Store`] that each has its own way to do.
@@ -39,7 +39,7 @@ pub(super) trait Backend: Debug + Send + Sync + 'static {
     async fn revision(&self, subject: &SubjectKey) -> Result<Revision, StoreError>;
 
     /// [`Store::uses_generation`].
-    fn uses_generation(&self, context: &str, id: SchemaId) -> u64;
+    fn uses_generation(&self, context: &str, id: SchemaId) -> Generation;
 
     /// [`Store::ping`].
     async fn ping(&self) -> Result<(), StoreError>;
@@ -124,7 +124,7 @@ impl<B: Backend> Store for B {
         contents::schema_uses(self.reads(), context, id).await
     }
 
-    fn uses_generation(&self, context: &str, id: SchemaId) -> u64 {
+    fn uses_generation(&self, context: &str, id: SchemaId) -> Generation {
         Backend::uses_generation(self, context, id)
     }
 

@@ -10,9 +10,9 @@ use schema_core::{SchemaId, Version};
 use crate::metrics::{Operation, StoreMetrics};
 
 use super::{
-    ConfigRecord, ContextRemoved, DeleteMode, Deleted, ImportDemand, Inserted, Mode, ModePut, NewVersion, Put,
-    Referrer, Removed, Revision, SchemaUse, Scope, ScopeSnapshot, Shown, Store, StoreError, StoredSchema, SubjectKey,
-    SubjectSnapshot,
+    ConfigRecord, ContextRemoved, DeleteMode, Deleted, Generation, ImportDemand, Inserted, Mode, ModePut, NewVersion,
+    Put, Referrer, Removed, Revision, SchemaUse, Scope, ScopeSnapshot, Shown, Store, StoreError, StoredSchema,
+    SubjectKey, SubjectSnapshot,
 };
 
 /// Hands every call on and counts how long it took and how it ended.
@@ -117,7 +117,7 @@ impl Store for Metered {
     }
 
     /// In memory: not counted.
-    fn uses_generation(&self, context: &str, id: SchemaId) -> u64 {
+    fn uses_generation(&self, context: &str, id: SchemaId) -> Generation {
         self.inner.uses_generation(context, id)
     }
 

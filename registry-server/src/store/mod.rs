@@ -39,6 +39,7 @@ mod writes;
 pub mod conformance;
 
 pub use error::{StoreError, StoreErrorKind};
+pub use generations::Generation;
 pub use postgres::PostgresStore;
 pub use records::*;
 pub use sqlite::SqliteStore;
@@ -123,10 +124,10 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Every use of an id, by subject then version, soft-deleted ones included.
     async fn schema_uses(&self, context: &str, id: SchemaId) -> Result<Vec<SchemaUse>, StoreError>;
 
-    /// A number that moves with every committed change of an id's uses (another use, a soft or a permanent delete),
-    /// before that commit is answered on this node; elsewhere within a few seconds. In memory. What was read after
-    /// this number is right as long as the number stands.
-    fn uses_generation(&self, context: &str, id: SchemaId) -> u64;
+    /// What moves with every committed change of an id's uses (another use, a soft or a permanent delete), before that
+    /// commit is answered on this node; elsewhere within a few seconds. In memory. What was read after this generation
+    /// is right as long as it stands.
+    fn uses_generation(&self, context: &str, id: SchemaId) -> Generation;
 
     /// The ids of a content in all contexts, by context then id.
     async fn ids_by_guid(&self, guid: [u8; 16]) -> Result<Vec<(Arc<str>, SchemaId)>, StoreError>;

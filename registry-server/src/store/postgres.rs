@@ -18,7 +18,7 @@ use self::pool::Pool;
 use self::room::{AskForRoom, Room};
 use self::watch::{Listener, Watch};
 use super::backend::Backend;
-use super::generations::Generations;
+use super::generations::{Generation, Generations};
 use super::migrations::{self, Steps};
 use super::queue::Queue;
 use super::writes::Ping;
@@ -154,7 +154,7 @@ impl Backend for PostgresStore {
         self.counters.revision(subject).await
     }
 
-    fn uses_generation(&self, context: &str, id: SchemaId) -> u64 {
+    fn uses_generation(&self, context: &str, id: SchemaId) -> Generation {
         self.generations.of(context, id)
     }
 

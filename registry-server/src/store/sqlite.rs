@@ -20,7 +20,7 @@ use self::writer::Writer;
 use super::backend::Backend;
 use super::queue::Queue;
 use super::writes::Ping;
-use super::{Revision, StoreError, SubjectKey};
+use super::{Generation, Revision, StoreError, SubjectKey};
 
 mod connect;
 mod connection;
@@ -113,7 +113,7 @@ impl Backend for SqliteStore {
         Ok(self.revisions.of(subject))
     }
 
-    fn uses_generation(&self, context: &str, id: SchemaId) -> u64 {
+    fn uses_generation(&self, context: &str, id: SchemaId) -> Generation {
         self.revisions.uses_generation(context, id)
     }
 

@@ -32,25 +32,34 @@ pub(super) fn listeners(postgres: &Postgres) -> BTreeSet<i32> {
     pids.lines().map(|pid| pid.parse().unwrap()).collect()
 }
 
-/// Removes schemas by one node that another has in its cache and whose listening connection is broken by `fault`.
+/// Removes schemas by one node that another has in its cache and whose listening connection is broken by `fault`. What
+/// is not served any more is not served again while the database is away either.
 fn evicts_after(fault: impl FnOnce(&Postgres, i32)) {
-    let postgres = Postgres::start().unwrap();
+    let mut postgres = Postgres::start().unwrap();
     let database = postgres.create_database().unwrap();
     let (removing, others) = (start(&database), listeners(&postgres));
     let caching = start(&database);
     let listener = *listeners(&postgres).difference(&others).next().expect("the second node listens");
-    evicts(&removing, &caching, || fault(&postgres, listener));
+    let removed = evicts(&removing, &caching, || fault(&postgres, listener));
     assert!(!listeners(&postgres).is_empty());
+
+    postgres.stop().unwrap();
+    let caching = Node::new(caching.url());
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        for id in removed {
+            caching.get(&by_id(id)).await.assert_unavailable();
+        }
+    });
 }
 
-/// Removes schemas by one node that another has in its cache, after `fault`.
-fn evicts(removing: &Registry, caching: &Registry, fault: impl FnOnce()) {
+/// Removes schemas by one node that another has in its cache, after `fault`; their ids.
+fn evicts(removing: &Registry, caching: &Registry, fault: impl FnOnce()) -> Vec<u64> {
     let (removing, caching) = (Node::new(removing.url()), Node::new(caching.url()));
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let ids = soft_deleted(&removing, REMOVALS).await;
         assert!(caching.get(&by_id(ids[0])).await.is_ok());
         fault();
-        for (number, id) in ids.into_iter().enumerate() {
+        for (number, &id) in ids.iter().enumerate() {
             assert!(caching.get(&by_id(id)).await.is_ok());
             let path = format!("/subjects/s-{number}?permanent=true");
             let removed = removing.call("DELETE", &path, None).await.unwrap();
@@ -58,7 +67,8 @@ fn evicts(removing: &Registry, caching: &Registry, fault: impl FnOnce()) {
             assert!(removed.is_ok(), "{removed:?}");
             assert_evicts(&caching, id).await;
         }
-    });
+        ids
+    })
 }
 
 /// The ids of so many schemas, each the only one of its subject, `s-0` and so on.

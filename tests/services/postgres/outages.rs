@@ -9,6 +9,7 @@ use end_to_end_tests::{Registry, is_of_endpoint, wait_until};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
+use super::evictions::listeners;
 use super::load::{Load, WRITERS, schema};
 use super::nodes::{Node, RECOVERY_MAX, REFUSAL_MAX, assert_told_in_time, start};
 
@@ -80,6 +81,40 @@ fn a_database_that_hangs_is_not_waited_for() {
     outage.postgres.resume().unwrap();
 
     outage.ends();
+}
+
+/// Between the two it hears of the other nodes over a new connection, and has to ask anew for what it knows.
+#[test]
+fn what_was_read_before_a_first_outage_is_served_in_a_second() {
+    let mut postgres = Postgres::start().unwrap();
+    let registry = start(&postgres.create_database().unwrap());
+    let node = Node::new(registry.url());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        assert_eq!(node.register("kept", &schema(WRITERS, 0)).await.id(), 1);
+        assert_eq!(node.register("removed", &schema(WRITERS, 1)).await.id(), 2);
+        for path in [CACHED[0], CACHED[1], "/schemas/ids/2"] {
+            assert!(node.get(path).await.is_ok(), "{path}");
+        }
+        for path in ["/subjects/removed", "/subjects/removed?permanent=true"] {
+            assert!(node.call("DELETE", path, None).await.unwrap().is_ok(), "{path}");
+        }
+    });
+
+    for outage in ["first", "second", "third"] {
+        postgres.stop().unwrap();
+        runtime.block_on(async {
+            for path in CACHED {
+                let answer = node.get(path).await;
+                assert!(answer.is_ok(), "{path} in the {outage} outage: {answer:?}");
+            }
+            node.get("/schemas/ids/2").await.assert_storage_is("not reachable");
+        });
+        postgres.restart().unwrap();
+        wait_until("the node to listen again", LOAD_PATIENCE, || !listeners(&postgres).is_empty()).unwrap();
+        runtime.block_on(comes_back(&node));
+    }
+    registry.stop().unwrap();
 }
 
 #[test]

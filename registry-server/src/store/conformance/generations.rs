@@ -1,11 +1,11 @@
 //! The generation of an id moves with every change of its uses but the first, before the change is answered.
 
-use super::super::{DeleteMode, ImportDemand, Mode};
+use super::super::{DeleteMode, Generation, ImportDemand, Mode};
 use super::deletes::delete_version;
 use super::*;
 
 /// Fails unless the generation of id 1 moved since the last look.
-struct Watch(u64);
+struct Watch(Generation);
 
 impl Watch {
     fn moved(&mut self, store: &Arc<dyn Store>, what: &str) {

@@ -4,10 +4,10 @@
 //! A writer sends a message with its COMMIT; PostgreSQL delivers it to every node that listens, within milliseconds. A
 //! connection that has died unseen delivers nothing, nor does one that lives and does not listen any more, as behind a
 //! proxy that has made it anew. So one that has been silent for a second sends a message itself, and is lost unless it
-//! hears that or another. After any doubt all ids count as changed, and so they do again and again while the connection
-//! cannot be made anew though the database answers, as where it lets in no more. So an id that was permanently deleted
-//! is served for less than five seconds on a node that has missed the message, as long as the database can be reached
-//! at all.
+//! hears that or another. After any doubt the database is asked again for every id, and so it is again and again while
+//! the connection cannot be made anew though the database answers, as where it lets in no more. So an id that was
+//! permanently deleted is served for less than five seconds on a node that has missed the message, as long as the
+//! database can be reached at all.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -145,6 +145,7 @@ fn take_in(text: &str, generations: &Generations) {
 async fn run(Listener { target, connection }: Listener, generations: Arc<Generations>, counters: Arc<Counters>) {
     let mut listener = Some(connection);
     let mut is_known = false;
+    let mut is_deaf = false;
     loop {
         let error = match listener.take() {
             Some(listener) => {
@@ -159,16 +160,24 @@ async fn run(Listener { target, connection }: Listener, generations: Arc<Generat
             // At once, so that both together take no longer than one.
             None => match tokio::join!(listen(&target), counters.answer()) {
                 (Ok(fresh), _) => {
-                    // What was sent meanwhile was missed.
-                    generations.raise_all();
+                    // What was sent meanwhile was missed, if anything was: who could not listen could not write either,
+                    // as a rule.
+                    generations.doubt();
+                    is_deaf = false;
                     listener = Some(fresh);
                     continue;
                 }
                 (Err(error), answer) => {
                     // Where it does not answer, what is known is all there is. That a table is locked is an answer.
-                    if answer.map_or_else(|error| error.kind == StoreErrorKind::Locked, |()| true) {
-                        generations.raise_all();
+                    let answers = answer.map_or_else(|error| error.kind == StoreErrorKind::Locked, |()| true);
+                    match (answers, is_deaf) {
+                        (false, _) => {}
+                        // It may be coming back just now.
+                        (true, false) => generations.doubt(),
+                        // Others may delete for hours what nobody hears of: nor is it known any more when it is away.
+                        (true, true) => generations.raise_all(),
                     }
+                    is_deaf = answers;
                     error
                 }
             },
@@ -230,19 +239,24 @@ async fn ask(listener: &mut PgListener, generations: &Generations) -> Result<(),
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::Generation;
     use super::*;
+
+    /// Whether something is known to have changed.
+    fn is_told(generations: &Generations, context: &str, id: u32) -> bool {
+        !generations.of(context, SchemaId(id)).is_told_as(Generation::default())
+    }
 
     #[test]
     fn a_message_raises_the_ids_it_names_and_no_others() {
         let generations = Generations::new();
         let sent = [(".", SchemaId(5)), (".a b", SchemaId(7)), (".", SchemaId(5))];
         let before = |id| generations.of(".", SchemaId(id));
-        let untouched: Vec<u64> = (100..200).map(before).collect();
+        let untouched: Vec<Generation> = (100..200).map(before).collect();
 
         take_in(&message(sent.into_iter()).unwrap(), &generations);
 
-        assert_eq!(generations.of(".", SchemaId(5)), 1);
-        assert_eq!(generations.of(".a b", SchemaId(7)), 1);
+        assert!(is_told(&generations, ".", 5) && is_told(&generations, ".a b", 7));
         let moved = (100..200).map(before).zip(untouched).filter(|(now, then)| now != then).count();
         assert!(moved < 10, "{moved} of 100 other ids moved");
     }
@@ -256,7 +270,7 @@ mod tests {
 
             take_in(text, &generations);
 
-            assert!((1..100).all(|id| generations.of(".", SchemaId(id)) > 0), "{text}");
+            assert!((1..100).all(|id| is_told(&generations, ".", id)), "{text}");
         }
     }
 
@@ -268,8 +282,8 @@ mod tests {
 
             take_in(&format!("{front}\n5 .\n7 .\n"), &generations);
 
-            let moved = (1..100).filter(|id| generations.of(".", SchemaId(*id)) > 0).count();
-            assert!(generations.of(".", SchemaId(5)) > 0 && generations.of(".", SchemaId(7)) > 0);
+            let moved = (1..100).filter(|id| is_told(&generations, ".", *id)).count();
+            assert!(is_told(&generations, ".", 5) && is_told(&generations, ".", 7));
             assert!(moved < 10, "{moved} of 100 ids moved");
         }
     }
@@ -289,7 +303,7 @@ mod tests {
 
         take_in(QUESTION, &generations);
 
-        assert!((0..100).all(|id| generations.of(".", SchemaId(id)) == 0));
+        assert!((0..100).all(|id| generations.of(".", SchemaId(id)) == Generation::default()));
         assert!(ASK.contains(&format!("'{CHANNEL}'")));
     }
 

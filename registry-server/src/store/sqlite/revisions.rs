@@ -14,7 +14,7 @@ use sqlx::SqliteConnection;
 use tokio::sync::watch;
 
 use super::super::changes::{Changes, Move};
-use super::super::generations::Generations;
+use super::super::generations::{Generation, Generations};
 use super::super::rows::stored_u64;
 use super::super::{DEFAULT_CONTEXT, Revision, StoreError, SubjectKey};
 use super::failure::failed;
@@ -74,7 +74,7 @@ impl Revisions {
     }
 
     /// The generation of an id's uses.
-    pub(super) fn uses_generation(&self, context: &str, id: SchemaId) -> u64 {
+    pub(super) fn uses_generation(&self, context: &str, id: SchemaId) -> Generation {
         self.generations.of(context, id)
     }
 
