@@ -17,9 +17,9 @@ use crate::config::{Log, LogFormat};
 mod lines;
 
 /// How long the process waits for its last lines to be taken: a pipe that somebody reads takes them in milliseconds.
-const LAST_LINES_PATIENCE: Duration = Duration::from_secs(1);
+const LAST_LINES_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Lines are on their way to standard error as long as this lives; its end waits for them, a second at most.
+/// Lines are on their way to standard error as long as this lives; its end waits for them, two seconds at most.
 #[derive(Debug)]
 #[must_use = "lines that are on their way when it is dropped are the last"]
 pub struct Logging {
@@ -28,7 +28,7 @@ pub struct Logging {
 }
 
 impl Logging {
-    /// Waits until all lines so far are written, a second at most.
+    /// Waits until all lines so far are written, two seconds at most.
     pub fn flush(&self) {
         if let Some(lines) = &self.lines {
             lines.wait_written(LAST_LINES_PATIENCE);

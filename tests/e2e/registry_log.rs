@@ -10,7 +10,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use end_to_end_tests::process::Process;
 use end_to_end_tests::registry::Registry;
-use end_to_end_tests::{binaries, wait_for};
+use end_to_end_tests::{binaries, wait_for, wait_until};
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::raw_http::{Connection, JSON};
@@ -65,6 +66,9 @@ fn a_client_that_speaks_no_http_is_no_error_of_the_server() {
 /// Requests whose lines find no room: a pipe takes 64 KiB, and a megabyte may wait, of lines of more than a kilobyte.
 const MANY: usize = 1_500;
 
+/// Requests whose lines find room, and not all of them in a pipe.
+const SOME: usize = 200;
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A registry whose log goes into a pipe that nobody reads yet.
@@ -90,11 +94,11 @@ impl Unread {
         Self { process, address, log, _folder: folder }
     }
 
-    /// Sends requests that the log has lines of; each is answered.
-    fn fill(&self) {
+    /// Sends so many requests that the log has lines of; each is answered.
+    fn fill(&self, count: usize) {
         let mut connection = Connection::open(self.address);
         let path = format!("/mode/{}", "x".repeat(500));
-        for n in 0..MANY {
+        for n in 0..count {
             let changed = connection.send("PUT", &path, &[JSON], Some(br#"{"mode":"READWRITE"}"#));
             assert_eq!(changed.status, 200, "{n}: {}", changed.text());
         }
@@ -109,7 +113,7 @@ impl Unread {
 fn a_log_that_nobody_reads_holds_up_no_request_and_not_the_end() {
     let mut registry = Unread::start();
 
-    registry.fill();
+    registry.fill(MANY);
 
     registry.stop();
 }
@@ -117,7 +121,7 @@ fn a_log_that_nobody_reads_holds_up_no_request_and_not_the_end() {
 #[test]
 fn how_many_lines_found_no_room_is_told_once_the_log_is_read_again() {
     let mut registry = Unread::start();
-    registry.fill();
+    registry.fill(MANY);
 
     let (log, read) = (registry.log.try_clone().unwrap(), Mutex::new(String::new()));
     std::thread::scope(|scope| {
@@ -142,10 +146,17 @@ fn how_many_lines_found_no_room_is_told_once_the_log_is_read_again() {
 }
 
 #[test]
-fn the_last_line_is_written_before_the_process_ends() {
-    let mut registry = Registry::start(&["--ephemeral"]).unwrap();
+fn the_end_waits_until_the_last_lines_are_read() {
+    let mut registry = Unread::start();
+    registry.fill(SOME);
 
-    assert!(registry.process().stop(PATIENCE).unwrap().success());
+    registry.process.signal(Signal::SIGTERM).unwrap();
+    // From here on it has nothing else to do.
+    wait_until("the server to be gone", PATIENCE, || TcpStream::connect(registry.address).is_err()).unwrap();
+    let mut log = String::new();
+    registry.log.read_to_string(&mut log).unwrap();
 
-    assert!(registry.process().log().contains("registry-server is down"), "{}", registry.process().log());
+    assert_eq!(log.lines().filter(|line| line.contains("PUT /mode/")).count(), SOME);
+    assert!(log.lines().last().unwrap().contains("registry-server is down"), "{log}");
+    registry.stop();
 }

@@ -171,19 +171,23 @@ mod tests {
         }
     }
 
-    /// A reader with what it shows and obeys: that it was given something, what to do with it, what it has read.
-    type Handled = (Reader, Receiver<()>, SyncSender<io::Result<()>>, Receiver<Vec<u8>>);
+    /// What a reader obeys and shows: that it was given something, what to do with it, what it has read.
+    struct Test {
+        has_begun: Receiver<()>,
+        allow: SyncSender<io::Result<()>>,
+        pieces: Receiver<Vec<u8>>,
+    }
 
-    fn reader() -> Handled {
+    fn reader() -> (Reader, Test) {
         let ((begun, has_begun), (allow, allowed), (read, pieces)) =
             (sync_channel(1), sync_channel(16), sync_channel(16));
-        (Reader { begun, allowed, read }, has_begun, allow, pieces)
+        (Reader { begun, allowed, read }, Test { has_begun, allow, pieces })
     }
 
     #[test]
     fn what_finds_no_room_is_lost_without_a_wait_and_told_once() {
         static TOLD: AtomicU64 = AtomicU64::new(0);
-        let (reader, has_begun, allow, pieces) = reader();
+        let (reader, Test { has_begun, allow, pieces }) = reader();
         let mut lines = Lines::start(reader, || false, |lost| _ = TOLD.fetch_add(lost, Ordering::Relaxed)).unwrap();
         let line = [b"x".repeat(1023), b"\n".to_vec()].concat();
 
@@ -207,7 +211,7 @@ mod tests {
     #[test]
     fn lines_that_cannot_be_written_are_told_once_others_can() {
         static TOLD: AtomicU64 = AtomicU64::new(0);
-        let (reader, _, allow, pieces) = reader();
+        let (reader, Test { allow, pieces, .. }) = reader();
         let mut lines = Lines::start(reader, || false, |lost| _ = TOLD.fetch_add(lost, Ordering::Relaxed)).unwrap();
 
         allow.send(Err(io::ErrorKind::StorageFull.into())).unwrap();
@@ -225,7 +229,7 @@ mod tests {
     #[test]
     fn a_line_is_written_at_once_where_it_is_taken_and_none_before_it_waits() {
         static IS_READY: AtomicBool = AtomicBool::new(true);
-        let (reader, has_begun, allow, pieces) = reader();
+        let (reader, Test { allow, pieces, .. }) = reader();
         let mut lines = Lines::start(reader, || IS_READY.load(Ordering::Relaxed), |_| {}).unwrap();
         (0..4).for_each(|_| allow.send(Ok(())).unwrap());
 
@@ -236,7 +240,6 @@ mod tests {
         lines.write_all(b"behind it\n").unwrap();
         lines.wait_written(DEADLINE);
         assert_eq!(pieces.try_iter().collect::<Vec<_>>().concat(), [&long[..], b"behind it\n"].concat());
-        has_begun.try_iter().for_each(drop);
 
         IS_READY.store(false, Ordering::Relaxed);
         lines.write_all(b"later\n").unwrap();
@@ -246,7 +249,7 @@ mod tests {
 
     #[test]
     fn the_end_waits_for_no_reader_that_has_stopped() {
-        let (reader, _, _allow, _pieces) = reader();
+        let (reader, _never_allows) = reader();
         let mut lines = Lines::start(reader, || false, |_| {}).unwrap();
         lines.write_all(b"never read\n").unwrap();
 
