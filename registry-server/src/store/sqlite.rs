@@ -2,7 +2,8 @@
 //!
 //! All writes go through one connection (`writer`) that commits what waits together and answers after COMMIT; reads
 //! go through a pool of read-only connections (`reader`). Revisions are mirrored in memory (`revisions`) and change
-//! there only after COMMIT. Knows nothing of formats, rules or HTTP.
+//! there only after COMMIT. Nothing is acknowledged into a file that has lost its name (`files`). Knows nothing of
+//! formats, rules or HTTP.
 
 use std::path::Path;
 use std::sync::Arc;
