@@ -32,6 +32,7 @@ mod failure;
 mod literals;
 mod parameters;
 mod pool;
+mod pulse;
 mod room;
 mod watch;
 mod writer;
@@ -155,6 +156,7 @@ impl Backend for PostgresStore {
     }
 
     fn uses_generation(&self, context: &str, id: SchemaId) -> Generation {
+        self.watch.pulse().check(&self.generations);
         self.generations.of(context, id)
     }
 

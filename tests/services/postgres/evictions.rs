@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use end_to_end_tests::Registry;
 use end_to_end_tests::services::postgres::Postgres;
 use end_to_end_tests::services::proxy::Proxy;
+use end_to_end_tests::{Registry, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
@@ -19,6 +19,9 @@ pub(super) const EVICTED_MAX: Duration = Duration::from_secs(5);
 
 /// Schemas that are removed one after another, as long as the fault lasts: that it was evicted once is no help.
 const REMOVALS: usize = 3;
+
+/// More than any wait here takes.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often the node is asked meanwhile.
 const ASKED_EACH: Duration = Duration::from_millis(20);
@@ -109,6 +112,37 @@ fn a_node_whose_listening_connection_was_cut_forgets_what_was_removed() {
 fn a_node_whose_listening_connection_hangs_forgets_what_was_removed() {
     // The server is dropped with the test, which sets its processes going again.
     evicts_after(|_, listener| kill(Pid::from_raw(listener), Signal::SIGSTOP).unwrap());
+}
+
+/// Longer than a node goes without a look at what it hears.
+const STOOD_STILL: Duration = Duration::from_secs(4);
+
+/// As on a machine that was paused; the connection on which it would hear of it is lost without a word.
+#[test]
+fn a_node_that_stood_still_does_not_serve_what_was_removed_meanwhile() {
+    let postgres = Postgres::start().unwrap();
+    let database = postgres.create_database().unwrap();
+    let (removing, others) = (start(&database), listeners(&postgres));
+    let mut caching = start(&database);
+    let listener = *listeners(&postgres).difference(&others).next().expect("the second node listens");
+    let (remover, node) = (Node::new(removing.url()), Node::new(caching.url()));
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let ids = soft_deleted(&remover, 1).await;
+        assert!(node.get(&by_id(ids[0])).await.is_ok());
+        caching.process().signal(Signal::SIGSTOP).unwrap();
+        let stopped = Instant::now();
+        // The server is dropped with the test, which sets its processes going again.
+        kill(Pid::from_raw(listener), Signal::SIGSTOP).unwrap();
+        assert!(remover.call("DELETE", "/subjects/s-0?permanent=true", None).await.unwrap().is_ok());
+        wait_until("the node to have missed it for long", PATIENCE, || stopped.elapsed() > STOOD_STILL).unwrap();
+
+        caching.process().signal(Signal::SIGCONT).unwrap();
+
+        let first = node.get(&by_id(ids[0])).await;
+        assert_eq!((first.status, first.code()), (404, 40_403), "{first:?}");
+    });
+    caching.stop().unwrap();
+    removing.stop().unwrap();
 }
 
 /// As where the database lets in no more connections than there are: the others of the node live on.

@@ -7,7 +7,7 @@
 //! hears that or another. After any doubt the database is asked again for every id, and so it is again and again while
 //! the connection cannot be made anew though the database answers, as where it lets in no more. So an id that was
 //! permanently deleted is served for less than five seconds on a node that has missed the message, as long as the
-//! database can be reached at all.
+//! database can be reached at all. A process that stood still asks again as soon as it goes on (`pulse`).
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -26,6 +26,7 @@ use super::super::{StoreError, StoreErrorKind};
 use super::connect::{Target, patiently};
 use super::counters::Counters;
 use super::failure::failed;
+use super::pulse::Pulse;
 
 /// The channel of the messages.
 pub(super) const CHANNEL: &str = "schema_registry_uses";
@@ -66,6 +67,7 @@ impl Listener {
 /// The listening task.
 #[derive(Debug)]
 pub(super) struct Watch {
+    pulse: Arc<Pulse>,
     stop: Arc<Notify>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
@@ -74,8 +76,8 @@ impl Watch {
     /// Starts the task on the current runtime, which listens already. `counters` tell whether the database answers
     /// while it does not.
     pub(super) fn start(listener: Listener, generations: Arc<Generations>, counters: Arc<Counters>) -> Self {
-        let stop = Arc::new(Notify::new());
-        let watching = run(listener, generations, counters);
+        let (stop, pulse) = (Arc::new(Notify::new()), Arc::new(Pulse::new()));
+        let watching = run(listener, generations, counters, Arc::clone(&pulse));
         let stopped = Arc::clone(&stop);
         let task = tokio::spawn(async move {
             tokio::select! {
@@ -83,7 +85,12 @@ impl Watch {
                 () = stopped.notified() => {}
             }
         });
-        Self { stop, task: Mutex::new(Some(task)) }
+        Self { pulse, stop, task: Mutex::new(Some(task)) }
+    }
+
+    /// Whether it goes on.
+    pub(super) fn pulse(&self) -> &Pulse {
+        &self.pulse
     }
 
     /// Ends the task and its connection, and waits for that. A value that is dropped ends them, too.
@@ -142,15 +149,21 @@ fn take_in(text: &str, generations: &Generations) {
     }
 }
 
-async fn run(Listener { target, connection }: Listener, generations: Arc<Generations>, counters: Arc<Counters>) {
+async fn run(
+    Listener { target, connection }: Listener,
+    generations: Arc<Generations>,
+    counters: Arc<Counters>,
+    pulse: Arc<Pulse>,
+) {
     let mut listener = Some(connection);
     let mut is_known = false;
     let mut is_deaf = false;
     loop {
+        pulse.beat(&generations);
         let error = match listener.take() {
             Some(listener) => {
                 let has_heard = AtomicBool::new(false);
-                let error = survive("watch", follow(listener, &generations, &has_heard))
+                let error = survive("watch", follow(listener, &generations, &pulse, &has_heard))
                     .await
                     .unwrap_or_else(|| StoreError::unavailable(OPERATION, "the watch panicked"));
                 // One that never delivered anything is no other trouble than the one before it.
@@ -186,6 +199,7 @@ async fn run(Listener { target, connection }: Listener, generations: Arc<Generat
             tracing::warn!(error = %error.source, "the connection that listens to the other nodes is lost");
             is_known = true;
         }
+        pulse.beat(&generations);
         tokio::time::sleep(RETRY_INTERVAL).await;
     }
 }
@@ -204,14 +218,25 @@ async fn listen(target: &Target) -> Result<PgListener, StoreError> {
 }
 
 /// Takes messages in until the connection is lost. Notes that there was one.
-async fn follow(mut listener: PgListener, generations: &Generations, has_heard: &AtomicBool) -> StoreError {
+async fn follow(
+    mut listener: PgListener,
+    generations: &Generations,
+    pulse: &Pulse,
+    has_heard: &AtomicBool,
+) -> StoreError {
     loop {
+        pulse.beat(generations);
         let next = match tokio::time::timeout(POLL_INTERVAL, hear(&mut listener, generations)).await {
             Ok(next) => next,
-            Err(_) => match tokio::time::timeout(POLL_TIMEOUT, ask(&mut listener, generations)).await {
-                Ok(next) => next,
-                Err(_) => return StoreError::unavailable(OPERATION, "the database did not deliver a message in time"),
-            },
+            Err(_) => {
+                pulse.beat(generations);
+                match tokio::time::timeout(POLL_TIMEOUT, ask(&mut listener, generations)).await {
+                    Ok(next) => next,
+                    Err(_) => {
+                        return StoreError::unavailable(OPERATION, "the database did not deliver a message in time");
+                    }
+                }
+            }
         };
         match next {
             Ok(()) => has_heard.store(true, Ordering::Relaxed),
