@@ -134,7 +134,8 @@ pub(super) fn is_of_store(error: &RegistryError) -> bool {
     matches!(error, RegistryError::Unavailable(_) | RegistryError::Store(_))
 }
 
-/// Whether a write failed that a read may not.
+/// Whether nothing was written for a reason that keeps nobody from reading.
 pub(super) fn takes_no_writes(error: &RegistryError) -> bool {
-    matches!(error, RegistryError::Unavailable(cause) if cause.kind != StoreErrorKind::Unavailable)
+    use StoreErrorKind::{Full, Locked, ReadOnly};
+    matches!(error, RegistryError::Unavailable(cause) if matches!(cause.kind, Full | Locked | ReadOnly))
 }
