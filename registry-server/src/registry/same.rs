@@ -83,6 +83,17 @@ impl Registry {
         if current.snapshot.versions.is_empty() {
             return Ok(None);
         }
+        // On the heap: what a subject without versions does not need would make every register's future large.
+        Box::pin(self.find_alike_among_versions(current, wanted, form, deleted)).await
+    }
+
+    async fn find_alike_among_versions(
+        &self,
+        current: &CachedSubject,
+        wanted: &Candidate,
+        form: Form,
+        deleted: Deleted,
+    ) -> Result<Option<Found>, RegistryError> {
         let likeness = wanted.canonical.likeness();
         let mut places = Vec::new();
         for place in self.alike(current, Form::Canonical).await?.newest_first(&likeness) {
