@@ -327,7 +327,7 @@ impl Registry {
             return Box::pin(self.absent_subject(subject, revision)).await;
         }
         let known = self.caches.subjects.get(&subject.key).await;
-        let (valid, is_known) = (known.as_ref().filter(|known| known.is_not_before(revision)), known.is_some());
+        let (valid, is_known) = (known.as_ref().filter(|known| known.is_of(revision)), known.is_some());
         if let Some(valid) = self.metrics.looked_up(CacheName::Subjects, valid) {
             return Ok(Arc::clone(valid));
         }
@@ -353,7 +353,7 @@ impl Registry {
             subjects.invalidate(&subject.key).await;
         }
         let loaded = load().await?;
-        if loaded.is_not_before(revision) {
+        if loaded.is_of(revision) {
             return Ok(loaded);
         }
         // Somebody else's load may have begun before the revision was read; the one after it has not.
@@ -537,15 +537,6 @@ impl CachedSubject {
     /// Whether it stands as long as the store tells this revision.
     pub(super) fn is_of(&self, revision: Revision) -> bool {
         self.snapshot.revision == revision
-    }
-
-    /// Whether it is the state of this revision, of which the subject is there, or of a later one. Counters grow.
-    fn is_not_before(&self, revision: Revision) -> bool {
-        let own = self.snapshot.revision;
-        own.subject >= revision.subject
-            && own.context >= revision.context
-            && own.default_context >= revision.default_context
-            && own.global >= revision.global
     }
 
     /// The index of versions by what they mean in a form.
