@@ -51,6 +51,9 @@ fn a_backup_put_onto_a_running_server_costs_writes_until_the_file_is_back_or_the
     assert_refused(&get(address, "/health/ready"));
     for subject in ["a", "b"] {
         assert_refused(&register(address, subject));
+        // Also where the one that was refused can be read until the end.
+        get(address, &format!("/subjects/{subject}/versions"));
+        assert_refused(&register(address, subject));
     }
     assert_eq!(get(address, "/subjects/later/versions").text(), "[1]");
     assert_eq!(get(address, "/health/live").status, 200);

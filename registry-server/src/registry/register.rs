@@ -114,6 +114,20 @@ impl Registry {
         terms: &Terms,
         now_ms: i64,
     ) -> Result<Registered, RegistryError> {
+        let registered = self.registered(subject, input, terms, now_ms).await?;
+        if !registered.is_new {
+            self.store.lasts()?;
+        }
+        Ok(registered)
+    }
+
+    async fn registered(
+        &self,
+        subject: &Subject,
+        input: &SchemaInput,
+        terms: &Terms,
+        now_ms: i64,
+    ) -> Result<Registered, RegistryError> {
         // Producers register at every start, so most calls end here, without a turn and in any mode.
         let seen = match self.look(subject, input, terms).await? {
             Look::Known(known) => return Ok(known),

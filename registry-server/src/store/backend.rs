@@ -41,6 +41,11 @@ pub(super) trait Backend: Debug + Send + Sync + 'static {
     /// [`Store::uses_generation`].
     fn uses_generation(&self, context: &str, id: SchemaId) -> Generation;
 
+    /// [`Store::lasts`].
+    fn lasts(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// [`Store::ping`].
     async fn ping(&self) -> Result<(), StoreError>;
 
@@ -126,6 +131,10 @@ impl<B: Backend> Store for B {
 
     fn uses_generation(&self, context: &str, id: SchemaId) -> Generation {
         Backend::uses_generation(self, context, id)
+    }
+
+    fn lasts(&self) -> Result<(), StoreError> {
+        Backend::lasts(self)
     }
 
     async fn ids_by_guid(&self, guid: [u8; 16]) -> Result<Vec<(Arc<str>, SchemaId)>, StoreError> {

@@ -121,6 +121,10 @@ impl Store for Metered {
         self.inner.uses_generation(context, id)
     }
 
+    fn lasts(&self) -> Result<(), StoreError> {
+        self.inner.lasts()
+    }
+
     async fn ids_by_guid(&self, guid: [u8; 16]) -> Result<Vec<(Arc<str>, SchemaId)>, StoreError> {
         self.timed(Operation::IdsByGuid, self.inner.ids_by_guid(guid)).await
     }

@@ -129,6 +129,15 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// is right as long as it stands.
     fn uses_generation(&self, context: &str, id: SchemaId) -> Generation;
 
+    /// Fails while what was read may be a write that was refused, since it is gone with the process: then nobody may be
+    /// told that it is there to stay. In memory, as a rule.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Replaced`].
+    fn lasts(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// The ids of a content in all contexts, by context then id.
     async fn ids_by_guid(&self, guid: [u8; 16]) -> Result<Vec<(Arc<str>, SchemaId)>, StoreError>;
 

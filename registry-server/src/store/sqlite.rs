@@ -118,6 +118,10 @@ impl Backend for SqliteStore {
         self.revisions.uses_generation(context, id)
     }
 
+    fn lasts(&self) -> Result<(), StoreError> {
+        self.writer.lasts()
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         let ping = async {
             self.reader.ping().await?;

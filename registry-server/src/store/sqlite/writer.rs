@@ -13,7 +13,7 @@
 //! it. Whether such a COMMIT took effect is unknown, so the connection is made anew and the revisions are read again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -41,6 +41,8 @@ const PROOF_AGE_MAX: Duration = Duration::from_secs(1);
 pub(super) struct Writer {
     pub(super) queue: Queue<SqliteConnection>,
     proof: Arc<Proof>,
+    opened: Opened,
+    is_in_vain: Arc<AtomicBool>,
 }
 
 impl Writer {
@@ -53,8 +55,26 @@ impl Writer {
         revisions: Arc<Revisions>,
     ) -> Self {
         let proof = Arc::new(Proof::new());
-        let task = Task { opened, ownership, connection, is_suspect: false, revisions, proof: Arc::clone(&proof) };
-        Self { queue: Queue::start(task, PATIENCE, Arc::default()), proof }
+        let is_in_vain = Arc::new(AtomicBool::new(false));
+        let task = Task {
+            opened: opened.clone(),
+            ownership,
+            connection,
+            is_suspect: false,
+            revisions,
+            proof: Arc::clone(&proof),
+            is_in_vain: Arc::clone(&is_in_vain),
+        };
+        Self { queue: Queue::start(task, PATIENCE, Arc::default()), proof, opened, is_in_vain }
+    }
+
+    /// Fails while a commit went into a file that has lost its name, and does not have it back.
+    pub(super) fn lasts(&self) -> Result<(), StoreError> {
+        if self.is_in_vain.load(Ordering::Acquire) {
+            self.opened.check("read")?;
+            self.is_in_vain.store(false, Ordering::Release);
+        }
+        Ok(())
     }
 
     /// Whether a commit so recently succeeded that a test write would prove nothing new.
@@ -72,6 +92,8 @@ struct Task {
     is_suspect: bool,
     revisions: Arc<Revisions>,
     proof: Arc<Proof>,
+    /// Set before anybody can read the commit.
+    is_in_vain: Arc<AtomicBool>,
 }
 
 #[async_trait]
@@ -82,9 +104,13 @@ impl queue::Writer for Task {
         let mut changes = Changes::default();
         match self.transact(group, &mut changes).await {
             Ok(Outcome::Committed) => {
-                self.revisions.publish(changes);
                 // Only now: a file that goes away in between has taken the commit with it.
-                if let Err(error) = self.opened.check("write") {
+                let lasting = self.opened.check("write");
+                if lasting.is_err() {
+                    self.is_in_vain.store(true, Ordering::Release);
+                }
+                self.revisions.publish(changes);
+                if let Err(error) = lasting {
                     self.refuse(group, &error);
                     return Ok(());
                 }
