@@ -78,7 +78,7 @@ impl Registry {
     pub async fn schema_by_id(&self, id: i32, subject: Option<&Subject>) -> Result<Option<Found>, RegistryError> {
         let Some(id) = schema_id(id) else { return Ok(None) };
         match self.found_by_id(id, subject).await {
-            Err(error) if is_away(&error) => match self.known_by_id(id, subject, &error).await {
+            Err(error) if error.is_of_store() => match self.known_by_id(id, subject, &error).await {
                 Some(known) => Ok(Some(known)),
                 None => Err(error),
             },
@@ -105,7 +105,7 @@ impl Registry {
             Ok(None) => Ok(None),
             Ok(Some(Use::First(schema))) => schema.answer(make).map(Some),
             Ok(Some(Use::Named(named))) => self.named_answer(id, subject, &named, make).await,
-            Err(error) if is_away(&error) => match Box::pin(self.known_answer(id, subject, &error, make)).await? {
+            Err(error) if error.is_of_store() => match Box::pin(self.known_answer(id, subject, &error, make)).await? {
                 Some(answer) => Ok(Some(answer)),
                 None => Err(error.into()),
             },
@@ -374,11 +374,6 @@ fn context_of(subject: Option<&Subject>) -> Arc<str> {
 fn cannot_be_asked(error: &RegistryError) -> bool {
     use StoreErrorKind::{Missing, Refused, Unavailable};
     matches!(error, RegistryError::Unavailable(cause) if matches!(cause.kind, Unavailable | Refused | Missing))
-}
-
-/// Whether the store could not be asked.
-fn is_away(error: &RegistryError) -> bool {
-    matches!(error, RegistryError::Unavailable(_) | RegistryError::Store(_))
 }
 
 impl Found {

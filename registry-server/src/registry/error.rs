@@ -230,6 +230,13 @@ pub enum RegistryError {
     Aborted,
 }
 
+impl RegistryError {
+    /// Whether it is the store's own, which says nothing of what was asked.
+    pub(super) fn is_of_store(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Store(_))
+    }
+}
+
 impl From<StoreError> for RegistryError {
     fn from(error: StoreError) -> Self {
         if error.is_retriable() { Self::Unavailable(Arc::new(error)) } else { Self::Store(Arc::new(error)) }

@@ -61,7 +61,7 @@ impl Registry {
             Err(error) => Err(error),
         };
         // A store that is away is not asked once more.
-        let is_proven = told.as_ref().is_err_and(is_of_store);
+        let is_proven = told.as_ref().is_err_and(|error| error.is_of_store());
         if is_proven || self.stands(&current).await? {
             return told;
         }
@@ -127,11 +127,6 @@ impl Registry {
         let snapshot = SubjectSnapshot { revision, versions: Vec::new(), settings };
         Some(Arc::new(CachedSubject::new(subject.clone(), snapshot)))
     }
-}
-
-/// Whether an error says nothing of the subject.
-pub(super) fn is_of_store(error: &RegistryError) -> bool {
-    matches!(error, RegistryError::Unavailable(_) | RegistryError::Store(_))
 }
 
 /// Whether nothing was written for a reason that keeps nobody from reading.

@@ -11,7 +11,7 @@ use crate::store::{Inserted, NewId, NewNumber, NewVersion, VersionEntry};
 
 use super::cache::CachedSubject;
 use super::canonical::{Candidate, Form, Schema, SchemaInput};
-use super::last_seen::{Seen, is_of_store, takes_no_writes};
+use super::last_seen::{Seen, takes_no_writes};
 use super::{Registry, RegistryError, Subject, stored_json};
 
 /// What a register checks.
@@ -176,7 +176,7 @@ impl Registry {
             Ok(Decision::Known(known)) => Ok(Some(known)),
             Err(error) => Err(error),
         };
-        let is_proven = is_asked || told.as_ref().is_err_and(is_of_store);
+        let is_proven = is_asked || told.as_ref().is_err_and(|error| error.is_of_store());
         if is_proven || self.stands(&current).await? { told } else { Ok(None) }
     }
 
