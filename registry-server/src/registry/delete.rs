@@ -9,10 +9,13 @@
 //!
 //! A mode that refuses changes is told before "not soft-deleted yet" and after everything else in the table. What
 //! something refers to stays: a live version as long as its referrer lives, a soft-deleted one as long as it is there.
+//! That, too, is told before "not soft-deleted yet".
+
+use std::slice;
 
 use schema_core::Version;
 
-use crate::store::{DeleteMode, Removed, VersionEntry};
+use crate::store::{DeleteMode, Removed, SubjectKey, VersionEntry};
 
 use super::cache::CachedSubject;
 use super::{Deleted, Registry, RegistryError, Selector, Subject};
@@ -36,7 +39,12 @@ impl Registry {
         let itself = self.subject(subject).await?.subject.clone();
         let attempt = async || {
             let current = self.subject(subject).await?;
-            let version = current.version_to_delete(selector, mode)?;
+            let version = match current.version_to_delete(selector, mode) {
+                Err(error @ RegistryError::VersionNotSoftDeleted { version, .. }) => {
+                    return Err(self.reference_to(&current, slice::from_ref(&version), None).await?.unwrap_or(error));
+                }
+                version => version?,
+            };
             Ok(self.remove(&current, Some(version), mode).await?.map(|_| version))
         };
         self.queues.until_it_stands(&itself, subject.name(), attempt).await
@@ -53,10 +61,35 @@ impl Registry {
         let itself = self.subject(subject).await?.subject.clone();
         let attempt = async || {
             let current = self.subject(subject).await?;
-            current.must_be_deletable(mode)?;
+            if let Err(error) = current.must_be_deletable(mode) {
+                let RegistryError::SubjectNotSoftDeleted { .. } = error else { return Err(error) };
+                let before_it_is_told = current.up_to_the_first_live();
+                let itself = Some(&current.subject.key);
+                return Err(self.reference_to(&current, &before_it_is_told, itself).await?.unwrap_or(error));
+            }
             self.remove(&current, None, mode).await
         };
         self.queues.until_it_stands(&itself, subject.name(), attempt).await
+    }
+
+    /// What the first of these versions that a content refers to is kept for; contents that only the subject `except`
+    /// uses do not count.
+    async fn reference_to(
+        &self,
+        current: &CachedSubject,
+        versions: &[Version],
+        except: Option<&SubjectKey>,
+    ) -> Result<Option<RegistryError>, RegistryError> {
+        for &version in versions {
+            for referrer in self.store.referrers(&current.subject.key, version).await? {
+                let uses = self.store.schema_uses(&referrer.context, referrer.id).await?;
+                if uses.iter().any(|used| Some(&used.subject) != except) {
+                    let subject = current.subject.name().to_owned();
+                    return Ok(Some(RegistryError::ReferenceExists { subject, version }));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Marks or removes versions; `None` when the subject has moved since it was looked at.
@@ -98,6 +131,12 @@ impl CachedSubject {
             return Err(RegistryError::VersionNotSoftDeleted { subject, version });
         }
         Ok(version)
+    }
+
+    fn up_to_the_first_live(&self) -> Vec<Version> {
+        let versions = &self.snapshot.versions;
+        let end = versions.iter().position(|entry| !entry.deleted).map_or(versions.len(), |first| first + 1);
+        versions[..end].iter().map(|entry| entry.version).collect()
     }
 
     fn must_be_deletable(&self, mode: DeleteMode) -> Result<(), RegistryError> {

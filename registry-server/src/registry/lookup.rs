@@ -62,7 +62,7 @@ impl Registry {
         self.find(current, &wanted, form, deleted).await?.ok_or(RegistryError::SchemaNotFound)
     }
 
-    /// One version of a subject; where the default context has no such subject, of the first of the same name elsewhere
+    /// One version of a subject; where the default context's has none, that of the first of the same name elsewhere
     /// that has it.
     ///
     /// # Errors
@@ -108,7 +108,7 @@ impl Registry {
     ) -> Result<(Arc<CachedSubject>, VersionEntry), RegistryError> {
         let current = self.subject(subject).await?;
         match current.chosen(selector, deleted) {
-            Err(error @ RegistryError::SubjectNotFound { .. }) => {
+            Err(error @ (RegistryError::SubjectNotFound { .. } | RegistryError::VersionNotFound { .. })) => {
                 let elsewhere = Box::pin(self.chosen_elsewhere(&current.subject, selector, deleted)).await?;
                 elsewhere.ok_or(error)
             }
@@ -258,7 +258,8 @@ impl Registry {
         Err(RegistryError::SchemaNotFound)
     }
 
-    /// The ids of the schemas that refer to a version, ascending; without `deleted` those that are in use.
+    /// The ids of the schemas that refer to a version, ascending; without `deleted` those that are in use. The version
+    /// itself may be soft-deleted.
     ///
     /// # Errors
     /// [`RegistryError::SubjectNotFound`] or [`RegistryError::VersionNotFound`].
@@ -271,7 +272,7 @@ impl Registry {
         selector: Selector,
         deleted: Deleted,
     ) -> Result<Vec<SchemaId>, RegistryError> {
-        let found = self.version(subject, selector, deleted).await?;
+        let found = self.version(subject, selector, Deleted::Include).await?;
         let referrers = self.store.referrers(&found.subject.key, found.entry.version).await?.into_iter();
         let shown = referrers.filter(|referrer| match deleted {
             Deleted::Hide => referrer.is_live,

@@ -15,6 +15,7 @@ pub(crate) const CASES: &[Case] = &[
     Case { endpoint: "POST /subjects/{subject}", run: a_schema_is_looked_up },
     Case { endpoint: "DELETE /subjects/{subject}", run: a_subject_is_deleted_in_two_stages },
     Case { endpoint: "DELETE /subjects/{subject}", run: what_is_referred_to_stays },
+    Case { endpoint: "DELETE /subjects/{subject}", run: a_live_subject_tells_what_refers_to_it_first },
     Case { endpoint: "GET /subjects/{subject}/versions", run: versions_are_listed },
     Case { endpoint: "POST /subjects/{subject}/versions", run: a_schema_is_registered },
     Case { endpoint: "GET /subjects/{subject}/versions/{version}", run: a_version_is_got },
@@ -237,6 +238,15 @@ fn a_version_is_got(api: &mut Api) {
     api.expect_error("GET", "/subjects/u/versions/3", None, 40401, "Subject 'u' not found.");
     api.expect_error("GET", "/subjects/u/versions", None, 40401, "Subject 'u' not found.");
     api.expect_error("GET", "/subjects/:.e:u/versions/1", None, 40401, "Subject ':.e:u' not found.");
+    // So is a version that the default context's subject does not have, or not any more.
+    api.register("u", RECORD_1);
+    assert_eq!(api.get("/subjects/u/versions/1").json()["subject"], "u");
+    assert_eq!(api.get("/subjects/u/versions/2").json()["subject"], ":.d:u");
+    api.expect_error("GET", "/subjects/u/versions/3", None, 40402, "Version 3 not found.");
+    api.expect("DELETE", "/subjects/u", None, json!([1]));
+    assert_eq!(api.get("/subjects/u/versions/latest").json()["subject"], ":.c:u");
+    assert_eq!(api.get("/subjects/u/versions/1").json()["subject"], ":.c:u");
+    assert_eq!(api.get("/subjects/u/versions/1?deleted=true").json()["subject"], "u");
 }
 
 fn a_subject_is_deleted_in_two_stages(api: &mut Api) {
@@ -295,6 +305,7 @@ fn what_is_referred_to_stays(api: &mut Api) {
     // A live referrer keeps a live version; a soft-deleted one keeps a soft-deleted version.
     for path in ["/subjects/base", "/subjects/base/versions/1"] {
         api.expect_error("DELETE", path, None, 42206, &refused(1));
+        api.expect_error("DELETE", &format!("{path}?permanent=true"), None, 42206, &refused(1));
     }
     api.expect_error("DELETE", "/subjects/:.c:base", None, 42206, "subject=:.c:base,version=1}");
     api.expect("DELETE", "/subjects/use", None, json!([1]));
@@ -305,6 +316,30 @@ fn what_is_referred_to_stays(api: &mut Api) {
     api.expect_error("PUT", "/mode/base", Some(r#"{"mode":"IMPORT"}"#), 42206, &refused(1));
     api.expect("DELETE", "/subjects/use?permanent=true", None, json!([1]));
     api.expect("DELETE", "/subjects/base?permanent=true", None, json!([1]));
+}
+
+/// The versions are looked at in their order, each for who refers to it and then for whether it is soft-deleted.
+fn a_live_subject_tells_what_refers_to_it_first(api: &mut Api) {
+    let using = |subject: &str, version: u32| {
+        let schema = r#"{"type":"record","name":"U","fields":[{"name":"r","type":"R"}]}"#;
+        json!({"schema": schema, "references": [{"name": "R", "subject": subject, "version": version}]}).to_string()
+    };
+    for schema in [RECORD_1, RECORD_2] {
+        api.register("s", schema);
+    }
+    assert_eq!(api.send("POST", "/subjects/s/versions?force=true", Some(&using("s", 1))).status, 200);
+    assert_eq!(api.send("POST", "/subjects/use/versions", Some(&using("s", 2))).status, 200);
+
+    // What refers to it from within is deleted along with it.
+    let live = "Subject 's' was not deleted first before being permanently deleted";
+    api.expect_error("DELETE", "/subjects/s?permanent=true", None, 40405, live);
+    let kept = |version: u32| format!("{{magic=1,keytype=SCHEMA,subject=s,version={version}}}.");
+    api.expect_error("DELETE", "/subjects/s/versions/1?permanent=true", None, 42206, &kept(1));
+    api.expect_error("DELETE", "/subjects/s/versions/3?permanent=true", None, 40407, "Version 3 was not deleted");
+    assert_eq!(api.send("POST", "/subjects/use/versions?force=true", Some(&using("s", 1))).status, 200);
+    api.expect_error("DELETE", "/subjects/s?permanent=true", None, 42206, &kept(1));
+    api.expect("DELETE", "/subjects/use", None, json!([1, 2]));
+    api.expect("DELETE", "/subjects/s", None, json!([1, 2, 3]));
 }
 
 fn a_version_is_deleted_in_two_stages(api: &mut Api) {

@@ -100,6 +100,11 @@ fn referrers_are_listed(api: &mut Api) {
     api.expect_error("GET", "/subjects/nobody/versions/1/referencedby", None, 40401, "Subject 'nobody' not found.");
     api.expect_error("GET", "/subjects/base/versions/0/referencedby", None, 42202, "is not a valid version id");
 
+    // Of a soft-deleted version, too, and nobody who is left refers to it.
+    post(api, "/subjects/gone/versions", &json!({"schema": BASE}));
+    api.expect("DELETE", "/subjects/gone", None, json!([1]));
+    api.expect("GET", "/subjects/gone/versions/1/referencedby", None, json!([]));
+
     // A change of the referenced type is a change of the schema that refers to it.
     let wider = json!({"schema": r#"{"type":"record","name":"com.x.Base","fields":[{"name":"a","type":"int"}]}"#});
     post(api, "/subjects/base/versions?force=true", &wider);
