@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use end_to_end_tests::Registry;
+use end_to_end_tests::usage::{cpu_time, figure};
 use serde_json::json;
 use sqlx::{ConnectOptions as _, Connection as _};
 
@@ -40,9 +41,6 @@ const AT_START: u64 = 48 << 20;
 /// machine: time on a processor, which a busy machine does not make more of. Here with room for a build for tests.
 const CPU_AT_FIRST_ANSWER_MAX: Duration = Duration::from_millis(600);
 
-/// Ticks per second of the times in `/proc/PID/stat`; 100 for user space on every Linux (`getconf CLK_TCK`).
-const TICKS_PER_SECOND: u32 = 100;
-
 /// Clients that read schemas.
 const READERS: usize = 4;
 
@@ -63,28 +61,9 @@ fn connect(registry: &Registry) -> Connection {
     Connection::open(registry.url().trim_start_matches("http://").parse().unwrap())
 }
 
-/// A figure of the server's process, in bytes.
-fn figure(registry: &mut Registry, file: &str, field: &str) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{}/{file}", registry.process().id())).unwrap();
-    let figure = text.lines().find_map(|line| line.strip_prefix(field)).unwrap().trim();
-    match figure.strip_suffix(" kB") {
-        Some(kilobytes) => kilobytes.parse::<u64>().unwrap() * 1024,
-        None => figure.parse().unwrap(),
-    }
-}
-
-/// What a server has computed since its process began.
-fn cpu_time(registry: &mut Registry) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", registry.process().id())).unwrap();
-    // The name in parentheses may hold spaces; `utime` and `stime` are the 12th and 13th fields after it.
-    let (_, fields) = stat.rsplit_once(')').unwrap();
-    let ticks: u32 = fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u32>().unwrap()).sum();
-    Duration::from_secs(1) * ticks / TICKS_PER_SECOND
-}
-
 /// What a server holds when it has started.
 fn at_start(registry: &mut Registry) -> u64 {
-    figure(registry, "status", "VmRSS:")
+    figure(registry.process().id(), "status", "VmRSS:").unwrap()
 }
 
 /// How much more a server holds at most, when each of these schemas is read once, than when it has started.
@@ -103,7 +82,7 @@ fn growth(folder: &Path, cache_bytes: usize, ids: &[usize]) -> u64 {
             scope.spawn(move || read(reader));
         }
     });
-    let growth = figure(&mut registry, "status", "VmHWM:").saturating_sub(at_start);
+    let growth = figure(registry.process().id(), "status", "VmHWM:").unwrap().saturating_sub(at_start);
     registry.stop().unwrap();
     println!("with caches of {cache_bytes} bytes: {growth} bytes more than the {at_start} at the start");
     growth
@@ -142,8 +121,9 @@ fn a_server_on_many_schemas_answers_before_it_has_read_them_and_then_holds_no_mo
     let mut connection = connect(&registry);
     let latest = connection.send("GET", "/subjects/subject-20000-value/versions/latest", &[], None);
     let first_answer = started.elapsed();
-    let cpu = cpu_time(&mut registry);
-    let (read, held) = (figure(&mut registry, "io", "rchar:"), at_start(&mut registry));
+    let cpu = cpu_time(registry.process().id()).unwrap();
+    let read = figure(registry.process().id(), "io", "rchar:").unwrap();
+    let held = at_start(&mut registry);
     let subjects = connection.send("GET", "/subjects", &[], None);
     registry.stop().unwrap();
     let step = if std::env::var_os("SR_LONG").is_some() { 1 } else { SAMPLE };

@@ -16,6 +16,7 @@ pub mod perf_lines;
 pub mod process;
 pub mod registry;
 pub mod services;
+pub mod usage;
 pub mod wait;
 
 pub use endpoint::is_of_endpoint;

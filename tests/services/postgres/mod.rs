@@ -10,6 +10,7 @@ mod guide;
 mod kills;
 mod load;
 mod locked_row;
+mod many_schemas;
 pub(crate) mod nodes;
 mod openapi_requests;
 mod outages;
