@@ -416,6 +416,15 @@ impl Registry {
         self.caches.subjects.insert(subject.key.clone(), Arc::new(after)).await;
     }
 
+    /// Takes note of a content that was written: the next version of its subject is compared with it. What has
+    /// something beside the text is read from the store when it is needed.
+    pub(super) async fn note_content(&self, context: &Arc<str>, id: SchemaId, (candidate, form): (&Candidate, Form)) {
+        if candidate.is_bare() && form == Form::Canonical {
+            let content = Content::written(candidate, id, Arc::clone(context), self.store.uses_generation(context, id));
+            self.caches.contents.insert((Arc::clone(context), id), Arc::new(content)).await;
+        }
+    }
+
     /// The schema behind a content, for comparisons; read at the first use.
     pub(super) async fn parsed(&self, content: &Arc<Content>) -> Result<Arc<Canonical>, RegistryError> {
         if let Some(known) = content.canonical.get() {
@@ -465,6 +474,23 @@ impl Content {
     pub(super) fn new(stored: StoredSchema, context: Arc<str>, generation: Generation) -> Result<Self, RegistryError> {
         let schema = Schema::from_stored(&stored)?;
         Ok(Self { stored, schema, context, generation, canonical: OnceLock::new(), normal_key: OnceLock::new() })
+    }
+
+    /// What was written of a candidate with nothing beside its text.
+    fn written(candidate: &Candidate, id: SchemaId, context: Arc<str>, generation: Generation) -> Self {
+        let schema = candidate.schema();
+        let stored = StoredSchema {
+            id,
+            schema_type: schema.schema_type,
+            text: Arc::clone(&schema.text),
+            guid: schema.guid,
+            dedup_key: candidate.dedup_key(),
+            references: Arc::clone(&schema.references),
+            metadata: None,
+            rule_set: None,
+        };
+        let canonical = OnceLock::from(Arc::clone(&candidate.canonical));
+        Self { stored, schema, context, generation, canonical, normal_key: OnceLock::new() }
     }
 
     /// What it takes with its parsed schema, about.

@@ -198,8 +198,12 @@ impl Candidate {
 
     /// Those of the text, which all candidates of it share, where nothing stands beside it.
     fn hashes(&self) -> &Hashes {
-        let is_bare = self.references.is_empty() && self.metadata.is_none() && self.rule_set.is_none();
-        if is_bare { &self.canonical.hashes } else { &self.hashes }
+        if self.is_bare() { &self.canonical.hashes } else { &self.hashes }
+    }
+
+    /// Whether nothing stands beside the text.
+    pub(super) fn is_bare(&self) -> bool {
+        self.references.is_empty() && self.metadata.is_none() && self.rule_set.is_none()
     }
 
     fn hash<T>(&self, hash: impl FnOnce(&Hashed<'_>) -> T) -> T {

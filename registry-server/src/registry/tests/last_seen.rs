@@ -53,6 +53,19 @@ async fn a_new_schema_costs_no_question_and_a_known_one_costs_one() {
 }
 
 #[tokio::test]
+async fn a_version_is_compared_with_one_that_was_just_registered_without_reading_it() {
+    let (registry, store) = registry().await;
+
+    for fields in ["a", "ab", "abc"] {
+        register_at(&registry, "s", fields).await.unwrap();
+    }
+    let refused = registry.register(&subject("s"), &input(r#""int""#), &Terms::default(), 7).await;
+
+    assert!(matches!(refused, Err(RegistryError::Incompatible { .. })), "{refused:?}");
+    assert_eq!(store.content_reads.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
 async fn a_subject_that_is_not_new_is_taken_for_new_once() {
     let (one, other, store) = nodes().await;
     for name in ["a", "b", "c"] {
