@@ -41,7 +41,8 @@ impl Registry {
             let current = self.subject(subject).await?;
             let version = match current.version_to_delete(selector, mode) {
                 Err(error @ RegistryError::VersionNotSoftDeleted { version, .. }) => {
-                    return Err(self.reference_to(&current, slice::from_ref(&version), None).await?.unwrap_or(error));
+                    let told = self.reference_to(&current, slice::from_ref(&version), None).await?.unwrap_or(error);
+                    return if self.stands(&current).await? { Err(told) } else { Ok(None) };
                 }
                 version => version?,
             };
@@ -65,7 +66,8 @@ impl Registry {
                 let RegistryError::SubjectNotSoftDeleted { .. } = error else { return Err(error) };
                 let before_it_is_told = current.up_to_the_first_live();
                 let itself = Some(&current.subject.key);
-                return Err(self.reference_to(&current, &before_it_is_told, itself).await?.unwrap_or(error));
+                let told = self.reference_to(&current, &before_it_is_told, itself).await?.unwrap_or(error);
+                return if self.stands(&current).await? { Err(told) } else { Ok(None) };
             }
             self.remove(&current, None, mode).await
         };

@@ -103,6 +103,7 @@ impl Model for References {
                 next.base = Base::Absent;
                 Reply::ok(&[])
             }
+            (Call::Remove(_), Base::Live(_)) if is_referred => Reply::refused(422, 42206),
             (Call::Remove(By::Subject), Base::Live(_)) => Reply::refused(404, 40405),
             (Call::Remove(_), Base::Live(_)) => Reply::refused(404, 40407),
             (Call::Remove(_), Base::Deleted(_)) => {
