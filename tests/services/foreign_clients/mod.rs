@@ -2,6 +2,7 @@
 
 mod avro_serializer;
 mod fake_broker;
+mod java_avro;
 mod npm_clients;
 pub(crate) mod openapi_requests;
 mod schema_registry_client;

@@ -1,4 +1,4 @@
-//! Java with the jars of Apache Kafka: its tools, and small programs of ours against its client.
+//! Java with the jars of Apache Kafka or Avro: Kafka's tools, and small programs of ours against their classes.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,19 +10,34 @@ use super::kafka::VERSION;
 use super::run::run;
 use crate::cache;
 
-/// A Java virtual machine with Kafka's classes at hand.
+/// The version of Avro's jars.
+const AVRO_VERSION: &str = "1.12.1";
+
+/// A Java virtual machine with classes at hand.
 #[derive(Debug, Clone)]
 pub struct Java {
     jars: PathBuf,
 }
 
 impl Java {
-    /// Finds the jars in the cache folder.
+    /// Finds Kafka's jars in the cache folder.
     ///
     /// # Errors
     /// `./test` has not fetched them yet.
     pub fn find() -> Result<Self> {
-        Ok(Self { jars: cache::entry(&format!("kafka-{VERSION}/complete"))?.with_file_name("libs") })
+        Self::with_jars(&format!("kafka-{VERSION}"))
+    }
+
+    /// Finds Avro's jars in the cache folder.
+    ///
+    /// # Errors
+    /// As [`Java::find`].
+    pub fn with_avro() -> Result<Self> {
+        Self::with_jars(&format!("avro-{AVRO_VERSION}"))
+    }
+
+    fn with_jars(folder: &str) -> Result<Self> {
+        Ok(Self { jars: cache::entry(&format!("{folder}/complete"))?.with_file_name("libs") })
     }
 
     /// Runs a class of the jars and returns what it printed.

@@ -8,6 +8,9 @@ use super::{Enum, Fixed, Kind, Name, Node, NodeId, identity, logical, names};
 use crate::error::ParseError;
 use crate::json::{Entry, Json, shorten};
 
+/// What Java has room for in one array, and so Confluent's server in a fixed (Avro's `SystemLimitException`).
+const FIXED_BYTES_MAX: u32 = i32::MAX.unsigned_abs() - 8;
+
 impl<'p> Parser<'p, '_, '_> {
     pub(super) fn enumeration(
         &mut self,
@@ -61,6 +64,10 @@ impl<'p> Parser<'p, '_, '_> {
             let reason = format!("Malformed data. Length is negative: {size}");
             return self.fail(attributes.size.unwrap_or(entry), reason);
         };
+        if size > FIXED_BYTES_MAX {
+            let reason = format!("Cannot read arrays longer than {FIXED_BYTES_MAX} bytes in Java library");
+            return self.fail(attributes.size.unwrap_or(entry), reason);
+        }
         let first_node = self.arena.nodes.len();
         let aliases = self.type_aliases(entry, attributes, &name)?;
         let properties = self.properties(attributes);
