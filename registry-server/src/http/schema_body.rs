@@ -36,6 +36,7 @@ pub(super) fn terms(request: &RegisterRequest, check: Check) -> Result<Terms, Re
         version: match request.version {
             None | Some(0) => WantedVersion::Any,
             Some(-1) => WantedVersion::Latest,
+            Some(..-1) => WantedVersion::Next,
             Some(number) => WantedVersion::Number(number),
         },
         tags: tag_changes(&request.schema_tags_to_add, &request.schema_tags_to_remove)?,

@@ -46,9 +46,10 @@ impl Registry {
             // A schema that would be refused today may have been taken before.
             Err(error @ RegistryError::InvalidSchema { .. }) if strictness(current, terms) == Strictness::New => {
                 match self.candidate(context, input, text, form, Strictness::Stored).await {
-                    Ok(candidate) => {
-                        self.fitting(current, &candidate, form, terms).await?.ok_or(error).map(Look::Known)
-                    }
+                    Ok(candidate) => match self.fitting(current, &candidate, form, terms).await? {
+                        Some(known) => Ok(Look::Known(known)),
+                        None => must_take(current, terms).and(Err(error)),
+                    },
                     Err(_) => Err(error),
                 }
             }
@@ -97,6 +98,7 @@ impl Registry {
         terms: &Terms,
         candidate: Option<Candidate>,
     ) -> Result<Decision, RegistryError> {
+        must_take(current, terms)?;
         let latest = self.latest(current).await?;
         let input = &*whole(input, latest.as_deref())?;
         let form = form(current, input, terms);
@@ -105,13 +107,11 @@ impl Registry {
             Some(candidate) => candidate,
             None => self.candidate(current.context(), input, text, form, strictness(current, terms)).await?,
         };
-        must_take(current, terms)?;
         if let Some(id) = terms.id {
             // The terms may be met by now.
             if let Some(known) = self.fitting(current, &candidate, form, terms).await? {
                 return Ok(Decision::Known(known));
             }
-            self.must_have_targets(current, &candidate).await?;
             let version = match terms.version {
                 WantedVersion::Number(number) => NewNumber::Given(version(number)?),
                 _ => NewNumber::Next,
@@ -131,7 +131,6 @@ impl Registry {
         if let Some(known) = self.same(current, &candidate, form, terms).await? {
             return Ok(Decision::Known(known));
         }
-        must_be_next(wanted_number(input, terms), next)?;
         self.must_have_targets(current, &candidate).await?;
         if terms.check == Check::Compatibility {
             let messages = self.check_against_history(current, &candidate).await?;
@@ -139,6 +138,7 @@ impl Registry {
                 return Err(RegistryError::Incompatible { subject: current.subject.name().to_owned(), messages });
             }
         }
+        must_be_next(wanted_number(input, terms), next)?;
         Ok(Decision::Write(Box::new(Plan { candidate, form, id: NewId::Next, version: NewNumber::Next })))
     }
 
@@ -192,8 +192,13 @@ impl Registry {
         self.candidate(current.context(), input, &text, form, Strictness::Stored).await
     }
 
-    /// New content may not lean on what is soft-deleted. Content that the context has already does so anyway.
-    async fn must_have_targets(&self, current: &CachedSubject, candidate: &Candidate) -> Result<(), RegistryError> {
+    /// New content may not lean on what is soft-deleted, unless it is imported. Content that the context has already
+    /// does so anyway.
+    pub(super) async fn must_have_targets(
+        &self,
+        current: &CachedSubject,
+        candidate: &Candidate,
+    ) -> Result<(), RegistryError> {
         let Some(deleted) = &candidate.deleted_target else { return Ok(()) };
         let has_it = |content: &Arc<Content>| content.stored.dedup_key == candidate.dedup_key();
         for (context, id) in self.store.ids_by_guid(candidate.guid()).await? {

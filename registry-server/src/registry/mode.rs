@@ -99,7 +99,7 @@ impl Registry {
             let is_import = InForce::at(&current.settings, &of.scope).mode() == Mode::Import;
             let enters_import = mode == Some(Mode::Import) && !is_import;
             let demand = match force {
-                Force::No if enters_import && of.is_unnamed => ImportDemand::NoLiveSubjectAnywhere,
+                Force::No if enters_import && of.is_default_context() => ImportDemand::NoLiveSubjectAnywhere,
                 Force::No if enters_import => ImportDemand::NoLiveSubject,
                 Force::No | Force::Yes => ImportDemand::Nothing,
             };

@@ -17,8 +17,6 @@ pub struct ScopeName {
     /// Whose turn its writers take: the subject's, or that of a context's nameless subject.
     pub(super) turn: Subject,
     name: Arc<str>,
-    /// Whether the path named nothing (`/config`, `/mode`) and means the default context by that.
-    pub(super) is_unnamed: bool,
 }
 
 /// Whether a scope without settings of its own is answered with what it inherits.
@@ -36,7 +34,7 @@ impl ScopeName {
     pub fn unnamed() -> Self {
         let key = SubjectKey { context: default_context(), subject: Arc::from("") };
         let (scope, turn) = (Scope::Context(default_context()), Subject::from(key));
-        Self { scope, turn, name: Arc::from(":.:"), is_unnamed: true }
+        Self { scope, turn, name: Arc::from(":.:") }
     }
 
     /// A scope to be read.
@@ -64,18 +62,18 @@ impl ScopeName {
     pub(super) fn context_name(&self) -> String {
         match &self.scope {
             Scope::Subject(key) => Subject::from(key.clone()).context_name(),
-            Scope::Context(context) if **context == *DEFAULT_CONTEXT => String::new(),
+            Scope::Context(_) if self.is_default_context() => String::new(),
             Scope::Context(_) | Scope::Global => self.name.to_string(),
         }
     }
 
     /// Whether reads always have an answer: what is set nowhere is the server's default.
     pub(super) fn is_never_unset(&self) -> bool {
-        match &self.scope {
-            Scope::Subject(_) => false,
-            Scope::Context(context) => **context == *DEFAULT_CONTEXT,
-            Scope::Global => true,
-        }
+        self.scope == Scope::Global || self.is_default_context()
+    }
+
+    pub(super) fn is_default_context(&self) -> bool {
+        matches!(&self.scope, Scope::Context(context) if **context == *DEFAULT_CONTEXT)
     }
 }
 
@@ -83,12 +81,12 @@ impl From<Subject> for ScopeName {
     fn from(subject: Subject) -> Self {
         let SubjectKey { context, subject: own } = &subject.key;
         let scope = match (&**context, &**own) {
-            (DEFAULT_CONTEXT, "") => return Self { is_unnamed: false, ..Self::unnamed() },
+            (DEFAULT_CONTEXT, "") => return Self::unnamed(),
             (GLOBAL_CONTEXT, "") => Scope::Global,
             (_, "") => Scope::Context(Arc::clone(context)),
             _ => Scope::Subject(subject.key.clone()),
         };
-        Self { scope, name: Arc::from(subject.name()), turn: subject, is_unnamed: false }
+        Self { scope, name: Arc::from(subject.name()), turn: subject }
     }
 }
 

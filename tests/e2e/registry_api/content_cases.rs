@@ -12,6 +12,8 @@ pub(crate) const CONTENT_CASES: &[Case] = &[
     Case { endpoint: "GET /schemas", run: versions_of_all_subjects_are_listed },
     Case { endpoint: "POST /subjects/{subject}/versions", run: without_a_text_the_version_before_gives_text_and_type },
     Case { endpoint: "POST /subjects/{subject}/versions", run: an_import_brings_ids_and_versions },
+    Case { endpoint: "POST /subjects/{subject}/versions", run: only_an_import_leans_on_what_is_soft_deleted },
+    Case { endpoint: "POST /subjects/{subject}/versions", run: a_refusal_tells_what_is_looked_at_first },
     Case { endpoint: "POST /subjects/{subject}/versions", run: who_finds_no_id_left_is_told_what_to_try },
     Case { endpoint: "POST /subjects/{subject}/versions", run: who_finds_no_version_left_is_told_what_to_try },
     Case { endpoint: "POST /subjects/{subject}/versions", run: a_reference_leads_from_any_context_to_the_default_one },
@@ -354,6 +356,50 @@ fn an_import_brings_ids_and_versions(api: &mut Api) {
     assert_eq!(post(api, path, &import("\"int\"", 20, 1))["id"], 20);
     assert_eq!(get(api, "/schemas/ids/20?fetchMaxId=true")["maxId"], 20);
     assert_eq!(post(api, "/subjects/new/versions", &json!({"schema": "\"long\""}))["id"], 21, "ids go on behind it");
+}
+
+fn only_an_import_leans_on_what_is_soft_deleted(api: &mut Api) {
+    post(api, "/subjects/base/versions", &json!({"schema": BASE}));
+    api.expect("DELETE", "/subjects/base/versions/1", None, json!(1));
+    let words = "No schema reference found for subject \"base\" and version 1";
+    refused(api, "/subjects/use/versions", &user(1), 42201, words);
+    refused(api, "/compatibility/subjects/use/versions", &user(1), 42201, words);
+    let check = post(api, "/compatibility/subjects/use/versions/latest?verbose=true", &user(1));
+    assert!(check["messages"][0].as_str().unwrap().contains(words), "{check}");
+
+    set_mode(api, "use", "IMPORT");
+    let mut import = user(1);
+    import["id"] = json!(50);
+    assert_eq!(post(api, "/subjects/use/versions", &import)["id"], 50);
+    let kept = "One or more references exist to the schema {magic=1,keytype=SCHEMA,subject=base,version=1}.";
+    api.expect_error("DELETE", "/subjects/base/versions/1?permanent=true", None, 42206, kept);
+    // What is there may be registered again.
+    set_mode(api, "use", "READWRITE");
+    assert_eq!(post(api, "/subjects/use/versions", &user(1))["id"], 50);
+}
+
+/// The mode comes before what is wrong with a new schema alone, and whether it is compatible before its number.
+fn a_refusal_tells_what_is_looked_at_first(api: &mut Api) {
+    let path = "/subjects/s/versions";
+    let record = |rest: &str| format!(r#"{{"type":"record","name":"R","fields":[{{"name":"a","type":"int"{rest}}}]}}"#);
+    let bad_default = json!({"schema": record(r#","default":"x""#)});
+    let unreadable = json!({"schema": "\"nonsense\"", "version": 5});
+    set_mode(api, "s", "READONLY");
+    for body in [&bad_default, &unreadable, &json!({})] {
+        refused(api, path, body, 42205, "Subject s in context  is in read-only mode");
+    }
+    refused(api, path, &json!({"schema": "\"nonsense\""}), 42201, "Undefined schema: nonsense");
+    set_mode(api, "s", "READWRITE");
+    refused(api, path, &bad_default, 42201, "Invalid default for field a");
+    refused(api, path, &unreadable, 42201, "Undefined schema: nonsense");
+
+    post(api, path, &json!({"schema": record("")}));
+    refused(api, path, &json!({"schema": "\"int\"", "version": 7}), 40901, "TYPE_MISMATCH");
+    let numbered = json!({"schema": record(r#","default":1"#), "version": 7});
+    refused(api, path, &numbered, 42201, "Version is not one more than previous version");
+    // No number below zero is one, and each but -1 wants a version of its own.
+    let next = post(api, path, &json!({"schema": record(""), "version": -2}));
+    assert_eq!((&next["version"], &next["metadata"]["properties"]["confluent:version"]), (&json!(2), &json!("2")));
 }
 
 fn who_finds_no_id_left_is_told_what_to_try(api: &mut Api) {

@@ -247,16 +247,16 @@ pub(super) fn imports_begin_where_nothing_lives(api: &mut Api) {
     // Leaving it asks for nothing.
     api.expect("PUT", "/mode/s", Some(r#"{"mode":"READWRITE"}"#), json!({"mode": "READWRITE"}));
 
-    // `/mode` wants it of every context, a context of itself alone; what is soft-deleted is purged.
+    // The default context wants it of every context, another of itself alone; what is soft-deleted is purged.
     api.send("DELETE", "/subjects/s", None);
     api.register(":.c:s", RECORD_1);
-    api.expect_error("PUT", "/mode", import, 42205, found);
+    for path in ["/mode", "/mode/:.:"] {
+        api.expect_error("PUT", path, import, 42205, found);
+    }
+    api.expect("PUT", "/mode/:.d:", import, json!({"mode": "IMPORT"}));
     api.expect("GET", "/subjects?deleted=true", None, json!([":.c:s", "s"]));
-    api.expect("PUT", "/mode/:.:", import, json!({"mode": "IMPORT"}));
-    api.expect("GET", "/subjects?deleted=true", None, json!([":.c:s"]));
-    api.expect("PUT", "/mode", Some(r#"{"mode":"READWRITE"}"#), json!({"mode": "READWRITE"}));
     api.send("DELETE", "/subjects/:.c:s", None);
-    api.expect("PUT", "/mode", import, json!({"mode": "IMPORT"}));
+    api.expect("PUT", "/mode/:.:", import, json!({"mode": "IMPORT"}));
     api.expect("GET", "/subjects?deleted=true", None, json!([]));
     api.expect("GET", "/mode/:.c:?defaultToGlobal=true", None, json!({"mode": "READWRITE"}));
     let no_id = "Subject u in context  is not in read-write mode";

@@ -143,10 +143,12 @@ impl Insert {
         })
     }
 
-    /// Whether each reference still means what the decision looked at.
+    /// Whether each reference still means what the decision looked at. An import may lean on what is soft-deleted.
     async fn targets_stand(&self, connection: &mut impl Connection) -> Result<bool, StoreError> {
+        let deleted_max = u32::from(matches!(self.new.id, NewId::Given(_)));
         for NewReference { reference, target_id } in &self.new.references {
-            let place = values![&*reference.target.context, &*reference.target.subject, reference.version.0];
+            let target = &reference.target;
+            let place = values![&*target.context, &*target.subject, reference.version.0, deleted_max];
             let found = connection.optional_row(OPERATION, include_str!("../sql/select_target.sql"), place).await?;
             let id = found.map(|row| rows::id(OPERATION, &row, 0)).transpose()?;
             if id != Some(*target_id) {
