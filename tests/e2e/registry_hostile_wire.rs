@@ -1,7 +1,7 @@
 //! Clients that are slow, send too much, or write HTTP that two readers could read in two ways.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use end_to_end_tests::wait::wait_until;
@@ -230,8 +230,43 @@ fn a_bare_line_feed_ends_a_line_of_a_head_and_of_nothing_else() {
             let mut stream = open(address);
             let chunked = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\n{}\n0\n\n";
             stream.write_all(chunked.as_bytes()).unwrap();
+            assert_refused(&until_closed(&mut stream), 400, BROKEN_BODY);
+        },
+    );
+}
+
+#[test]
+fn a_body_that_is_cut_off_or_in_malformed_chunks_is_refused() {
+    with_server(
+        |_| {},
+        |address| {
+            let head = "POST /subjects/s/versions HTTP/1.1\r\nHost: x\r\n";
+            for (length, pieces) in [
+                ("Transfer-Encoding: chunked", &["no size\r\n{}\r\n0\r\n\r\n"][..]),
+                ("Transfer-Encoding: chunked", &["2\r\n{}\r\n", "-2\r\n{}\r\n0\r\n\r\n"]),
+                ("Transfer-Encoding: chunked", &["2\r\n{} and more\r\n0\r\n\r\n"]),
+                ("Transfer-Encoding: chunked", &["11111111111111111\r\n{}\r\n"]),
+                ("Transfer-Encoding: chunked", &["2\r\n{}\r\n"]),
+                ("Content-Length: 3", &["{}"]),
+            ] {
+                let mut stream = open(address);
+                stream.write_all(format!("{head}{length}\r\n\r\n").as_bytes()).unwrap();
+                pieces.iter().for_each(|piece| stream.write_all(piece.as_bytes()).unwrap());
+                stream.shutdown(Shutdown::Write).unwrap();
+
+                let answer = until_closed(&mut stream);
+
+                assert_refused(&answer, 400, BROKEN_BODY);
+                assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+            }
+            // In one piece with what comes before it.
+            let mut stream = open(address);
+            let both = format!("GET / HTTP/1.1\r\nHost: x\r\n\r\n{head}Transfer-Encoding: chunked\r\n\r\nx\r\n");
+            stream.write_all(both.as_bytes()).unwrap();
             let answer = until_closed(&mut stream);
-            assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
+            let (first, second) = answer.split_at(answer.rfind("HTTP/1.1").expect(&answer));
+            assert!(first.starts_with("HTTP/1.1 200"), "{answer}");
+            assert_refused(second, 400, BROKEN_BODY);
         },
     );
 }
@@ -263,14 +298,40 @@ fn heads_are_bounded() {
             let told = r#"{"error_code":431,"message":"There are more headers than the limit of 20"}"#;
             assert!(refused.ends_with(told), "{refused}");
             // Beyond what is read at all.
-            let told = "There are more than 96 headers, or the head of the request is larger than 128 KiB";
-            assert_refused(&with_headers(address, 97), 431, told);
+            assert_refused(&with_headers(address, 97), 431, HEAD_TOO_LARGE);
             assert_eq!(Connection::open(address).send("GET", "/", &[], None).status, 200);
         },
     );
     // The most that can be set is what is read.
     with_server(|_| {}, |address| assert!(with_headers(address, 96).starts_with("HTTP/1.1 200")));
 }
+
+#[test]
+fn no_more_of_a_head_is_read_than_128_kib_whatever_is_set() {
+    const READ_BYTES_MAX: usize = 128 * 1024;
+    let (begin, end) = ("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Long: ", "\r\n\r\n");
+    with_server(
+        |config| config.limits.header_bytes = 2 * READ_BYTES_MAX,
+        |address| {
+            let long = "x".repeat(READ_BYTES_MAX - 1 - begin.len() - end.len());
+            let mut stream = open(address);
+            stream.write_all(format!("{begin}{long}{end}").as_bytes()).unwrap();
+            let answer = until_closed(&mut stream);
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+
+            // So much without an end. What the server has not read when it closes could take the answer with it.
+            let mut stream = open(address);
+            stream.write_all(format!("{begin}{long}xxxxx").as_bytes()).unwrap();
+            assert_refused(&until_closed(&mut stream), 431, HEAD_TOO_LARGE);
+        },
+    );
+}
+
+/// What is told of a request whose head is not read.
+const HEAD_TOO_LARGE: &str = "There are more than 96 headers, or the head of the request is larger than 128 KiB";
+
+/// What is told of a request whose body cannot be read.
+const BROKEN_BODY: &str = "the body of the request is cut off, or one of its chunks is malformed";
 
 /// What is told of a request that cannot be read.
 const NO_HTTP: &str = "the request is no HTTP that can be read: look at its first line, at its headers, and at what \

@@ -50,7 +50,7 @@ async fn collect(payload: &mut Payload, limit_bytes: usize) -> Result<Bytes, Htt
     let mut first = Bytes::new();
     let mut joined = BytesMut::new();
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|error| ApiError::bad_request(&error.to_string()))?;
+        let chunk = chunk.map_err(|_| HttpError::broken_body())?;
         if first.len() + joined.len() + chunk.len() > limit_bytes {
             return Err(ApiError::body_too_large(limit_bytes).into());
         }

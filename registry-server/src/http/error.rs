@@ -16,6 +16,8 @@ pub(crate) enum HttpError {
     Api(ApiError),
     /// Found out by the rules.
     Registry(RegistryError),
+    /// The body ends where it should go on, or a chunk of it is none. There is nothing behind it.
+    BrokenBody(ApiError),
 }
 
 /// An error as it is sent.
@@ -33,6 +35,11 @@ impl HttpError {
         Self::Api(ApiError::request_timeout())
     }
 
+    /// The HTTP library does not say which.
+    pub(super) fn broken_body() -> Self {
+        Self::BrokenBody(ApiError::bad_request("the body of the request is cut off, or one of its chunks is malformed"))
+    }
+
     /// The answer was not found in time.
     pub(super) fn request_timeout() -> Self {
         Self::Api(ApiError::unavailable("the request took too long"))
@@ -41,7 +48,7 @@ impl HttpError {
     /// What the client is told. `incompatible` is the number for a schema that breaks a promise, 40901 or 409.
     pub(super) fn into_refusal(self, incompatible: ErrorCode) -> Refusal {
         let api = match self {
-            Self::Api(api) => api,
+            Self::Api(api) | Self::BrokenBody(api) => api,
             Self::Registry(error) => api_error(error, incompatible),
         };
         let retry_after = (api.code == ErrorCode::Unavailable).then_some(RETRY_AFTER);

@@ -197,18 +197,21 @@ pub(crate) async fn serve(
     let started = Instant::now();
     let is_write = !is_reading(request.method());
     let mut seen = Seen { media_type: media_type::V1, route: None, is_write };
-    let reply = match answer(&request, &mut payload, &state, &mut seen).await {
+    let answered = answer(&request, &mut payload, &state, &mut seen).await;
+    // Whoever waits for what follows waits in vain, and the HTTP library closes the connection meanwhile.
+    let is_broken = matches!(answered, Err(HttpError::BrokenBody(_)));
+    let reply = match answered {
         Ok(reply) => reply,
         Err(error) => reply::log_failure(error, &request).into_reply(state.incompatible_code),
     };
-    if !reply.is_request_timeout() {
+    if !is_broken && !reply.is_request_timeout() {
         body::discard(&mut payload, state.body).await;
     }
     let elapsed = started.elapsed();
     state.metrics.http.observe(seen.route, request.method().as_str(), reply.status(), elapsed);
     reply::log_access(&request, &reply, seen.is_write, elapsed);
     let mut response = reply.into_response(&request, seen.media_type);
-    if state.is_draining.load(Ordering::Relaxed) {
+    if is_broken || state.is_draining.load(Ordering::Relaxed) {
         response.head_mut().set_connection_type(ConnectionType::Close);
     }
     response

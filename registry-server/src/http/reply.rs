@@ -191,7 +191,7 @@ fn in_pieces(first: Bytes, rest: Rest, request: &HttpRequest) -> (BoxBody, bool)
     let pieces = stream::once(async { Ok(first) }).chain(rest).map_err(move |error| {
         let cause = match error {
             HttpError::Registry(error) => chain(&error),
-            HttpError::Api(error) => error.message,
+            HttpError::Api(error) | HttpError::BrokenBody(error) => error.message,
         };
         tracing::warn!(http.path = %path, error = cause, "a long answer was cut off");
         std::io::Error::other(cause)
