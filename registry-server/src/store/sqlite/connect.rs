@@ -34,6 +34,10 @@ const LOG_BYTES_KEPT: &str = "67108864";
 /// all of them, and a start after a crash reads at most 16 MiB of log.
 const CHECKPOINT_PAGES: &str = "4096";
 
+/// Rows that SQLite's thread may be ahead of whoever asked, who collects them all: it need not wait, with its locks,
+/// until some are taken. More than any statement has.
+const ROWS_UNTAKEN_MAX: usize = 1 << 24;
+
 /// How often the lock's file is opened anew when another start removes it: each time is one more start that fails.
 const LOCK_ATTEMPTS: usize = 8;
 
@@ -121,7 +125,8 @@ impl Location {
     }
 
     fn options(&self) -> SqliteConnectOptions {
-        let options = SqliteConnectOptions::new().foreign_keys(true).busy_timeout(BUSY_TIMEOUT);
+        let options =
+            SqliteConnectOptions::new().foreign_keys(true).busy_timeout(BUSY_TIMEOUT).row_buffer_size(ROWS_UNTAKEN_MAX);
         match self {
             Self::File(path) => options.filename(path.clone()),
             // SQLite's own in-memory file system: connections share the database by name, with ordinary locks.

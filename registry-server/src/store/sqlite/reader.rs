@@ -145,8 +145,8 @@ impl Reads for Reader {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt as _;
-    use sqlx::Row as _;
+    use futures_util::{FutureExt as _, StreamExt as _};
+    use sqlx::{Executor as _, Row as _};
 
     use super::super::super::StoreErrorKind;
     use super::super::connect::Location;
@@ -184,6 +184,22 @@ mod tests {
         assert_eq!(lock(&reader.idle).len(), 1);
         assert_eq!(number(&reader, 1_000).await, 1_000, "the rows of another read are nobody's");
         assert_eq!(reader.permits.available_permits(), READERS_MAX as usize);
+    }
+
+    #[tokio::test]
+    async fn a_read_ends_though_nobody_takes_its_rows_yet() {
+        const MANY: &str = "WITH RECURSIVE numbers (number) AS
+            (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < 10000)
+            SELECT number FROM numbers, registry";
+        let (mut writer, reader) = reader().await;
+        let mut lease = reader.lease(OPERATION).await.unwrap();
+        let mut rows = bound(MANY, values![]).fetch(lease.connection.as_mut().unwrap());
+        rows.next().await.unwrap().unwrap();
+
+        // In memory it waits for those who read.
+        writer.execute("UPDATE registry SET last_change = last_change").await.unwrap();
+
+        assert_eq!(rows.count().await, 10_000 - 1);
     }
 
     #[tokio::test]
