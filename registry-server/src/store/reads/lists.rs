@@ -8,13 +8,16 @@ use schema_core::json::compare_utf16;
 use schema_core::{SchemaId, Version};
 
 use super::super::connection::{Value, values};
-use super::super::rows;
+use super::super::rows::{self, StoredRow as _};
 use super::super::text_order::prefix_end;
 use super::super::{Deleted, Latest, SUBJECT_BYTES_MAX, SchemaUse, Shown, StoreError, SubjectKey};
 use super::{Read, Reads, contents, read};
 
 /// Characters of a name that stands behind every other, each the last that there is.
 const LAST_NAME_CHARS: usize = SUBJECT_BYTES_MAX / char::MAX.len_utf8() + 1;
+
+/// No subject's name has a control character.
+const BETWEEN_NAMES: char = '\n';
 
 pub(in super::super) async fn subjects_page(
     reads: &impl Reads,
@@ -32,7 +35,7 @@ pub(in super::super) async fn subjects_page(
         Bound::Excluded(last) if last >= prefix => (last, false),
         _ => (prefix, true),
     };
-    let end = names_end(prefix, before);
+    let (end, between) = (names_end(prefix, before), BETWEEN_NAMES.to_string());
     let shown = values![
         context,
         first,
@@ -41,10 +44,15 @@ pub(in super::super) async fn subjects_page(
         shows_deleted(deleted),
         is_shown,
         i64::try_from(limit).unwrap_or(i64::MAX),
+        &*between,
     ];
     let found = reads.rows(OPERATION, read!("select_subjects.sql"), shown).await?;
 
-    found.iter().map(|row| rows::text(OPERATION, row, 0)).collect()
+    let page = found.first().map(|row| row.text(OPERATION, 0)).transpose()?.flatten();
+    let mut names: Vec<_> = page.into_iter().flat_map(|names| names.split(BETWEEN_NAMES)).collect();
+    // They come so as a rule, though neither database promises it of what it joins.
+    names.sort_unstable();
+    Ok(names.into_iter().map(Arc::from).collect())
 }
 
 pub(in super::super) async fn contexts(reads: &impl Reads, prefix: &str) -> Result<Vec<Arc<str>>, StoreError> {

@@ -63,9 +63,15 @@ async fn a_large_database_opens_at_once_and_lists_subjects_without_their_version
         (ALL_SUBJECTS, "SCAN subjects"),
         (include_str!("../../sql/select_subjects.sql"), "SEARCH subjects USING PRIMARY KEY"),
     ] {
-        let plan = plan(&mut connection, statement).await;
+        let mut plan = plan(&mut connection, statement).await;
+        // What was found is joined.
+        plan.retain(|own| !own.ends_with(" page"));
         assert!(!plan.is_empty() && plan.iter().all(|own| own.starts_with(step)), "{statement}: {plan:?}");
     }
+    let page = sqlx::query_scalar(include_str!("../../sql/select_subjects.sql"));
+    let page = page.bind(".").bind("").bind("t").bind(1).bind(0).bind(1).bind(2000).bind("\n");
+    let rows: Vec<String> = page.fetch_all(&mut connection).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.lines().count()).collect::<Vec<_>>(), [2000], "a message for each name");
     connection.close().await.unwrap();
 
     let start = Instant::now();
