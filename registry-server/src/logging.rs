@@ -1,9 +1,12 @@
 //! Structured logs on standard error: text for people, JSON for machines.
 
-use std::io::IsTerminal;
-use std::os::fd::AsFd;
+use std::fs::{File, OpenOptions};
+use std::io::{IsTerminal, Write};
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::time::Duration;
 
+use nix::libc::O_NONBLOCK;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
@@ -54,7 +57,7 @@ pub fn start(log: &Log) -> Logging {
         LogFormat::Json => false,
     };
     // A system that has no thread to give is told of by those lines that still can be written.
-    let lines = Lines::start(std::io::stderr(), is_ready, tell_lost).ok();
+    let lines = Lines::start(std::io::stderr(), at_once(std::io::stderr()), tell_lost).ok();
     let writer = match lines.clone() {
         Some(lines) => BoxMakeWriter::new(move || lines.clone()),
         None => BoxMakeWriter::new(std::io::stderr),
@@ -71,10 +74,27 @@ pub fn start(log: &Log) -> Logging {
     Logging { lines }
 }
 
-/// Whether standard error takes a line without a wait.
-fn is_ready() -> bool {
-    let stderr = std::io::stderr();
-    let mut asked = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
+/// Writes a line to `out`, or nothing of it where that would be a wait; whether it did.
+fn at_once(mut out: impl AsFd + Write) -> impl FnMut(&[u8]) -> bool {
+    let mut pipe = own_end(&out);
+    move |line| match &mut pipe {
+        // It takes a line that is as short as these whole or not at all.
+        Some(pipe) => pipe.write(line).is_ok(),
+        None => is_ready(&out) && out.write_all(line).is_ok(),
+    }
+}
+
+/// Another end of the pipe that `out` is one of, if it is one: it does not wait. Other processes can fill the pipe at
+/// any time; `out` they may share, and it goes on to wait.
+fn own_end(out: &impl AsFd) -> Option<File> {
+    let path = format!("/proc/self/fd/{}", out.as_fd().as_raw_fd());
+    let is_pipe = std::fs::metadata(&path).is_ok_and(|out| out.file_type().is_fifo());
+    is_pipe.then(|| OpenOptions::new().write(true).custom_flags(O_NONBLOCK).open(path).ok())?
+}
+
+/// Whether something takes a line without a wait.
+fn is_ready(out: &impl AsFd) -> bool {
+    let mut asked = [PollFd::new(out.as_fd(), PollFlags::POLLOUT)];
     poll(&mut asked, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
@@ -82,9 +102,15 @@ fn tell_lost(lost: u64) {
     tracing::warn!(lost, "{lost} lines of the log are lost: standard error was not read, or could not be written to");
 }
 
+/// The filter that was set, by which [`tell_lost`] is heard whatever it is: else nobody would know of lines that are
+/// missing.
+fn filter(level: &str) -> Targets {
+    set_filter(level).with_target(module_path!(), LevelFilter::WARN)
+}
+
 /// The filter that was set. What the libraries below say at `info` is of use to nobody who runs a registry, and to
 /// actix's dispatcher a client that hangs up, or speaks no HTTP, is an error.
-fn filter(level: &str) -> Targets {
+fn set_filter(level: &str) -> Targets {
     let filter = level.parse::<Targets>().unwrap_or_else(|_| Targets::new().with_default(tracing::Level::INFO));
     if filter.default_level() == Some(LevelFilter::INFO) && filter.iter().next().is_none() {
         return filter.with_targets([
@@ -94,4 +120,55 @@ fn filter(level: &str) -> Targets {
         ]);
     }
     filter
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{ErrorKind, PipeWriter};
+    use std::sync::mpsc::sync_channel;
+    use std::thread::spawn;
+
+    use tracing::Level;
+
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(30);
+
+    /// How an end was opened, as the system tells it.
+    fn flags(end: &PipeWriter) -> i32 {
+        let told = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", end.as_raw_fd())).unwrap();
+        let flags = told.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
+        i32::from_str_radix(flags.trim(), 8).unwrap()
+    }
+
+    #[test]
+    fn a_pipe_that_others_fill_is_not_waited_for_and_they_may_wait() {
+        let (read, shared) = std::io::pipe().unwrap();
+        let before = flags(&shared);
+        let mut end = own_end(&shared).unwrap();
+        let mut write = at_once(shared.try_clone().unwrap());
+        assert!(write(b"first\n"));
+
+        let (told, full) = sync_channel(1);
+        spawn(move || {
+            let full = loop {
+                if let Err(error) = end.write(b"x") {
+                    break error.kind();
+                }
+            };
+            told.send((full, write(b"second\n"))).unwrap();
+        });
+
+        assert_eq!(full.recv_timeout(DEADLINE), Ok((ErrorKind::WouldBlock, false)), "it waits for a reader");
+        assert_eq!(flags(&shared), before);
+        drop(read);
+    }
+
+    #[test]
+    fn lines_that_are_lost_are_told_whatever_the_level_is() {
+        for level in ["info", "error", "off", "sqlx=debug", "registry_server=error"] {
+            assert!(filter(level).would_enable(module_path!().trim_end_matches("::tests"), &Level::WARN), "{level}");
+        }
+        assert!(!filter("error").would_enable("registry_server::http", &Level::WARN));
+    }
 }

@@ -20,7 +20,6 @@ const AT_ONCE_BYTES_MAX: usize = 512;
 #[derive(Clone)]
 pub(super) struct Lines {
     shared: Arc<Shared>,
-    is_ready: fn() -> bool,
     /// The one that writes them.
     thread: ThreadId,
 }
@@ -31,7 +30,11 @@ struct Shared {
     moved: Condvar,
 }
 
+/// Writes a line, or nothing of it where that would be a wait; whether it did.
+type AtOnce = Box<dyn FnMut(&[u8]) -> bool + Send>;
+
 struct State {
+    at_once: AtOnce,
     /// Where lines go; `None` while the thread writes.
     out: Option<Box<dyn Write + Send>>,
     waiting: Vec<u8>,
@@ -41,18 +44,19 @@ struct State {
 }
 
 impl Lines {
-    /// Starts the thread. `is_ready` says that `out` would take something at once. `tell_lost` is called on the thread,
-    /// may log, and is given a number of lines.
+    /// Starts the thread. `at_once` writes a line to where `out` does, or nothing of it where that would be a wait, and
+    /// says whether it did. `tell_lost` is called on the thread, may log, and is given a number of lines.
     pub(super) fn start(
         out: impl Write + Send + 'static,
-        is_ready: fn() -> bool,
+        at_once: impl FnMut(&[u8]) -> bool + Send + 'static,
         tell_lost: fn(u64),
     ) -> io::Result<Self> {
-        let state = State { out: Some(Box::new(out)), waiting: Vec::new(), lost: 0, is_ended: false };
+        let (at_once, out): (AtOnce, Box<dyn Write + Send>) = (Box::new(at_once), Box::new(out));
+        let state = State { at_once, out: Some(out), waiting: Vec::new(), lost: 0, is_ended: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), moved: Condvar::new() });
         let taken_from = Arc::clone(&shared);
         let thread = thread::Builder::new().name("log".to_owned()).spawn(move || write_all(&taken_from, tell_lost))?;
-        Ok(Self { shared, is_ready, thread: thread.thread().id() })
+        Ok(Self { shared, thread: thread.thread().id() })
     }
 
     /// Waits until everything is written, for as long as `patience` at most.
@@ -73,13 +77,8 @@ impl Lines {
 impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut state = self.shared.lock();
-        let is_first = state.waiting.is_empty() && state.lost == 0 && !state.is_ended;
-        if is_first
-            && line.len() <= AT_ONCE_BYTES_MAX
-            && let Some(out) = &mut state.out
-            && (self.is_ready)()
-        {
-            state.lost += u64::from(out.write_all(line).is_err());
+        let is_first = state.waiting.is_empty() && state.out.is_some() && state.lost == 0 && !state.is_ended;
+        if is_first && line.len() <= AT_ONCE_BYTES_MAX && (state.at_once)(line) {
             return Ok(line.len());
         }
         let has_room = !state.is_ended && state.waiting.len() + line.len() <= WAITING_BYTES_MAX;
@@ -188,7 +187,7 @@ mod tests {
     fn what_finds_no_room_is_lost_without_a_wait_and_told_once() {
         static TOLD: AtomicU64 = AtomicU64::new(0);
         let (reader, Test { has_begun, allow, pieces }) = reader();
-        let mut lines = Lines::start(reader, || false, |lost| _ = TOLD.fetch_add(lost, Ordering::Relaxed)).unwrap();
+        let mut lines = Lines::start(reader, |_| false, |lost| _ = TOLD.fetch_add(lost, Ordering::Relaxed)).unwrap();
         let line = [b"x".repeat(1023), b"\n".to_vec()].concat();
 
         lines.write_all(b"first\n").unwrap();
@@ -212,7 +211,7 @@ mod tests {
     fn lines_that_cannot_be_written_are_told_once_others_can() {
         static TOLD: AtomicU64 = AtomicU64::new(0);
         let (reader, Test { allow, pieces, .. }) = reader();
-        let mut lines = Lines::start(reader, || false, |lost| _ = TOLD.fetch_add(lost, Ordering::Relaxed)).unwrap();
+        let mut lines = Lines::start(reader, |_| false, |lost| _ = TOLD.fetch_add(lost, Ordering::Relaxed)).unwrap();
 
         allow.send(Err(io::ErrorKind::StorageFull.into())).unwrap();
         lines.write_all(b"one\ntwo\n").unwrap();
@@ -230,7 +229,9 @@ mod tests {
     fn a_line_is_written_at_once_where_it_is_taken_and_none_before_it_waits() {
         static IS_READY: AtomicBool = AtomicBool::new(true);
         let (reader, Test { allow, pieces, .. }) = reader();
-        let mut lines = Lines::start(reader, || IS_READY.load(Ordering::Relaxed), |_| {}).unwrap();
+        let read = reader.read.clone();
+        let at_once = move |line: &[u8]| IS_READY.load(Ordering::Relaxed) && read.send(line.to_owned()).is_ok();
+        let mut lines = Lines::start(reader, at_once, |_| {}).unwrap();
         (0..4).for_each(|_| allow.send(Ok(())).unwrap());
 
         lines.write_all(b"at once\n").unwrap();
@@ -250,7 +251,7 @@ mod tests {
     #[test]
     fn the_end_waits_for_no_reader_that_has_stopped() {
         let (reader, _never_allows) = reader();
-        let mut lines = Lines::start(reader, || false, |_| {}).unwrap();
+        let mut lines = Lines::start(reader, |_| false, |_| {}).unwrap();
         lines.write_all(b"never read\n").unwrap();
 
         lines.end(Duration::from_millis(1));
