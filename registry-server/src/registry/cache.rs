@@ -346,19 +346,19 @@ impl Registry {
                 let snapshot = self.store.subject_snapshot(&subject.key).await?;
                 Ok(Arc::new(CachedSubject::new(subject.clone(), snapshot)))
             };
-            let loaded = subjects.try_get_with(subject.key.clone(), load).await;
+            let loaded = subjects.entry_by_ref(&subject.key).or_try_insert_with(load).await;
             loaded.map_err(|error: Arc<RegistryError>| RegistryError::from(error))
         };
         if is_known {
             subjects.invalidate(&subject.key).await;
         }
-        let loaded = load().await?;
-        if loaded.is_of(revision) {
-            return Ok(loaded);
-        }
+        let mut loaded = load().await?;
         // Somebody else's load may have begun before the revision was read; the one after it has not.
-        subjects.invalidate(&subject.key).await;
-        load().await
+        if !loaded.is_fresh() && !loaded.value().is_of(revision) {
+            subjects.invalidate(&subject.key).await;
+            loaded = load().await?;
+        }
+        Ok(loaded.into_value())
     }
 
     /// A subject that has nothing of its own: the settings of its context apply to it. Their revisions do not come

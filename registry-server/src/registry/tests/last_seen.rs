@@ -94,6 +94,21 @@ async fn what_another_node_has_registered_is_found() {
 }
 
 #[tokio::test]
+async fn a_subject_that_moves_on_before_it_is_read_is_read_once() {
+    let (one, other, store) = nodes().await;
+    register(&one, "s", &record("a")).await.unwrap();
+    let before = store.inner.revision(&subject("s").key).await.unwrap();
+    register(&one, "s", &record("ab")).await.unwrap();
+    let read = store.snapshot_reads.load(Ordering::SeqCst);
+
+    *store.late_revision.lock().unwrap() = Some(before);
+    let versions = other.versions(&subject("s"), Deleted::Hide).await.unwrap();
+
+    assert_eq!(versions.len(), 2);
+    assert_eq!(store.snapshot_reads.load(Ordering::SeqCst) - read, 1);
+}
+
+#[tokio::test]
 async fn a_level_that_another_node_has_set_is_in_force() {
     let (one, other, _store) = nodes().await;
     register(&one, "s", &record("a")).await.unwrap();
