@@ -420,3 +420,20 @@ fn connections_that_have_gone_silent_while_the_database_lives_are_given_up() {
     });
     registry.stop().unwrap();
 }
+
+/// As where a firewall forgets a connection in the middle of a write: the server's process has the locks of it, and
+/// waits for its client.
+#[test]
+fn a_write_whose_connection_goes_silent_does_not_wait_for_its_own_locks() {
+    let behind = Behind::start();
+    let node = &behind.node;
+
+    runtime().block_on(async {
+        assert_eq!(node.register("first", &record("First", &[])).await.id(), 1);
+        behind.proxy.lose_answer_to(b"BEGIN; ");
+        let set_level = node.call("PUT", "/config/first", Some(json!({ "compatibility": "NONE" })));
+        served_in_time("a level", async { set_level.await.unwrap() }).await;
+        served_in_time("a write", node.register("first", &record("Second", &[]))).await;
+    });
+    behind.registry.stop().unwrap();
+}

@@ -1,8 +1,8 @@
 //! A TCP proxy in front of one port of 127.0.0.1: it passes bytes on, holds them, or breaks connections.
 
 use std::net::Ipv4Addr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
 use anyhow::{Context as _, Result};
@@ -36,13 +36,22 @@ pub enum From {
     Server,
 }
 
+/// What becomes of a connection whose answer is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Loss {
+    /// Both sides hear of it at once.
+    Reset,
+    /// Neither side hears of the other again.
+    Silence,
+}
+
 /// When the next connection is reset, or what is changed on it.
 #[derive(Debug, Clone)]
 enum Fuse {
     /// In the middle of the next message from one side, see [`Cut`].
     Within(From, Cut),
-    /// When the server has answered to bytes that have this among them.
-    AnswerTo(Vec<u8>),
+    /// When the server has answered to bytes that have this among them; or then it goes silent.
+    AnswerTo(Vec<u8>, Loss),
     /// Never; these bytes of a client come out with another end.
     Garble(Vec<u8>),
 }
@@ -118,7 +127,13 @@ impl Proxy {
     /// Lets the next bytes of a client that have `message` among them pass, and when they are answered resets (RST) the
     /// connection in place of passing the answer on.
     pub fn drop_answer_to(&self, message: &[u8]) {
-        *self.breaker.lock() = Some(Fuse::AnswerTo(message.to_owned()));
+        *self.breaker.lock() = Some(Fuse::AnswerTo(message.to_owned(), Loss::Reset));
+    }
+
+    /// As [`Self::drop_answer_to`], but the connection stays and nothing passes any more, as where a firewall has
+    /// forgotten it. Others are made and used as before.
+    pub fn lose_answer_to(&self, message: &[u8]) {
+        *self.breaker.lock() = Some(Fuse::AnswerTo(message.to_owned(), Loss::Silence));
     }
 
     /// Changes the last byte of `message` where a client next sends it in one piece.
@@ -165,14 +180,17 @@ impl Breaker {
         passing
     }
 
-    /// Whether the answer to these bytes of a client is to be dropped.
-    fn is_last(&self, bytes: &[u8]) -> bool {
+    /// Whether the answer to these bytes of a client is to be dropped, and how.
+    fn loss(&self, bytes: &[u8]) -> Option<Loss> {
         let mut fuse = self.lock();
-        let is_last = matches!(&*fuse, Some(Fuse::AnswerTo(message)) if has(bytes, message));
-        if is_last {
+        let loss = match &*fuse {
+            Some(Fuse::AnswerTo(message, loss)) if has(bytes, message) => Some(*loss),
+            _ => None,
+        };
+        if loss.is_some() {
             *fuse = None;
         }
-        is_last
+        loss
     }
 
     /// Changes bytes of a client if it is their turn.
@@ -266,14 +284,17 @@ async fn carry(client: TcpStream, target: u16, mut ways: watch::Receiver<Way>, b
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     // Set when nothing more of the server's may pass.
-    let is_muted = AtomicBool::new(false);
+    let loss = OnceLock::new();
     let (mut requests, mut answers) = (ways.clone(), ways.clone());
     let is_reset = tokio::select! {
-        is_reset = pump(&mut from_client, &mut to_server, &mut requests, From::Client, breaker, &is_muted) => is_reset,
-        is_reset = pump(&mut from_server, &mut to_client, &mut answers, From::Server, breaker, &is_muted) => is_reset,
+        is_reset = pump(&mut from_client, &mut to_server, &mut requests, From::Client, breaker, &loss) => is_reset,
+        is_reset = pump(&mut from_server, &mut to_client, &mut answers, From::Server, breaker, &loss) => is_reset,
         _ = ways.wait_for(|way| *way == Way::Closed) => false,
     };
-    if is_reset {
+    if loss.get() == Some(&Loss::Silence) {
+        // Nor does the end of one side pass.
+        drop(ways.wait_for(|way| *way == Way::Closed).await);
+    } else if is_reset {
         // Without lingering a close is an RST, unless a FIN went before it.
         drop((from_client.as_ref().set_zero_linger(), from_server.as_ref().set_zero_linger()));
         to_client.forget();
@@ -289,7 +310,7 @@ async fn pump(
     ways: &mut watch::Receiver<Way>,
     side: From,
     breaker: &Breaker,
-    is_muted: &AtomicBool,
+    loss: &OnceLock<Loss>,
 ) -> bool {
     let mut piece = [0; PIECE_BYTES];
     let mut messages = Messages::default();
@@ -301,10 +322,11 @@ async fn pump(
         if side == From::Client {
             breaker.garble(&mut piece[..count]);
         }
-        match side {
-            From::Client if breaker.is_last(&piece[..count]) => is_muted.store(true, Ordering::Release),
-            From::Server if is_muted.load(Ordering::Acquire) => return true,
-            _ => {}
+        if side == From::Server && loss.get().is_some() {
+            return true;
+        }
+        if let Some(next) = (side == From::Client).then(|| breaker.loss(&piece[..count])).flatten() {
+            loss.get_or_init(|| next);
         }
         let passing = breaker.burn(side, &piece[..count], &mut messages);
         if to.write_all(&piece[..passing.unwrap_or(count)]).await.is_err() {

@@ -56,6 +56,11 @@ const GROUP_TIMEOUT: Duration = Duration::from_secs(10);
 /// a commit, others for as long as they please.
 const WAIT_BRIEFLY: &str = "SET LOCAL lock_timeout = 100";
 
+/// Ends the process of a connection that was given up since it said nothing. Where the network has lost the connection,
+/// the process waits for its client with the locks of the transaction, which the next one needs.
+const END_SILENT: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_get_activity($1::int) \
+                          WHERE state LIKE 'idle in transaction%' AND clock_timestamp() - state_change > '500 ms'";
+
 /// How often a group is tried: a second time when it met a connection that had died since the last write.
 const TRIES_MAX: usize = 2;
 
@@ -67,7 +72,8 @@ pub(super) fn start(
     room: Arc<Room>,
 ) -> Queue<Session> {
     let met_lock = Arc::new(MetLock::default());
-    let task = Task { target, session: Some(session), generations, room, met_lock: Arc::clone(&met_lock) };
+    let task =
+        Task { target, session: Some(session), silent: None, generations, room, met_lock: Arc::clone(&met_lock) };
     Queue::start(task, PATIENCE, met_lock)
 }
 
@@ -77,6 +83,8 @@ struct Task {
     /// `None` after a transaction that failed. One that was made on another runtime is lost when that ends, which the
     /// next write finds.
     session: Option<Session>,
+    /// The server's process of the last one, if it was given up since it said nothing.
+    silent: Option<i32>,
     generations: Arc<Generations>,
     room: Arc<Room>,
     met_lock: Arc<MetLock>,
@@ -140,7 +148,11 @@ impl Task {
             // What is cut off has taken the connection out; with it goes the transaction, if the server still lives.
             let (target, process) = (self.target.clone(), self.session.as_ref().map(|session| session.process));
             let transaction = target.answer(GROUP_TIMEOUT, process, self.transact(group, wait, &mut changes)).await;
-            match transaction.unwrap_or_else(|silence| Err(group.cut_off(silence))) {
+            let outcome = transaction.unwrap_or_else(|silence| {
+                self.silent = process.or(self.silent);
+                Err(group.cut_off(silence))
+            });
+            match outcome {
                 Err(Trouble { kind: TroubleKind::Lost, .. }) if tries < TRIES_MAX => {}
                 outcome => break outcome,
             }
@@ -161,12 +173,21 @@ impl Task {
         // Taken out: a transaction that fails anywhere drops the connection, and the server rolls back.
         let mut session = match self.session.take() {
             Some(session) => session,
-            None => Session::new(self.target.connect("write").await.map_err(Trouble::silence)?),
+            None => self.connect().await.map_err(Trouble::silence)?,
         };
         let outcome = write_all(&mut session, group, wait, changes).await;
         let keep = outcome.as_ref().map_or_else(|trouble| trouble.kind == TroubleKind::Locked, |()| true);
         self.session = keep.then_some(session);
         outcome
+    }
+
+    async fn connect(&mut self) -> Result<Session, StoreError> {
+        let mut session = Session::new(self.target.connect("write").await?);
+        if let Some(process) = self.silent.take() {
+            // Where this fails, its locks are met and told of.
+            let _ = session.rows("end a silent connection", END_SILENT, values![i64::from(process)]).await;
+        }
+        Ok(session)
     }
 }
 
