@@ -332,8 +332,10 @@ pub static TABLE: &[Entry] = &[
         code: ErrorCode::ReferenceExists,
         name: "reference_exists",
         forms: &["One or more references exist to the schema {magic=1,keytype=SCHEMA,subject=%s,version=%s}."],
-        cause: "Other schemas use the version that is to be deleted.",
-        cure: "Delete the schemas named by `/subjects/{subject}/versions/{version}/referencedby?deleted=true` first.",
+        cause: "Other schemas use the version that is to be deleted, or that an import is to overwrite with another content \
+            (which Confluent's server does; what uses it could then not be read any more).",
+        cure: "Delete the schemas named by `/subjects/{subject}/versions/{version}/referencedby?deleted=true` first, or import \
+            the other content as a version of its own.",
         source: CONFLUENT,
     },
     Entry {
