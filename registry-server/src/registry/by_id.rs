@@ -199,6 +199,12 @@ impl Registry {
             (None, Some(used)) => Some(NamedUse::new(used, Some(current.snapshot.revision), generation)),
             (None, None) => self.use_beyond(id, named).await?,
         };
+        if let Some(before) = known.as_ref().map(|known| &known.used.subject)
+            && found.as_ref().is_none_or(|found| found.used.subject != *before)
+        {
+            // What answered before may be gone.
+            self.schema_in_use_by_others(before, id).await?;
+        }
         let Some(mut found) = found else {
             self.caches.named_uses.invalidate(&(named.key.clone(), id)).await;
             return Ok(None);
@@ -210,6 +216,7 @@ impl Registry {
             found.answer = known.answer.clone();
         }
         let found = Arc::new(found);
+        self.caches.gone.invalidate(&(Arc::clone(&found.used.subject.context), id)).await;
         self.caches.named_uses.insert((named.key.clone(), id), Arc::clone(&found)).await;
         Ok(Some(found))
     }
@@ -234,6 +241,7 @@ impl Registry {
     async fn use_beyond(&self, id: SchemaId, subject: &Subject) -> Result<Option<NamedUse>, RegistryError> {
         let SubjectKey { context, subject: name } = &subject.key;
         if **context != *DEFAULT_CONTEXT {
+            self.schema_in_use_by_others(&subject.key, id).await?;
             return Ok(None);
         }
         for other in self.store.contexts_of_id(id).await? {
@@ -246,7 +254,7 @@ impl Registry {
             }
         }
         let generation = self.store.uses_generation(context, id);
-        let first = self.schema_in_use(context, id).await?;
+        let first = self.schema_in_use_by_others(&subject.key, id).await?;
         Ok(first.map(|schema| NamedUse::new(schema.first_use().clone(), None, generation)))
     }
 
@@ -289,19 +297,43 @@ impl Registry {
                 Err(error) => return Err(error),
             }
         }
-        for before in generation.despite_doubts() {
-            self.caches.uses.invalidate(&(Arc::clone(context), *id, before)).await;
-        }
+        self.forget_id(context, *id, *generation).await;
         Ok(None)
+    }
+
+    /// Nothing has the id any more, as of this generation: whatever path has seen that, none answers with what was known
+    /// before.
+    pub(super) async fn forget_id(&self, context: &Arc<str>, id: SchemaId, generation: Generation) {
+        for before in generation.despite_doubts() {
+            self.caches.uses.invalidate(&(Arc::clone(context), id, before)).await;
+        }
+        self.caches.gone.insert((Arc::clone(context), id), generation).await;
+    }
+
+    /// Asks whether anything has the id still, since `subject` does not: if it is remembered to have it, another node
+    /// has removed that.
+    async fn schema_in_use_by_others(
+        &self,
+        subject: &SubjectKey,
+        id: SchemaId,
+    ) -> Result<Option<Arc<SchemaInUse>>, RegistryError> {
+        let key = (Arc::clone(&subject.context), id, self.store.uses_generation(&subject.context, id));
+        if self.caches.uses.get(&key).await.is_some_and(|known| known.own_use(subject).is_some()) {
+            self.caches.uses.invalidate(&key).await;
+        }
+        self.schema_in_use(&subject.context, id).await
     }
 
     /// What was last answered for a named subject, as long as nobody has told this node of a change.
     async fn known_use(&self, id: SchemaId, named: &Subject, error: &RegistryError) -> Option<Arc<NamedUse>> {
         let known = self.caches.named_uses.get(&(named.key.clone(), id)).await?;
-        let generation = self.store.uses_generation(&known.used.subject.context, id);
+        let context = &known.used.subject.context;
+        let generation = self.store.uses_generation(context, id);
+        let gone = self.caches.gone.get(&(Arc::clone(context), id)).await;
+        let is_gone = gone.is_some_and(|gone| gone.is_told_as(generation));
         let is_known =
             known.generation == generation || known.generation.is_told_as(generation) && cannot_be_asked(error);
-        is_known.then_some(known)
+        (is_known && !is_gone).then_some(known)
     }
 
     /// The uses of an id that were read last, as long as nobody has told this node of a change.

@@ -11,6 +11,7 @@
 //! | named uses | subject as it is named, and id | used only while the subject's revision, kept with it, stands |
 //! | properties | subject and revision | as subjects |
 //! | versions | subject, revision and version | as subjects; while a version is there, its content stays |
+//! | gone | context and id | tells only what is not to be answered; of many, those that were asked for last |
 //!
 //! A key that carries its revision needs no eviction: when the state moves on, nobody asks for the old key any
 //! more and it ages out. A subject that has moved on is replaced. Many who miss one subject or one id's uses at once
@@ -25,6 +26,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use moka::future::Cache;
+use moka::policy::EvictionPolicy;
 use schema_core::format::Strictness;
 use schema_core::{SchemaId, Version};
 use tokio::sync::OnceCell;
@@ -63,6 +65,9 @@ pub(super) struct Caches {
     likenesses: Cache<LikenessKey, Likeness>,
     versions: Cache<VersionKey, Bytes>,
     pub(super) properties: Cache<(SubjectKey, Revision), Arc<PropertyIndex>>,
+    /// Ids that the store has told to be nobody's, with the generation they had: what "named uses" still has of one is
+    /// found by its subject alone.
+    pub(super) gone: Cache<(Arc<str>, SchemaId), Generation>,
 }
 
 /// What a finished answer about a version was made of.
@@ -109,7 +114,7 @@ impl Caches {
                 .weigher(|_, content: &Arc<Content>| weight(content.bytes()))
                 .build(),
             texts: Cache::builder()
-                .max_capacity(share(23))
+                .max_capacity(share(22))
                 .weigher(|_, canonical: &Arc<Canonical>| weight(canonical.expanded_bytes * PARSED_FACTOR))
                 .build(),
             subjects: Cache::builder()
@@ -137,6 +142,12 @@ impl Caches {
             properties: Cache::builder()
                 .max_capacity(share(2))
                 .weigher(|_, index: &Arc<PropertyIndex>| weight(index.bytes()))
+                .build(),
+            // Whoever asks for what never was must not keep a newer one out.
+            gone: Cache::builder()
+                .max_capacity(share(1))
+                .weigher(|_, _| weight(0))
+                .eviction_policy(EvictionPolicy::lru())
                 .build(),
         }
     }
@@ -204,6 +215,7 @@ impl fmt::Debug for Caches {
             .field("likenesses", &self.likenesses.entry_count())
             .field("versions", &self.versions.entry_count())
             .field("properties", &self.properties.entry_count())
+            .field("gone", &self.gone.entry_count())
             .finish()
     }
 }

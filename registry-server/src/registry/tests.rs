@@ -48,6 +48,8 @@ struct OddStore {
     late_revision: Mutex<Option<Revision>>,
     /// Whether it hears nothing of what changes, as a node whose messages are lost.
     is_deaf: AtomicBool,
+    /// Whether a deaf one knows that it has missed messages.
+    is_in_doubt: AtomicBool,
     /// The next answer to who asks for uses comes after this.
     late_uses: Mutex<Option<oneshot::Receiver<()>>>,
 }
@@ -68,6 +70,7 @@ impl OddStore {
             at_once_max: AtomicUsize::new(0),
             late_revision: Mutex::new(None),
             is_deaf: AtomicBool::new(false),
+            is_in_doubt: AtomicBool::new(false),
             late_uses: Mutex::new(None),
         })
     }
@@ -167,10 +170,10 @@ impl Store for OddStore {
     }
 
     fn uses_generation(&self, context: &str, id: SchemaId) -> Generation {
-        if self.is_deaf.load(Ordering::SeqCst) {
-            Generation::default()
-        } else {
-            self.inner.uses_generation(context, id)
+        match (self.is_deaf.load(Ordering::SeqCst), self.is_in_doubt.load(Ordering::SeqCst)) {
+            (false, _) => self.inner.uses_generation(context, id),
+            (true, false) => Generation::default(),
+            (true, true) => Generation::default().in_doubt(),
         }
     }
 

@@ -31,6 +31,12 @@ impl Generation {
         self.told == other.told
     }
 
+    /// The same after a doubt.
+    #[cfg(test)]
+    pub(crate) fn in_doubt(self) -> Self {
+        Self { doubts: self.doubts + 1, ..self }
+    }
+
     /// This one, and those before it since the last change that was told, the newest first; not all where doubts were
     /// many.
     pub fn despite_doubts(self) -> impl Iterator<Item = Self> {

@@ -1,5 +1,7 @@
 //! What an id is answered with: while other nodes change who uses it, and while the store is away.
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use schema_core::wire::Change;
 
 use super::*;
@@ -176,4 +178,100 @@ async fn an_alias_leads_away_from_what_the_subject_uses_itself() {
     fresh.schema_by_id(1, None).await.unwrap().unwrap();
     store.is_down.store(true, Ordering::SeqCst);
     assert!(matches!(named(&fresh, 1, "s").await, Err(RegistryError::Unavailable(_))));
+}
+
+/// One way to ask for the id 1 as a subject has it, and whether there is an answer.
+type Asking = for<'a> fn(&'a Registry, &'a str) -> BoxFuture<'a, Result<bool, RegistryError>>;
+
+/// Those that name a subject are right at once; one by the context alone may be behind for seconds.
+const NAMED: [Asking; 4] = [
+    |registry, name| found(registry, subject(name)).boxed(),
+    |registry, name| found(registry, alias_of(name)).boxed(),
+    |registry, name| answered(registry, subject(name)).boxed(),
+    BARE,
+];
+const BARE: Asking = |registry, name| answered(registry, bare(name)).boxed();
+const ALONE: [Asking; 2] = [
+    |registry, name| found(registry, context_of(name)).boxed(),
+    |registry, name| answered(registry, context_of(name)).boxed(),
+];
+const LISTING: Asking =
+    |registry, name| async { Ok(!registry.uses_in_context(1, Some(&context_of(name))).await?.is_empty()) }.boxed();
+
+fn alias_of(name: &str) -> Subject {
+    subject(&format!("{name}-alias"))
+}
+
+fn bare(name: &str) -> Subject {
+    subject(&name[name.rfind(':').map_or(0, |end| end + 1)..])
+}
+
+fn context_of(name: &str) -> Subject {
+    Subject::parse(&name[..name.rfind(':').map_or(0, |end| end + 1)])
+}
+
+async fn found(registry: &Registry, subject: Subject) -> Result<bool, RegistryError> {
+    Ok(registry.schema_by_id(1, Some(&subject)).await?.is_some())
+}
+
+async fn answered(registry: &Registry, subject: Subject) -> Result<bool, RegistryError> {
+    match answer(registry, 1, Some(&subject)).await {
+        Err(RegistryError::SchemaNotFound) => Ok(false),
+        answer => answer.map(|_| true),
+    }
+}
+
+/// Removes what `known` have read, which is then seen by `sees`, and answered to nobody while the store is down.
+async fn assert_gone(name: &str, known: &[Asking], sees: Asking, is_in_doubt: bool) {
+    let (writing, reading, store) = writing_and_deaf().await;
+    register(&writing, name, &record("a")).await.unwrap();
+    set_alias(&writing, alias_of(name).name(), name).await;
+    for asks in known {
+        assert!(asks(&reading, name).await.unwrap());
+    }
+    for mode in [DeleteMode::Soft, DeleteMode::Permanent] {
+        writing.delete_subject(&subject(name), mode).await.unwrap();
+    }
+    store.is_in_doubt.store(is_in_doubt, Ordering::SeqCst);
+
+    assert!(!sees(&reading, name).await.unwrap());
+
+    store.is_down.store(true, Ordering::SeqCst);
+    for asks in known {
+        let served = asks(&reading, name).await;
+        assert!(matches!(served, Err(RegistryError::Unavailable(_))), "{served:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_seen_to_be_gone_is_answered_in_no_way_while_the_store_is_down() {
+    for name in ["s", ":.c:s"] {
+        for (at, known) in NAMED.into_iter().chain(ALONE).enumerate() {
+            for (by, sees) in NAMED.into_iter().chain(ALONE).chain([LISTING]).enumerate() {
+                println!("{name}, known by {at}, seen by {by}");
+                let is_bare = std::ptr::fn_addr_eq(sees, BARE);
+                // A bare name shows nothing of another context that it has not led to before.
+                let known = if is_bare { vec![known, BARE] } else { vec![known] };
+                assert_gone(name, &known, sees, true).await;
+                if by < NAMED.len() {
+                    assert_gone(name, &known, sees, false).await;
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_given_after_somebody_had_missed_it_is_answered_while_the_store_is_down() {
+    for (asking, asks) in NAMED.into_iter().chain(ALONE).enumerate() {
+        let (writing, reading, store) = writing_and_deaf().await;
+        set_alias(&writing, "s-alias", "s").await;
+        assert!(!asks(&reading, "s").await.unwrap());
+
+        register(&writing, "s", &record("a")).await.unwrap();
+        assert!(asks(&reading, "s").await.unwrap());
+
+        store.is_down.store(true, Ordering::SeqCst);
+        assert!(asks(&reading, "s").await.unwrap(), "{asking}");
+    }
 }
