@@ -2,7 +2,7 @@
 //! heard, and requests may be served before it is.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
@@ -16,34 +16,56 @@ const STILL_MAX: Duration = Duration::from_millis(2_500);
 /// When the watch last went on.
 #[derive(Debug)]
 pub(super) struct Pulse {
-    since: Instant,
-    last_ms: AtomicU64,
+    start: Instant,
+    last: [AtomicU64; 2],
 }
+
+/// Milliseconds by two clocks, since the start and since 1970: that of the process stands still with a machine that is
+/// suspended or paused, the other is set right behind that. One that is set for another reason is a doubt too many,
+/// which costs a question for each id; nothing is decided by it else.
+type Moment = [u64; 2];
 
 impl Pulse {
     pub(super) fn new() -> Self {
-        Self { since: Instant::now(), last_ms: AtomicU64::new(0) }
+        let new = Self { start: Instant::now(), last: Default::default() };
+        new.note(new.now());
+        new
     }
 
     /// The watch goes on.
     pub(super) fn beat(&self, generations: &Generations) {
-        self.check(generations);
-        self.last_ms.store(self.now_ms(), Ordering::Release);
+        self.beat_at(self.now(), generations);
     }
 
     /// Puts all ids in doubt, once, where it has not gone on for long. Before any of them is answered from memory.
     pub(super) fn check(&self, generations: &Generations) {
-        let now_ms = self.now_ms();
-        let still_ms = now_ms.saturating_sub(self.last_ms.load(Ordering::Acquire));
-        if u128::from(still_ms) > STILL_MAX.as_millis() {
-            generations.doubt();
-            // Behind that: whoever finds it right finds the doubt, too.
-            self.last_ms.store(now_ms, Ordering::Release);
+        self.check_at(self.now(), generations);
+    }
+
+    fn now(&self) -> Moment {
+        let of_wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        [self.start.elapsed(), of_wall].map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn note(&self, now: Moment) {
+        for (last, now) in self.last.iter().zip(now) {
+            last.store(now, Ordering::Release);
         }
     }
 
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
+    fn beat_at(&self, now: Moment, generations: &Generations) {
+        self.check_at(now, generations);
+        self.note(now);
+    }
+
+    fn check_at(&self, now: Moment, generations: &Generations) {
+        // A clock that was set back says nothing.
+        let still_ms = self.last.iter().zip(now).map(|(last, now)| now.saturating_sub(last.load(Ordering::Acquire)));
+        if still_ms.into_iter().any(|still_ms| u128::from(still_ms) > STILL_MAX.as_millis()) {
+            generations.doubt();
+            // Behind that: whoever finds it right finds the doubt, too.
+            self.note(now);
+        }
     }
 }
 
@@ -53,25 +75,49 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn who_has_not_gone_on_for_long_doubts_once() {
+    const STILL_MAX_MS: u64 = 2_500;
+
+    #[test]
+    fn who_has_not_gone_on_for_long_by_either_clock_doubts_once() {
+        let stood_still: [fn(&mut Moment); 3] = [
+            |now| *now = now.map(|ms| ms + STILL_MAX_MS + 1),
+            |[of_process, _]| *of_process += STILL_MAX_MS + 1,
+            |[_, of_wall]| *of_wall += STILL_MAX_MS + 1,
+        ];
+        for (at, stand_still) in stood_still.into_iter().enumerate() {
+            let (pulse, generations) = (Pulse::new(), Generations::new());
+            let doubts = || generations.of(".", SchemaId(1)).despite_doubts().count() - 1;
+            let mut now = pulse.now();
+            pulse.note(now);
+
+            for _ in 0..10 {
+                now = now.map(|ms| ms + STILL_MAX_MS);
+                pulse.beat_at(now, &generations);
+            }
+            assert_eq!(doubts(), 0);
+
+            for doubt in 1..3 {
+                stand_still(&mut now);
+                for _ in 0..3 {
+                    pulse.check_at(now, &generations);
+                    assert_eq!(doubts(), doubt, "{at}");
+                }
+                pulse.beat_at(now, &generations);
+            }
+            assert_eq!(doubts(), 2);
+        }
+    }
+
+    #[test]
+    fn a_wall_clock_that_is_set_back_says_nothing_and_counts_from_there() {
         let (pulse, generations) = (Pulse::new(), Generations::new());
         let doubts = || generations.of(".", SchemaId(1)).despite_doubts().count() - 1;
+        let [of_process, of_wall] = pulse.now();
 
-        for _ in 0..10 {
-            tokio::time::advance(STILL_MAX).await;
-            pulse.beat(&generations);
-        }
+        pulse.beat_at([of_process, of_wall - 3_600_000], &generations);
         assert_eq!(doubts(), 0);
 
-        for doubt in 1..3 {
-            tokio::time::advance(STILL_MAX + Duration::from_millis(1)).await;
-            for _ in 0..3 {
-                pulse.check(&generations);
-                assert_eq!(doubts(), doubt);
-            }
-            pulse.beat(&generations);
-        }
-        assert_eq!(doubts(), 2);
+        pulse.check_at([of_process, of_wall - 3_600_000 + STILL_MAX_MS + 1], &generations);
+        assert_eq!(doubts(), 1);
     }
 }
