@@ -100,6 +100,7 @@ fn api_error(error: RegistryError, incompatible: ErrorCode) -> ApiError {
         RegistryError::NotSupported { what } => ApiError::not_supported_yet(&what),
         RegistryError::Crowded { .. } => ApiError::unavailable("too many writers of this subject"),
         RegistryError::Unavailable(cause) => ApiError::unavailable(match cause.kind {
+            StoreErrorKind::Busy => "the storage is busy",
             StoreErrorKind::Locked => "the storage is locked by another client",
             StoreErrorKind::Full => "the storage is full",
             StoreErrorKind::ReadOnly => "the storage is read-only",
@@ -160,6 +161,7 @@ mod tests {
     fn what_keeps_the_storage_from_answering_is_named_and_may_be_tried_again() {
         for (kind, state) in [
             (StoreErrorKind::Unavailable, "not reachable"),
+            (StoreErrorKind::Busy, "busy"),
             (StoreErrorKind::Locked, "locked by another client"),
             (StoreErrorKind::Full, "full"),
             (StoreErrorKind::ReadOnly, "read-only"),

@@ -402,7 +402,8 @@ fn context_of(subject: Option<&Subject>) -> Arc<str> {
     subject.map_or_else(default_context, |subject| Arc::clone(&subject.key.context))
 }
 
-/// Whether the store could not be reached: one that says that something of it is locked, or full, is there.
+/// Whether the store could not be reached: one that says that something of it is locked, or full, or that is busy, is
+/// there.
 fn cannot_be_asked(error: &RegistryError) -> bool {
     use StoreErrorKind::{Missing, Refused, Unavailable};
     matches!(error, RegistryError::Unavailable(cause) if matches!(cause.kind, Unavailable | Refused | Missing))

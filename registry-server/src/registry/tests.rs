@@ -32,6 +32,8 @@ mod tags;
 struct OddStore {
     inner: Arc<dyn Store>,
     is_down: AtomicBool,
+    /// Whether one that is down is there, and only does not answer.
+    is_busy: AtomicBool,
     /// Inserts fail so.
     insert_failure: Mutex<Option<StoreErrorKind>>,
     /// So many inserts are answered with `Moved`.
@@ -59,6 +61,7 @@ impl OddStore {
         Arc::new(Self {
             inner,
             is_down: AtomicBool::new(false),
+            is_busy: AtomicBool::new(false),
             insert_failure: Mutex::new(None),
             moves: AtomicUsize::new(0),
             inserts: AtomicUsize::new(0),
@@ -77,7 +80,9 @@ impl OddStore {
 
     fn up(&self) -> Result<&dyn Store, StoreError> {
         if self.is_down.load(Ordering::SeqCst) {
-            return Err(StoreError::new("reach the store", StoreErrorKind::Unavailable, "it is down"));
+            let is_busy = self.is_busy.load(Ordering::SeqCst);
+            let kind = if is_busy { StoreErrorKind::Busy } else { StoreErrorKind::Unavailable };
+            return Err(StoreError::new("reach the store", kind, "it is down"));
         }
         Ok(&*self.inner)
     }

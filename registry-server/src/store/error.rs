@@ -17,8 +17,10 @@ pub struct StoreError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
-    /// The database cannot be reached, does not answer in time, or has more to do than it takes on: try again later.
+    /// The database cannot be reached, shows no sign of life, or turns down what it was asked: try again later.
     Unavailable,
+    /// The database lives, and has not answered in time, since it has much to do: try again later.
+    Busy,
     /// Another client of the database keeps locked what is needed: it succeeds once that is let go.
     Locked,
     /// There is no room for what is to be written: it succeeds once somebody has made some.
@@ -73,6 +75,7 @@ impl StoreError {
     pub fn is_retriable(&self) -> bool {
         match self.kind {
             StoreErrorKind::Unavailable
+            | StoreErrorKind::Busy
             | StoreErrorKind::Locked
             | StoreErrorKind::Full
             | StoreErrorKind::ReadOnly

@@ -12,20 +12,46 @@ use super::{StoreError, StoreErrorKind};
 pub(super) struct MetLock(Mutex<Option<Instant>>);
 
 impl MetLock {
-    /// Takes note of why a statement failed.
+    /// Takes note of why a statement failed. Where the database has gone away, the lock that was met before does not
+    /// matter any more.
     pub(super) fn learn(&self, failure: &StoreError) {
-        if failure.kind == StoreErrorKind::Locked {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-        }
+        let met = match failure.kind {
+            StoreErrorKind::Locked => Some(Instant::now()),
+            StoreErrorKind::Unavailable => None,
+            _ => return,
+        };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = met;
+    }
+
+    /// Whether a lock was met since `then`.
+    pub(super) fn is_met_since(&self, then: Instant) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|met| met >= then)
     }
 
     /// What somebody is told whose turn has not come since `then`: of a lock, if one was met meanwhile, else `why`. A
     /// statement that began later tells of a lock by itself, in less time than anybody waits.
     pub(super) fn late(&self, operation: &'static str, then: Instant, why: &str) -> StoreError {
-        let met = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if met.is_some_and(|met| met >= then) {
+        if self.is_met_since(then) {
             return StoreError::new(operation, StoreErrorKind::Locked, "what is before it has met a lock");
         }
         StoreError::unavailable(operation, why)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_told_until_the_database_goes_away() {
+        let (met_lock, asked) = (MetLock::default(), Instant::now());
+        let told = |kind| {
+            met_lock.learn(&StoreError::new("read", kind, "a reason"));
+            met_lock.late("read", asked, "it did not answer").kind
+        };
+
+        assert_eq!(told(StoreErrorKind::Locked), StoreErrorKind::Locked);
+        assert_eq!(told(StoreErrorKind::Busy), StoreErrorKind::Locked);
+        assert_eq!(told(StoreErrorKind::Unavailable), StoreErrorKind::Unavailable);
     }
 }

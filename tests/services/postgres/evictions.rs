@@ -201,3 +201,42 @@ fn a_node_whose_connection_lives_but_does_not_listen_forgets_what_was_removed() 
 
     evicts(&removing, &caching, || {});
 }
+
+/// A table whose every row takes longer than anybody waits for it.
+const MAKE_SLOW: &str = "ALTER TABLE registry RENAME TO hidden; \
+                         CREATE VIEW registry AS SELECT hidden.* FROM hidden, pg_sleep(3)";
+
+/// One that is busy could tell whether anything was removed, and one that is away cannot.
+#[test]
+fn a_database_that_is_busy_is_no_reason_to_serve_what_may_have_been_removed() {
+    let mut postgres = Postgres::start().unwrap();
+    let database = postgres.create_database().unwrap();
+    let registry = start(&database);
+    let node = Node::new(registry.url());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let path = "/schemas/ids/1?subject=kept";
+
+    runtime.block_on(async {
+        assert_eq!(node.register("kept", &record("Kept", &[])).await.id(), 1);
+        assert!(node.get(path).await.is_ok());
+        connect(&database).await.execute(MAKE_SLOW).await.unwrap();
+        let known = node.get(path).await;
+        assert!(known.is_ok(), "nothing speaks against it: {known:?}");
+
+        let listener = *listeners(&postgres).first().expect("the node listens");
+        postgres.psql("postgres", &format!("SELECT pg_terminate_backend({listener})")).unwrap();
+        let since = Instant::now();
+        loop {
+            let answer = node.get(path).await;
+            if !answer.is_ok() {
+                answer.assert_storage_is("busy");
+                break;
+            }
+            assert!(since.elapsed() < EVICTED_MAX, "still served after {:?}", since.elapsed());
+        }
+    });
+
+    postgres.stop().unwrap();
+    let away = runtime.block_on(node.get(path));
+    assert!(away.is_ok(), "what is known is all there is: {away:?}");
+}

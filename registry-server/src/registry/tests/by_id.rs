@@ -275,3 +275,23 @@ async fn what_was_given_after_somebody_had_missed_it_is_answered_while_the_store
         assert!(asks(&reading, "s").await.unwrap(), "{asking}");
     }
 }
+
+#[tokio::test]
+async fn what_was_known_before_a_doubt_is_answered_while_the_store_is_away_and_not_while_it_is_busy() {
+    for (asking, asks) in NAMED[..3].iter().chain(&ALONE).enumerate() {
+        let (writing, reading, store) = writing_and_deaf().await;
+        register(&writing, "s", &record("a")).await.unwrap();
+        set_alias(&writing, "s-alias", "s").await;
+        assert!(asks(&reading, "s").await.unwrap());
+        store.is_down.store(true, Ordering::SeqCst);
+
+        for (is_in_doubt, is_busy, is_served) in
+            [(false, true, true), (false, false, true), (true, false, true), (true, true, false)]
+        {
+            store.is_in_doubt.store(is_in_doubt, Ordering::SeqCst);
+            store.is_busy.store(is_busy, Ordering::SeqCst);
+            let served = asks(&reading, "s").await;
+            assert_eq!(served.is_ok(), is_served, "{asking}, {is_in_doubt}, {is_busy}: {served:?}");
+        }
+    }
+}

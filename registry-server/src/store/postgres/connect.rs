@@ -13,6 +13,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, PgConnection, Row as 
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::super::met_lock::MetLock;
 use super::super::migrations::{self, Steps};
 use super::super::{StoreError, StoreErrorKind};
 use super::failure::{failed, failure};
@@ -67,6 +68,21 @@ pub(super) struct Target {
     options: PgConnectOptions,
     /// The question that is under way, for all who ask meanwhile.
     sign: Arc<Mutex<Option<WeakShared<Sign>>>>,
+    lived: Arc<Lived>,
+}
+
+/// When the database last answered to anything.
+#[derive(Debug, Default)]
+struct Lived(Mutex<Option<Instant>>);
+
+impl Lived {
+    fn note(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn is_since(&self, then: Instant) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|lived| lived >= then)
+    }
 }
 
 /// The sign of life that the database gives, for all that is known.
@@ -94,8 +110,10 @@ impl Life {
 /// Why there is no answer to be waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Silence {
-    /// The database shows no sign of life, or takes longer than anybody waits.
+    /// The database shows no sign of life.
     Database,
+    /// The database lives, and takes longer than anybody waits.
+    Busy,
     /// The database lives, and does nothing over this connection. What it was to do may be done or not.
     Connection,
 }
@@ -103,8 +121,10 @@ pub(super) enum Silence {
 impl Silence {
     /// As an error of a call; that of a connection is one of a connection that is [lost](super::failure::is_lost).
     pub(super) fn error(self, operation: &'static str) -> StoreError {
+        let late = "the database did not answer in time";
         match self {
-            Self::Database => StoreError::unavailable(operation, "the database did not answer in time"),
+            Self::Database => StoreError::unavailable(operation, late),
+            Self::Busy => StoreError::new(operation, StoreErrorKind::Busy, late),
             Self::Connection => {
                 let silent = std::io::Error::new(std::io::ErrorKind::TimedOut, "the connection has gone silent");
                 failure(operation, sqlx::Error::Io(silent))
@@ -138,14 +158,14 @@ impl Target {
             .application_name("schema-registry")
             .options(SETTINGS)
             .disable_statement_logging();
-        Ok(Self { options, sign: Arc::default() })
+        Ok(Self { options, sign: Arc::default(), lived: Arc::default() })
     }
 
     /// The same database, for connections that wait so long for what is locked.
     pub(super) fn waiting_for_locks(&self, lock_timeout: Duration) -> Self {
         // Of a setting that comes twice, the last one counts.
         let options = self.options.clone().options([("lock_timeout", format!("{}ms", lock_timeout.as_millis()))]);
-        Self { options, sign: Arc::clone(&self.sign) }
+        Self { options, ..self.clone() }
     }
 
     /// The role that connects.
@@ -205,9 +225,23 @@ impl Target {
         };
         tokio::select! {
             biased;
-            outcome = tokio::time::timeout(max, call) => outcome.map_err(|_| Silence::Database),
+            outcome = tokio::time::timeout(max, call) => outcome.map_err(|_| Silence::Busy),
             silence = silence => Err(silence),
         }
+    }
+
+    /// Takes note that the database has answered.
+    pub(super) fn lives(&self) {
+        self.lived.note();
+    }
+
+    /// As [`MetLock::late`]; a database that has answered to anybody since `then` is there, and has much to do.
+    pub(super) fn late(&self, met_lock: &MetLock, operation: &'static str, then: Instant, why: &str) -> StoreError {
+        let error = met_lock.late(operation, then, why);
+        if error.kind == StoreErrorKind::Unavailable && self.lived.is_since(then) {
+            return StoreError { kind: StoreErrorKind::Busy, ..error };
+        }
+        error
     }
 
     /// Whether the database takes a new connection, and what it says over it. Its number of connections may be used up:
@@ -220,12 +254,15 @@ impl Target {
         let mut asked = self.sign.lock().unwrap_or_else(PoisonError::into_inner);
         let running = asked.as_ref().and_then(WeakShared::upgrade).filter(|sign| sign.peek().is_none());
         running.unwrap_or_else(|| {
-            let options = self.options.clone();
+            let (options, lived) = (self.options.clone(), Arc::clone(&self.lived));
             // A task, since a timer is of one runtime, and whoever waits may be of another. It ends with the question.
             let mut asking = JoinSet::new();
             asking.spawn(async move {
                 match tokio::time::timeout(SIGN_TIMEOUT, busy(options)).await {
-                    Ok(Ok(busy)) => Life::Here(Some(busy.into())),
+                    Ok(Ok(busy)) => {
+                        lived.note();
+                        Life::Here(Some(busy.into()))
+                    }
                     Ok(Err(sqlx::Error::Database(_))) => Life::Here(None),
                     Ok(Err(_)) | Err(_) => Life::Away,
                 }

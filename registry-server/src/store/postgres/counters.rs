@@ -16,6 +16,7 @@ use super::super::met_lock::MetLock;
 use super::super::rows;
 use super::super::survive::survive;
 use super::super::{DEFAULT_CONTEXT, Revision, StoreError, SubjectKey};
+use super::connect::Target;
 use super::failure::failed;
 use super::pool::Pool;
 
@@ -27,7 +28,7 @@ const QUEUE_MAX: usize = 1_024;
 /// Revisions that one query reads.
 const BATCH_MAX: usize = 128;
 
-/// A question that has waited this long is told that the database is away: nearly every request begins with one, and a
+/// A question that has waited this long is told that the database is away, or busy: nearly every request begins with one, and a
 /// database that hangs, or a network that has gone silent, says nothing by itself.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(1_500);
 
@@ -39,6 +40,7 @@ pub(super) const LOCK_TIMEOUT: Duration = Duration::from_millis(1_200);
 #[derive(Debug)]
 pub(super) struct Counters {
     queue: mpsc::Sender<Question>,
+    target: Target,
     met_lock: Arc<MetLock>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
@@ -53,18 +55,18 @@ impl Counters {
     /// Starts the task on the current runtime. It ends with the value.
     pub(super) fn start(pool: Pool) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
-        let met_lock = pool.met_lock();
+        let (target, met_lock) = (pool.target().clone(), pool.met_lock());
         let task = tokio::spawn(run(pool, waiting));
-        Self { queue, met_lock, task: Mutex::new(Some(task)) }
+        Self { queue, target, met_lock, task: Mutex::new(Some(task)) }
     }
 
     /// The revision of a subject, as it stands now or later.
     ///
     /// # Errors
-    /// The storage is not available, or locked, within [`ANSWER_TIMEOUT`].
+    /// The storage is not available, busy or locked, within [`ANSWER_TIMEOUT`].
     pub(super) async fn revision(&self, subject: &SubjectKey) -> Result<Revision, StoreError> {
         let asked = Instant::now();
-        let late = |_| Err(self.met_lock.late(OPERATION, asked, "the database did not answer in time"));
+        let late = |_| Err(self.target.late(&self.met_lock, OPERATION, asked, "the database did not answer in time"));
         tokio::time::timeout(ANSWER_TIMEOUT, self.ask(subject)).await.unwrap_or_else(late)
     }
 
@@ -147,7 +149,8 @@ mod tests {
                 survive("test", async { step(question) }).await;
             }
         });
-        Counters { queue, met_lock: Arc::default(), task: Mutex::new(Some(task)) }
+        let target = Target::parse("postgres://sr@127.0.0.1:1/registry").unwrap();
+        Counters { queue, target, met_lock: Arc::default(), task: Mutex::new(Some(task)) }
     }
 
     async fn refused(counters: &Counters) -> (StoreErrorKind, String) {
@@ -183,5 +186,22 @@ mod tests {
         tokio::time::advance(Duration::from_millis(1)).await;
         // A query that began later and met a lock would say so.
         assert_eq!(refused(&counters).await.0, StoreErrorKind::Unavailable);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_database_that_has_answered_to_others_meanwhile_is_busy() {
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let counters = that_answers_nobody(move |question| kept.lock().unwrap().push(question));
+        counters.target.lives();
+        tokio::time::advance(Duration::from_millis(1)).await;
+
+        assert_eq!(refused(&counters).await.0, StoreErrorKind::Unavailable);
+
+        let living = async {
+            tokio::time::sleep(ANSWER_TIMEOUT / 2).await;
+            counters.target.lives();
+        };
+        let (behind, ()) = tokio::join!(refused(&counters), living);
+        assert_eq!(behind.0, StoreErrorKind::Busy);
     }
 }

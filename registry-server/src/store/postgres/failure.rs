@@ -34,6 +34,8 @@ fn kind_of(error: &sqlx::Error) -> StoreErrorKind {
             "25006" => StoreErrorKind::ReadOnly,
             "53100" => StoreErrorKind::Full,
             LOCKED => StoreErrorKind::Locked,
+            // A statement took longer than the server lets one.
+            "57014" => StoreErrorKind::Busy,
             // A right that the role does not have.
             "42501" => StoreErrorKind::Refused,
             // A table, or the schema that they are in.

@@ -3,12 +3,13 @@
 //! Unlike a general pool it does not ask a connection whether it lives before and after each use, which would triple
 //! the round trips of a short read: it finds out by using it, and repeats a read that met a dead one.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::postgres::{PgArguments, PgRow};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use super::super::StoreError;
@@ -20,12 +21,16 @@ use super::connect::{Link, Target};
 use super::connection::arguments;
 use super::failure::{failed, is_locked, is_lost};
 
-/// A read that finds no free connection for this long fails, so that the caller can answer 503 in time. Longer than
-/// [`LOCK_TIMEOUT`]: where a lock keeps all connections busy, one of them has told so by then.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(1_000);
+/// A read that finds no free connection for this long fails, so that the caller can answer 503 in time. Long enough for
+/// connections that have gone silent to be given up and made anew.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(1_500);
+
+/// How long it waits at most once another has met a lock meanwhile: then a lock may keep all of them busy, and this one
+/// would wait for it, too. Longer than [`LOCK_TIMEOUT`], so that one of them has told of it by then.
+const BEHIND_LOCK_TIMEOUT: Duration = Duration::from_millis(1_000);
 
 /// How long a read waits for a table that is locked: also who had to wait for a connection first is told in time.
-pub(super) const LOCK_TIMEOUT: Duration = TOLD_WITHIN.saturating_sub(ACQUIRE_TIMEOUT);
+pub(super) const LOCK_TIMEOUT: Duration = TOLD_WITHIN.saturating_sub(BEHIND_LOCK_TIMEOUT);
 
 /// How long a read may take in all: the server ends a statement after five seconds, and the waits for a connection, and
 /// for another in the place of one that was lost, have bounds of their own. A database that shows no sign of life
@@ -46,6 +51,11 @@ impl Pool {
     pub(super) fn new(target: Target, connections_max: usize, first: Link) -> Self {
         let idle = Mutex::new(vec![first]);
         Self { target, idle, permits: Semaphore::new(connections_max), met_lock: Arc::default() }
+    }
+
+    /// Where it connects to.
+    pub(super) fn target(&self) -> &Target {
+        &self.target
     }
 
     /// When a statement of this pool last met a lock.
@@ -69,7 +79,7 @@ impl Pool {
         self.target.answer(ANSWER_TIMEOUT, None, query).await.unwrap_or_else(|silence| {
             // Nor will the idle ones be of use.
             self.forget_idle();
-            Err(silence.error(operation))
+            Err(self.learned(silence.error(operation)))
         })
     }
 
@@ -79,21 +89,31 @@ impl Pool {
         statement: &'static str,
         arguments: PgArguments,
     ) -> Result<Vec<PgRow>, StoreError> {
-        let asked = Instant::now();
-        let _permit = match tokio::time::timeout(ACQUIRE_TIMEOUT, self.permits.acquire()).await {
-            Ok(Ok(permit)) => permit,
-            Ok(Err(_)) => return Err(StoreError::unavailable(operation, "the store is closed")),
-            Err(_) => return Err(self.met_lock.late(operation, asked, "all connections stayed busy")),
-        };
-        if let Some(connection) = self.take_idle() {
-            match self.try_query(connection, operation, statement, arguments.clone()).await {
+        let _permit = self.permit(operation).await?;
+        if let Some(link) = self.take_idle() {
+            let process = Some(link.process);
+            match self.try_query(link, process, operation, statement, arguments.clone()).await {
                 // The others are as old, and the server may be back already.
                 Err(error) if is_lost(&error) => self.forget_idle(),
                 answer => return answer,
             }
         }
-        let connection = self.target.connect(operation).await?;
-        self.try_query(connection, operation, statement, arguments).await
+        let link = self.target.connect(operation).await.map_err(|error| self.learned(error))?;
+        let process = Some(link.process);
+        self.try_query(link, process, operation, statement, arguments).await
+    }
+
+    async fn permit(&self, operation: &'static str) -> Result<SemaphorePermit<'_>, StoreError> {
+        let asked = Instant::now();
+        let late = || self.target.late(&self.met_lock, operation, asked, "all connections stayed busy");
+        let mut acquire = pin!(self.permits.acquire());
+        let acquired = match tokio::time::timeout(BEHIND_LOCK_TIMEOUT, &mut acquire).await {
+            Err(_) if self.met_lock.is_met_since(asked) => return Err(late()),
+            Err(_) => tokio::time::timeout_at(asked + ACQUIRE_TIMEOUT, acquire).await,
+            acquired => acquired,
+        };
+        let acquired = acquired.map_err(|_| late())?;
+        acquired.map_err(|_| StoreError::unavailable(operation, "the store is closed"))
     }
 
     /// Lets nobody in any more and closes what is idle.
@@ -109,16 +129,17 @@ impl Pool {
     async fn try_query(
         &self,
         mut link: Link,
+        process: Option<i32>,
         operation: &'static str,
         statement: &'static str,
         arguments: PgArguments,
     ) -> Result<Vec<PgRow>, StoreError> {
         let query = sqlx::query_with(statement, arguments).fetch_all(&mut link.connection);
-        let answer = match self.target.answer(ANSWER_TIMEOUT, Some(link.process), query).await {
+        let answer = match self.target.answer(ANSWER_TIMEOUT, process, query).await {
             Ok(answer) => answer.map_err(failed(operation)),
             Err(silence) => Err(silence.error(operation)),
         };
-        let answer = answer.inspect_err(|error| self.met_lock.learn(error));
+        let answer = answer.inspect(|_| self.target.lives()).map_err(|error| self.learned(error));
         // After any other error the connection is dropped: errors are rare, and its state is in doubt. A lock may stay
         // for long, and there may be no other connection to be had.
         let is_sound = answer.as_ref().map_or_else(is_locked, |_| true);
@@ -126,6 +147,11 @@ impl Pool {
             self.idle().push(link);
         }
         answer
+    }
+
+    fn learned(&self, error: StoreError) -> StoreError {
+        self.met_lock.learn(&error);
+        error
     }
 
     fn take_idle(&self) -> Option<Link> {
@@ -148,5 +174,72 @@ impl Reads for Pool {
     async fn rows(&self, operation: &'static str, read: Read, values: &[Value<'_>]) -> Result<Vec<PgRow>, StoreError> {
         let arguments = arguments(values).map_err(failed(operation))?;
         self.query(operation, read.statement, arguments).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::StoreErrorKind::{Busy, Locked, Unavailable};
+    use super::*;
+
+    /// A pool of one, which nobody answers.
+    fn pool() -> Pool {
+        let target = Target::parse("postgres://sr@127.0.0.1:1/registry").unwrap();
+        Pool { target, idle: Mutex::default(), permits: Semaphore::new(1), met_lock: Arc::default() }
+    }
+
+    fn lock() -> StoreError {
+        StoreError::new("read", Locked, "a lock")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_finds_no_connection_waits_on_unless_a_lock_was_met_and_is_told_why_there_is_none() {
+        for (cause, told, after) in [
+            (None, Unavailable, ACQUIRE_TIMEOUT),
+            (Some(Busy), Busy, ACQUIRE_TIMEOUT),
+            (Some(Locked), Locked, BEHIND_LOCK_TIMEOUT),
+        ] {
+            let pool = pool();
+            let _taken = pool.permit("read").await.unwrap();
+            let begun = Instant::now();
+
+            let meanwhile = async {
+                tokio::time::sleep(LOCK_TIMEOUT).await;
+                match cause {
+                    Some(Locked) => pool.met_lock.learn(&lock()),
+                    Some(_) => pool.target.lives(),
+                    None => {}
+                }
+            };
+            let (refused, ()) = tokio::join!(pool.permit("read"), meanwhile);
+
+            assert_eq!((refused.unwrap_err().kind, begun.elapsed().as_millis()), (told, after.as_millis()));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_is_given_back_late_is_taken() {
+        let pool = pool();
+        let taken = pool.permit("read").await.unwrap();
+
+        let give_back = async {
+            tokio::time::sleep(BEHIND_LOCK_TIMEOUT + Duration::from_millis(400)).await;
+            drop(taken);
+        };
+        let (late, ()) = tokio::join!(pool.permit("read"), give_back);
+
+        assert!(late.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_database_that_cannot_be_reached_is_not_told_as_a_lock_that_was_met_before() {
+        let pool = pool();
+        let asked = Instant::now();
+        pool.met_lock.learn(&lock());
+        assert_eq!(pool.met_lock.late("read", asked, "late").kind, Locked);
+
+        let refused = pool.query("read", "SELECT 1", PgArguments::default()).await.unwrap_err();
+
+        assert_eq!((refused.kind, pool.met_lock.late("read", asked, "late").kind), (Unavailable, Unavailable));
     }
 }

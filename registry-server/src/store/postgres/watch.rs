@@ -181,8 +181,10 @@ async fn run(
                     continue;
                 }
                 (Err(error), answer) => {
-                    // Where it does not answer, what is known is all there is. That a table is locked is an answer.
-                    let answers = answer.map_or_else(|error| error.kind == StoreErrorKind::Locked, |()| true);
+                    // Where it does not answer, what is known is all there is. That a table is locked, or that much is
+                    // to do, is an answer.
+                    let lives = |error: StoreError| matches!(error.kind, StoreErrorKind::Locked | StoreErrorKind::Busy);
+                    let answers = answer.map_or_else(lives, |()| true);
                     match (answers, is_deaf) {
                         (false, _) => {}
                         // It may be coming back just now.

@@ -280,7 +280,7 @@ impl<'a> Group<'a> {
     fn cut_off(&self, silence: Silence) -> Trouble {
         let error = silence.error("write");
         match silence {
-            Silence::Database => Trouble::silence(error),
+            Silence::Database | Silence::Busy => Trouble::silence(error),
             Silence::Connection if self.has_sent_commit => Trouble::in_doubt(error),
             Silence::Connection => Trouble::from(error),
         }
