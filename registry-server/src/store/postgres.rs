@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use self::connect::Target;
 use self::connection::Session;
 use self::counters::Counters;
-use self::pool::Pool;
+use self::pool::{Answers, Pool};
 use self::room::{AskForRoom, Room};
 use self::watch::{Listener, Watch};
 use super::backend::Backend;
@@ -112,9 +112,10 @@ impl PostgresStore {
         )?;
 
         let room = Arc::new(Room::default());
-        let counters = Arc::new(Counters::start(Pool::new(counting_at.clone(), COUNTERS_MAX, counting)));
+        let counters =
+            Arc::new(Counters::start(Pool::new(counting_at.clone(), COUNTERS_MAX, Answers::Short, counting)));
         Ok(Self {
-            pool: Pool::new(reading_at, READERS_MAX, reading),
+            pool: Pool::new(reading_at, READERS_MAX, Answers::Long, reading),
             watch: Watch::start(listener, Arc::clone(&generations), Arc::clone(&counters)),
             counters,
             writer: writer::start(target, Session::new(writing), Arc::clone(&generations), Arc::clone(&room)),

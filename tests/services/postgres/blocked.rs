@@ -437,3 +437,25 @@ fn a_write_whose_connection_goes_silent_does_not_wait_for_its_own_locks() {
     });
     behind.registry.stop().unwrap();
 }
+
+/// The process of the server's has nothing to do as soon as its system has taken the answer.
+#[test]
+fn an_answer_that_is_long_on_its_way_is_waited_for() {
+    let behind = Behind::start();
+    let writing = start(&behind.postgres.url(&behind.database));
+    let long = json!({"type": "enum", "name": "Long", "symbols": ["A"], "doc": "x".repeat(600_000)});
+
+    runtime().block_on(async {
+        assert_eq!(Node::new(writing.url()).register("long", &long).await.id(), 1);
+        behind.proxy.slow();
+
+        let since = Instant::now();
+        let answer = behind.node.get("/schemas/ids/1").await;
+
+        println!("after {:?}", since.elapsed());
+        assert!(answer.is_ok() && since.elapsed() > Duration::from_secs(2), "{:?}: {answer:?}", since.elapsed());
+        behind.proxy.open();
+    });
+    writing.stop().unwrap();
+    behind.registry.stop().unwrap();
+}

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -16,11 +17,16 @@ use super::ports::free_port;
 /// Bytes moved at a time.
 const PIECE_BYTES: usize = 4096;
 
+/// How long a piece takes over a slow line.
+const SLOW_PIECE: Duration = Duration::from_millis(16);
+
 /// What happens to bytes and connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     /// Bytes pass.
     Open,
+    /// Bytes pass as over a slow line: about 256 KB a second.
+    Slow,
     /// Connections stay and new ones are accepted, but nothing passes until the way is open again.
     Silent,
     /// Connections are closed, and new ones as soon as they come.
@@ -105,6 +111,11 @@ impl Proxy {
     /// Lets bytes pass; also those that were held, whether anybody still waits for them or not.
     pub fn open(&self) {
         self.way.send_replace(Way::Open);
+    }
+
+    /// Lets bytes pass as over a slow line, 256 KB a second each way of each connection.
+    pub fn slow(&self) {
+        self.way.send_replace(Way::Slow);
     }
 
     /// Holds all bytes, as a network that loses every packet.
@@ -316,8 +327,9 @@ async fn pump(
     let mut messages = Messages::default();
     loop {
         let Ok(count @ 1..) = from.read(&mut piece).await else { return false };
-        if ways.wait_for(|way| *way != Way::Silent).await.is_err() {
-            return false;
+        let Ok(way) = ways.wait_for(|way| *way != Way::Silent).await.map(|way| *way) else { return false };
+        if way == Way::Slow {
+            tokio::time::sleep(SLOW_PIECE).await;
         }
         if side == From::Client {
             breaker.garble(&mut piece[..count]);
@@ -342,7 +354,6 @@ async fn pump(
 mod tests {
     use std::io::{ErrorKind, Read as _, Write as _};
     use std::net::TcpStream as Stream;
-    use std::time::Duration;
 
     use super::*;
 

@@ -43,14 +43,24 @@ pub(in crate::store) struct Pool {
     target: Target,
     idle: Mutex<Vec<Link>>,
     permits: Semaphore,
+    answers: Answers,
     met_lock: Arc<MetLock>,
+}
+
+/// What its statements are answered with at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answers {
+    /// Some kilobytes, which are there as soon as they are sent.
+    Short,
+    /// Megabytes, which may be on their way for seconds after the process that has sent them has nothing to do any more.
+    Long,
 }
 
 impl Pool {
     /// At most `connections_max` at once. Beside the first each is made when it is needed.
-    pub(super) fn new(target: Target, connections_max: usize, first: Link) -> Self {
+    pub(super) fn new(target: Target, connections_max: usize, answers: Answers, first: Link) -> Self {
         let idle = Mutex::new(vec![first]);
-        Self { target, idle, permits: Semaphore::new(connections_max), met_lock: Arc::default() }
+        Self { target, idle, permits: Semaphore::new(connections_max), answers, met_lock: Arc::default() }
     }
 
     /// Where it connects to.
@@ -99,7 +109,9 @@ impl Pool {
             }
         }
         let link = self.target.connect(operation).await.map_err(|error| self.learned(error))?;
-        let process = Some(link.process);
+        // Nothing has forgotten a connection that was made just now: where nothing seems to happen over it, it is slow. So
+        // a long answer over a slow line costs a repeat, and is waited for.
+        let process = (self.answers == Answers::Short).then_some(link.process);
         self.try_query(link, process, operation, statement, arguments).await
     }
 
@@ -185,7 +197,13 @@ mod tests {
     /// A pool of one, which nobody answers.
     fn pool() -> Pool {
         let target = Target::parse("postgres://sr@127.0.0.1:1/registry").unwrap();
-        Pool { target, idle: Mutex::default(), permits: Semaphore::new(1), met_lock: Arc::default() }
+        Pool {
+            target,
+            idle: Mutex::default(),
+            permits: Semaphore::new(1),
+            answers: Answers::Long,
+            met_lock: Arc::default(),
+        }
     }
 
     fn lock() -> StoreError {
