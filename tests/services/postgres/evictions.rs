@@ -164,6 +164,15 @@ async fn connect(database: &str) -> PgConnection {
 /// The database answers, if only that something is locked; which stops whoever would remove something by a node.
 #[test]
 fn a_node_that_cannot_listen_and_meets_a_lock_forgets_what_was_removed() {
+    forgets_what_others_remove_while_it_cannot_listen_and("BEGIN; LOCK TABLE registry");
+}
+
+#[test]
+fn a_node_that_cannot_listen_to_a_database_that_is_busy_forgets_what_was_removed() {
+    forgets_what_others_remove_while_it_cannot_listen_and(MAKE_SLOW);
+}
+
+fn forgets_what_others_remove_while_it_cannot_listen_and(trouble: &'static str) {
     let postgres = Postgres::start().unwrap();
     let database = postgres.create_database().unwrap();
     let registry = start(&database);
@@ -176,7 +185,7 @@ fn a_node_that_cannot_listen_and_meets_a_lock_forgets_what_was_removed() {
             assert!(node.get(&by_id(*id)).await.is_ok());
         }
         let (mut holder, mut remover) = (connect(&database).await, connect(&database).await);
-        holder.execute("BEGIN; LOCK TABLE registry").await.unwrap();
+        holder.execute(trouble).await.unwrap();
         lets_nobody_listen_again(&postgres, listener);
 
         for id in ids {
