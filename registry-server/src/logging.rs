@@ -85,7 +85,8 @@ fn at_once(mut out: impl AsFd + Write) -> impl FnMut(&[u8]) -> bool {
 }
 
 /// Another end of the pipe that `out` is one of, if it is one: it does not wait. Other processes can fill the pipe at
-/// any time; `out` they may share, and it goes on to wait.
+/// any time; `out` they may share, and it goes on to wait. None where the system does not let it be opened: a pipe of
+/// another user's, or no `/proc`.
 fn own_end(out: &impl AsFd) -> Option<File> {
     let path = format!("/proc/self/fd/{}", out.as_fd().as_raw_fd());
     let is_pipe = std::fs::metadata(&path).is_ok_and(|out| out.file_type().is_fifo());

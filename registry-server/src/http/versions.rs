@@ -26,7 +26,7 @@ pub(crate) fn register<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
             return json(&register_response(&registered, view.show_schema(&registered.schema)));
         }
         let selector = Selector::Number(registered.version);
-        let found = call.registry.version(&subject, selector, Deleted::Include).await?;
+        let found = call.registry.version_in(&subject, selector, Deleted::Include).await?;
         json(&register_response(&registered, view.show(call, &found.content).await?))
     })
 }

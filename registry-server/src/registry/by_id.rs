@@ -27,7 +27,8 @@ use schema_core::json::compare_utf16;
 use crate::metrics::CacheName;
 use crate::store::{DEFAULT_CONTEXT, Generation, Revision, SchemaUse, StoreErrorKind, SubjectKey};
 
-use super::cache::{CachedSubject, Content};
+use super::cache::CachedSubject;
+use super::content::Content;
 use super::{Found, Registry, RegistryError, Subject, default_context, schema_id};
 
 /// What a use costs, about.

@@ -84,6 +84,9 @@ pub(super) struct Canonical {
     pub(super) text: Arc<str>,
     /// The schema, for comparisons.
     pub(super) parsed: Box<dyn ParsedSchema>,
+    /// Whether `parsed` is what the stored text means. That of another text may differ in names without a namespace,
+    /// which Avro prints as those in the namespace around them.
+    pub(super) is_of_its_text: bool,
     /// Bytes of the text and of those it refers to: all of them stand in `parsed`.
     pub(super) expanded_bytes: usize,
     /// Of the text with nothing beside it.
@@ -174,7 +177,7 @@ impl Candidate {
         Self { metadata, rule_set, hashes: Hashes::default(), ..self }
     }
 
-    /// The content's identity. A check of compatibility never asks for it, nor for the GUID.
+    /// The content's identity. A check of compatibility asks for neither this nor the GUID, unless a target is deleted.
     pub(super) fn dedup_key(&self) -> DedupKey {
         *self.hashes().dedup_key.get_or_init(|| self.hash(|content| ContentKey::of(content).0))
     }
@@ -318,14 +321,18 @@ fn read(mut source: Source, form: Form, strictness: Strictness, limits: &Limits)
     };
     let invalid = |error: ParseError| RegistryError::InvalidSchema { schema_type, reason: error.to_string() };
     let mut parsed = format.parse(&source, strictness, limits).map_err(invalid)?;
-    let text = match form {
-        Form::Canonical => parsed.canonical_text(),
+    let (text, is_of_its_text) = match form {
+        Form::Canonical => {
+            let text = parsed.canonical_text();
+            let is_of_its_text = text == source.text;
+            (text, is_of_its_text)
+        }
         Form::Normal => {
             // The normal form can differ in meaning, for instance by a default that it drops; what is stored is
             // what is compared.
             source.text = parsed.normalized_text().map_err(invalid)?;
             parsed = format.parse(&source, Strictness::Stored, limits).map_err(invalid)?;
-            source.text
+            (source.text, true)
         }
     };
     Ok(Canonical {
@@ -333,6 +340,7 @@ fn read(mut source: Source, form: Form, strictness: Strictness, limits: &Limits)
         expanded_bytes: text.len() + referred_bytes,
         text: text.into(),
         parsed,
+        is_of_its_text,
         hashes: Hashes::default(),
         sameness_key: OnceLock::new(),
         likeness: OnceLock::new(),

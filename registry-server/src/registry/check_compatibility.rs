@@ -45,10 +45,10 @@ impl Registry {
         let form = Form::of(input.normalize || current.normalizes());
         let strictness = if current.validates_new_schemas() { Strictness::New } else { Strictness::Stored };
         let new = self.candidate(current.context(), input, text, form, strictness).await?;
-        self.must_have_targets(&current, &new).await?;
         let latest = self.latest(&current).await?;
         // The group that it belongs to may be inherited.
         let new = current.inherit(new, latest.as_deref(), false)?;
+        self.must_have_targets(&current, &new).await?;
         if against.is_none() {
             return self.check_against_history(&current, &new).await;
         }

@@ -1,8 +1,8 @@
 //! What a register comes to on one state of its subject: known, refused, or fit to be written.
 //!
 //! In an import (an id is given, and the mode takes it) the client's word is law: text, id and version are stored as
-//! they come. Otherwise the schema gets what it inherits, must be new, must be the next version, and must be
-//! compatible.
+//! they come. Otherwise the schema gets what it inherits, must be new, must be compatible, and must be the next version.
+//! The mode is looked at before all of that.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -15,8 +15,9 @@ use schema_core::wire::SchemaReference;
 
 use crate::store::{Deleted, Mode, NewId, NewNumber, VersionEntry};
 
-use super::cache::{CachedSubject, Content};
+use super::cache::CachedSubject;
 use super::canonical::{Candidate, Form, SchemaInput, off_worker};
+use super::content::Content;
 use super::references::{not_found, plain};
 use super::register::{Check, Decision, Look, Plan, Registered, Terms, WantedVersion};
 use super::{Found, INLINE_BYTES_MAX, Registry, RegistryError, metadata, rule_set};

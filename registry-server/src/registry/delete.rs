@@ -11,11 +11,11 @@
 //! something refers to stays: a live version as long as its referrer lives, a soft-deleted one as long as it is there.
 //! That, too, is told before "not soft-deleted yet".
 
-use std::slice;
+use std::ops::RangeInclusive;
 
 use schema_core::Version;
 
-use crate::store::{DeleteMode, Removed, SubjectKey, VersionEntry};
+use crate::store::{DeleteMode, Removed, VersionEntry};
 
 use super::cache::CachedSubject;
 use super::{Deleted, Registry, RegistryError, Selector, Subject};
@@ -41,8 +41,8 @@ impl Registry {
             let current = self.subject(subject).await?;
             let version = match current.version_to_delete(selector, mode) {
                 Err(error @ RegistryError::VersionNotSoftDeleted { version, .. }) => {
-                    let told = self.reference_to(&current, slice::from_ref(&version), None).await?.unwrap_or(error);
-                    return if self.stands(&current).await? { Err(told) } else { Ok(None) };
+                    let itself = version..=version;
+                    return self.referred_or(error, &current, itself, true).await;
                 }
                 version => version?,
             };
@@ -62,36 +62,33 @@ impl Registry {
         let itself = self.subject(subject).await?.subject.clone();
         let attempt = async || {
             let current = self.subject(subject).await?;
-            if let Err(error) = current.must_be_deletable(mode) {
-                let RegistryError::SubjectNotSoftDeleted { .. } = error else { return Err(error) };
-                let before_it_is_told = current.up_to_the_first_live();
-                let itself = Some(&current.subject.key);
-                let told = self.reference_to(&current, &before_it_is_told, itself).await?.unwrap_or(error);
-                return if self.stands(&current).await? { Err(told) } else { Ok(None) };
+            match current.must_be_deletable(mode) {
+                Err(error @ RegistryError::SubjectNotSoftDeleted { .. }) => {
+                    let before_it_is_told = current.up_to_the_first_live();
+                    return self.referred_or(error, &current, before_it_is_told, false).await;
+                }
+                deletable => deletable?,
             }
             self.remove(&current, None, mode).await
         };
         self.queues.until_it_stands(&itself, subject.name(), attempt).await
     }
 
-    /// What the first of these versions that a content refers to is kept for; contents that only the subject `except`
-    /// uses do not count.
-    async fn reference_to(
+    /// What a permanent delete of something live is told: the first of these versions that anything refers to, else
+    /// `error`. `None` when the subject has moved since it was looked at.
+    async fn referred_or<T>(
         &self,
+        error: RegistryError,
         current: &CachedSubject,
-        versions: &[Version],
-        except: Option<&SubjectKey>,
-    ) -> Result<Option<RegistryError>, RegistryError> {
-        for &version in versions {
-            for referrer in self.store.referrers(&current.subject.key, version).await? {
-                let uses = self.store.schema_uses(&referrer.context, referrer.id).await?;
-                if uses.iter().any(|used| Some(&used.subject) != except) {
-                    let subject = current.subject.name().to_owned();
-                    return Ok(Some(RegistryError::ReferenceExists { subject, version }));
-                }
-            }
+        versions: RangeInclusive<Version>,
+        from_within: bool,
+    ) -> Result<Option<T>, RegistryError> {
+        let referred = self.store.first_referred(&current.subject.key, versions, from_within).await?;
+        if !self.stands(current).await? {
+            return Ok(None);
         }
-        Ok(None)
+        let subject = || current.subject.name().to_owned();
+        Err(referred.map_or(error, |version| RegistryError::ReferenceExists { subject: subject(), version }))
     }
 
     /// Marks or removes versions; `None` when the subject has moved since it was looked at.
@@ -135,10 +132,9 @@ impl CachedSubject {
         Ok(version)
     }
 
-    fn up_to_the_first_live(&self) -> Vec<Version> {
-        let versions = &self.snapshot.versions;
-        let end = versions.iter().position(|entry| !entry.deleted).map_or(versions.len(), |first| first + 1);
-        versions[..end].iter().map(|entry| entry.version).collect()
+    fn up_to_the_first_live(&self) -> RangeInclusive<Version> {
+        let live = self.snapshot.versions.iter().find(|entry| !entry.deleted);
+        Version(1)..=live.map_or(Version(u32::MAX), |first| first.version)
     }
 
     fn must_be_deletable(&self, mode: DeleteMode) -> Result<(), RegistryError> {

@@ -7,8 +7,9 @@ use schema_core::wire::{Metadata, RuleSet};
 
 use crate::store::ConfigRecord;
 
-use super::cache::{CachedSubject, Content};
+use super::cache::CachedSubject;
 use super::canonical::Candidate;
+use super::content::Content;
 use super::stored_json::read_config;
 use super::{RegistryError, metadata, rule_set};
 

@@ -10,8 +10,9 @@ use schema_core::{Guid, SchemaId, Version};
 use crate::store::{DEFAULT_CONTEXT, SchemaUse, SubjectKey, VersionEntry};
 
 use super::by_id::SchemaInUse;
-use super::cache::{CachedSubject, Content};
+use super::cache::CachedSubject;
 use super::canonical::{Form, SchemaInput};
+use super::content::Content;
 use super::same::is_visible;
 use super::{Deleted, Found, Registry, RegistryError, Selector, Subject, default_context, schema_id};
 
@@ -133,7 +134,13 @@ impl Registry {
     }
 
     /// One version of this subject and no other.
-    pub(super) async fn version_in(
+    ///
+    /// # Errors
+    /// As [`Self::version`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    pub async fn version_in(
         &self,
         subject: &Subject,
         selector: Selector,

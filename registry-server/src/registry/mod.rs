@@ -19,6 +19,7 @@ mod cache;
 mod canonical;
 mod change_version;
 mod check_compatibility;
+mod content;
 mod context;
 mod decide;
 mod delete;
@@ -44,9 +45,9 @@ mod subject_config;
 mod tests;
 
 pub use by_id::SchemaInUse;
-pub use cache::Content;
 pub use canonical::{Schema, SchemaInput};
 pub use change_version::VersionChange;
+pub use content::Content;
 pub use context::SubjectPrefix;
 pub use error::RegistryError;
 pub use listing::{Listed, Listing, Subjects, Versions};

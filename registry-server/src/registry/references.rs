@@ -11,7 +11,8 @@ use schema_core::{Reference, SchemaType, Version};
 
 use crate::store::{NewReference, StoredReference, SubjectKey, VersionEntry};
 
-use super::cache::{CachedSubject, Content};
+use super::cache::CachedSubject;
+use super::content::Content;
 use super::{Registry, RegistryError, Subject};
 
 /// Subjects as they were when one of a schema's references was followed.

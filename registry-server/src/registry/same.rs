@@ -11,8 +11,9 @@ use schema_core::SchemaId;
 use crate::metrics::CacheName;
 use crate::store::{DedupKey, Deleted, Generation, StoredReference, SubjectKey, VersionEntry};
 
-use super::cache::{CachedSubject, Content};
+use super::cache::CachedSubject;
 use super::canonical::{Candidate, Form, likeness_of};
+use super::content::Content;
 use super::{Found, Registry, RegistryError, metadata, references};
 
 /// Versions whose contents are read by one query: many enough to save nearly all of the others, few enough that the

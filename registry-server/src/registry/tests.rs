@@ -190,6 +190,15 @@ impl Store for OddStore {
         self.up()?.referrers(subject, version).await
     }
 
+    async fn first_referred(
+        &self,
+        subject: &SubjectKey,
+        versions: RangeInclusive<Version>,
+        from_within: bool,
+    ) -> Result<Option<Version>, StoreError> {
+        self.up()?.first_referred(subject, versions, from_within).await
+    }
+
     async fn contexts(&self, prefix: &str) -> Result<Vec<Arc<str>>, StoreError> {
         self.up()?.contexts(prefix).await
     }

@@ -145,6 +145,15 @@ impl<B: Backend> Store for B {
         contents::referrers(self.reads(), subject, version).await
     }
 
+    async fn first_referred(
+        &self,
+        subject: &SubjectKey,
+        versions: RangeInclusive<Version>,
+        from_within: bool,
+    ) -> Result<Option<Version>, StoreError> {
+        contents::first_referred(self.reads(), subject, versions, from_within).await
+    }
+
     async fn contexts(&self, prefix: &str) -> Result<Vec<Arc<str>>, StoreError> {
         lists::contexts(self.reads(), prefix).await
     }

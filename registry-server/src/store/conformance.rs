@@ -74,6 +74,7 @@ macro_rules! store_conformance {
                 a_revision_does_not_come_back_after_a_delete,
                 the_last_version_that_is_removed_leaves_the_config, a_content_that_returns_takes_its_older_places;
             references: references_come_back_in_their_order, referrers_are_the_direct_ones_of_all_contexts,
+                the_first_version_that_is_referred_to_is_found,
                 a_reference_to_what_has_changed_writes_nothing,
                 a_known_content_is_taken_though_its_target_is_soft_deleted, live_referrers_block_a_soft_delete,
                 soft_deleted_referrers_block_a_permanent_delete, a_subject_may_go_with_what_refers_to_it_from_inside,
@@ -87,6 +88,7 @@ macro_rules! store_conformance {
                 another_id_is_preferred_when_the_preferred_one_goes, of_several_ids_that_go_at_once_none_is_preferred,
                 a_removal_leaves_the_preferred_id_when_it_stays,
                 a_taken_number_is_replaced, a_taken_number_that_is_referred_to_stays,
+                a_taken_number_is_not_replaced_by_what_refers_to_it,
                 numbers_beyond_31_bits_are_refused, behind_the_largest_id_only_given_ones_are_left,
                 behind_the_largest_version_only_given_ones_are_left,
                 of_numbers_that_are_used_up_those_who_write_together_lose_nothing;

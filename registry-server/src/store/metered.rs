@@ -133,6 +133,15 @@ impl Store for Metered {
         self.timed(Operation::Referrers, self.inner.referrers(subject, version)).await
     }
 
+    async fn first_referred(
+        &self,
+        subject: &SubjectKey,
+        versions: RangeInclusive<Version>,
+        from_within: bool,
+    ) -> Result<Option<Version>, StoreError> {
+        self.timed(Operation::Referrers, self.inner.first_referred(subject, versions, from_within)).await
+    }
+
     async fn contexts(&self, prefix: &str) -> Result<Vec<Arc<str>>, StoreError> {
         self.timed(Operation::Contexts, self.inner.contexts(prefix)).await
     }

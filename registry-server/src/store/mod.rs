@@ -144,6 +144,15 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// The contents that refer to a version directly, by context then id.
     async fn referrers(&self, subject: &SubjectKey, version: Version) -> Result<Vec<Referrer>, StoreError>;
 
+    /// The first of these versions of a subject that anything refers to, as [`Self::referrers`] tells; what only versions
+    /// of the subject itself are made of counts `from_within`.
+    async fn first_referred(
+        &self,
+        subject: &SubjectKey,
+        versions: RangeInclusive<Version>,
+        from_within: bool,
+    ) -> Result<Option<Version>, StoreError>;
+
     /// Names of the contexts that begin with `prefix`, sorted by UTF-16 code units. A context is listed from its first
     /// version until it is deleted.
     async fn contexts(&self, prefix: &str) -> Result<Vec<Arc<str>>, StoreError>;

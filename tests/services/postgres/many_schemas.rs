@@ -26,7 +26,7 @@ const CACHE_BYTES: usize = 1 << 20;
 /// allocator keeps.
 const BESIDE: u64 = 24 << 20;
 
-/// What a node may hold when it has started: itself, built for tests. With a counter of each subject it would be more.
+/// What a node may hold when it has started: itself, built for tests. With the schemas' texts it would be more.
 const AT_START: u64 = 48 << 20;
 
 /// What a node computes until its first answer, which comes within 300 ms of its start in a release build on a quiet

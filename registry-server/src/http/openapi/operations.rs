@@ -447,7 +447,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation {
         endpoint: "PUT /mode/{subject}",
         id: "putMode",
-        summary: "Set the mode of a subject or a context; `null` clears it.",
+        summary: "Set the mode of a subject or a context; `null` clears it. IMPORT wants it empty; of `:.:` every context.",
         query: &[FORCE_MODE],
         body: Some(mode_update),
         answer: Answer::Json(of::<Mode>),

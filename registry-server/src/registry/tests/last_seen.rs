@@ -65,6 +65,22 @@ async fn a_version_is_compared_with_one_that_was_just_registered_without_reading
     assert_eq!(store.content_reads.load(Ordering::SeqCst), 0);
 }
 
+/// Avro prints an alias without a namespace as one in the namespace of its type.
+#[tokio::test]
+async fn a_version_is_compared_with_what_is_stored_by_who_has_registered_it_too() {
+    let (one, other, _store) = nodes().await;
+    set_level(&one, "s", "FORWARD").await;
+    let sent = r#"{"type": "record", "name": "R", "namespace": "n", "aliases": [".Old"], "fields": []}"#;
+    register(&one, "s", &input(sent)).await.unwrap();
+    let old = input(r#"{"type":"record","name":"Old","fields":[]}"#);
+
+    let latest = Some(Selector::Latest);
+    let by_one = one.check_compatibility(&subject("s"), latest, &old).await.unwrap();
+    let by_other = other.check_compatibility(&subject("s"), latest, &old).await.unwrap();
+
+    assert_eq!(by_one, by_other);
+}
+
 #[tokio::test]
 async fn a_subject_that_is_not_new_is_taken_for_new_once() {
     let (one, other, store) = nodes().await;

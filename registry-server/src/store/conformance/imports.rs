@@ -3,6 +3,7 @@
 use futures_util::future::join_all;
 
 use super::super::{DeleteMode, NewReference, StoredReference};
+use super::references::reference;
 use super::*;
 
 /// The largest id and the largest version.
@@ -175,6 +176,22 @@ pub async fn a_taken_number_that_is_referred_to_stays(store: &Arc<dyn Store>) {
 
     assert_eq!(versions(store, &base).await, [(1, 1, false)]);
     assert_eq!(store.schema(".", SchemaId(5)).await.unwrap(), None);
+}
+
+pub async fn a_taken_number_is_not_replaced_by_what_refers_to_it(store: &Arc<dyn Store>) {
+    let key = subject("s");
+    let target = import(store, &key, "one", 1, 1).await.place().unwrap();
+    let revision = store.revision(&key).await.unwrap();
+
+    let new = NewVersion {
+        id: NewId::Given(SchemaId(2)),
+        version: NewNumber::Given(Version(1)),
+        references: vec![reference("one", &key, target)],
+        ..new_version(&key, "two", revision)
+    };
+
+    assert_eq!(store.insert_version(new).await.unwrap(), Inserted::Referenced { version: Version(1) });
+    assert_eq!(versions(store, &key).await, [(1, 1, false)]);
 }
 
 pub async fn numbers_beyond_31_bits_are_refused(store: &Arc<dyn Store>) {

@@ -5,7 +5,7 @@ use super::deletes::{delete_subject, delete_version, done};
 use super::*;
 
 /// A reference to a version, with the id that the decision saw there.
-fn reference(name: &str, target: &SubjectKey, (id, version): (SchemaId, Version)) -> NewReference {
+pub(super) fn reference(name: &str, target: &SubjectKey, (id, version): (SchemaId, Version)) -> NewReference {
     NewReference {
         reference: StoredReference {
             name: Arc::from(name),
@@ -87,6 +87,24 @@ pub async fn referrers_are_the_direct_ones_of_all_contexts(store: &Arc<dyn Store
     assert_eq!(found, [referrer(".", near, true), referrer(".team", far, false)]);
     assert_eq!(store.referrers(&base, Version(2)).await.unwrap(), []);
     assert_eq!(store.referrers(&subject("nobody"), Version(1)).await.unwrap(), []);
+}
+
+pub async fn the_first_version_that_is_referred_to_is_found(store: &Arc<dyn Store>) {
+    let base = subject("base");
+    for text in ["one", "two", "three"] {
+        register(store, &base, text).await;
+    }
+    let first = async |versions, from_within| store.first_referred(&base, versions, from_within).await.unwrap();
+    let all = || Version(1)..=Version(9);
+    assert_eq!(first(all(), true).await, None);
+
+    refer(store, &base, "from within", &base, 2).await;
+    refer(store, &subject_in(".team", "far"), "far", &base, 3).await;
+    delete_subject(store, &subject_in(".team", "far"), DeleteMode::Soft).await;
+
+    assert_eq!([first(all(), true).await, first(all(), false).await], [Some(Version(2)), Some(Version(3))]);
+    assert_eq!(first(Version(1)..=Version(1), true).await, None);
+    assert_eq!(first(Version(1)..=Version(2), false).await, None);
 }
 
 pub async fn a_reference_to_what_has_changed_writes_nothing(store: &Arc<dyn Store>) {

@@ -57,9 +57,11 @@ const GROUP_TIMEOUT: Duration = Duration::from_secs(10);
 const WAIT_BRIEFLY: &str = "SET LOCAL lock_timeout = 100";
 
 /// Ends the process of a connection that was given up since it said nothing. Where the network has lost the connection,
-/// the process waits for its client with the locks of the transaction, which the next one needs.
+/// the process waits for its client with the locks of the transaction, which the next one needs. By now its number may
+/// be another's, who is left alone if it is no registry or at work.
 const END_SILENT: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_get_activity($1::int) \
-                          WHERE state LIKE 'idle in transaction%' AND clock_timestamp() - state_change > '500 ms'";
+                          WHERE application_name = 'schema-registry' AND state LIKE 'idle in transaction%' \
+                          AND clock_timestamp() - state_change > '500 ms'";
 
 /// How often a group is tried: a second time when it met a connection that had died since the last write.
 const TRIES_MAX: usize = 2;
@@ -145,11 +147,18 @@ impl Task {
         let outcome = loop {
             tries += 1;
             changes.roll_back_to(Changes::default().mark());
-            // What is cut off has taken the connection out; with it goes the transaction, if the server still lives.
-            let (target, process) = (self.target.clone(), self.session.as_ref().map(|session| session.process));
-            let transaction = target.answer(GROUP_TIMEOUT, process, self.transact(group, wait, &mut changes)).await;
-            let outcome = transaction.unwrap_or_else(|silence| {
-                self.silent = process.or(self.silent);
+            // Taken out: with what is cut off goes the connection, and the transaction, if the server still lives.
+            let session = match self.session.take() {
+                Some(session) => session,
+                None => match self.connect().await {
+                    Ok(session) => session,
+                    Err(error) => break Err(Trouble::silence(error)),
+                },
+            };
+            let (target, process) = (self.target.clone(), session.process);
+            let transaction = self.transact(session, group, wait, &mut changes);
+            let outcome = target.answer(GROUP_TIMEOUT, Some(process), transaction).await.unwrap_or_else(|silence| {
+                self.silent = Some(process);
                 Err(group.cut_off(silence))
             });
             match outcome {
@@ -169,12 +178,14 @@ impl Task {
         outcome
     }
 
-    async fn transact(&mut self, group: &mut Group<'_>, wait: Wait, changes: &mut Changes) -> Result<(), Trouble> {
-        // Taken out: a transaction that fails anywhere drops the connection, and the server rolls back.
-        let mut session = match self.session.take() {
-            Some(session) => session,
-            None => self.connect().await.map_err(Trouble::silence)?,
-        };
+    /// A transaction that fails anywhere drops the connection, and the server rolls back.
+    async fn transact(
+        &mut self,
+        mut session: Session,
+        group: &mut Group<'_>,
+        wait: Wait,
+        changes: &mut Changes,
+    ) -> Result<(), Trouble> {
         let outcome = write_all(&mut session, group, wait, changes).await;
         let keep = outcome.as_ref().map_or_else(|trouble| trouble.kind == TroubleKind::Locked, |()| true);
         self.session = keep.then_some(session);
@@ -183,9 +194,15 @@ impl Task {
 
     async fn connect(&mut self) -> Result<Session, StoreError> {
         let mut session = Session::new(self.target.connect("write").await?);
-        if let Some(process) = self.silent.take() {
-            // Where this fails, its locks are met and told of.
-            let _ = session.rows("end a silent connection", END_SILENT, values![i64::from(process)]).await;
+        if let Some(silent) = self.silent {
+            const OPERATION: &str = "end a silent connection";
+            let (target, process) = (self.target.clone(), session.process);
+            let silent = values![i64::from(silent)];
+            let ended = target.answer(GROUP_TIMEOUT, Some(process), session.rows(OPERATION, END_SILENT, silent)).await;
+            // Where it fails, the locks are met and told of, and the next connection tries again.
+            if ended.map_err(|silence| silence.error(OPERATION))?.is_ok() {
+                self.silent = None;
+            }
         }
         Ok(session)
     }

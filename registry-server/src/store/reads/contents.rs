@@ -113,6 +113,21 @@ pub(in super::super) async fn referrers(
         .collect()
 }
 
+pub(in super::super) async fn first_referred(
+    reads: &impl Reads,
+    subject: &SubjectKey,
+    versions: RangeInclusive<Version>,
+    from_within: bool,
+) -> Result<Option<Version>, StoreError> {
+    const OPERATION: &str = "find a version that is referred to";
+    let (first, last) = (versions.start().0, versions.end().0);
+    let asked = values![&*subject.context, &*subject.subject, first, last, from_within];
+    let found = reads.rows(OPERATION, read!("select_first_referred.sql"), asked).await?;
+
+    let lowest = found.first().map(|row| row.number(OPERATION, 0)).transpose()?.flatten();
+    lowest.map(|version| Ok(Version(rows::stored_u32(OPERATION, version)?))).transpose()
+}
+
 fn reference(operation: &'static str, row: &impl StoredRow) -> Result<StoredReference, StoreError> {
     Ok(StoredReference {
         name: rows::text(operation, row, 2)?,

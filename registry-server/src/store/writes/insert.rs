@@ -184,7 +184,11 @@ impl Insert {
             NewNumber::Given(version) => {
                 let replaces = self.given_version(connection, version).await?;
                 let other = replaces.is_some_and(|old| id != Some(old));
-                if other && is_referenced(connection, &self.new.subject, version).await? {
+                let refers_to_it =
+                    |new: &NewReference| (&new.reference.target, new.reference.version) == (&self.new.subject, version);
+                let is_needed = self.new.references.iter().any(refers_to_it)
+                    || is_referenced(connection, &self.new.subject, version).await?;
+                if other && is_needed {
                     return Ok(Err(Inserted::Referenced { version }));
                 }
                 (version, replaces)

@@ -7,8 +7,9 @@ use super::super::super::migrations;
 use super::plan;
 
 /// Statements that look for the versions of an id.
-const BY_ID: [(&str, &str); 6] = [
+const BY_ID: [(&str, &str); 7] = [
     ("select_schema_uses", include_str!("../../sql/select_schema_uses.sql")),
+    ("select_first_referred", include_str!("../../sql/select_first_referred.sql")),
     ("select_referrers", include_str!("../../sql/select_referrers.sql")),
     ("select_blocked", include_str!("../../sql/select_blocked.sql")),
     ("remove_references_of_versions", include_str!("../../sql/remove_references_of_versions.sql")),
@@ -30,7 +31,8 @@ async fn the_versions_of_an_id_are_found_by_an_index() {
 }
 
 /// Statements about one subject, among them those of its way into IMPORT.
-const OF_A_SUBJECT: [(&str, &str); 4] = [
+const OF_A_SUBJECT: [(&str, &str); 5] = [
+    ("select_first_referred", include_str!("../../sql/select_first_referred.sql")),
     ("select_is_live", include_str!("../../sql/select_is_live.sql")),
     ("select_blocked", include_str!("../../sql/select_blocked.sql")),
     ("remove_references_of_versions", include_str!("../../sql/remove_references_of_versions.sql")),

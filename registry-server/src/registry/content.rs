@@ -1,0 +1,187 @@
+//! The content of an id: read from the store once, and then remembered with the schema that is read from its text.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use schema_core::SchemaId;
+use schema_core::format::Strictness;
+
+use crate::metrics::CacheName;
+use crate::store::{DedupKey, Generation, StoredSchema, SubjectKey, VersionEntry};
+
+use super::cache::{ENTRY_BYTES, PARSED_FACTOR};
+use super::canonical::{Candidate, Canonical, Form, Schema};
+use super::references::References;
+use super::{Registry, RegistryError};
+
+/// The content of an id, with the schema read from it once somebody compares.
+#[derive(Debug)]
+pub struct Content {
+    /// As stored.
+    pub stored: StoredSchema,
+    /// As clients see it.
+    pub schema: Schema,
+    /// Whose id it has.
+    pub(super) context: Arc<str>,
+    /// Of the id's uses when it was read.
+    generation: Generation,
+    canonical: OnceLock<Arc<Canonical>>,
+    normal_key: OnceLock<DedupKey>,
+}
+
+impl Registry {
+    /// The content of an id, or `None` when nothing has it.
+    pub(super) async fn content(
+        &self,
+        context: &Arc<str>,
+        id: SchemaId,
+    ) -> Result<Option<Arc<Content>>, RegistryError> {
+        let key = (Arc::clone(context), id);
+        if let Some(known) = self.metrics.looked_up(CacheName::Contents, self.caches.contents.get(&key).await) {
+            // What it refers to stays while it does; but it may have gone and come again.
+            if known.stored.references.is_empty() || known.generation == self.store.uses_generation(context, id) {
+                return Ok(Some(known));
+            }
+            self.caches.contents.invalidate(&key).await;
+        }
+        let Some(content) = self.stored_content(context, id).await? else { return Ok(None) };
+        Ok(Some(self.caches.remember_content(content).await))
+    }
+
+    /// The content of an id as it is stored now, which takes the place of what was remembered: an import may have given
+    /// the id again, after all of it had been purged.
+    pub(super) async fn content_anew(
+        &self,
+        context: &Arc<str>,
+        id: SchemaId,
+    ) -> Result<Option<Arc<Content>>, RegistryError> {
+        let key = (Arc::clone(context), id);
+        let Some(content) = self.stored_content(context, id).await?.map(Arc::new) else {
+            self.caches.contents.invalidate(&key).await;
+            return Ok(None);
+        };
+        self.caches.contents.insert(key, Arc::clone(&content)).await;
+        Ok(Some(content))
+    }
+
+    async fn stored_content(&self, context: &Arc<str>, id: SchemaId) -> Result<Option<Content>, RegistryError> {
+        // Read before the store is: what changes in between shows as another generation.
+        let generation = self.store.uses_generation(context, id);
+        let stored = self.store.schema(context, id).await?;
+        stored.map(|stored| Content::new(stored, Arc::clone(context), generation)).transpose()
+    }
+
+    /// The content of a version of a subject; `None` when the version has been purged since it was read.
+    ///
+    /// # Errors
+    /// The store's, or [`RegistryError::Corrupt`] when the version is there and its content is not.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    pub async fn content_of(
+        &self,
+        subject: &SubjectKey,
+        entry: &VersionEntry,
+    ) -> Result<Option<Arc<Content>>, RegistryError> {
+        let (context, id) = (&subject.context, entry.id);
+        let is_its = |content: &Arc<Content>| content.stored.dedup_key == entry.dedup_key;
+        let found = self.content(context, id).await?;
+        if let Some(content) = found.filter(is_its) {
+            return Ok(Some(content));
+        }
+        if let Some(content) = self.content_anew(context, id).await?.filter(is_its) {
+            return Ok(Some(content));
+        }
+        let now = self.store.subject_snapshot(subject).await?.versions;
+        let is_there =
+            now.iter().any(|own| (own.version, own.id) == (entry.version, id) && own.dedup_key == entry.dedup_key);
+        let reason = || format!("the content of version {} is missing", entry.version.0);
+        if is_there { Err(RegistryError::Corrupt { id: id.0, reason: reason() }) } else { Ok(None) }
+    }
+
+    /// Takes note of a content that was written: the next version of its subject is compared with it. What has
+    /// something beside the text is read from the store when it is needed.
+    pub(super) async fn note_content(&self, context: &Arc<str>, id: SchemaId, candidate: &Candidate) {
+        if candidate.is_bare() {
+            let content = Content::written(candidate, id, Arc::clone(context), self.store.uses_generation(context, id));
+            self.caches.contents.insert((Arc::clone(context), id), Arc::new(content)).await;
+        }
+    }
+
+    /// The schema behind a content, for comparisons; read at the first use.
+    pub(super) async fn parsed(&self, content: &Arc<Content>) -> Result<Arc<Canonical>, RegistryError> {
+        if let Some(known) = content.canonical.get() {
+            return Ok(Arc::clone(known));
+        }
+        let read = self.read_stored(content, Form::Canonical).await;
+        let canonical = read.map_err(|error| corrupt(content.stored.id, error))?;
+        let canonical = Arc::clone(content.canonical.get_or_init(|| canonical));
+        if !content.stored.references.is_empty() {
+            // Weighed again, with what it refers to.
+            let key = (Arc::clone(&content.context), content.stored.id);
+            self.caches.contents.insert(key, Arc::clone(content)).await;
+        }
+        Ok(canonical)
+    }
+
+    /// The key of the text of a content's normal form.
+    pub(super) async fn normal_key(&self, content: &Arc<Content>) -> Result<DedupKey, RegistryError> {
+        if let Some(known) = content.normal_key.get() {
+            return Ok(*known);
+        }
+        // A stored schema without a normal form is its own.
+        let key = match self.read_stored(content, Form::Normal).await {
+            Ok(canonical) => canonical.text_key(),
+            Err(RegistryError::InvalidSchema { .. }) => self.parsed(content).await?.text_key(),
+            Err(error) => return Err(error),
+        };
+        Ok(*content.normal_key.get_or_init(|| key))
+    }
+
+    async fn read_stored(&self, content: &Content, form: Form) -> Result<Arc<Canonical>, RegistryError> {
+        let stored = &content.stored;
+        let closure = self.closure(stored.schema_type, &stored.references, HashMap::new()).await?;
+        let references = References { closure, ..References::default() };
+        self.canonical(stored.schema_type, &stored.text, &references, form, Strictness::Stored).await
+    }
+}
+
+fn corrupt(id: SchemaId, error: RegistryError) -> RegistryError {
+    match error {
+        RegistryError::InvalidSchema { reason, .. } => RegistryError::Corrupt { id: id.0, reason },
+        other => other,
+    }
+}
+
+impl Content {
+    pub(super) fn new(stored: StoredSchema, context: Arc<str>, generation: Generation) -> Result<Self, RegistryError> {
+        let schema = Schema::from_stored(&stored)?;
+        Ok(Self { stored, schema, context, generation, canonical: OnceLock::new(), normal_key: OnceLock::new() })
+    }
+
+    /// What was written of a candidate with nothing beside its text.
+    fn written(candidate: &Candidate, id: SchemaId, context: Arc<str>, generation: Generation) -> Self {
+        let schema = candidate.schema();
+        let stored = StoredSchema {
+            id,
+            schema_type: schema.schema_type,
+            text: Arc::clone(&schema.text),
+            guid: schema.guid,
+            dedup_key: candidate.dedup_key(),
+            references: Arc::clone(&schema.references),
+            metadata: None,
+            rule_set: None,
+        };
+        // Read as on any other node.
+        let canonical = Some(&candidate.canonical).filter(|canonical| canonical.is_of_its_text);
+        let canonical = canonical.map_or_else(OnceLock::new, |canonical| OnceLock::from(Arc::clone(canonical)));
+        Self { stored, schema, context, generation, canonical, normal_key: OnceLock::new() }
+    }
+
+    /// What it takes with its parsed schema, about.
+    pub(super) fn bytes(&self) -> usize {
+        let beside = [&self.stored.metadata, &self.stored.rule_set].into_iter().flatten().map(|json| 4 * json.len());
+        let text = self.canonical.get().map_or(self.stored.text.len(), |canonical| canonical.expanded_bytes);
+        text * PARSED_FACTOR + beside.sum::<usize>() + self.stored.references.len() * ENTRY_BYTES
+    }
+}
