@@ -302,8 +302,8 @@ impl Registry {
         Ok(None)
     }
 
-    /// Nothing has the id any more, as of this generation: whatever path has seen that, none answers with what was known
-    /// before.
+    /// Nothing has the id any more, as of this generation: whatever path has seen that, none answers with what was
+    /// known before.
     pub(super) async fn forget_id(&self, context: &Arc<str>, id: SchemaId, generation: Generation) {
         for before in generation.despite_doubts() {
             self.caches.uses.invalidate(&(Arc::clone(context), id, before)).await;

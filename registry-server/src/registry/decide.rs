@@ -1,8 +1,8 @@
 //! What a register comes to on one state of its subject: known, refused, or fit to be written.
 //!
 //! In an import (an id is given, and the mode takes it) the client's word is law: text, id and version are stored as
-//! they come. Otherwise the schema gets what it inherits, must be new, must be compatible, and must be the next version.
-//! The mode is looked at before all of that.
+//! they come. Otherwise the schema gets what it inherits, must be new, must be compatible, and must be the next
+//! version. The mode is looked at before all of that.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

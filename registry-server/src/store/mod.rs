@@ -144,8 +144,8 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// The contents that refer to a version directly, by context then id.
     async fn referrers(&self, subject: &SubjectKey, version: Version) -> Result<Vec<Referrer>, StoreError>;
 
-    /// The first of these versions of a subject that anything refers to, as [`Self::referrers`] tells; what only versions
-    /// of the subject itself are made of counts `from_within`.
+    /// The first of these versions of a subject that anything refers to, as [`Self::referrers`] tells; what only
+    /// versions of the subject itself are made of counts `from_within`.
     async fn first_referred(
         &self,
         subject: &SubjectKey,

@@ -22,12 +22,14 @@ const STOPPED_CLOCK: &str = "start_paused";
 const ON_A_STOPPED_CLOCK: &str = "producer-core/tests/it/simulated/";
 
 /// Tests in which time passes for what it does, not in the hope that something has happened by then.
-const TIMED: [&str; 3] = [
+const TIMED: [&str; 4] = [
     // How long a node stays frozen.
     "tests/services/postgres/races/nemesis.rs",
     // Clients pause before they try again.
     "tests/services/postgres/load.rs",
     "tests/src/ledger/api.rs",
+    // How long a slow line takes.
+    "tests/src/services/proxy.rs",
 ];
 
 pub(super) fn shape_problems(path: &str, text: &str) -> Vec<String> {

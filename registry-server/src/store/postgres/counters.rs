@@ -28,8 +28,8 @@ const QUEUE_MAX: usize = 1_024;
 /// Revisions that one query reads.
 const BATCH_MAX: usize = 128;
 
-/// A question that has waited this long is told that the database is away, or busy: nearly every request begins with one, and a
-/// database that hangs, or a network that has gone silent, says nothing by itself.
+/// A question that has waited this long is told that the database is away, or busy: nearly every request begins with
+/// one, and a database that hangs, or a network that has gone silent, says nothing by itself.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// How long one query waits for a table that is locked. Less than [`ANSWER_TIMEOUT`], so that the first who asks is

@@ -52,7 +52,8 @@ pub(in crate::store) struct Pool {
 pub(super) enum Answers {
     /// Some kilobytes, which are there as soon as they are sent.
     Short,
-    /// Megabytes, which may be on their way for seconds after the process that has sent them has nothing to do any more.
+    /// Megabytes, which may be on their way for seconds after the process that has sent them has nothing to do any
+    /// more.
     Long,
 }
 
@@ -109,8 +110,8 @@ impl Pool {
             }
         }
         let link = self.target.connect(operation).await.map_err(|error| self.learned(error))?;
-        // Nothing has forgotten a connection that was made just now: where nothing seems to happen over it, it is slow. So
-        // a long answer over a slow line costs a repeat, and is waited for.
+        // Nothing has forgotten a connection that was made just now: where nothing seems to happen over it, it is slow.
+        // So a long answer over a slow line costs a repeat, and is waited for.
         let process = (self.answers == Answers::Short).then_some(link.process);
         self.try_query(link, process, operation, statement, arguments).await
     }
