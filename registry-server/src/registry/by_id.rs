@@ -194,6 +194,11 @@ impl Registry {
         known: Option<Arc<NamedUse>>,
     ) -> Result<Option<Arc<NamedUse>>, RegistryError> {
         let current = self.subject_at(named, revision).await?;
+        let is_its_own = known.as_ref().is_some_and(|known| known.used.subject == named.key);
+        if is_its_own && current.use_of(id).is_none() {
+            // Whatever comes of the other questions, this is gone.
+            self.caches.named_uses.invalidate(&(named.key.clone(), id)).await;
+        }
         // An alias leads away from what the subject uses itself.
         let found = match (&current.alias, current.use_of(id)) {
             (Some(meant), _) => self.use_for_other(id, meant).await?,

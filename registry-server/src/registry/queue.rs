@@ -147,8 +147,8 @@ impl Queues {
 /// Whether others will find the same; room and the right to write may do for one and not for another.
 fn is_outage(error: &RegistryError) -> bool {
     let is_of_all = |kind| {
-        use StoreErrorKind::{Locked, Missing, Refused, Unavailable};
-        matches!(kind, Unavailable | Locked | Refused | Missing)
+        use StoreErrorKind::{Busy, Locked, Missing, Refused, Unavailable};
+        matches!(kind, Unavailable | Busy | Locked | Refused | Missing)
     };
     matches!(error, RegistryError::Unavailable(cause) if is_of_all(cause.kind))
 }
@@ -215,7 +215,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_waited_for_long_is_told_that_the_store_is_away() {
+    async fn whoever_waited_for_long_is_told_that_the_store_is_away_or_busy() {
+        for kind in [StoreErrorKind::Unavailable, StoreErrorKind::Busy] {
+            told_in_time(kind).await;
+        }
+    }
+
+    async fn told_in_time(kind: StoreErrorKind) {
         let queues = Queues::default();
         let (a, away) = (Subject::parse("a"), AtomicBool::new(true));
         let tries = AtomicUsize::new(0);
@@ -226,7 +232,7 @@ mod tests {
                     return Ok(Some(()));
                 }
                 tokio::time::sleep(Duration::from_millis(1_500)).await;
-                Err(StoreError::new("write", StoreErrorKind::Unavailable, "it hangs").into())
+                Err(StoreError::new("write", kind, "it hangs").into())
             };
             let began = Instant::now();
             (queues.until_it_stands(&a, "a", attempt).await, began.elapsed())

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::super::met_lock::MetLock;
 use super::super::migrations::{self, Steps};
 use super::super::{StoreError, StoreErrorKind};
-use super::failure::{failed, failure};
+use super::failure::{failed, failure, is_alive};
 use super::parameters;
 
 const OPERATION: &str = "open the database";
@@ -218,8 +218,12 @@ impl Target {
         let silence = async {
             loop {
                 tokio::time::sleep(SILENCE_MAX).await;
-                if let Some(silence) = self.sign_of_life().await.silence(process) {
-                    return silence;
+                let asked = Instant::now();
+                match self.sign_of_life().await.silence(process) {
+                    // It takes long to let somebody in, and has answered to others meanwhile.
+                    Some(Silence::Database) if self.lived.is_since(asked) => {}
+                    Some(silence) => return silence,
+                    None => {}
                 }
             }
         };
@@ -263,7 +267,10 @@ impl Target {
                         lived.note();
                         Life::Here(Some(busy.into()))
                     }
-                    Ok(Err(sqlx::Error::Database(_))) => Life::Here(None),
+                    Ok(Err(sqlx::Error::Database(error))) if is_alive(&*error) => {
+                        lived.note();
+                        Life::Here(None)
+                    }
                     Ok(Err(_)) | Err(_) => Life::Away,
                 }
             });

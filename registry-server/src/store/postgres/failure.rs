@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use sqlx::error::DatabaseError;
+
 use super::super::{StoreError, StoreErrorKind};
 
 /// An error as a person reads it: sqlx would put the line of PostgreSQL's own source code behind what the server says.
@@ -70,6 +72,17 @@ pub(super) fn is_lost(error: &StoreError) -> bool {
         Some(sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed) => true,
         _ => false,
     }
+}
+
+/// Whether the server itself has said so, and goes on: it has much to do, or turns somebody away, and is there.
+pub(super) fn is_answer(error: &StoreError) -> bool {
+    matches!(cause(error), Some(sqlx::Error::Database(error)) if is_alive(&**error))
+}
+
+/// As [`is_answer`]. Not 57P, of a server that goes down or comes up, nor 08, of a pooler that has none.
+pub(super) fn is_alive(error: &dyn DatabaseError) -> bool {
+    let code = error.code().unwrap_or_default();
+    !code.starts_with("57P") && !code.starts_with("08")
 }
 
 /// Whether something stayed locked for longer than the server lets a statement wait.

@@ -19,7 +19,7 @@ use super::super::reads::{Read, Reads};
 use super::TOLD_WITHIN;
 use super::connect::{Link, Target};
 use super::connection::arguments;
-use super::failure::{failed, is_locked, is_lost};
+use super::failure::{failed, is_answer, is_locked, is_lost};
 
 /// A read that finds no free connection for this long fails, so that the caller can answer 503 in time. Long enough for
 /// connections that have gone silent to be given up and made anew.
@@ -122,7 +122,10 @@ impl Pool {
         let mut acquire = pin!(self.permits.acquire());
         let acquired = match tokio::time::timeout(BEHIND_LOCK_TIMEOUT, &mut acquire).await {
             Err(_) if self.met_lock.is_met_since(asked) => return Err(late()),
-            Err(_) => tokio::time::timeout_at(asked + ACQUIRE_TIMEOUT, acquire).await,
+            Err(_) => match tokio::time::timeout_at(asked + ACQUIRE_TIMEOUT, acquire).await {
+                Ok(_) if self.met_lock.is_met_since(asked) => return Err(late()),
+                acquired => acquired,
+            },
             acquired => acquired,
         };
         let acquired = acquired.map_err(|_| late())?;
@@ -164,6 +167,9 @@ impl Pool {
 
     fn learned(&self, error: StoreError) -> StoreError {
         self.met_lock.learn(&error);
+        if is_answer(&error) {
+            self.target.lives();
+        }
         error
     }
 

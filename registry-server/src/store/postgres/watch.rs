@@ -183,12 +183,14 @@ async fn run(
                 (Err(error), answer) => {
                     // Where it does not answer, what is known is all there is. That a table is locked, or that much is
                     // to do, is an answer.
-                    let lives = |error: StoreError| matches!(error.kind, StoreErrorKind::Locked | StoreErrorKind::Busy);
-                    let answers = answer.map_or_else(lives, |()| true);
+                    let kind = answer.err().map(|error| error.kind);
+                    let is_busy = kind == Some(StoreErrorKind::Busy);
+                    let answers = is_busy || kind.is_none_or(|kind| kind == StoreErrorKind::Locked);
                     match (answers, is_deaf) {
                         (false, _) => {}
-                        // It may be coming back just now.
+                        // It may be coming back just now. One that is busy may be about to go away.
                         (true, false) => generations.doubt(),
+                        (true, true) if is_busy => generations.doubt(),
                         // Others may delete for hours what nobody hears of: nor is it known any more when it is away.
                         (true, true) => generations.raise_all(),
                     }

@@ -63,6 +63,9 @@ const END_SILENT: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_get_acti
                           WHERE application_name = 'schema-registry' AND state LIKE 'idle in transaction%' \
                           AND clock_timestamp() - state_change > '500 ms'";
 
+/// How long that may take.
+const END_TIMEOUT: Duration = Duration::from_millis(1_500);
+
 /// How often a group is tried: a second time when it met a connection that had died since the last write.
 const TRIES_MAX: usize = 2;
 
@@ -198,7 +201,7 @@ impl Task {
             const OPERATION: &str = "end a silent connection";
             let (target, process) = (self.target.clone(), session.process);
             let silent = values![i64::from(silent)];
-            let ended = target.answer(GROUP_TIMEOUT, Some(process), session.rows(OPERATION, END_SILENT, silent)).await;
+            let ended = target.answer(END_TIMEOUT, Some(process), session.rows(OPERATION, END_SILENT, silent)).await;
             // Where it fails, the locks are met and told of, and the next connection tries again.
             if ended.map_err(|silence| silence.error(OPERATION))?.is_ok() {
                 self.silent = None;

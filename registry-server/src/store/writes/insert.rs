@@ -186,9 +186,10 @@ impl Insert {
                 let other = replaces.is_some_and(|old| id != Some(old));
                 let refers_to_it =
                     |new: &NewReference| (&new.reference.target, new.reference.version) == (&self.new.subject, version);
-                let is_needed = self.new.references.iter().any(refers_to_it)
-                    || is_referenced(connection, &self.new.subject, version).await?;
-                if other && is_needed {
+                if other
+                    && (self.new.references.iter().any(refers_to_it)
+                        || is_referenced(connection, &self.new.subject, version).await?)
+                {
                     return Ok(Err(Inserted::Referenced { version }));
                 }
                 (version, replaces)
