@@ -13,6 +13,8 @@ pub(super) enum Mutant {
     NumberWithoutTheLock,
     /// `lone-write-unlocked`: a write that shares its transaction with no other locks nothing.
     LoneWriteUnlocked,
+    /// `reference-without-the-lock`: what is referred to may be removed meanwhile.
+    ReferenceWithoutTheLock,
     /// `untold-uses`: no node is told which ids have changed their uses, nor is the one that has changed them.
     UntoldUses,
 }
@@ -77,6 +79,7 @@ mod planted {
                 "check-outside-the-lock" => Some(Mutant::CheckOutsideTheLock),
                 "number-without-the-lock" => Some(Mutant::NumberWithoutTheLock),
                 "lone-write-unlocked" => Some(Mutant::LoneWriteUnlocked),
+                "reference-without-the-lock" => Some(Mutant::ReferenceWithoutTheLock),
                 "untold-uses" => Some(Mutant::UntoldUses),
                 _ => None,
             };

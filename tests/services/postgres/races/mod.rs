@@ -53,13 +53,16 @@ use world::World;
 type Rounds = (usize, usize);
 
 /// Rounds of all kinds.
-const ROUNDS: Rounds = (300, 20_000);
+const ROUNDS: Rounds = (320, 20_000);
 
 /// Rounds of mutually incompatible candidates alone.
 const INCOMPATIBLE_ROUNDS: Rounds = (200, 4_000);
 
 /// Rounds of removals alone: a read of what another node is removing is a matter of luck, about one in a hundred.
 const REMOVAL_ROUNDS: Rounds = (400, 8_000);
+
+/// Rounds of imports alone that refer to what is removed.
+const IMPORTED_REFERENCE_ROUNDS: Rounds = (200, 8_000);
 
 /// Rounds of settings alone, of a context and of all contexts.
 const SETTING_ROUNDS: Rounds = (100, 4_000);
@@ -82,6 +85,8 @@ enum Kind {
     ReferencesToSubject,
     /// References, from another context, to one that is set to IMPORT and purged.
     ReferencesToContext,
+    /// References of imports to what is marked, and removed.
+    ImportedReferences(By),
     Identical,
     Imports,
     /// Settings of a context.
@@ -94,7 +99,7 @@ enum Kind {
 
 impl Kind {
     /// Those that leave each other alone.
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 16] = [
         Self::Incompatible,
         Self::Levels,
         Self::Deletes,
@@ -107,6 +112,10 @@ impl Kind {
         Self::ReferencesToSubject,
         Self::ReferencesToContext,
         Self::Contexts,
+        Self::ImportedReferences(By::VersionInContext),
+        Self::ImportedReferences(By::VersionElsewhere),
+        Self::ImportedReferences(By::Subject),
+        Self::ImportedReferences(By::Mode),
     ];
 
     async fn play(self, world: &World, batch: &Batch, round: usize) {
@@ -121,6 +130,9 @@ impl Kind {
             }
             Self::ReferencesToSubject => play(world, batch, round, references::references(By::Subject)).await,
             Self::ReferencesToContext => play(world, batch, round, references::references(By::Mode)).await,
+            Self::ImportedReferences(by) => {
+                play(world, batch, round, references::imported_references(by, round)).await;
+            }
             Self::Identical => play(world, batch, round, identical::identical()).await,
             Self::Imports => play(world, batch, round, imports::imports()).await,
             Self::Contexts => play(world, batch, round, contexts::contexts()).await,
@@ -231,6 +243,21 @@ fn what_is_removed_while_it_is_looked_at_fails_no_call() {
     assert!(violations.is_empty(), "{}", violations.join("\n"));
 }
 
+/// In the same context each has all of that to itself.
+const REFERENCES_ACROSS: [Kind; 3] = [
+    Kind::ImportedReferences(By::VersionElsewhere),
+    Kind::ImportedReferences(By::Subject),
+    Kind::ImportedReferences(By::Mode),
+];
+
+#[test]
+fn what_is_soft_deleted_is_removed_or_imports_refer_to_it() {
+    let plan = Plan { rounds: IMPORTED_REFERENCE_ROUNDS, kinds: &REFERENCES_ACROSS, ..INCOMPATIBLE };
+    let violations = run(&plan).violations;
+
+    assert!(violations.is_empty(), "{}", violations.join("\n"));
+}
+
 #[test]
 fn a_setting_of_its_context_counts_for_every_register_from_its_answer_on() {
     let violations = run(&Plan { rounds: SETTING_ROUNDS, kinds: &[Kind::Settings], ..INCOMPATIBLE }).violations;
@@ -267,6 +294,17 @@ fn a_number_taken_without_the_lock_is_found() {
         let is_of_it = |violation: &String| ["I2:", "I8:"].iter().any(|rule| violation.starts_with(rule));
         assert!(violations.iter().any(is_of_it), "{mutant}: {violations:#?}");
     }
+}
+
+#[test]
+fn a_reference_without_the_lock_is_found() {
+    let mutant = Some("reference-without-the-lock");
+    let plan = Plan { rounds: REMOVAL_ROUNDS, kinds: &REFERENCES_ACROSS, mutant, ..INCOMPATIBLE };
+    let violations = run(&plan).violations;
+
+    // The tables refuse a reference to what is gone, and the end of what is referred to: either is told that the store
+    // failed.
+    assert!(violations.iter().any(|violation| violation.starts_with("I8:")), "{violations:#?}");
 }
 
 #[test]

@@ -29,7 +29,7 @@ const SAME_PLACE: usize = 2;
 
 /// Of every so many freezes the first ones are long: enough in a row for all kinds of rounds.
 const FREEZES: usize = 49;
-const LONG_FREEZES: usize = 3;
+const LONG_FREEZES: usize = 4;
 
 /// What is done to whom.
 #[derive(Debug, Clone, Copy)]
