@@ -17,7 +17,7 @@ use super::ports::free_port;
 /// Bytes moved at a time.
 const PIECE_BYTES: usize = 4096;
 
-/// How long a piece takes over a slow line.
+/// How long a whole piece takes over a slow line.
 const SLOW_PIECE: Duration = Duration::from_millis(16);
 
 /// What happens to bytes and connections.
@@ -329,7 +329,8 @@ async fn pump(
         let Ok(count @ 1..) = from.read(&mut piece).await else { return false };
         let Ok(way) = ways.wait_for(|way| *way != Way::Silent).await.map(|way| *way) else { return false };
         if way == Way::Slow {
-            tokio::time::sleep(SLOW_PIECE).await;
+            // What is short passes at once, as signs of life do beside a long answer.
+            tokio::time::sleep(SLOW_PIECE.mul_f64(count as f64 / PIECE_BYTES as f64)).await;
         }
         if side == From::Client {
             breaker.garble(&mut piece[..count]);
@@ -354,6 +355,7 @@ async fn pump(
 mod tests {
     use std::io::{ErrorKind, Read as _, Write as _};
     use std::net::TcpStream as Stream;
+    use std::time::Instant;
 
     use super::*;
 
@@ -392,6 +394,29 @@ mod tests {
 
         assert!(matches!(early, ErrorKind::WouldBlock | ErrorKind::TimedOut), "{early}");
         assert_eq!(&echoed, b"held");
+    }
+
+    #[test]
+    fn over_a_slow_line_what_is_long_takes_its_time_and_what_is_short_does_not() {
+        let proxy = echo();
+        let mut stream = connect(&proxy);
+        let mut long = vec![b'x'; 20 * PIECE_BYTES];
+        proxy.slow();
+
+        let since = Instant::now();
+        stream.write_all(&long).unwrap();
+        stream.read_exact(&mut long).unwrap();
+        let of_long = since.elapsed();
+        let since = Instant::now();
+        for _ in 0..100 {
+            stream.write_all(b"short").unwrap();
+            stream.read_exact(&mut [0; 5]).unwrap();
+        }
+        let of_short = since.elapsed();
+
+        assert!(of_long >= 20 * SLOW_PIECE, "{of_long:?}");
+        // Less than a hundred pieces take, there and back.
+        assert!(of_short < 200 * SLOW_PIECE, "{of_short:?}");
     }
 
     #[test]
