@@ -249,15 +249,18 @@ fn a_body_that_is_cut_off_or_in_malformed_chunks_is_refused() {
                 ("Transfer-Encoding: chunked", &["2\r\n{}\r\n"]),
                 ("Content-Length: 3", &["{}"]),
             ] {
-                let mut stream = open(address);
-                stream.write_all(format!("{head}{length}\r\n\r\n").as_bytes()).unwrap();
-                pieces.iter().for_each(|piece| stream.write_all(piece.as_bytes()).unwrap());
-                stream.shutdown(Shutdown::Write).unwrap();
+                // Also where it is not wanted, and whether the answer is known at once or comes from the database.
+                for head in [head, "GET / HTTP/1.1\r\nHost: x\r\n", "GET /subjects HTTP/1.1\r\nHost: x\r\n"] {
+                    let mut stream = open(address);
+                    stream.write_all(format!("{head}{length}\r\n\r\n").as_bytes()).unwrap();
+                    pieces.iter().for_each(|piece| stream.write_all(piece.as_bytes()).unwrap());
+                    stream.shutdown(Shutdown::Write).unwrap();
 
-                let answer = until_closed(&mut stream);
+                    let answer = until_closed(&mut stream);
 
-                assert_refused(&answer, 400, BROKEN_BODY);
-                assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+                    assert_refused(&answer, 400, BROKEN_BODY);
+                    assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+                }
             }
             // In one piece with what comes before it.
             let mut stream = open(address);

@@ -68,19 +68,19 @@ async fn collect(payload: &mut Payload, limit_bytes: usize) -> Result<Bytes, Htt
 }
 
 /// Takes in what is left of a body that nobody wants, so that the connection can be used on. Of a long one the rest
-/// stays, and the connection ends.
-pub(super) async fn discard(payload: &mut Payload, limits: BodyLimits) {
+/// stays, and the connection ends; so it does with one that does not come in time.
+pub(super) async fn discard(payload: &mut Payload, limits: BodyLimits) -> Result<(), HttpError> {
     let rest = async {
         let mut bytes = 0;
-        while let Some(Ok(chunk)) = payload.next().await {
-            bytes += chunk.len();
+        while let Some(chunk) = payload.next().await {
+            bytes += chunk.map_err(|_| HttpError::broken_body())?.len();
             if bytes > DISCARDED_BYTES_MAX {
                 break;
             }
         }
+        Ok(())
     };
-    // Whether the rest came in time makes no difference to the answer.
-    let _ = deadline::within(limits.timeout, std::pin::pin!(rest)).await;
+    deadline::within(limits.timeout, std::pin::pin!(rest)).await.unwrap_or(Ok(()))
 }
 
 /// Stops at the limit, so that a small body cannot unfold into a large one.

@@ -186,6 +186,8 @@ struct Seen {
     route: Option<usize>,
     /// Whether it may have changed something.
     is_write: bool,
+    /// Whether of its body was taken what is taken of one that nobody wants.
+    is_body_discarded: bool,
 }
 
 /// Answers one request, whatever it is.
@@ -196,16 +198,16 @@ pub(crate) async fn serve(
 ) -> actix_web::HttpResponse {
     let started = Instant::now();
     let is_write = !is_reading(request.method());
-    let mut seen = Seen { media_type: media_type::V1, route: None, is_write };
+    let mut seen = Seen { media_type: media_type::V1, route: None, is_write, is_body_discarded: false };
     let answered = answer(&request, &mut payload, &state, &mut seen).await;
     // Whoever waits for what follows waits in vain, and the HTTP library closes the connection meanwhile.
-    let is_broken = matches!(answered, Err(HttpError::BrokenBody(_)));
+    let mut is_broken = matches!(answered, Err(HttpError::BrokenBody(_)));
     let reply = match answered {
         Ok(reply) => reply,
         Err(error) => reply::log_failure(error, &request).into_reply(state.incompatible_code),
     };
-    if !is_broken && !reply.is_request_timeout() {
-        body::discard(&mut payload, state.body).await;
+    if !is_broken && !reply.is_request_timeout() && !seen.is_body_discarded {
+        is_broken = body::discard(&mut payload, state.body).await.is_err();
     }
     let elapsed = started.elapsed();
     state.metrics.http.observe(seen.route, request.method().as_str(), reply.status(), elapsed);
@@ -268,6 +270,10 @@ async fn answer(
         let length = text(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
         body::read(payload, text(header::CONTENT_ENCODING), length, state.body).await?
     } else {
+        // Before the answer is looked for: the HTTP library ends the connection as soon as it finds a body broken, and
+        // what is not answered at once then is never.
+        seen.is_body_discarded = true;
+        body::discard(payload, state.body).await?;
         Bytes::new()
     };
 
