@@ -81,7 +81,7 @@ fn build() -> Value {
 fn describe(operation: &Operation, schemas: &mut Schemas) -> Value {
     let (_, path) = operation.method_and_path();
     let in_path = path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
-    let in_path = in_path.map(|name| parameter("path", &path_parameter(name)));
+    let in_path = in_path.map(|name| parameter("path", &path_parameter(path, name)));
     let in_query = operation.query.iter().map(|described| parameter("query", described));
     let mut described = json!({
         "operationId": operation.id,
@@ -99,13 +99,19 @@ fn describe(operation: &Operation, schemas: &mut Schemas) -> Value {
 }
 
 fn parameter(place: &str, parameter: &Parameter) -> Value {
-    json!({
+    let schema = (parameter.schema)();
+    let is_number_or_choice = schema["type"] == "integer" || schema.get("enum").is_some();
+    let mut described = json!({
         "name": parameter.name,
         "in": place,
         "required": place == "path",
         "description": parameter.about,
-        "schema": (parameter.schema)(),
-    })
+        "schema": schema,
+    });
+    if place == "query" && is_number_or_choice {
+        described["allowEmptyValue"] = json!(true);
+    }
+    described
 }
 
 fn responses(operation: &Operation, schemas: &mut Schemas) -> Value {
@@ -205,6 +211,18 @@ mod tests {
         }
         let ids: BTreeSet<_> = OPERATIONS.iter().map(|operation| operation.id).collect();
         assert_eq!(ids.len(), OPERATIONS.len());
+    }
+
+    #[test]
+    fn numbers_and_choices_of_queries_may_be_without_a_text() {
+        let document = build();
+        let parameters = document["paths"]["/schemas"]["get"]["parameters"].as_array().unwrap();
+
+        let empty = parameters.iter().filter(|parameter| parameter["allowEmptyValue"] == true);
+        let empty: Vec<_> = empty.map(|parameter| parameter["name"].as_str().unwrap()).collect();
+        assert_eq!(empty, ["lifecycle", "offset", "limit"]);
+        let id = &document["paths"]["/schemas/ids/{id}"]["get"]["parameters"][0];
+        assert_eq!((&id["name"], id.get("allowEmptyValue")), (&json!("id"), None));
     }
 
     #[test]

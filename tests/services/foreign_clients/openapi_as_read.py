@@ -1,7 +1,14 @@
 """The registry's OpenAPI document with all that the registry reads.
 
 Confluent's server reads more than it needs (Jackson in bodies, JAX-RS in parameters), and its clients rely on that. The
-document tells of it in words, so that clients made from it keep simple types. Here the words are schemas.
+document tells of it in words where its schemas cannot without harm, and here the words are schemas:
+
+- A flag in a query takes any text. A client made from the document would get a text in place of a flag.
+- In the body of a request a number, a text and a flag are read as each other. Clients would get a choice of types for
+  every member.
+- There `null` counts as absent also where a list or a map is described. Most of these types are those of answers, too,
+  where `null` never stands: clients would have to look for it, and no answer with one would be found.
+- There what stands twice in a set counts once. The sets of answers are sets.
 """
 
 import copy
@@ -37,23 +44,16 @@ def as_read(document):
         for operation in methods.values():
             for parameter in operation["parameters"]:
                 if parameter["in"] == "query":
-                    widen(parameter)
+                    widen(parameter["schema"])
             for described in operation.get("requestBody", {}).get("content", {}).values():
                 described["schema"] = body(described["schema"])
-    # What is no GUID has no ids, either. The format is for clients, which make a type of it.
-    (guid,) = document["paths"]["/schemas/guids/{guid}/ids"]["get"]["parameters"]
-    subject = document["paths"]["/subjects/{subject}"]["delete"]["parameters"][0]
-    guid["schema"] = subject["schema"]
     return document
 
 
-def widen(parameter):
-    """A flag takes any text, all but `true` for false. An empty number or choice counts as absent."""
-    schema = parameter["schema"]
+def widen(schema):
+    """A flag takes any text, all but `true` for false."""
     if schema["type"] == "boolean":
         schema["type"] = ["boolean", "string"]
-    elif schema["type"] == "integer" or "enum" in schema:
-        parameter["allowEmptyValue"] = True
 
 
 def body(schema):

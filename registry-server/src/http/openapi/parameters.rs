@@ -80,8 +80,8 @@ fn context_in_path() -> Value {
     json!({ "type": "string", "minLength": 1, "pattern": pattern })
 }
 
-/// A segment in braces.
-pub(super) fn path_parameter(name: &'static str) -> Parameter {
+/// A segment in braces of a path.
+pub(super) fn path_parameter(path: &str, name: &'static str) -> Parameter {
     match name {
         "subject" => Parameter {
             name,
@@ -97,6 +97,12 @@ pub(super) fn path_parameter(name: &'static str) -> Parameter {
             name,
             about: "A context other than the default one, with its dot or without.",
             schema: context_in_path,
+        },
+        // No type of its own, which clients would make of the format: any text is answered.
+        "guid" if path.ends_with("/ids") => Parameter {
+            name,
+            about: "The hash of a content, the same in every registry; another text has no ids.",
+            schema: name_in_path,
         },
         "guid" => Parameter {
             name,
