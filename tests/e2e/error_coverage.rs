@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use registry_server::ServerConfig;
 use registry_server::config::Database;
+use registry_server::{Server, ServerConfig};
 use schema_core::error_code::{Entry, ErrorCode, TABLE};
 
 use crate::raw_http::{Answer, Connection, JSON, with_server};
@@ -19,34 +19,36 @@ const NEVER_SENT: &str = "never sends it";
 /// What nothing that is foreseen leads to, so that no test can.
 const UNFORESEEN: ErrorCode = ErrorCode::Internal;
 
-/// Why a 503 may be answered, each a form of its own: the table has one for all of them. With the test that provokes it
-/// and what that says of it, where this walk cannot: most take a database that is away, or a disk that is full.
-const UNAVAILABLE: [(&str, Option<(&str, &str)>); 10] = [
-    ("the request took too long", None),
-    ("the server is shutting down", Some((include_str!("registry_drain.rs"), r#"contains("shutting down")"#))),
-    ("the storage is not reachable", Some((BLOCKED, r#"assert_storage_is("not reachable")"#))),
-    ("the storage is locked by another client", Some((BLOCKED, r#"assert_storage_is("locked by another client")"#))),
-    ("the storage is full", Some((include_str!("../services/disk/full.rs"), r#"assert_storage_is("full")"#))),
-    (
-        "the storage is read-only",
-        Some((include_str!("../services/disk/read_only.rs"), r#"assert_storage_is("read-only")"#)),
-    ),
-    ("the storage is refusing the role of this server", Some((TURNED_AWAY, "refusing the role of this server"))),
-    ("the storage is missing its database or a table", Some((TURNED_AWAY, "missing its database or a table"))),
-    (
-        "the storage is no longer the file that was opened: put that back, or restart the server",
-        Some((include_str!("registry_replaced.rs"), r#"storage is no longer the file that was opened: put that back"#)),
-    ),
+/// Why a 503 may be answered, each a form of its own: the table has one for all of them. With where it is provoked.
+const UNAVAILABLE: [(&str, Where); 11] = [
+    ("the request took too long", Where::Everywhere),
+    ("the server is shutting down", Where::Everywhere),
+    ("the storage is not reachable", Where::OnPostgres),
+    ("the storage is busy", Where::OnPostgres),
+    ("the storage is locked by another client", Where::OnPostgres),
+    ("the storage is full", Where::OnPostgres),
+    ("the storage is read-only", Where::OnPostgres),
+    ("the storage is refusing the role of this server", Where::OnPostgres),
+    ("the storage is missing its database or a table", Where::OnPostgres),
+    ("the storage is no longer the file that was opened: put that back, or restart the server", Where::OnSqlite),
     (
         "too many writers of this subject",
-        Some((
+        Where::Elsewhere(
             include_str!("../../registry-server/src/http/error.rs"),
             r#""Service unavailable: too many writers of this subject""#,
-        )),
+        ),
     ),
 ];
-const BLOCKED: &str = include_str!("../services/postgres/blocked.rs");
-const TURNED_AWAY: &str = include_str!("../services/postgres/turned_away.rs");
+
+/// On which storage this walk provokes a reason.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Where {
+    Everywhere,
+    OnPostgres,
+    OnSqlite,
+    /// On none, since it takes luck; in a test, with what that says of it.
+    Elsewhere(&'static str, &'static str),
+}
 
 /// Registries that run side by side.
 const AT_ONCE: usize = 4;
@@ -61,6 +63,10 @@ struct Place {
     empty: fn(&mut ServerConfig),
     /// A database that outlives its registries.
     lasting: fn() -> Lasting,
+    /// Which of the two storages it is.
+    kind: Where,
+    /// Shows what can be provoked on it alone.
+    own: fn(Show<'_>),
 }
 
 /// A database that can be spoiled while no registry runs.
@@ -74,7 +80,7 @@ type Spoil = Box<dyn Fn(&str, &str)>;
 
 #[test]
 fn every_error_is_provoked_in_all_its_forms_or_said_to_be_never_sent() {
-    provoke_all(Place { empty: |_| {}, lasting: file });
+    provoke_all(Place { empty: |_| {}, lasting: file, kind: Where::OnSqlite, own: a_file_that_is_removed });
 }
 
 fn file() -> Lasting {
@@ -93,6 +99,16 @@ fn file() -> Lasting {
     Lasting { database, spoil: Box::new(spoil) }
 }
 
+fn a_file_that_is_removed(show: Show<'_>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("registry.db");
+    let change = |config: &mut ServerConfig| config.database = Database::Url(format!("sqlite://{}", path.display()));
+    with_server(change, |address| {
+        std::fs::remove_file(&path).unwrap();
+        show(&Connection::open(address).send("GET", "/health/ready", &[], None));
+    });
+}
+
 /// Where PostgreSQL is.
 #[cfg(feature = "services")]
 mod postgres {
@@ -102,7 +118,35 @@ mod postgres {
 
     #[test]
     fn every_error_is_provoked_in_all_its_forms_or_said_to_be_never_sent() {
-        provoke_all(Place { empty: |config| config.database = Database::Url(create_database()), lasting });
+        provoke_all(Place {
+            empty: |config| config.database = Database::Url(create_database()),
+            lasting,
+            kind: Where::OnPostgres,
+            own: what_the_database_says,
+        });
+    }
+
+    /// The database says what it would say in want of memory, of time, of a lock, of a place on its disk, and so on;
+    /// that it does then is for the tests in `services/postgres` and `services/disk`.
+    fn what_the_database_says(show: Show<'_>) {
+        let url = create_database();
+        let name = url.rsplit('/').next().unwrap();
+        let psql = |statement: &str| drop(Postgres::shared().unwrap().psql(name, statement).unwrap());
+        with_server(
+            |config| config.database = Database::Url(url.clone()),
+            |address| {
+                let mut connection = Connection::open(address);
+                for (at, state) in ["53200", "57014", "55P03", "53100", "25006", "42501", "42P01"].iter().enumerate() {
+                    psql(&format!(
+                        "CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
+                         $$ BEGIN RAISE EXCEPTION 'as told' USING ERRCODE = '{state}'; END $$;
+                         CREATE OR REPLACE TRIGGER fails BEFORE INSERT ON versions EXECUTE FUNCTION fail()"
+                    ));
+                    let path = format!("/subjects/s{at}/versions");
+                    show(&connection.send("POST", &path, &[JSON], Some(INT)));
+                }
+            },
+        );
     }
 
     fn create_database() -> String {
@@ -138,11 +182,12 @@ fn provoke_all(place: Place) {
     for provocation in PROVOCATIONS {
         provocation(place, &mut |answer| note(&mut provoked, answer));
     }
+    (place.own)(&mut |answer| note(&mut provoked, answer));
 
     for entry in TABLE.iter().filter(|entry| entry.code != UNFORESEEN) {
         let is_never_sent = entry.cause.contains(NEVER_SENT);
         for (form, shown) in forms(entry).iter().enumerate() {
-            let is_provoked = provoked.contains(&(entry.code, form)) || is_provoked_elsewhere(entry, form);
+            let is_provoked = provoked.contains(&(entry.code, form)) || is_provoked_elsewhere(entry, form, place);
             assert_eq!(is_provoked, !is_never_sent, "provoked: {} `{shown}`", entry.name);
         }
     }
@@ -157,9 +202,14 @@ fn forms(entry: &Entry) -> Vec<String> {
     UNAVAILABLE.iter().map(|(reason, _)| form.replace("%s", reason)).collect()
 }
 
-fn is_provoked_elsewhere(entry: &Entry, form: usize) -> bool {
-    let elsewhere = || UNAVAILABLE[form].1;
-    entry.code == ErrorCode::Unavailable && elsewhere().is_some_and(|(test, words)| test.contains(words))
+/// Whether another walk than that on this storage, or another test, is what provokes an error.
+fn is_provoked_elsewhere(entry: &Entry, form: usize, place: Place) -> bool {
+    entry.code == ErrorCode::Unavailable
+        && match UNAVAILABLE[form].1 {
+            Where::Everywhere => false,
+            Where::Elsewhere(test, words) => test.contains(words),
+            storage => storage != place.kind,
+        }
 }
 
 /// Takes note of an error: a row of the table, with the row's status and one of its messages.
@@ -201,6 +251,7 @@ const PROVOCATIONS: &[fn(Place, Show<'_>)] = &[
     sizes,
     a_body_that_does_not_come,
     an_answer_that_takes_too_long,
+    a_server_that_is_to_end,
     the_old_number_of_an_incompatible_schema,
     modes_that_are_fixed,
     a_stored_schema_that_cannot_be_read,
@@ -257,6 +308,24 @@ fn an_answer_that_takes_too_long(place: Place, show: Show<'_>) {
     with_server(change, |address| {
         show(&Connection::open(address).send("POST", "/subjects/s/versions", &[JSON], Some(body.as_bytes())));
     });
+}
+
+fn a_server_that_is_to_end(place: Place, show: Show<'_>) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut config = ServerConfig::ephemeral();
+    (place.empty)(&mut config);
+    let server = runtime.block_on(Server::start(config)).unwrap();
+    let address = server.address;
+    let end = runtime.spawn(server.stop());
+    loop {
+        // Asked without a pause, since it answers for half a second more.
+        let answer = Connection::open(address).send("GET", "/health/ready", &[], None);
+        if answer.status != 200 {
+            show(&answer);
+            break;
+        }
+    }
+    runtime.block_on(end).unwrap();
 }
 
 fn the_old_number_of_an_incompatible_schema(place: Place, show: Show<'_>) {
