@@ -79,7 +79,7 @@ impl Generator<'_> {
                 }
                 let mut fields = Map::new();
                 for field in &record.fields {
-                    fields.insert(field.name.clone(), self.value(field.schema, depth + 1)?);
+                    fields.insert(field.name.to_string(), self.value(field.schema, depth + 1)?);
                 }
                 Value::Object(fields)
             }

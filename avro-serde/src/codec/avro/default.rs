@@ -82,7 +82,7 @@ impl DefaultWriter<'_> {
             }
             (Kind::Record(record), JsonValue::Object(members)) => {
                 for field in &record.fields {
-                    let given = members.iter().find(|(name, _)| *name == field.name).map(|(_, value)| value);
+                    let given = members.iter().find(|(name, _)| field.name == name.as_str()).map(|(_, value)| value);
                     let value = given.or(field.default.as_ref()).ok_or_else(|| {
                         format!("{}: it lacks the field `{}`, which has no default", unfit(), field.name)
                     })?;

@@ -212,7 +212,7 @@ fn is_own_kind(kind: &Kind, value: &Value) -> bool {
         Kind::Array { .. } => matches!(value, Value::Array(_)),
         Kind::Map { .. } => matches!(value, Value::Map(_)),
         Kind::Record(record) => {
-            let has_field = |name: &String| record.fields.iter().any(|field| field.name == *name);
+            let has_field = |name: &String| record.fields.iter().any(|field| field.name == name.as_str());
             matches!(value, Value::Record(fields) if fields.iter().all(|(name, _)| has_field(name)))
         }
         Kind::Union { .. } => false,
@@ -279,7 +279,7 @@ fn read(schema: &AvroSchema, node: NodeId, input: &mut Input<'_>) -> Result<Valu
             for field in &record.fields {
                 input.charge(size_of::<String>() + field.name.len())?;
                 let value = read(schema, field.schema, input).map_err(|error| error.inside_field(&field.name))?;
-                fields.push((field.name.clone(), value));
+                fields.push((field.name.to_string(), value));
             }
             input.leave_record(start)?;
             Value::Record(fields)

@@ -130,7 +130,7 @@ impl Look<'_, '_, '_, '_> {
                 return Ok(true);
             };
             let given = if index.is_empty() {
-                members.iter().rev().find(|(key, _)| *key == field.name).map(|(_, value)| *value)
+                members.iter().rev().find(|(key, _)| field.name == *key).map(|(_, value)| *value)
             } else {
                 index.get(field.name.as_str()).copied()
             };

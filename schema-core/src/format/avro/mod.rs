@@ -25,11 +25,13 @@ mod parsing_form;
 mod record;
 mod resolve;
 mod sameness;
+mod small;
 mod tags;
 
 pub mod compatibility;
 
 pub use format::AvroFormat;
+pub use small::{Branches, ShortText};
 
 /// A parsed Avro schema. Invariant: every [`NodeId`] in it is an index into `nodes`.
 ///
@@ -156,7 +158,7 @@ pub enum Kind {
     String,
     Array { items: NodeId },
     Map { values: NodeId },
-    Union { branches: Vec<NodeId> },
+    Union { branches: Branches },
     // Boxed, so that the many small nodes of a schema do not take the room of its few named types.
     Record(Box<Record>),
     Enum(Box<Enum>),
@@ -202,11 +204,11 @@ pub struct Record {
 #[derive(Debug, Clone)]
 pub struct Field {
     /// Name.
-    pub name: String,
+    pub name: ShortText,
     /// Aliases, in source order, repeated ones merged.
     pub aliases: Vec<String>,
     /// `doc`, also when empty.
-    pub doc: Option<String>,
+    pub doc: Option<ShortText>,
     /// The field's type.
     pub schema: NodeId,
     /// The default value, as JSON. `Some(null)` when the text says `null`.

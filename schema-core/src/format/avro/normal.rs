@@ -156,8 +156,8 @@ fn render_inner(nodes: &[Node], schema: NodeId, json: Json) -> Json {
 fn render_record(nodes: &[Node], record: &Record, members: Vec<(String, Json)>) -> JsonValue {
     let mut given: std::collections::HashMap<String, Json> = members.into_iter().collect();
     let in_order = record.fields.iter().filter_map(|field| {
-        let value = given.remove(&field.name)?;
-        Some((field.name.clone(), render_inner(nodes, field.schema, value)))
+        let value = given.remove(field.name.as_str())?;
+        Some((field.name.to_string(), render_inner(nodes, field.schema, value)))
     });
     JsonValue::Object(in_order.collect())
 }
@@ -213,7 +213,7 @@ impl Mover<'_> {
         let children = match &mut node.kind {
             Kind::Array { items } => vec![*items],
             Kind::Map { values } => vec![*values],
-            Kind::Union { branches } => branches.clone(),
+            Kind::Union { branches } => branches.to_vec(),
             Kind::Record(record) => {
                 let Record { name, aliases, fields, .. } = &mut **record;
                 settle(name, aliases, namespace);

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::attributes::TypeAttributes;
 use super::names::Alphabet;
-use super::{AvroSchema, Kind, LogicalType, Name, Node, NodeId, logical};
+use super::{AvroSchema, Branches, Kind, LogicalType, Name, Node, NodeId, logical};
 use crate::error::ParseError;
 use crate::format::{Limits, Strictness};
 use crate::json::{DEPTH_MAX, Entry, EntryKind, Json, JsonValue, Tape, shorten, write_json};
@@ -213,7 +213,7 @@ impl<'p, 't, 'l> Parser<'p, 't, 'l> {
 
     fn union(&mut self, entry: Entry, namespace: Option<&str>, depth: usize) -> Result<NodeId, ParseError> {
         self.check_depth(entry, depth)?;
-        let mut branches = Vec::new();
+        let mut branches = Branches::default();
         for (index, branch) in self.tape.elements(entry).enumerate() {
             let limit = self.arena.limits.union_branches;
             if index >= limit {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::attributes::{FieldAttributes, TypeAttributes};
 use super::defaults::Check;
 use super::parse::{Deferred, Parser, over_limit};
-use super::{Field, Kind, Name, NodeId, Order, Record};
+use super::{Field, Kind, Name, NodeId, Order, Record, ShortText};
 use crate::error::ParseError;
 use crate::format::Strictness;
 use crate::json::{Entry, Json, JsonValue, parse_java_double, write_double};
@@ -92,9 +92,9 @@ impl<'p> Parser<'p, '_, '_> {
         let aliases = self.field_aliases(entry, attributes.aliases)?;
         let properties = attributes.properties.iter().map(|(key, value)| (key.to_owned(), self.tape.to_json(value)));
         let field = Field {
-            name: name.to_owned(),
+            name: name.into(),
             aliases,
-            doc: self.text(attributes.doc),
+            doc: attributes.doc.and_then(|doc| self.tape.string(doc)).map(ShortText::from),
             schema,
             default,
             order,

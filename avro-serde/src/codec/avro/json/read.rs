@@ -106,7 +106,7 @@ impl<'a, 'de, T: Tree> JsonReader<'a, 'de, T> {
                 for field in &record.fields {
                     self.input.charge(field.name.len() + size_of::<String>())?;
                     let value = self.read(field.schema).map_err(|error| error.inside_field(&field.name))?;
-                    T::insert(&mut fields, field.name.clone(), value);
+                    T::insert(&mut fields, field.name.to_string(), value);
                 }
                 self.input.leave_record(start)?;
                 return Ok(T::record(fields));

@@ -103,12 +103,12 @@ impl<'a> JsonWriter<'a> {
         let mut writer = RecordWriter::new(&record.fields);
         let mut found = 0;
         for field in &record.fields {
-            let Some(value) = members.get(&field.name) else { continue };
+            let Some(value) = members.get(field.name.as_str()) else { continue };
             found += 1;
             writer.field(&field.name, out, |node, out| self.write(node, value, out, depth + 1))?;
         }
         if found < members.len() {
-            let is_unknown = |name: &&String| !record.fields.iter().any(|field| field.name == **name);
+            let is_unknown = |name: &&String| !record.fields.iter().any(|field| field.name == name.as_str());
             let unknown = members.keys().find(is_unknown).map_or("", String::as_str);
             return Err(EncodeError::new("the schema has no such field").inside_field(unknown));
         }
@@ -158,9 +158,9 @@ fn fits(kind: &Kind, value: &Value) -> bool {
         }
         (Kind::Enum(an_enum), Value::String(text)) => an_enum.symbols.iter().any(|symbol| symbol == text),
         (Kind::Record(record), Value::Object(members)) => {
-            let known = record.fields.iter().filter(|field| members.contains_key(&field.name)).count();
+            let known = record.fields.iter().filter(|field| members.contains_key(field.name.as_str())).count();
             let is_complete =
-                record.fields.iter().all(|field| field.default.is_some() || members.contains_key(&field.name));
+                record.fields.iter().all(|field| field.default.is_some() || members.contains_key(field.name.as_str()));
             is_complete && known == members.len()
         }
         _ => false,

@@ -66,7 +66,7 @@ impl<'r> Aliases<'r> {
             let type_collides = node.kind.name().is_some_and(|name| self.type_name(name) != name);
             let field_collides = match &node.kind {
                 Kind::Record(record) => {
-                    record.fields.iter().any(|field| self.field_name(&record.name, &field.name) != field.name)
+                    record.fields.iter().any(|field| self.field_name(&record.name, &field.name) != &*field.name)
                 }
                 _ => false,
             };

@@ -305,7 +305,7 @@ impl<'a> Compiler<'a> {
         let mut defaults = (0..to.fields.len()).filter(|index| !is_taken[*index]).peekable();
         for (field, source) in from.fields.iter().zip(&sources) {
             let Some(index) = *source else {
-                steps.push(RecordStep::Skip { node: field.schema, name: field.name.clone() });
+                steps.push(RecordStep::Skip { node: field.schema, name: field.name.to_string() });
                 continue;
             };
             while let Some(missing) = defaults.next_if(|missing| *missing < index && is_in_order) {
@@ -313,7 +313,7 @@ impl<'a> Compiler<'a> {
             }
             let target = &to.fields[index];
             let op = self.pair_at(format!("fields/{index}/type"), field.schema, target.schema)?;
-            steps.push(RecordStep::Take { op, name: target.name.clone() });
+            steps.push(RecordStep::Take { op, name: target.name.to_string() });
             slots.push(index);
         }
         for missing in defaults {

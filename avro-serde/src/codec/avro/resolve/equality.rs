@@ -57,7 +57,7 @@ impl<'a> Same<'a> {
         writer.fields.len() == reader.fields.len()
             && writer.fields.iter().zip(&reader.fields).all(|(written, read)| match self.aliases {
                 None => written.name == read.name,
-                Some(aliases) => aliases.field_name(aliases.type_name(&writer.name), &written.name) == read.name,
+                Some(aliases) => aliases.field_name(aliases.type_name(&writer.name), &written.name) == &*read.name,
             })
     }
 

@@ -193,8 +193,7 @@ fn unclaimed(reads: &Record, wrote: &Record) -> Vec<usize> {
     let claimed: HashSet<&str> = reads
         .fields
         .iter()
-        .flat_map(|field| std::iter::once(&field.name).chain(&field.aliases))
-        .map(String::as_str)
+        .flat_map(|field| std::iter::once(field.name.as_str()).chain(field.aliases.iter().map(String::as_str)))
         .collect();
     let is_free = |&index: &usize| !claimed.contains(wrote.fields[index].name.as_str());
     (0..wrote.fields.len()).filter(is_free).collect()

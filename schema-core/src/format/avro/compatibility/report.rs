@@ -58,7 +58,7 @@ fn additional_info(walk: &Walk<'_>, problem: &Problem) -> String {
     let reads = &walk.reader.node(site.reader).kind;
     let wrote = &walk.writer.node(site.writer).kind;
     match (problem.what, reads, wrote) {
-        (What::Field(index), Kind::Record(reads), _) => reads.fields[index as usize].name.clone(),
+        (What::Field(index), Kind::Record(reads), _) => reads.fields[index as usize].name.to_string(),
         (What::Size, Kind::Fixed(reads), Kind::Fixed(wrote)) => {
             format!("expected: {}, found: {}", wrote.size, reads.size)
         }

@@ -11,7 +11,7 @@ fn chain(length: u32, end: Kind) -> AvroSchema {
     let mut nodes: Vec<Node> = (0..length)
         .map(|index| {
             let field = Field {
-                name: "next".to_owned(),
+                name: "next".into(),
                 aliases: Vec::new(),
                 doc: None,
                 schema: NodeId(index + 1),
