@@ -42,6 +42,8 @@ pub struct SchemaInUse {
     /// Every use, by subject (in UTF-16 code units) then version, soft-deleted ones included; at least one, all of one
     /// context.
     uses: Vec<SchemaUse>,
+    /// The number of the question that was answered so, see `Caches::gone`.
+    asked: u64,
     /// That shows the first use.
     answer: OnceLock<Bytes>,
 }
@@ -52,9 +54,17 @@ pub(super) struct NamedUse {
     used: SchemaUse,
     /// Of the named subject, if the use is its own: then this is the answer for as long as the revision stands.
     revision: Option<Revision>,
-    /// Of the id's uses before they were read: while it stands, the use is as far as anybody has told this node.
-    generation: Generation,
+    asked: Asked,
     answer: OnceLock<Bytes>,
+}
+
+/// When the uses of an id were asked for.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    /// Before they were read: while it stands, they are as far as anybody has told this node.
+    generation: Generation,
+    /// The number of the last question before, see `Caches::gone`.
+    number: u64,
 }
 
 /// The use of an id that answers.
@@ -174,23 +184,25 @@ impl Registry {
     }
 
     async fn named_use(&self, id: SchemaId, named: &Subject) -> Result<Option<Arc<NamedUse>>, RegistryError> {
-        let generation = self.store.uses_generation(&named.key.context, id);
+        let asked = self.asking(&named.key.context, id);
         let revision = self.store.revision(&named.key).await?;
         let key = (named.key.clone(), id);
         let known = self.caches.named_uses.get(&key).await;
-        let valid = known.as_ref().filter(|known| known.revision == Some(revision) && known.generation == generation);
+        let is_valid =
+            |known: &&Arc<NamedUse>| known.revision == Some(revision) && known.asked.generation == asked.generation;
+        let valid = known.as_ref().filter(is_valid);
         if let Some(valid) = self.metrics.looked_up(CacheName::NamedUses, valid) {
             return Ok(Some(Arc::clone(valid)));
         }
         // On the heap, here and below: what a known answer does not need would make every request's future large.
-        Box::pin(self.named_use_anew(id, named, (revision, generation), known)).await
+        Box::pin(self.named_use_anew(id, named, (revision, asked), known)).await
     }
 
     async fn named_use_anew(
         &self,
         id: SchemaId,
         named: &Subject,
-        (revision, generation): (Revision, Generation),
+        (revision, asked): (Revision, Asked),
         known: Option<Arc<NamedUse>>,
     ) -> Result<Option<Arc<NamedUse>>, RegistryError> {
         let current = self.subject_at(named, revision).await?;
@@ -202,7 +214,7 @@ impl Registry {
         // An alias leads away from what the subject uses itself.
         let found = match (&current.alias, current.use_of(id)) {
             (Some(meant), _) => self.use_for_other(id, meant).await?,
-            (None, Some(used)) => Some(NamedUse::new(used, Some(current.snapshot.revision), generation)),
+            (None, Some(used)) => Some(NamedUse::new(used, Some(current.snapshot.revision), asked)),
             (None, None) => self.use_beyond(id, named).await?,
         };
         if let Some(before) = known.as_ref().map(|known| &known.used.subject)
@@ -216,13 +228,9 @@ impl Registry {
             return Ok(None);
         };
         if let Some(known) = known.filter(|known| known.used == found.used) {
-            if (known.revision, known.generation) == (found.revision, found.generation) {
-                return Ok(Some(known));
-            }
             found.answer = known.answer.clone();
         }
         let found = Arc::new(found);
-        self.caches.gone.invalidate(&(Arc::clone(&found.used.subject.context), id)).await;
         self.caches.named_uses.insert((named.key.clone(), id), Arc::clone(&found)).await;
         Ok(Some(found))
     }
@@ -237,9 +245,9 @@ impl Registry {
 
     /// The newest use of a subject that is not the named one: nothing tells by the named one's revision that it stands.
     async fn own_use(&self, id: SchemaId, subject: &Subject) -> Result<Option<NamedUse>, RegistryError> {
-        let generation = self.store.uses_generation(&subject.key.context, id);
+        let asked = self.asking(&subject.key.context, id);
         let current = self.subject_itself(subject).await?;
-        Ok(current.use_of(id).map(|used| NamedUse::new(used, None, generation)))
+        Ok(current.use_of(id).map(|used| NamedUse::new(used, None, asked)))
     }
 
     /// The use that answers for a subject that does not use the id: that of the same name in another context, else the
@@ -261,7 +269,10 @@ impl Registry {
         }
         let generation = self.store.uses_generation(context, id);
         let first = self.schema_in_use_by_others(&subject.key, id).await?;
-        Ok(first.map(|schema| NamedUse::new(schema.first_use().clone(), None, generation)))
+        Ok(first.map(|schema| {
+            let asked = Asked { generation, number: schema.asked };
+            NamedUse::new(schema.first_use().clone(), None, asked)
+        }))
     }
 
     /// An id's content and uses; `None` when nothing has the id.
@@ -286,7 +297,9 @@ impl Registry {
         let (context, id, generation) = &key;
         // Somebody else's load may have begun before this call and the commit that gave the id; the one after it has
         // not.
+        let mut asked = 0;
         for _ in 0..2 {
+            asked = self.caches.next_question();
             let is_own = AtomicBool::new(false);
             let load = async {
                 is_own.store(true, Ordering::Relaxed);
@@ -294,7 +307,7 @@ impl Registry {
                 let Some(used) = uses.first() else { return Err(RegistryError::SchemaNotFound) };
                 let content = self.content_of(&used.subject, &used.entry).await?;
                 let content = content.ok_or(RegistryError::SchemaNotFound)?;
-                Ok(Arc::new(SchemaInUse::new(content, uses)))
+                Ok(Arc::new(SchemaInUse::new(content, uses, asked)))
             };
             match self.caches.uses.try_get_with(key.clone(), load).await.map_err(RegistryError::from) {
                 Ok(schema) => return Ok(Some(schema)),
@@ -303,17 +316,24 @@ impl Registry {
                 Err(error) => return Err(error),
             }
         }
-        self.forget_id(context, *id, *generation).await;
+        self.forget_id(context, *id, *generation, asked).await;
         Ok(None)
     }
 
-    /// Nothing has the id any more, as of this generation: whatever path has seen that, none answers with what was
-    /// known before.
-    pub(super) async fn forget_id(&self, context: &Arc<str>, id: SchemaId, generation: Generation) {
+    /// Nothing has the id any more, as of this generation and question: whatever path has seen that, none answers with
+    /// what was asked for before. The answer may be late: what was asked for after it stays.
+    pub(super) async fn forget_id(&self, context: &Arc<str>, id: SchemaId, generation: Generation, asked: u64) {
         for before in generation.despite_doubts() {
-            self.caches.uses.invalidate(&(Arc::clone(context), id, before)).await;
+            let key = (Arc::clone(context), id, before);
+            if self.caches.uses.get(&key).await.is_some_and(|known| known.asked < asked) {
+                self.caches.uses.invalidate(&key).await;
+            }
         }
-        self.caches.gone.insert((Arc::clone(context), id), generation).await;
+        self.caches.note_gone(context, id, asked).await;
+    }
+
+    fn asking(&self, context: &str, id: SchemaId) -> Asked {
+        Asked { generation: self.store.uses_generation(context, id), number: self.caches.last_question() }
     }
 
     /// Asks whether anything has the id still, since `subject` does not: if it is remembered to have it, another node
@@ -334,12 +354,10 @@ impl Registry {
     async fn known_use(&self, id: SchemaId, named: &Subject, error: &RegistryError) -> Option<Arc<NamedUse>> {
         let known = self.caches.named_uses.get(&(named.key.clone(), id)).await?;
         let context = &known.used.subject.context;
-        let generation = self.store.uses_generation(context, id);
-        let gone = self.caches.gone.get(&(Arc::clone(context), id)).await;
-        let is_gone = gone.is_some_and(|gone| gone.is_told_as(generation));
+        let (generation, asked) = (self.store.uses_generation(context, id), known.asked);
         let is_known =
-            known.generation == generation || known.generation.is_told_as(generation) && cannot_be_asked(error);
-        (is_known && !is_gone).then_some(known)
+            asked.generation == generation || asked.generation.is_told_as(generation) && cannot_be_asked(error);
+        (is_known && !self.caches.is_gone(context, id, asked.number).await).then_some(known)
     }
 
     /// The uses of an id that were read last, as long as nobody has told this node of a change.
@@ -350,7 +368,7 @@ impl Registry {
                 return None;
             }
             if let Some(known) = self.caches.uses.get(&(Arc::clone(context), id, before)).await {
-                return Some(known);
+                return (!self.caches.is_gone(context, id, known.asked).await).then_some(known);
             }
         }
         None
@@ -422,8 +440,8 @@ impl Found {
 }
 
 impl SchemaInUse {
-    fn new(content: Arc<Content>, uses: Vec<SchemaUse>) -> Self {
-        Self { content, uses, answer: OnceLock::new() }
+    fn new(content: Arc<Content>, uses: Vec<SchemaUse>, asked: u64) -> Self {
+        Self { content, uses, asked, answer: OnceLock::new() }
     }
 
     /// The use that answers where no subject is named: the newest of the first subject.
@@ -456,8 +474,8 @@ impl SchemaInUse {
 }
 
 impl NamedUse {
-    fn new(used: SchemaUse, revision: Option<Revision>, generation: Generation) -> Self {
-        Self { used, revision, generation, answer: OnceLock::new() }
+    fn new(used: SchemaUse, revision: Option<Revision>, asked: Asked) -> Self {
+        Self { used, revision, asked, answer: OnceLock::new() }
     }
 
     /// What it takes, about; without its answer until that is made.

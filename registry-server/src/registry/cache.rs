@@ -22,9 +22,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::future::ready;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use moka::Entry;
 use moka::future::Cache;
 use moka::policy::EvictionPolicy;
 use schema_core::{SchemaId, Version};
@@ -63,9 +66,11 @@ pub(super) struct Caches {
     likenesses: Cache<LikenessKey, Likeness>,
     versions: Cache<VersionKey, Bytes>,
     pub(super) properties: Cache<(SubjectKey, Revision), Arc<PropertyIndex>>,
-    /// Ids that the store has told to be nobody's, with the generation they had: what "named uses" still has of one is
-    /// found by its subject alone.
-    pub(super) gone: Cache<(Arc<str>, SchemaId), Generation>,
+    /// Ids that the store has told to be nobody's, with the number of the question: what "named uses" still has of one
+    /// is found by its subject alone, and whatever was asked for before that question does not count any more.
+    gone: Cache<(Arc<str>, SchemaId), u64>,
+    /// Questions so far for all uses of an id: an answer that comes late says nothing of what was asked for after it.
+    questions: AtomicU64,
 }
 
 /// What a finished answer about a version was made of.
@@ -132,6 +137,7 @@ impl Caches {
                 .weigher(|_, _| weight(0))
                 .eviction_policy(EvictionPolicy::lru())
                 .build(),
+            questions: AtomicU64::new(0),
         }
     }
 
@@ -167,6 +173,25 @@ impl Caches {
     pub(super) async fn remember_content(&self, content: Content) -> Arc<Content> {
         let key = (Arc::clone(&content.context), content.stored.id);
         self.contents.entry(key).or_insert(Arc::new(content)).await.into_value()
+    }
+
+    /// The number of a question for all uses of an id that is asked now.
+    pub(super) fn next_question(&self) -> u64 {
+        self.questions.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    pub(super) fn last_question(&self) -> u64 {
+        self.questions.load(Ordering::SeqCst)
+    }
+
+    pub(super) async fn note_gone(&self, context: &Arc<str>, id: SchemaId, asked: u64) {
+        let later = |known: Option<Entry<_, u64>>| ready(known.map_or(asked, |known| known.into_value().max(asked)));
+        self.gone.entry((Arc::clone(context), id)).and_upsert_with(later).await;
+    }
+
+    /// Whether what was asked for then was nobody's any more when somebody asked later.
+    pub(super) async fn is_gone(&self, context: &Arc<str>, id: SchemaId, asked: u64) -> bool {
+        self.gone.get(&(Arc::clone(context), id)).await.is_some_and(|gone| asked < gone)
     }
 
     pub(super) async fn remember_likeness(&self, key: LikenessKey, likeness: Likeness) {

@@ -180,10 +180,10 @@ impl Registry {
             Some(context) => context.key.clone(),
             None => SubjectKey { context: default_context(), subject: Arc::from("") },
         };
-        let generation = self.store.uses_generation(&context, id);
+        let (generation, asked) = (self.store.uses_generation(&context, id), self.caches.next_question());
         let first = self.store.schema_uses(&context, id).await?;
         if first.is_empty() {
-            self.forget_id(&context, id, generation).await;
+            self.forget_id(&context, id, generation, asked).await;
         }
         let is_meant = |uses: &[SchemaUse]| uses.iter().any(|used| used.subject.subject == subject);
         if subject.is_empty() || is_meant(&first) {

@@ -295,3 +295,39 @@ async fn what_was_known_before_a_doubt_is_answered_while_the_store_is_away_and_n
         }
     }
 }
+
+/// The answer to who has asked before it was given comes after that to who has asked then.
+#[tokio::test]
+async fn what_was_given_is_answered_while_the_store_is_down_whoever_is_told_late_that_nothing_has_it() {
+    for (asking, asks) in NAMED[..3].iter().chain(&ALONE).enumerate() {
+        for (late, missing) in [LISTING, ALONE[0]].into_iter().enumerate() {
+            let (writing, reading, store) = writing_and_deaf().await;
+            set_alias(&writing, "s-alias", "s").await;
+            let (go_on, answers) = oneshot::channel();
+            *store.late_uses.lock().unwrap() = Some(answers);
+
+            let write = async {
+                while store.late_uses.lock().unwrap().is_some() {
+                    tokio::task::yield_now().await;
+                }
+                register(&writing, "s", &record("a")).await.unwrap();
+                let given = async {
+                    assert!(asks(&reading, "s").await.unwrap());
+                };
+                // Who asks as the late one did waits for it first.
+                let go_on = async { go_on.send(()).unwrap() };
+                if late == 0 {
+                    given.await;
+                    go_on.await;
+                } else {
+                    tokio::join!(given, go_on);
+                }
+            };
+            let (missed, ()) = tokio::join!(missing(&reading, "s"), write);
+
+            assert!(!missed.unwrap());
+            store.is_down.store(true, Ordering::SeqCst);
+            assert!(asks(&reading, "s").await.unwrap(), "{asking}, {late}");
+        }
+    }
+}
