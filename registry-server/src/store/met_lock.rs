@@ -1,17 +1,26 @@
 //! When somebody last waited in vain for what another client of the database keeps locked: whoever waits behind it is
-//! told of the lock, not that the database is away.
+//! told of the lock, not that the database is busy or away.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::Instant;
 
+use super::lived::Lived;
 use super::{StoreError, StoreErrorKind};
 
 /// When a statement last met a lock, of those that wait for each other.
 #[derive(Debug, Default)]
-pub(super) struct MetLock(Mutex<Option<Instant>>);
+pub(super) struct MetLock {
+    met: Mutex<Option<Instant>>,
+    lived: Arc<Lived>,
+}
 
 impl MetLock {
+    /// Of a database that gives signs of life.
+    pub(super) fn new(lived: Arc<Lived>) -> Self {
+        Self { met: Mutex::default(), lived }
+    }
+
     /// Takes note of why a statement failed. Where the database has gone away, the lock that was met before does not
     /// matter any more.
     pub(super) fn learn(&self, failure: &StoreError) {
@@ -20,21 +29,23 @@ impl MetLock {
             StoreErrorKind::Unavailable => None,
             _ => return,
         };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = met;
+        *self.met.lock().unwrap_or_else(PoisonError::into_inner) = met;
     }
 
     /// Whether a lock was met since `then`.
     pub(super) fn is_met_since(&self, then: Instant) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|met| met >= then)
+        self.met.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|met| met >= then)
     }
 
-    /// What somebody is told whose turn has not come since `then`: of a lock, if one was met meanwhile, else `why`. A
-    /// statement that began later tells of a lock by itself, in less time than anybody waits.
+    /// What somebody is told who has waited in vain since `then`: of a lock, if one was met meanwhile, else `why`. A
+    /// statement that began later tells of a lock by itself, in less time than anybody waits. A database that has
+    /// answered to anybody since `then` is there, and has much to do.
     pub(super) fn late(&self, operation: &'static str, then: Instant, why: &str) -> StoreError {
         if self.is_met_since(then) {
             return StoreError::new(operation, StoreErrorKind::Locked, "what is before it has met a lock");
         }
-        StoreError::unavailable(operation, why)
+        let kind = if self.lived.is_since(then) { StoreErrorKind::Busy } else { StoreErrorKind::Unavailable };
+        StoreError::new(operation, kind, why)
     }
 }
 

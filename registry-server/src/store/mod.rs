@@ -18,6 +18,7 @@ mod connection;
 pub mod error;
 mod generations;
 mod group;
+mod lived;
 mod locks;
 mod met_lock;
 pub(crate) mod metered;

@@ -110,7 +110,10 @@ impl<C: Connection + 'static> Queue<C> {
             Some(writer) => {
                 tokio::spawn(LoneWrite::new(writer, job, self.queue.clone()).run());
             }
-            None => self.enqueue(job).await.map_err(late)?,
+            None => self.queue.send_timeout(job, self.patience.enqueue).await.map_err(|error| match error {
+                SendTimeoutError::Timeout(_) => late("the queue of writes stayed full"),
+                SendTimeoutError::Closed(_) => StoreError::unavailable(W::OPERATION, "the store is closed"),
+            })?,
         }
         let answer = match told {
             None => answer.await,
@@ -136,14 +139,6 @@ impl<C: Connection + 'static> Queue<C> {
     /// What somebody is told who has waited for a write since `then` for too long.
     pub(super) fn late(&self, operation: &'static str, then: Instant, why: &str) -> StoreError {
         self.met_lock.late(operation, then, why)
-    }
-
-    /// Waits for a place in the queue; an error is the reason why there is none.
-    async fn enqueue(&self, job: Box<dyn Queued<C>>) -> Result<(), &'static str> {
-        self.queue.send_timeout(job, self.patience.enqueue).await.map_err(|error| match error {
-            SendTimeoutError::Timeout(_) => "the queue of writes stayed full",
-            SendTimeoutError::Closed(_) => "the store is closed",
-        })
     }
 
     /// Takes no more writes, does those that are queued, and waits for the end of the task.
@@ -280,12 +275,14 @@ mod tests {
     use sqlx::SqliteConnection;
     use tokio::time::timeout;
 
+    use super::super::lived::Lived;
     use super::super::writes::Ping;
     use super::*;
 
     const DEADLINE: Duration = Duration::from_secs(10);
 
     /// A database that hangs until it is given up, once.
+    #[derive(Default)]
     struct Hung {
         has_begun: Arc<Notify>,
         is_given_up: Arc<Notify>,
@@ -306,6 +303,28 @@ mod tests {
         async fn doubt(&mut self) {}
 
         async fn close(self: Box<Self>) {}
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_that_is_late_is_told_whether_the_database_lives() {
+        let patience = AnswerPatience { usual: DEADLINE, sweeping: DEADLINE };
+        let (writer, lived) = (Hung::default(), Arc::new(Lived::default()));
+        let met_lock = Arc::new(MetLock::new(Arc::clone(&lived)));
+        let queue = Queue::start(writer, Patience { enqueue: DEADLINE, answer: Some(patience) }, met_lock);
+
+        let told = async |lives: bool| {
+            let living = async {
+                tokio::time::sleep(DEADLINE / 2).await;
+                if lives {
+                    lived.note();
+                }
+            };
+            // The first has the writer; the other waits behind it.
+            let (first, second, ()) = tokio::join!(queue.submit(Ping), queue.submit(Ping), living);
+            [first, second].map(|told| told.unwrap_err().kind)
+        };
+        assert_eq!(told(false).await, [StoreErrorKind::Unavailable; 2]);
+        assert_eq!(told(true).await, [StoreErrorKind::Busy; 2]);
     }
 
     #[tokio::test]

@@ -393,6 +393,42 @@ fn who_waits_behind_writes_that_meet_locks_is_told_of_them() {
     registry.stop().unwrap();
 }
 
+/// Every new version takes longer than anybody waits for it.
+const SLOW_VERSIONS: &str = "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS \
+                             'BEGIN PERFORM pg_sleep(4); RETURN NEW; END'; \
+                             CREATE TRIGGER wait BEFORE INSERT ON versions FOR EACH ROW EXECUTE FUNCTION wait()";
+
+async fn told_as_busy(answer: impl Future<Output = Answer>) {
+    let since = Instant::now();
+    let answer = answer.await;
+    assert_refused(&answer, since);
+    answer.assert_storage_is("busy");
+}
+
+#[test]
+fn a_database_that_lives_and_is_slow_to_write_is_told_as_busy() {
+    let postgres = Postgres::start().unwrap();
+    let database = postgres.create_database().unwrap();
+    let registry = start(&database);
+    let node = Node::new(registry.url());
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+
+    runtime().block_on(async {
+        postgres.psql(database_of(&database), SLOW_VERSIONS).unwrap();
+        let schema = record("Slow", &[]);
+        let behind = async {
+            while postgres.psql("postgres", waits).unwrap() == "0" {
+                tokio::task::yield_now().await;
+            }
+            let level = Some(json!({ "compatibility": "NONE" }));
+            let write = async { node.call("PUT", "/config/other", level).await.unwrap() };
+            tokio::join!(told_as_busy(write), told_as_busy(node.get("/health/ready")));
+        };
+        tokio::join!(told_as_busy(node.register("slow", &schema)), behind);
+    });
+    registry.stop().unwrap();
+}
+
 /// As where a firewall has forgotten a connection: the process of the server's waits for its client, which waits for
 /// it.
 #[test]

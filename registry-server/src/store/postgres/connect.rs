@@ -13,6 +13,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, PgConnection, Row as 
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::super::lived::Lived;
 use super::super::met_lock::MetLock;
 use super::super::migrations::{self, Steps};
 use super::super::{StoreError, StoreErrorKind};
@@ -69,20 +70,6 @@ pub(super) struct Target {
     /// The question that is under way, for all who ask meanwhile.
     sign: Arc<Mutex<Option<WeakShared<Sign>>>>,
     lived: Arc<Lived>,
-}
-
-/// When the database last answered to anything.
-#[derive(Debug, Default)]
-struct Lived(Mutex<Option<Instant>>);
-
-impl Lived {
-    fn note(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-    }
-
-    fn is_since(&self, then: Instant) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|lived| lived >= then)
-    }
 }
 
 /// The sign of life that the database gives, for all that is known.
@@ -239,13 +226,9 @@ impl Target {
         self.lived.note();
     }
 
-    /// As [`MetLock::late`]; a database that has answered to anybody since `then` is there, and has much to do.
-    pub(super) fn late(&self, met_lock: &MetLock, operation: &'static str, then: Instant, why: &str) -> StoreError {
-        let error = met_lock.late(operation, then, why);
-        if error.kind == StoreErrorKind::Unavailable && self.lived.is_since(then) {
-            return StoreError { kind: StoreErrorKind::Busy, ..error };
-        }
-        error
+    /// Locks that are met from now on by statements that wait for each other.
+    pub(super) fn met_lock(&self) -> Arc<MetLock> {
+        Arc::new(MetLock::new(Arc::clone(&self.lived)))
     }
 
     /// Whether the database takes a new connection, and what it says over it. Its number of connections may be used up:

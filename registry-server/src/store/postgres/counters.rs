@@ -16,7 +16,6 @@ use super::super::met_lock::MetLock;
 use super::super::rows;
 use super::super::survive::survive;
 use super::super::{DEFAULT_CONTEXT, Revision, StoreError, SubjectKey};
-use super::connect::Target;
 use super::failure::failed;
 use super::pool::Pool;
 
@@ -40,7 +39,6 @@ pub(super) const LOCK_TIMEOUT: Duration = Duration::from_millis(1_200);
 #[derive(Debug)]
 pub(super) struct Counters {
     queue: mpsc::Sender<Question>,
-    target: Target,
     met_lock: Arc<MetLock>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
@@ -55,9 +53,9 @@ impl Counters {
     /// Starts the task on the current runtime. It ends with the value.
     pub(super) fn start(pool: Pool) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
-        let (target, met_lock) = (pool.target().clone(), pool.met_lock());
+        let met_lock = pool.met_lock();
         let task = tokio::spawn(run(pool, waiting));
-        Self { queue, target, met_lock, task: Mutex::new(Some(task)) }
+        Self { queue, met_lock, task: Mutex::new(Some(task)) }
     }
 
     /// The revision of a subject, as it stands now or later.
@@ -66,7 +64,7 @@ impl Counters {
     /// The storage is not available, busy or locked, within [`ANSWER_TIMEOUT`].
     pub(super) async fn revision(&self, subject: &SubjectKey) -> Result<Revision, StoreError> {
         let asked = Instant::now();
-        let late = |_| Err(self.target.late(&self.met_lock, OPERATION, asked, "the database did not answer in time"));
+        let late = |_| Err(self.met_lock.late(OPERATION, asked, "the database did not answer in time"));
         tokio::time::timeout(ANSWER_TIMEOUT, self.ask(subject)).await.unwrap_or_else(late)
     }
 
@@ -135,6 +133,7 @@ async fn read(pool: &Pool, batch: &[Question]) -> Result<Vec<PgRow>, StoreError>
 #[cfg(test)]
 mod tests {
     use super::super::super::StoreErrorKind;
+    use super::super::super::lived::Lived;
     use super::*;
 
     fn subject() -> SubjectKey {
@@ -142,15 +141,18 @@ mod tests {
     }
 
     /// The asking side of a task that drops what it is asked.
-    fn that_answers_nobody(mut step: impl FnMut(Question) + Send + 'static) -> Counters {
+    fn that_answers_nobody(step: impl FnMut(Question) + Send + 'static) -> Counters {
+        of_a_database(Arc::default(), step)
+    }
+
+    fn of_a_database(lived: Arc<Lived>, mut step: impl FnMut(Question) + Send + 'static) -> Counters {
         let (queue, mut waiting) = mpsc::channel(1);
         let task = tokio::spawn(async move {
             while let Some(question) = waiting.recv().await {
                 survive("test", async { step(question) }).await;
             }
         });
-        let target = Target::parse("postgres://sr@127.0.0.1:1/registry").unwrap();
-        Counters { queue, target, met_lock: Arc::default(), task: Mutex::new(Some(task)) }
+        Counters { queue, met_lock: Arc::new(MetLock::new(lived)), task: Mutex::new(Some(task)) }
     }
 
     async fn refused(counters: &Counters) -> (StoreErrorKind, String) {
@@ -190,16 +192,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_database_that_has_answered_to_others_meanwhile_is_busy() {
-        let kept = Arc::new(Mutex::new(Vec::new()));
-        let counters = that_answers_nobody(move |question| kept.lock().unwrap().push(question));
-        counters.target.lives();
+        let (kept, lived) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Lived::default()));
+        let counters = of_a_database(Arc::clone(&lived), move |question| kept.lock().unwrap().push(question));
+        lived.note();
         tokio::time::advance(Duration::from_millis(1)).await;
 
         assert_eq!(refused(&counters).await.0, StoreErrorKind::Unavailable);
 
         let living = async {
             tokio::time::sleep(ANSWER_TIMEOUT / 2).await;
-            counters.target.lives();
+            lived.note();
         };
         let (behind, ()) = tokio::join!(refused(&counters), living);
         assert_eq!(behind.0, StoreErrorKind::Busy);

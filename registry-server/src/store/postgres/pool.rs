@@ -60,13 +60,8 @@ pub(super) enum Answers {
 impl Pool {
     /// At most `connections_max` at once. Beside the first each is made when it is needed.
     pub(super) fn new(target: Target, connections_max: usize, answers: Answers, first: Link) -> Self {
-        let idle = Mutex::new(vec![first]);
-        Self { target, idle, permits: Semaphore::new(connections_max), answers, met_lock: Arc::default() }
-    }
-
-    /// Where it connects to.
-    pub(super) fn target(&self) -> &Target {
-        &self.target
+        let (idle, met_lock) = (Mutex::new(vec![first]), target.met_lock());
+        Self { target, idle, permits: Semaphore::new(connections_max), answers, met_lock }
     }
 
     /// When a statement of this pool last met a lock.
@@ -118,7 +113,7 @@ impl Pool {
 
     async fn permit(&self, operation: &'static str) -> Result<SemaphorePermit<'_>, StoreError> {
         let asked = Instant::now();
-        let late = || self.target.late(&self.met_lock, operation, asked, "all connections stayed busy");
+        let late = || self.met_lock.late(operation, asked, "all connections stayed busy");
         let mut acquire = pin!(self.permits.acquire());
         let acquired = match tokio::time::timeout(BEHIND_LOCK_TIMEOUT, &mut acquire).await {
             Err(_) if self.met_lock.is_met_since(asked) => return Err(late()),
@@ -204,13 +199,8 @@ mod tests {
     /// A pool of one, which nobody answers.
     fn pool() -> Pool {
         let target = Target::parse("postgres://sr@127.0.0.1:1/registry").unwrap();
-        Pool {
-            target,
-            idle: Mutex::default(),
-            permits: Semaphore::new(1),
-            answers: Answers::Long,
-            met_lock: Arc::default(),
-        }
+        let met_lock = target.met_lock();
+        Pool { target, idle: Mutex::default(), permits: Semaphore::new(1), answers: Answers::Long, met_lock }
     }
 
     fn lock() -> StoreError {

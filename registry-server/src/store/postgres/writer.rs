@@ -30,7 +30,7 @@ use super::super::queue::{self, AnswerPatience, Patience, Queue, Queued};
 use super::TOLD_WITHIN;
 use super::connect::{Silence, Target};
 use super::connection::Session;
-use super::failure::{failed, is_locked, is_lost};
+use super::failure::{failed, is_answer, is_locked, is_lost};
 use super::literals;
 use super::room::Room;
 use super::watch;
@@ -76,7 +76,7 @@ pub(super) fn start(
     generations: Arc<Generations>,
     room: Arc<Room>,
 ) -> Queue<Session> {
-    let met_lock = Arc::new(MetLock::default());
+    let met_lock = target.met_lock();
     let task =
         Task { target, session: Some(session), silent: None, generations, room, met_lock: Arc::clone(&met_lock) };
     Queue::start(task, PATIENCE, met_lock)
@@ -164,6 +164,9 @@ impl Task {
                 self.silent = Some(process);
                 Err(group.cut_off(silence))
             });
+            if outcome.as_ref().map_or_else(|trouble| is_answer(&trouble.error), |()| true) {
+                self.target.lives();
+            }
             match outcome {
                 Err(Trouble { kind: TroubleKind::Lost, .. }) if tries < TRIES_MAX => {}
                 outcome => break outcome,
