@@ -21,20 +21,17 @@ impl MetLock {
         Self { met: Mutex::default(), lived }
     }
 
-    /// Takes note of why a statement failed. Where the database has gone away, the lock that was met before does not
-    /// matter any more.
+    /// Takes note of why a statement failed.
     pub(super) fn learn(&self, failure: &StoreError) {
-        let met = match failure.kind {
-            StoreErrorKind::Locked => Some(Instant::now()),
-            StoreErrorKind::Unavailable => None,
-            _ => return,
-        };
-        *self.met.lock().unwrap_or_else(PoisonError::into_inner) = met;
+        if failure.kind == StoreErrorKind::Locked {
+            *self.met.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
     }
 
-    /// Whether a lock was met since `then`.
+    /// Whether a lock was met since `then`. Where the database has gone away, it does not matter any more.
     pub(super) fn is_met_since(&self, then: Instant) -> bool {
-        self.met.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|met| met >= then)
+        let met = *self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        met.is_some_and(|met| met >= then && !self.lived.was_away_since(met))
     }
 
     /// What somebody is told who has waited in vain since `then`: of a lock, if one was met meanwhile, else `why`. A
@@ -63,6 +60,9 @@ mod tests {
 
         assert_eq!(told(StoreErrorKind::Locked), StoreErrorKind::Locked);
         assert_eq!(told(StoreErrorKind::Busy), StoreErrorKind::Locked);
+        assert_eq!(told(StoreErrorKind::Unavailable), StoreErrorKind::Locked, "one connection is not the database");
+        met_lock.lived.note_away();
         assert_eq!(told(StoreErrorKind::Unavailable), StoreErrorKind::Unavailable);
+        assert_eq!(told(StoreErrorKind::Locked), StoreErrorKind::Locked, "it is back");
     }
 }

@@ -17,7 +17,7 @@ use super::super::lived::Lived;
 use super::super::met_lock::MetLock;
 use super::super::migrations::{self, Steps};
 use super::super::{StoreError, StoreErrorKind};
-use super::failure::{failed, failure, is_alive};
+use super::failure::{failed, failure, is_alive, is_answer};
 use super::parameters;
 
 const OPERATION: &str = "open the database";
@@ -209,7 +209,12 @@ impl Target {
                 match self.sign_of_life().await.silence(process) {
                     // It takes long to let somebody in, and has answered to others meanwhile.
                     Some(Silence::Database) if self.lived.is_since(asked) => {}
-                    Some(silence) => return silence,
+                    Some(silence) => {
+                        if silence == Silence::Database {
+                            self.lived.note_away();
+                        }
+                        return silence;
+                    }
                     None => {}
                 }
             }
@@ -272,12 +277,23 @@ impl Target {
             let process = sqlx::raw_sql("SELECT pg_backend_pid()").fetch_one(&mut connection).await?.try_get(0)?;
             Ok(Link { connection, process })
         };
-        match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+        let begun = Instant::now();
+        let connected = match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
             Ok(connected) => connected.map_err(failed(operation)),
             Err(_) => {
-                Err(StoreError::unavailable(operation, format!("`{self}` did not answer within {CONNECT_TIMEOUT:?}")))
+                let late = format!("`{self}` did not answer within {CONNECT_TIMEOUT:?}");
+                // It takes long to let somebody in, and has answered to others meanwhile.
+                if self.lived.is_since(begun) {
+                    return Err(StoreError::new(operation, StoreErrorKind::Busy, late));
+                }
+                Err(StoreError::unavailable(operation, late))
             }
+        };
+        match &connected {
+            Err(error) if !is_answer(error) => self.lived.note_away(),
+            _ => self.lived.note(),
         }
+        connected
     }
 }
 

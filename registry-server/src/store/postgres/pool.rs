@@ -85,7 +85,7 @@ impl Pool {
         self.target.answer(ANSWER_TIMEOUT, None, query).await.unwrap_or_else(|silence| {
             // Nor will the idle ones be of use.
             self.forget_idle();
-            Err(self.learned(silence.error(operation)))
+            Err(silence.error(operation))
         })
     }
 
@@ -104,7 +104,7 @@ impl Pool {
                 answer => return answer,
             }
         }
-        let link = self.target.connect(operation).await.map_err(|error| self.learned(error))?;
+        let link = self.target.connect(operation).await?;
         // Nothing has forgotten a connection that was made just now: where nothing seems to happen over it, it is slow.
         // So a long answer over a slow line costs a repeat, and is waited for.
         let process = (self.answers == Answers::Short).then_some(link.process);
@@ -150,7 +150,12 @@ impl Pool {
             Ok(answer) => answer.map_err(failed(operation)),
             Err(silence) => Err(silence.error(operation)),
         };
-        let answer = answer.inspect(|_| self.target.lives()).map_err(|error| self.learned(error));
+        if let Err(error) = &answer {
+            self.met_lock.learn(error);
+        }
+        if answer.as_ref().map_or_else(is_answer, |_| true) {
+            self.target.lives();
+        }
         // After any other error the connection is dropped: errors are rare, and its state is in doubt. A lock may stay
         // for long, and there may be no other connection to be had.
         let is_sound = answer.as_ref().map_or_else(is_locked, |_| true);
@@ -158,14 +163,6 @@ impl Pool {
             self.idle().push(link);
         }
         answer
-    }
-
-    fn learned(&self, error: StoreError) -> StoreError {
-        self.met_lock.learn(&error);
-        if is_answer(&error) {
-            self.target.lives();
-        }
-        error
     }
 
     fn take_idle(&self) -> Option<Link> {
@@ -193,12 +190,18 @@ impl Reads for Pool {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::super::super::StoreErrorKind::{Busy, Locked, Unavailable};
     use super::*;
 
     /// A pool of one, which nobody answers.
     fn pool() -> Pool {
-        let target = Target::parse("postgres://sr@127.0.0.1:1/registry").unwrap();
+        pool_at("127.0.0.1:1")
+    }
+
+    fn pool_at(address: &str) -> Pool {
+        let target = Target::parse(&format!("postgres://sr@{address}/registry?sslmode=disable")).unwrap();
         let met_lock = target.met_lock();
         Pool { target, idle: Mutex::default(), permits: Semaphore::new(1), answers: Answers::Long, met_lock }
     }
@@ -256,5 +259,25 @@ mod tests {
         let refused = pool.query("read", "SELECT 1", PgArguments::default()).await.unwrap_err();
 
         assert_eq!((refused.kind, pool.met_lock.late("read", asked, "late").kind), (Unavailable, Unavailable));
+    }
+
+    #[tokio::test]
+    async fn a_database_that_turns_a_connection_down_does_not_make_anybody_forget_a_lock() {
+        const TOO_MANY: &[u8] = b"SFATAL\0VFATAL\0C53300\0Msorry, too many clients already\0\0";
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let pool = pool_at(&server.local_addr().unwrap().to_string());
+        let asked = Instant::now();
+        pool.met_lock.learn(&lock());
+
+        let turn_down = async {
+            let (mut client, _) = server.accept().await.unwrap();
+            assert!(client.read(&mut [0; 1_024]).await.unwrap() > 0);
+            let length = u32::try_from(TOO_MANY.len() + 4).unwrap();
+            client.write_all(&[b"E", &length.to_be_bytes()[..], TOO_MANY].concat()).await.unwrap();
+            client
+        };
+        let (refused, _client) = tokio::join!(pool.query("read", "SELECT 1", PgArguments::default()), turn_down);
+
+        assert_eq!((refused.unwrap_err().kind, pool.met_lock.late("read", asked, "late").kind), (Unavailable, Locked));
     }
 }
