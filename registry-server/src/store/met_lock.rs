@@ -29,7 +29,7 @@ impl MetLock {
     }
 
     /// Whether a lock was met since `then`. Where the database has gone away, it does not matter any more.
-    pub(super) fn is_met_since(&self, then: Instant) -> bool {
+    fn is_met_since(&self, then: Instant) -> bool {
         let met = *self.met.lock().unwrap_or_else(PoisonError::into_inner);
         met.is_some_and(|met| met >= then && !self.lived.was_away_since(met))
     }
