@@ -66,6 +66,10 @@ const END_SILENT: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_get_acti
 /// How long that may take.
 const END_TIMEOUT: Duration = Duration::from_millis(1_500);
 
+/// Connections that are remembered for that. The server ends each by itself five seconds after it has gone silent, in
+/// which no more of them come.
+const SILENT_MAX: usize = 4;
+
 /// How often a group is tried: a second time when it met a connection that had died since the last write.
 const TRIES_MAX: usize = 2;
 
@@ -78,7 +82,7 @@ pub(super) fn start(
 ) -> Queue<Session> {
     let met_lock = target.met_lock();
     let task =
-        Task { target, session: Some(session), silent: None, generations, room, met_lock: Arc::clone(&met_lock) };
+        Task { target, session: Some(session), silent: Vec::new(), generations, room, met_lock: Arc::clone(&met_lock) };
     Queue::start(task, PATIENCE, met_lock)
 }
 
@@ -88,8 +92,8 @@ struct Task {
     /// `None` after a transaction that failed. One that was made on another runtime is lost when that ends, which the
     /// next write finds.
     session: Option<Session>,
-    /// The server's process of the last one, if it was given up since it said nothing.
-    silent: Option<i32>,
+    /// The server's processes of those that were given up since they said nothing, at most [`SILENT_MAX`].
+    silent: Vec<i32>,
     generations: Arc<Generations>,
     room: Arc<Room>,
     met_lock: Arc<MetLock>,
@@ -133,15 +137,11 @@ impl Task {
             for _ in 0..count {
                 let locks = taken[0].locks();
                 let outcome = self.commit(&mut Group::new(&mut taken[..1], locks), Wait::NoMore).await;
-                answer(taken.drain(..1), outcome.as_ref().map(drop).map_err(|trouble| &trouble.error));
+                answer_first(taken, 1, outcome)?;
             }
             return Ok(());
         }
-        answer(taken.drain(..count), outcome.as_ref().map(drop).map_err(|trouble| &trouble.error));
-        match outcome {
-            Err(Trouble { kind: TroubleKind::Silent, error }) => Err(error),
-            _ => Ok(()),
-        }
+        answer_first(taken, count, outcome)
     }
 
     async fn commit(&mut self, group: &mut Group<'_>, wait: Wait) -> Result<(), Trouble> {
@@ -161,7 +161,7 @@ impl Task {
             let (target, process) = (self.target.clone(), session.process);
             let transaction = self.transact(session, group, wait, &mut changes);
             let outcome = target.answer(GROUP_TIMEOUT, Some(process), transaction).await.unwrap_or_else(|silence| {
-                self.silent = Some(process);
+                note_silent(&mut self.silent, process);
                 Err(group.cut_off(silence))
             });
             if outcome.as_ref().map_or_else(|trouble| is_answer(&trouble.error), |()| true) {
@@ -200,18 +200,27 @@ impl Task {
 
     async fn connect(&mut self) -> Result<Session, StoreError> {
         let mut session = Session::new(self.target.connect("write").await?);
-        if let Some(silent) = self.silent {
+        while let Some(&silent) = self.silent.last() {
             const OPERATION: &str = "end a silent connection";
             let (target, process) = (self.target.clone(), session.process);
             let silent = values![i64::from(silent)];
             let ended = target.answer(END_TIMEOUT, Some(process), session.rows(OPERATION, END_SILENT, silent)).await;
             // Where it fails, the locks are met and told of, and the next connection tries again.
-            if ended.map_err(|silence| silence.error(OPERATION))?.is_ok() {
-                self.silent = None;
+            if ended.map_err(|silence| silence.error(OPERATION))?.is_err() {
+                break;
             }
+            self.silent.pop();
         }
         Ok(session)
     }
+}
+
+/// Of too many, the server has ended the first by now.
+fn note_silent(silent: &mut Vec<i32>, process: i32) {
+    if silent.len() == SILENT_MAX {
+        silent.remove(0);
+    }
+    silent.push(process);
 }
 
 /// A transaction with all writes of a group. No transaction is open afterwards when it succeeds or finds something
@@ -323,6 +332,19 @@ fn first_group(taken: &[Box<dyn Queued<Session>>]) -> (usize, Locks) {
     (taken.len(), locks)
 }
 
+/// Answers the first of what was taken. An error when the database shows no sign of life: nor would it for the others.
+fn answer_first(
+    taken: &mut Vec<Box<dyn Queued<Session>>>,
+    count: usize,
+    outcome: Result<(), Trouble>,
+) -> Result<(), StoreError> {
+    answer(taken.drain(..count), outcome.as_ref().map(drop).map_err(|trouble| &trouble.error));
+    match outcome {
+        Err(Trouble { kind: TroubleKind::Silent, error }) => Err(error),
+        _ => Ok(()),
+    }
+}
+
 fn answer(jobs: impl Iterator<Item = Box<dyn Queued<Session>>>, outcome: Result<(), &StoreError>) {
     for job in jobs {
         job.answer(outcome);
@@ -373,5 +395,109 @@ impl From<StoreError> for Trouble {
             TroubleKind::Final
         };
         Self { error, kind }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::super::super::StoreErrorKind;
+    use super::*;
+
+    const READY: &[u8] = b"Z\0\0\0\x05I";
+
+    fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(body.len() + 4).unwrap();
+        [&[kind], &length.to_be_bytes()[..], body].concat()
+    }
+
+    /// A server that lets in one client, and finds locked what that writes until it writes for the second time: then it
+    /// goes away.
+    async fn goes_away_behind_a_lock(server: TcpListener, turned_away: Arc<AtomicUsize>) {
+        let (mut client, _) = server.accept().await.unwrap();
+        let column = [b"pid\0" as &[u8], &[0; 6], &23_u32.to_be_bytes(), &[0, 4, 255, 255, 255, 255, 0, 0]].concat();
+        let pid = [message(b'T', &[b"\0\x01", &column[..]].concat()), message(b'D', b"\0\x01\0\0\0\x017")].concat();
+        let locked = message(b'E', b"SERROR\0VERROR\0C55P03\0Mlocked\0\0");
+        for answer in [message(b'R', &[0; 4]), [pid, message(b'C', b"SELECT 1\0")].concat(), locked] {
+            hear(&mut client).await;
+            client.write_all(&[&answer, READY].concat()).await.unwrap();
+        }
+        hear(&mut client).await;
+        client.write_all(&[&message(b'C', b"ROLLBACK\0"), READY].concat()).await.unwrap();
+        hear(&mut client).await;
+        drop(client);
+        loop {
+            drop(server.accept().await.unwrap());
+            turned_away.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    async fn hear(client: &mut TcpStream) {
+        assert!(client.read(&mut [0; 4_096]).await.unwrap() > 0);
+    }
+
+    /// A write that notes what it is told.
+    struct Noted(Arc<Mutex<Vec<StoreErrorKind>>>);
+
+    #[async_trait]
+    impl Queued<Session> for Noted {
+        fn locks(&self) -> Locks {
+            Locks::default()
+        }
+
+        fn context(&self) -> &str {
+            ""
+        }
+
+        async fn apply_at_once(&mut self, _: &mut Session, _: &mut Changes) -> Result<bool, StoreError> {
+            Ok(false)
+        }
+
+        async fn apply(&mut self, _: &mut Session, _: &mut Changes) -> bool {
+            true
+        }
+
+        fn failure(&self) -> Option<&StoreError> {
+            None
+        }
+
+        fn answer(self: Box<Self>, group: Result<(), &StoreError>) {
+            self.0.lock().unwrap().push(group.unwrap_err().kind);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_database_that_goes_away_under_writes_that_are_done_one_by_one_is_asked_once_for_all() {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("postgres://sr@{}/registry?sslmode=disable", server.local_addr().unwrap());
+        let (target, turned_away, told) = (Target::parse(&url).unwrap(), Arc::default(), Arc::default());
+        let serving = tokio::spawn(goes_away_behind_a_lock(server, Arc::clone(&turned_away)));
+        let met_lock = target.met_lock();
+        let (generations, room) = (Arc::new(Generations::new()), Arc::default());
+        let mut task = Task { target, session: None, silent: Vec::new(), generations, room, met_lock };
+        let mut taken: Vec<Box<dyn Queued<Session>>> = Vec::new();
+        taken.extend((0..5).map(|_| Box::new(Noted(Arc::clone(&told))) as Box<dyn Queued<Session>>));
+
+        let error = queue::Writer::write(&mut task, &mut taken).await.unwrap_err();
+
+        assert_eq!((error.kind, taken.len()), (StoreErrorKind::Unavailable, 0));
+        assert_eq!(*told.lock().unwrap(), [StoreErrorKind::Unavailable; 5]);
+        assert_eq!(turned_away.load(Ordering::SeqCst), 1);
+        serving.abort();
+    }
+
+    #[test]
+    fn several_connections_that_have_gone_silent_are_remembered_the_last_ones_of_many() {
+        let mut silent = Vec::new();
+        (1..=2).for_each(|process| note_silent(&mut silent, process));
+        assert_eq!(silent, [1, 2]);
+
+        (3..=6).for_each(|process| note_silent(&mut silent, process));
+        assert_eq!(silent, [3, 4, 5, 6]);
     }
 }
