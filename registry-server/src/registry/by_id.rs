@@ -17,7 +17,7 @@
 //! So the first promise is kept. The second is, but for an id that was removed just while the connection was lost, for
 //! which nobody has asked this node since: that one is served while the node cannot ask.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -54,7 +54,9 @@ pub(super) struct NamedUse {
     used: SchemaUse,
     /// Of the named subject, if the use is its own: then this is the answer for as long as the revision stands.
     revision: Option<Revision>,
-    asked: Asked,
+    generation: Generation,
+    /// As [`Asked::number`], of the last question that it has stood.
+    asked: AtomicU64,
     answer: OnceLock<Bytes>,
 }
 
@@ -189,9 +191,10 @@ impl Registry {
         let key = (named.key.clone(), id);
         let known = self.caches.named_uses.get(&key).await;
         let is_valid =
-            |known: &&Arc<NamedUse>| known.revision == Some(revision) && known.asked.generation == asked.generation;
+            |known: &&Arc<NamedUse>| known.revision == Some(revision) && known.generation == asked.generation;
         let valid = known.as_ref().filter(is_valid);
         if let Some(valid) = self.metrics.looked_up(CacheName::NamedUses, valid) {
+            valid.stands(asked.number);
             return Ok(Some(Arc::clone(valid)));
         }
         // On the heap, here and below: what a known answer does not need would make every request's future large.
@@ -354,10 +357,12 @@ impl Registry {
     async fn known_use(&self, id: SchemaId, named: &Subject, error: &RegistryError) -> Option<Arc<NamedUse>> {
         let known = self.caches.named_uses.get(&(named.key.clone(), id)).await?;
         let context = &known.used.subject.context;
-        let (generation, asked) = (self.store.uses_generation(context, id), known.asked);
+        let generation = self.store.uses_generation(context, id);
         let is_known =
-            asked.generation == generation || asked.generation.is_told_as(generation) && cannot_be_asked(error);
-        (is_known && !self.caches.is_gone(context, id, asked.number).await).then_some(known)
+            known.generation == generation || known.generation.is_told_as(generation) && cannot_be_asked(error);
+        let asked = known.asked.load(Ordering::Relaxed);
+        let may_be_gone = self.caches.may_be_gone(asked) || self.caches.is_gone(context, id, asked).await;
+        (is_known && !may_be_gone).then_some(known)
     }
 
     /// The uses of an id that were read last, as long as nobody has told this node of a change.
@@ -474,8 +479,16 @@ impl SchemaInUse {
 }
 
 impl NamedUse {
-    fn new(used: SchemaUse, revision: Option<Revision>, asked: Asked) -> Self {
-        Self { used, revision, asked, answer: OnceLock::new() }
+    fn new(used: SchemaUse, revision: Option<Revision>, Asked { generation, number }: Asked) -> Self {
+        Self { used, revision, generation, asked: AtomicU64::new(number), answer: OnceLock::new() }
+    }
+
+    /// It was right when it was asked for then.
+    fn stands(&self, asked: u64) {
+        // Mostly nobody has asked for all uses of an id since: then nothing is written that others read.
+        if self.asked.load(Ordering::Relaxed) < asked {
+            self.asked.fetch_max(asked, Ordering::Relaxed);
+        }
     }
 
     /// What it takes, about; without its answer until that is made.

@@ -11,7 +11,7 @@
 //! | named uses | subject as it is named, and id | used only while the subject's revision, kept with it, stands |
 //! | properties | subject and revision | as subjects |
 //! | versions | subject, revision and version | as subjects; while a version is there, its content stays |
-//! | gone | context and id | tells only what is not to be answered; of many, those that were asked for last |
+//! | gone | context and id | tells only what is not to be answered; what may be of those that it has dropped is not |
 //!
 //! A key that carries its revision needs no eviction: when the state moves on, nobody asks for the old key any
 //! more and it ages out. A subject that has moved on is replaced. Many who miss one subject or one id's uses at once
@@ -67,8 +67,12 @@ pub(super) struct Caches {
     versions: Cache<VersionKey, Bytes>,
     pub(super) properties: Cache<(SubjectKey, Revision), Arc<PropertyIndex>>,
     /// Ids that the store has told to be nobody's, with the number of the question: what "named uses" still has of one
-    /// is found by its subject alone, and whatever was asked for before that question does not count any more.
-    gone: Cache<(Arc<str>, SchemaId), u64>,
+    /// is found by its subject alone, and whatever was asked for before that question does not count any more. Of more
+    /// than it holds (some 4,000 for 100 MB of caches), those are dropped that nobody has asked for for longest. Then
+    /// no named use counts while the store is away that was last asked for before what was dropped: any may be of it.
+    pub(super) gone: Cache<(Arc<str>, SchemaId), u64>,
+    /// The last question of what "gone" has dropped.
+    gone_dropped: Arc<AtomicU64>,
     /// Questions so far for all uses of an id: an answer that comes late says nothing of what was asked for after it.
     questions: AtomicU64,
 }
@@ -96,6 +100,8 @@ impl Caches {
     /// Caches that take about `bytes` together.
     pub(super) fn new(bytes: u64) -> Self {
         let share = |percent: u64| bytes / 100 * percent;
+        let gone_dropped = Arc::new(AtomicU64::new(0));
+        let dropped = Arc::clone(&gone_dropped);
         Self {
             contents: Cache::builder()
                 .max_capacity(share(20))
@@ -136,7 +142,13 @@ impl Caches {
                 .max_capacity(share(1))
                 .weigher(|_, _| weight(0))
                 .eviction_policy(EvictionPolicy::lru())
+                .eviction_listener(move |_, asked, cause| {
+                    if cause.was_evicted() {
+                        dropped.fetch_max(asked, Ordering::SeqCst);
+                    }
+                })
                 .build(),
+            gone_dropped,
             questions: AtomicU64::new(0),
         }
     }
@@ -192,6 +204,11 @@ impl Caches {
     /// Whether what was asked for then was nobody's any more when somebody asked later.
     pub(super) async fn is_gone(&self, context: &Arc<str>, id: SchemaId, asked: u64) -> bool {
         self.gone.get(&(Arc::clone(context), id)).await.is_some_and(|gone| asked < gone)
+    }
+
+    /// Whether so much is gone that what was asked for then may be.
+    pub(super) fn may_be_gone(&self, asked: u64) -> bool {
+        asked < self.gone_dropped.load(Ordering::SeqCst)
     }
 
     pub(super) async fn remember_likeness(&self, key: LikenessKey, likeness: Likeness) {

@@ -296,6 +296,31 @@ async fn what_was_known_before_a_doubt_is_answered_while_the_store_is_away_and_n
     }
 }
 
+/// More ids than the node remembers to be gone.
+#[tokio::test]
+async fn of_many_that_are_gone_none_is_answered_while_the_store_is_down_and_what_was_asked_for_since_is() {
+    let (writing, reading, store) = writing_and_deaf().await;
+    for (id, name) in [(1, "s"), (2, "kept")] {
+        register(&writing, name, &record(&"ab"[..id])).await.unwrap();
+        named(&reading, i32::try_from(id).unwrap(), name).await.unwrap();
+    }
+    for mode in [DeleteMode::Soft, DeleteMode::Permanent] {
+        writing.delete_subject(&subject("s"), mode).await.unwrap();
+    }
+    assert!(!LISTING(&reading, "s").await.unwrap());
+    for id in 1_000..1_200 {
+        assert!(reading.schema_by_id(id, None).await.unwrap().is_none());
+    }
+    reading.caches.gone.run_pending_tasks().await;
+    assert!(!reading.caches.gone.contains_key(&(Arc::from("."), schema_core::SchemaId(1))));
+    named(&reading, 2, "kept").await.unwrap();
+
+    store.is_down.store(true, Ordering::SeqCst);
+
+    assert!(matches!(named(&reading, 1, "s").await, Err(RegistryError::Unavailable(_))));
+    assert_eq!(named(&reading, 2, "kept").await.unwrap().0, "kept");
+}
+
 /// The answer to who has asked before it was given comes after that to who has asked then.
 #[tokio::test]
 async fn what_was_given_is_answered_while_the_store_is_down_whoever_is_told_late_that_nothing_has_it() {
