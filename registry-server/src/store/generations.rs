@@ -12,7 +12,9 @@ use schema_core::SchemaId;
 const SLOTS: usize = 4_096;
 
 /// Doubts that are looked past, see [`Generation::despite_doubts`]: each is a connection that was lost, and those of a
-/// week are too many.
+/// week are too many. A node that cannot listen to a database that is busy doubts each two seconds: what it has read
+/// more than two minutes before by an id alone, and nobody has asked for since, it does not serve when the database
+/// then goes away. It serves what it has read with a subject, which has its generation beside it.
 const DOUBTS_MAX: u64 = 64;
 
 /// The state of an id's uses, so far as is known: another after each change.

@@ -36,7 +36,8 @@ impl MetLock {
 
     /// What somebody is told who has waited in vain since `then`: of a lock, if one was met meanwhile, else `why`. A
     /// statement that began later tells of a lock by itself, in less time than anybody waits. A database that has
-    /// answered to anybody since `then` is there, and has much to do.
+    /// answered to anybody since `then` is there, and has much to do. One that has gone away since is told as busy
+    /// until somebody finds that, for 1.5 s at most: the other way round, what was deleted might be served.
     pub(super) fn late(&self, operation: &'static str, then: Instant, why: &str) -> StoreError {
         if self.is_met_since(then) {
             return StoreError::new(operation, StoreErrorKind::Locked, "what is before it has met a lock");
