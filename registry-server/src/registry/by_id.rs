@@ -42,7 +42,7 @@ pub struct SchemaInUse {
     /// Every use, by subject (in UTF-16 code units) then version, soft-deleted ones included; at least one, all of one
     /// context.
     uses: Vec<SchemaUse>,
-    /// The number of the question that was answered so, see `Caches::gone`.
+    /// The number of the question that was answered so, see `Gone`.
     asked: u64,
     /// That shows the first use.
     answer: OnceLock<Bytes>,
@@ -65,7 +65,7 @@ pub(super) struct NamedUse {
 struct Asked {
     /// Before they were read: while it stands, they are as far as anybody has told this node.
     generation: Generation,
-    /// The number of the last question before, see `Caches::gone`.
+    /// The number of the last question before, see `Gone`.
     number: u64,
 }
 
@@ -332,7 +332,7 @@ impl Registry {
                 self.caches.uses.invalidate(&key).await;
             }
         }
-        self.caches.note_gone(context, id, asked).await;
+        self.caches.gone.note(context, id, asked);
     }
 
     fn asking(&self, context: &str, id: SchemaId) -> Asked {
@@ -361,7 +361,7 @@ impl Registry {
         let is_known =
             known.generation == generation || known.generation.is_told_as(generation) && cannot_be_asked(error);
         let asked = known.asked.load(Ordering::Relaxed);
-        let may_be_gone = self.caches.may_be_gone(asked) || self.caches.is_gone(context, id, asked).await;
+        let may_be_gone = self.caches.gone.has(context, id, asked) || self.caches.gone.may_have(asked);
         (is_known && !may_be_gone).then_some(known)
     }
 
@@ -373,7 +373,7 @@ impl Registry {
                 return None;
             }
             if let Some(known) = self.caches.uses.get(&(Arc::clone(context), id, before)).await {
-                return (!self.caches.is_gone(context, id, known.asked).await).then_some(known);
+                return (!self.caches.gone.has(context, id, known.asked)).then_some(known);
             }
         }
         None

@@ -11,7 +11,7 @@
 //! | named uses | subject as it is named, and id | used only while the subject's revision, kept with it, stands |
 //! | properties | subject and revision | as subjects |
 //! | versions | subject, revision and version | as subjects; while a version is there, its content stays |
-//! | gone | context and id | tells only what is not to be answered; what may be of those that it has dropped is not |
+//! | gone | context and id | tells only what is not to be answered: what is gone, or may be if it has dropped some |
 //!
 //! A key that carries its revision needs no eviction: when the state moves on, nobody asks for the old key any
 //! more and it ages out. A subject that has moved on is replaced. Many who miss one subject or one id's uses at once
@@ -22,14 +22,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::future::ready;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use moka::Entry;
 use moka::future::Cache;
-use moka::policy::EvictionPolicy;
 use schema_core::{SchemaId, Version};
 use tokio::sync::OnceCell;
 
@@ -41,6 +38,7 @@ use crate::store::{
 use super::by_id::{NamedUse, SchemaInUse};
 use super::canonical::{Candidate, Canonical, Form, TextKey};
 use super::content::Content;
+use super::gone::Gone;
 use super::inherit::Layers;
 use super::properties::PropertyIndex;
 use super::same::{AlikeIndex, Likeness, LikenessKey};
@@ -66,13 +64,8 @@ pub(super) struct Caches {
     likenesses: Cache<LikenessKey, Likeness>,
     versions: Cache<VersionKey, Bytes>,
     pub(super) properties: Cache<(SubjectKey, Revision), Arc<PropertyIndex>>,
-    /// Ids that the store has told to be nobody's, with the number of the question: what "named uses" still has of one
-    /// is found by its subject alone, and whatever was asked for before that question does not count any more. Of more
-    /// than it holds (some 4,000 for 100 MB of caches), those are dropped that nobody has asked for for longest. Then
-    /// no named use counts while the store is away that was last asked for before what was dropped: any may be of it.
-    pub(super) gone: Cache<(Arc<str>, SchemaId), u64>,
-    /// The last question of what "gone" has dropped.
-    gone_dropped: Arc<AtomicU64>,
+    /// What "named uses" still has of an id that is gone is found by its subject alone.
+    pub(super) gone: Gone,
     /// Questions so far for all uses of an id: an answer that comes late says nothing of what was asked for after it.
     questions: AtomicU64,
 }
@@ -100,8 +93,6 @@ impl Caches {
     /// Caches that take about `bytes` together.
     pub(super) fn new(bytes: u64) -> Self {
         let share = |percent: u64| bytes / 100 * percent;
-        let gone_dropped = Arc::new(AtomicU64::new(0));
-        let dropped = Arc::clone(&gone_dropped);
         Self {
             contents: Cache::builder()
                 .max_capacity(share(20))
@@ -137,18 +128,7 @@ impl Caches {
                 .max_capacity(share(2))
                 .weigher(|_, index: &Arc<PropertyIndex>| weight(index.bytes()))
                 .build(),
-            // Whoever asks for what never was must not keep a newer one out.
-            gone: Cache::builder()
-                .max_capacity(share(1))
-                .weigher(|_, _| weight(0))
-                .eviction_policy(EvictionPolicy::lru())
-                .eviction_listener(move |_, asked, cause| {
-                    if cause.was_evicted() {
-                        dropped.fetch_max(asked, Ordering::SeqCst);
-                    }
-                })
-                .build(),
-            gone_dropped,
+            gone: Gone::new(share(1)),
             questions: AtomicU64::new(0),
         }
     }
@@ -196,21 +176,6 @@ impl Caches {
         self.questions.load(Ordering::SeqCst)
     }
 
-    pub(super) async fn note_gone(&self, context: &Arc<str>, id: SchemaId, asked: u64) {
-        let later = |known: Option<Entry<_, u64>>| ready(known.map_or(asked, |known| known.into_value().max(asked)));
-        self.gone.entry((Arc::clone(context), id)).and_upsert_with(later).await;
-    }
-
-    /// Whether what was asked for then was nobody's any more when somebody asked later.
-    pub(super) async fn is_gone(&self, context: &Arc<str>, id: SchemaId, asked: u64) -> bool {
-        self.gone.get(&(Arc::clone(context), id)).await.is_some_and(|gone| asked < gone)
-    }
-
-    /// Whether so much is gone that what was asked for then may be.
-    pub(super) fn may_be_gone(&self, asked: u64) -> bool {
-        asked < self.gone_dropped.load(Ordering::SeqCst)
-    }
-
     pub(super) async fn remember_likeness(&self, key: LikenessKey, likeness: Likeness) {
         self.likenesses.insert(key, likeness).await;
     }
@@ -240,7 +205,7 @@ impl fmt::Debug for Caches {
             .field("likenesses", &self.likenesses.entry_count())
             .field("versions", &self.versions.entry_count())
             .field("properties", &self.properties.entry_count())
-            .field("gone", &self.gone.entry_count())
+            .field("gone", &self.gone)
             .finish()
     }
 }

@@ -24,6 +24,7 @@ mod context;
 mod decide;
 mod delete;
 mod error;
+mod gone;
 mod inherit;
 mod last_seen;
 mod listing;
