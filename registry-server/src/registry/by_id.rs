@@ -234,6 +234,7 @@ impl Registry {
             found.answer = known.answer.clone();
         }
         let found = Arc::new(found);
+        self.caches.expect_id(id);
         self.caches.named_uses.insert((named.key.clone(), id), Arc::clone(&found)).await;
         Ok(Some(found))
     }
@@ -308,6 +309,7 @@ impl Registry {
                 is_own.store(true, Ordering::Relaxed);
                 let uses = self.store.schema_uses(context, *id).await?;
                 let Some(used) = uses.first() else { return Err(RegistryError::SchemaNotFound) };
+                self.caches.expect_id(*id);
                 let content = self.content_of(&used.subject, &used.entry).await?;
                 let content = content.ok_or(RegistryError::SchemaNotFound)?;
                 Ok(Arc::new(SchemaInUse::new(content, uses, asked)))
@@ -326,6 +328,9 @@ impl Registry {
     /// Nothing has the id any more, as of this generation and question: whatever path has seen that, none answers with
     /// what was asked for before. The answer may be late: what was asked for after it stays.
     pub(super) async fn forget_id(&self, context: &Arc<str>, id: SchemaId, generation: Generation, asked: u64) {
+        if !self.caches.may_have_id(id) {
+            return;
+        }
         for before in generation.despite_doubts() {
             let key = (Arc::clone(context), id, before);
             if self.caches.uses.get(&key).await.is_some_and(|known| known.asked < asked) {

@@ -22,7 +22,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -66,6 +66,8 @@ pub(super) struct Caches {
     pub(super) properties: Cache<(SubjectKey, Revision), Arc<PropertyIndex>>,
     /// What "named uses" still has of an id that is gone is found by its subject alone.
     pub(super) gone: Gone,
+    /// The highest id that "uses" or "named uses" has ever had.
+    id_max: AtomicU32,
     /// Questions so far for all uses of an id: an answer that comes late says nothing of what was asked for after it.
     questions: AtomicU64,
 }
@@ -129,6 +131,7 @@ impl Caches {
                 .weigher(|_, index: &Arc<PropertyIndex>| weight(index.bytes()))
                 .build(),
             gone: Gone::new(share(1)),
+            id_max: AtomicU32::new(0),
             questions: AtomicU64::new(0),
         }
     }
@@ -165,6 +168,19 @@ impl Caches {
     pub(super) async fn remember_content(&self, content: Content) -> Arc<Content> {
         let key = (Arc::clone(&content.context), content.stored.id);
         self.contents.entry(key).or_insert(Arc::new(content)).await.into_value()
+    }
+
+    /// Takes note that something has this id, before "uses" or "named uses" has it.
+    pub(super) fn expect_id(&self, id: SchemaId) {
+        if !self.may_have_id(id) {
+            self.id_max.fetch_max(id.0, Ordering::SeqCst);
+        }
+    }
+
+    /// Whether "uses" or "named uses" may have an id: there is nothing to forget of one that is above all that were
+    /// ever read, as are most that a client takes out of what is no message of the wire format.
+    pub(super) fn may_have_id(&self, id: SchemaId) -> bool {
+        id.0 <= self.id_max.load(Ordering::SeqCst)
     }
 
     /// The number of a question for all uses of an id that is asked now.

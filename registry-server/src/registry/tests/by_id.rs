@@ -296,28 +296,58 @@ async fn what_was_known_before_a_doubt_is_answered_while_the_store_is_away_and_n
     }
 }
 
-/// More ids than the node remembers to be gone.
-#[tokio::test]
-async fn of_many_that_are_gone_none_is_answered_while_the_store_is_down_and_what_was_asked_for_since_is() {
+/// More than the caches of these tests remember to be gone.
+const GONE: i32 = 60;
+
+/// A node that has read the ids from 1 on, and then that all but those of `kept`, which are the last, are gone.
+async fn of_many_that_are_gone(kept: &[&str]) -> (Registry, Arc<OddStore>) {
     let (writing, reading, store) = writing_and_deaf().await;
-    for (id, name) in [(1, "s"), (2, "kept")] {
-        register(&writing, name, &record(&"ab"[..id])).await.unwrap();
-        named(&reading, i32::try_from(id).unwrap(), name).await.unwrap();
+    let gone = (1..=GONE).map(|id| format!("s{id}"));
+    for (id, name) in (1..).zip(gone.clone().chain(kept.iter().map(|&name| name.to_owned()))) {
+        let schema = input(&format!(r#"{{"type":"fixed","name":"F","size":{id}}}"#));
+        assert_eq!(register(&writing, &name, &schema).await.unwrap().0, u32::try_from(id).unwrap());
+        named(&reading, id, &name).await.unwrap();
     }
-    for mode in [DeleteMode::Soft, DeleteMode::Permanent] {
-        writing.delete_subject(&subject("s"), mode).await.unwrap();
+    for name in gone {
+        for mode in [DeleteMode::Soft, DeleteMode::Permanent] {
+            writing.delete_subject(&subject(&name), mode).await.unwrap();
+        }
     }
-    assert!(!LISTING(&reading, "s").await.unwrap());
-    for id in 1_000..1_200 {
+    for id in 1..=GONE {
         assert!(reading.schema_by_id(id, None).await.unwrap().is_none());
     }
     assert!(!reading.caches.gone.has(&Arc::from("."), SchemaId(1), 0), "it is dropped");
-    named(&reading, 2, "kept").await.unwrap();
+    (reading, store)
+}
+
+#[tokio::test]
+async fn of_many_that_are_gone_none_is_answered_while_the_store_is_down_and_what_was_asked_for_since_is() {
+    let (reading, store) = of_many_that_are_gone(&["kept", "forgotten"]).await;
+    named(&reading, GONE + 1, "kept").await.unwrap();
 
     store.is_down.store(true, Ordering::SeqCst);
 
-    assert!(matches!(named(&reading, 1, "s").await, Err(RegistryError::Unavailable(_))));
-    assert_eq!(named(&reading, 2, "kept").await.unwrap().0, "kept");
+    for (id, name) in (1..=GONE).map(|id| (id, format!("s{id}"))).chain([(GONE + 2, "forgotten".to_owned())]) {
+        assert!(matches!(named(&reading, id, &name).await, Err(RegistryError::Unavailable(_))), "{name}");
+    }
+    assert_eq!(named(&reading, GONE + 1, "kept").await.unwrap().0, "kept");
+}
+
+/// As a consumer asks for that reads what is no message of the wire format.
+#[tokio::test]
+async fn ids_that_never_were_leave_all_that_was_read_to_be_answered_while_the_store_is_down() {
+    let (registry, store) = registry().await;
+    register(&registry, "s", &record("a")).await.unwrap();
+    named(&registry, 1, "s").await.unwrap();
+    for id in 1_000..1_000 + 2 * GONE {
+        assert!(registry.schema_by_id(id, None).await.unwrap().is_none());
+        assert!(registry.schema_by_id(id, Some(&subject("s"))).await.unwrap().is_none());
+        assert!(registry.uses_in_context(id, None).await.unwrap().is_empty());
+    }
+
+    store.is_down.store(true, Ordering::SeqCst);
+
+    assert_eq!(named(&registry, 1, "s").await.unwrap().0, "s");
 }
 
 /// The answer to who has asked before it was given comes after that to who has asked then.
