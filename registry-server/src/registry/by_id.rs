@@ -366,8 +366,13 @@ impl Registry {
         let is_known =
             known.generation == generation || known.generation.is_told_as(generation) && cannot_be_asked(error);
         let asked = known.asked.load(Ordering::Relaxed);
-        let may_be_gone = self.caches.gone.has(context, id, asked) || self.caches.gone.may_have(asked);
-        (is_known && !may_be_gone).then_some(known)
+        if !is_known || self.caches.gone.has(context, id, asked) {
+            return None;
+        }
+        // What shows another subject's use is as old as "uses", which keeps nothing that was seen to be gone later.
+        let stands = !self.caches.gone.may_have(asked)
+            || self.known_uses(context, id, error).await.is_some_and(|uses| uses.asked <= asked);
+        stands.then_some(known)
     }
 
     /// The uses of an id that were read last, as long as nobody has told this node of a change.

@@ -333,6 +333,22 @@ async fn of_many_that_are_gone_none_is_answered_while_the_store_is_down_and_what
     assert_eq!(named(&reading, GONE + 1, "kept").await.unwrap().0, "kept");
 }
 
+/// What does not use the id shows the first that does, as it was read with all uses of the id.
+#[tokio::test]
+async fn where_many_are_gone_others_are_answered_while_the_store_is_down_if_the_id_is_there_that_they_show() {
+    let (reading, store) = of_many_that_are_gone(&["kept", "forgotten"]).await;
+    assert!(reading.schema_by_id(GONE + 1, None).await.unwrap().is_some());
+    for id in 1..=GONE {
+        assert!(reading.schema_by_id(id, None).await.unwrap().is_none());
+    }
+    named(&reading, GONE + 1, "other").await.unwrap();
+
+    store.is_down.store(true, Ordering::SeqCst);
+
+    assert_eq!(named(&reading, GONE + 1, "other").await.unwrap().0, "kept");
+    assert!(matches!(named(&reading, GONE + 2, "forgotten").await, Err(RegistryError::Unavailable(_))));
+}
+
 /// As a consumer asks for that reads what is no message of the wire format.
 #[tokio::test]
 async fn ids_that_never_were_leave_all_that_was_read_to_be_answered_while_the_store_is_down() {
