@@ -90,6 +90,21 @@ async fn a_named_subject_costs_one_question_once_its_answer_is_known() {
 }
 
 #[tokio::test]
+async fn what_shows_the_same_use_of_another_subject_again_is_not_remembered_anew() {
+    let (registry, _store) = registry().await;
+    register(&registry, "s", &record("a")).await.unwrap();
+    register(&registry, ":.c:only", &record("ab")).await.unwrap();
+    set_alias(&registry, "old", "s").await;
+    for name in ["z", "old", "only"] {
+        let remembered = async || {
+            named(&registry, 1, name).await.unwrap();
+            registry.caches.named_uses.get(&(subject(name).key, SchemaId(1))).await.unwrap()
+        };
+        assert!(Arc::ptr_eq(&remembered().await, &remembered().await), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn an_id_that_is_given_while_somebody_misses_it_is_found_by_who_asks_then() {
     let (writing, reading, store) = writing_and_deaf().await;
     let (go_on, late) = oneshot::channel();
