@@ -305,9 +305,9 @@ impl Registry {
         let (context, id, generation) = &key;
         // Somebody else's load may have begun before this call and the commit that gave the id; the one after it has
         // not.
-        let mut asked = 0;
+        let begun = self.caches.next_question();
+        let (mut asked, mut missed) = (begun, begun);
         for _ in 0..2 {
-            asked = self.caches.next_question();
             let is_own = AtomicBool::new(false);
             let load = async {
                 is_own.store(true, Ordering::Relaxed);
@@ -320,12 +320,16 @@ impl Registry {
             };
             match self.caches.uses.try_get_with(key.clone(), load).await.map_err(RegistryError::from) {
                 Ok(schema) => return Ok(Some(schema)),
-                Err(RegistryError::SchemaNotFound) if is_own.load(Ordering::Relaxed) => break,
-                Err(RegistryError::SchemaNotFound) => {}
+                Err(RegistryError::SchemaNotFound) if is_own.load(Ordering::Relaxed) => {
+                    missed = asked;
+                    break;
+                }
+                // Whoever is waited for next has asked after this call began, but maybe before this number.
+                Err(RegistryError::SchemaNotFound) => asked = self.caches.next_question(),
                 Err(error) => return Err(error),
             }
         }
-        self.forget_id(context, *id, *generation, asked).await;
+        self.forget_id(context, *id, *generation, missed).await;
         Ok(None)
     }
 

@@ -416,3 +416,38 @@ async fn what_was_given_is_answered_while_the_store_is_down_whoever_is_told_late
         }
     }
 }
+
+/// Three miss it at once: the second and the third wait for the first, and then the third for the second.
+#[tokio::test]
+async fn what_was_given_is_answered_while_the_store_is_down_whoever_is_told_with_a_late_one_that_nothing_has_it() {
+    let (writing, reading, store) = writing_and_deaf().await;
+    register(&writing, ":.c:higher", &record("a")).await.unwrap();
+    named(&reading, 1, ":.c:higher").await.unwrap();
+    let late_uses = || {
+        let (go_on, late) = oneshot::channel();
+        *store.late_uses.lock().unwrap() = Some(late);
+        go_on
+    };
+    let is_asked = || store.late_uses.lock().unwrap().is_none();
+    let [mut first, mut second, mut third] = [(); 3].map(|()| reading.schema_by_id(1, None).boxed());
+
+    let go_on = late_uses();
+    while !is_asked() {
+        assert!((&mut first).now_or_never().is_none());
+    }
+    assert!((&mut second).now_or_never().is_none() && (&mut third).now_or_never().is_none());
+    go_on.send(()).unwrap();
+    assert!(first.await.unwrap().is_none());
+    let go_on = late_uses();
+    while !is_asked() {
+        assert!((&mut second).now_or_never().is_none());
+    }
+    register(&writing, "s", &record("a")).await.unwrap();
+    assert_eq!(named(&reading, 1, "s").await.unwrap().0, "s");
+    assert!((&mut third).now_or_never().is_none());
+    go_on.send(()).unwrap();
+    assert!(second.await.unwrap().is_none() && third.await.unwrap().is_none());
+
+    store.is_down.store(true, Ordering::SeqCst);
+    assert_eq!(named(&reading, 1, "s").await.unwrap().0, "s");
+}
