@@ -22,9 +22,14 @@ impl Lived {
     }
 
     /// It was found just now that it lets nobody in, and says nothing of itself. That one connection is lost, or a new
-    /// one turned down, does not show that.
-    pub(super) fn note_away(&self) {
-        *self.signs() = Signs { lived: None, away: Some(Instant::now()) };
+    /// one turned down, does not show that; `false` where it has answered to anybody since `then`: then it is not away.
+    pub(super) fn note_away_unless_since(&self, then: Instant) -> bool {
+        let mut signs = self.signs();
+        let is_away = signs.lived.is_none_or(|lived| lived < then);
+        if is_away {
+            *signs = Signs { lived: None, away: Some(Instant::now()) };
+        }
+        is_away
     }
 
     /// Whether it has answered to anybody since `then`, and was not found to be away after that.

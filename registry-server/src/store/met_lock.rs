@@ -62,7 +62,7 @@ mod tests {
         assert_eq!(told(StoreErrorKind::Locked), StoreErrorKind::Locked);
         assert_eq!(told(StoreErrorKind::Busy), StoreErrorKind::Locked);
         assert_eq!(told(StoreErrorKind::Unavailable), StoreErrorKind::Locked, "one connection is not the database");
-        met_lock.lived.note_away();
+        assert!(met_lock.lived.note_away_unless_since(Instant::now()));
         assert_eq!(told(StoreErrorKind::Unavailable), StoreErrorKind::Unavailable);
         assert_eq!(told(StoreErrorKind::Locked), StoreErrorKind::Locked, "it is back");
     }

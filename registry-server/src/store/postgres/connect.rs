@@ -205,17 +205,8 @@ impl Target {
         let silence = async {
             loop {
                 tokio::time::sleep(SILENCE_MAX).await;
-                let asked = Instant::now();
-                match self.sign_of_life().await.silence(process) {
-                    // It takes long to let somebody in, and has answered to others meanwhile.
-                    Some(Silence::Database) if self.lived.is_since(asked) => {}
-                    Some(silence) => {
-                        if silence == Silence::Database {
-                            self.lived.note_away();
-                        }
-                        return silence;
-                    }
-                    None => {}
+                if let Some(silence) = self.sign_of_life().await.silence(process) {
+                    return silence;
                 }
             }
         };
@@ -240,13 +231,14 @@ impl Target {
     /// that is a sign of life.
     ///
     /// One connection for all who ask at a time, so that a slow database does not get one more from each. Whoever asks
-    /// second waits for less than [`SIGN_TIMEOUT`]. If the runtime of the first ends meanwhile, nothing speaks against
-    /// life, and the others ask again.
+    /// second waits for less than [`SIGN_TIMEOUT`]. Where the database takes long to let somebody in, and has answered
+    /// to others since the first asked, nothing speaks against life; nor does it if the runtime of the first ends
+    /// meanwhile. Then they ask again.
     fn sign_of_life(&self) -> Shared<Sign> {
         let mut asked = self.sign.lock().unwrap_or_else(PoisonError::into_inner);
         let running = asked.as_ref().and_then(WeakShared::upgrade).filter(|sign| sign.peek().is_none());
         running.unwrap_or_else(|| {
-            let (options, lived) = (self.options.clone(), Arc::clone(&self.lived));
+            let (options, lived, begun) = (self.options.clone(), Arc::clone(&self.lived), Instant::now());
             // A task, since a timer is of one runtime, and whoever waits may be of another. It ends with the question.
             let mut asking = JoinSet::new();
             asking.spawn(async move {
@@ -259,7 +251,8 @@ impl Target {
                         lived.note();
                         Life::Here(None)
                     }
-                    Ok(Err(_)) | Err(_) => Life::Away,
+                    Ok(Err(_)) | Err(_) if lived.note_away_unless_since(begun) => Life::Away,
+                    Ok(Err(_)) | Err(_) => Life::Here(None),
                 }
             });
             let sign: Sign =
@@ -278,20 +271,18 @@ impl Target {
             Ok(Link { connection, process })
         };
         let begun = Instant::now();
-        let connected = match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
-            Ok(connected) => connected.map_err(failed(operation)),
-            Err(_) => {
-                let late = format!("`{self}` did not answer within {CONNECT_TIMEOUT:?}");
-                // It takes long to let somebody in, and has answered to others meanwhile.
-                if self.lived.is_since(begun) {
-                    return Err(StoreError::new(operation, StoreErrorKind::Busy, late));
-                }
-                Err(StoreError::unavailable(operation, late))
-            }
+        let Ok(connected) = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await else {
+            let is_away = self.lived.note_away_unless_since(begun);
+            // Else it takes long to let somebody in, and has answered to others meanwhile.
+            let kind = if is_away { StoreErrorKind::Unavailable } else { StoreErrorKind::Busy };
+            let late = format!("`{self}` did not answer within {CONNECT_TIMEOUT:?}");
+            return Err(StoreError::new(operation, kind, late));
         };
-        match &connected {
-            Err(error) if !is_answer(error) => self.lived.note_away(),
-            _ => self.lived.note(),
+        let connected = connected.map_err(failed(operation));
+        if connected.as_ref().map_or_else(is_answer, |_| true) {
+            self.lived.note();
+        } else {
+            self.lived.note_away_unless_since(Instant::now());
         }
         connected
     }
@@ -403,6 +394,21 @@ mod tests {
             };
             assert_eq!((answers, taken.len()), (vec![Life::Away; 10], questions));
         }
+    }
+
+    /// It has answered to others since somebody has asked, and not since somebody else joined.
+    #[tokio::test]
+    async fn a_database_that_has_answered_during_a_sign_of_life_is_there_for_who_joins_it_late_too() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = Target::parse(&format!("postgres://sr@{}/registry", silent.local_addr().unwrap())).unwrap();
+        let (begun, sign) = (Instant::now(), target.sign_of_life());
+        target.lives();
+
+        // It joins the sign after 0.7 of its 0.8 s; the next one has no answer yet.
+        let late = target.answer(Duration::from_secs(1), None, std::future::pending::<()>());
+
+        assert_eq!(tokio::join!(sign, late), (Life::Here(None), Err(Silence::Busy)));
+        assert!(target.lived.is_since(begun) && !target.lived.was_away_since(begun));
     }
 
     #[test]
