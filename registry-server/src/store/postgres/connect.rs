@@ -251,7 +251,7 @@ impl Target {
                         lived.note();
                         Life::Here(None)
                     }
-                    Ok(Err(_)) | Err(_) if lived.note_away_unless_since(begun) => Life::Away,
+                    Ok(Err(_)) | Err(_) if note_if_away(&lived, begun) => Life::Away,
                     Ok(Err(_)) | Err(_) => Life::Here(None),
                 }
             });
@@ -272,9 +272,9 @@ impl Target {
         };
         let begun = Instant::now();
         let Ok(connected) = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await else {
-            let is_away = self.lived.note_away_unless_since(begun);
             // Else it takes long to let somebody in, and has answered to others meanwhile.
-            let kind = if is_away { StoreErrorKind::Unavailable } else { StoreErrorKind::Busy };
+            let kind =
+                if note_if_away(&self.lived, begun) { StoreErrorKind::Unavailable } else { StoreErrorKind::Busy };
             let late = format!("`{self}` did not answer within {CONNECT_TIMEOUT:?}");
             return Err(StoreError::new(operation, kind, late));
         };
@@ -282,7 +282,7 @@ impl Target {
         if connected.as_ref().map_or_else(is_answer, |_| true) {
             self.lived.note();
         } else {
-            self.lived.note_away_unless_since(Instant::now());
+            note_if_away(&self.lived, begun);
         }
         connected
     }
@@ -293,6 +293,14 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "postgres://{}:{}/{}", self.options.get_host(), self.options.get_port(), self.database())
     }
+}
+
+/// Whether the database is away, as somebody finds who could not reach it, and has begun to try then; takes note of it.
+/// It is not where others have been answered since, or [`SILENCE_MAX`] ago at most: then what fails at once is wrong
+/// here, as where no more files may be opened, or at a firewall that only lets go on what has begun.
+fn note_if_away(lived: &Lived, begun: Instant) -> bool {
+    let now = Instant::now();
+    lived.note_away_unless_since(now.checked_sub(SILENCE_MAX).map_or(begun, |silent| silent.min(begun)))
 }
 
 async fn busy(options: PgConnectOptions) -> Result<Vec<i32>, sqlx::Error> {
@@ -409,6 +417,26 @@ mod tests {
 
         assert_eq!(tokio::join!(sign, late), (Life::Here(None), Err(Silence::Busy)));
         assert!(target.lived.is_since(begun) && !target.lived.was_away_since(begun));
+    }
+
+    #[tokio::test]
+    async fn a_database_that_answers_to_others_is_not_away_where_no_connection_can_be_made() {
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let target = Target::parse(&format!("postgres://sr@{closed}/registry")).unwrap();
+        let begun = Instant::now();
+
+        for (lives, life) in [(true, Life::Here(None)), (false, Life::Away)] {
+            if lives {
+                target.lives();
+            } else {
+                tokio::time::pause();
+                tokio::time::advance(SILENCE_MAX + Duration::from_millis(1)).await;
+                tokio::time::resume();
+            }
+            assert_eq!(target.connect("connect").await.unwrap_err().kind, StoreErrorKind::Unavailable);
+            assert_eq!((target.lived.is_since(begun), target.lived.was_away_since(begun)), (lives, !lives));
+            assert_eq!(target.sign_of_life().await, life);
+        }
     }
 
     #[test]
