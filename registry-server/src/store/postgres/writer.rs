@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, Row as _};
 
 use super::super::StoreError;
 use super::super::changes::Changes;
@@ -56,18 +56,24 @@ const GROUP_TIMEOUT: Duration = Duration::from_secs(10);
 /// a commit, others for as long as they please.
 const WAIT_BRIEFLY: &str = "SET LOCAL lock_timeout = 100";
 
-/// Ends the process of a connection that was given up since it said nothing. Where the network has lost the connection,
-/// the process waits for its client with the locks of the transaction, which the next one needs. By now its number may
-/// be another's, who is left alone if it is no registry or at work.
-const END_SILENT: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_get_activity($1::int) \
-                          WHERE application_name = 'schema-registry' AND state LIKE 'idle in transaction%' \
-                          AND clock_timestamp() - state_change > '500 ms'";
+/// Ends the processes of connections that were given up since they said nothing, and tells which of them are yet to be
+/// ended. Where the network has lost the connection, the process waits for its client with the locks of the
+/// transaction, which the next one needs. One that is at work, or was a moment ago, may still come to that. One without
+/// a transaction has no locks. By now a number may be another's, who is left alone if it is no registry.
+const END_SILENT: &str = "WITH silent AS MATERIALIZED ( \
+                              SELECT pid, CASE WHEN state LIKE 'idle in transaction%' \
+                                               AND clock_timestamp() - state_change > '500 ms' \
+                                          THEN NOT pg_terminate_backend(pid) ELSE true END AS is_left \
+                              FROM pg_stat_get_activity(NULL) \
+                              WHERE pid = ANY ($1::text::int[]) AND application_name = 'schema-registry' \
+                                  AND state <> 'idle' \
+                          ) SELECT pid FROM silent WHERE is_left";
 
 /// How long that may take.
 const END_TIMEOUT: Duration = Duration::from_millis(1_500);
 
-/// Connections that are remembered for that. The server ends each by itself five seconds after it has gone silent, in
-/// which no more of them come.
+/// Connections that are remembered for that, each until it has ended. The server ends one by itself that has been idle
+/// in a transaction for five seconds; of more than come in that time, the first is forgotten.
 const SILENT_MAX: usize = 4;
 
 /// How often a group is tried: a second time when it met a connection that had died since the last write.
@@ -200,22 +206,29 @@ impl Task {
 
     async fn connect(&mut self) -> Result<Session, StoreError> {
         let mut session = Session::new(self.target.connect("write").await?);
-        while let Some(&silent) = self.silent.last() {
-            const OPERATION: &str = "end a silent connection";
-            let (target, process) = (self.target.clone(), session.process);
-            let silent = values![i64::from(silent)];
-            let ended = target.answer(END_TIMEOUT, Some(process), session.rows(OPERATION, END_SILENT, silent)).await;
-            // Where it fails, the locks are met and told of, and the next connection tries again.
-            if ended.map_err(|silence| silence.error(OPERATION))?.is_err() {
-                break;
-            }
-            self.silent.pop();
+        if !self.silent.is_empty() {
+            self.end_silent(&mut session).await?;
         }
         Ok(session)
     }
+
+    /// An error where nothing is said over this connection either.
+    async fn end_silent(&mut self, session: &mut Session) -> Result<(), StoreError> {
+        const OPERATION: &str = "end silent connections";
+        let process = Some(session.process);
+        let silent = format!("{{{}}}", self.silent.iter().map(i32::to_string).collect::<Vec<_>>().join(","));
+        let silent = values![&*silent];
+        let ended = self.target.answer(END_TIMEOUT, process, session.rows(OPERATION, END_SILENT, silent)).await;
+        // Where it fails, the locks are met and told of, and the next connection tries again.
+        if let Ok(left) = ended.map_err(|silence| silence.error(OPERATION))? {
+            let left: Vec<i32> = left.iter().filter_map(|row| row.try_get(0).ok()).collect();
+            self.silent.retain(|process| left.contains(process));
+        }
+        Ok(())
+    }
 }
 
-/// Of too many, the server has ended the first by now.
+/// Of too many, the first is most likely to have been ended by the server.
 fn note_silent(silent: &mut Vec<i32>, process: i32) {
     if silent.len() == SILENT_MAX {
         silent.remove(0);
