@@ -49,21 +49,24 @@ impl MetLock {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    #[test]
-    fn a_lock_is_told_until_the_database_goes_away() {
+    #[tokio::test(start_paused = true)]
+    async fn a_lock_is_told_until_the_database_goes_away() {
         let (met_lock, asked) = (MetLock::default(), Instant::now());
-        let told = |kind| {
+        let told = async |kind| {
+            tokio::time::advance(Duration::from_millis(1)).await;
             met_lock.learn(&StoreError::new("read", kind, "a reason"));
             met_lock.late("read", asked, "it did not answer").kind
         };
 
-        assert_eq!(told(StoreErrorKind::Locked), StoreErrorKind::Locked);
-        assert_eq!(told(StoreErrorKind::Busy), StoreErrorKind::Locked);
-        assert_eq!(told(StoreErrorKind::Unavailable), StoreErrorKind::Locked, "one connection is not the database");
-        assert!(met_lock.lived.note_away_unless_since(Instant::now()));
-        assert_eq!(told(StoreErrorKind::Unavailable), StoreErrorKind::Unavailable);
-        assert_eq!(told(StoreErrorKind::Locked), StoreErrorKind::Locked, "it is back");
+        assert_eq!(told(StoreErrorKind::Locked).await, StoreErrorKind::Locked);
+        assert_eq!(told(StoreErrorKind::Busy).await, StoreErrorKind::Locked);
+        assert_eq!(told(StoreErrorKind::Unavailable).await, StoreErrorKind::Locked, "one connection is not all");
+        assert!(met_lock.lived.note_away_unless_since(asked));
+        assert_eq!(told(StoreErrorKind::Unavailable).await, StoreErrorKind::Unavailable);
+        assert_eq!(told(StoreErrorKind::Locked).await, StoreErrorKind::Locked, "it is back");
     }
 }
