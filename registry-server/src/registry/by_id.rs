@@ -14,8 +14,9 @@
 //! away: that what it has read is served on, and that what another node has removed for good is not, after five
 //! seconds. After such a [doubt](Generation) the store is asked again for each id. Only while it cannot be asked counts
 //! what was known before the doubt, unless this node was told of a change or has seen that nothing has the id any more.
-//! So the first promise is kept. The second is, but for an id that was removed just while the connection was lost, for
-//! which nobody has asked this node since: that one is served while the node cannot ask.
+//! So the first promise is kept, but where more ids were removed than a node remembers (`gone`): then it does not serve
+//! what it has read with a subject before, and not since. The second is, but for an id that was removed just while the
+//! connection was lost, for which nobody has asked this node since: that one is served while the node cannot ask.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};

@@ -133,8 +133,7 @@ impl queue::Writer for Task {
 }
 
 impl Task {
-    /// Writes and answers the first of what was taken, as many as share a transaction; an error when the database shows
-    /// no sign of life.
+    /// Writes and answers the first of what was taken, as many as share a transaction; an error as of [`answer_first`].
     async fn commit_first(&mut self, taken: &mut Vec<Box<dyn Queued<Session>>>) -> Result<(), StoreError> {
         let (count, locks) = first_group(taken);
         taken[..count].sort_by(|a, b| a.context().cmp(b.context()));
@@ -345,7 +344,8 @@ fn first_group(taken: &[Box<dyn Queued<Session>>]) -> (usize, Locks) {
     (taken.len(), locks)
 }
 
-/// Answers the first of what was taken. An error when the database shows no sign of life: nor would it for the others.
+/// Answers the first of what was taken. An error where the database could not be reached, or has not answered in time:
+/// then it is not asked for the others.
 fn answer_first(
     taken: &mut Vec<Box<dyn Queued<Session>>>,
     count: usize,
@@ -379,7 +379,7 @@ enum TroubleKind {
     Lost,
     /// Nothing of the group has taken effect: something that it needs stayed locked.
     Locked,
-    /// The database cannot be reached, or gave no answer and no sign of life: it may have taken effect.
+    /// The database cannot be reached, or has not answered in time: it may have taken effect.
     Silent,
     /// Nothing can be done, or it may have taken effect.
     Final,
