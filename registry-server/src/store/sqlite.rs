@@ -60,7 +60,7 @@ impl SqliteStore {
     /// # Errors
     ///
     /// [`Setup`](super::StoreErrorKind::Setup) when another process owns the file, the file is newer than this
-    /// program, or SQLite is too old; else what the disk says.
+    /// program or another program's, or SQLite is too old; else what the disk says.
     ///
     /// # Cancel safety
     /// Dropping the future may leave the file there, with its migrations done.
@@ -83,6 +83,7 @@ impl SqliteStore {
     }
 
     async fn start(location: Location, ownership: Option<Ownership>) -> Result<Self, StoreError> {
+        location.check_tables().await?;
         let mut connection = location.create().await?;
         connect::check_sqlite(&mut connection).await?;
         location.check_journal(&mut connection).await?;

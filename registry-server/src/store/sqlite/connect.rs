@@ -64,6 +64,26 @@ impl Location {
         Self::Memory(format!("/registry-{}", NEXT.fetch_add(1, Ordering::Relaxed)))
     }
 
+    /// Refuses a file with tables that are not the registry's: it belongs to another program. Nothing in it is changed.
+    pub(super) async fn check_tables(&self) -> Result<(), StoreError> {
+        let Self::File(path) = self else { return Ok(()) };
+        if !path.exists() {
+            return Ok(());
+        }
+        let mut connection = connect(self.options()).await?;
+        let foreign: Option<String> = sqlx::query_scalar(include_str!("../sql/select_foreign_table_sqlite.sql"))
+            .fetch_optional(&mut connection)
+            .await
+            .map_err(failed(OPERATION))?;
+        sqlx::Connection::close(connection).await.map_err(failed(OPERATION))?;
+        let Some(table) = foreign else { return Ok(()) };
+        let advice = format!(
+            "`{self}` is the database of another program, with a table `{table}`, and is left as it is; name another \
+             file: the server makes one that is not there yet"
+        );
+        Err(StoreError::new(OPERATION, StoreErrorKind::Setup, advice))
+    }
+
     /// A connection that may write, to a database that is made if there is none.
     pub(super) async fn create(&self) -> Result<SqliteConnection, StoreError> {
         connect(self.writer_options().create_if_missing(true)).await

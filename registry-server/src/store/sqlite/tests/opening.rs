@@ -52,6 +52,25 @@ async fn sqlite_is_built_as_the_workspace_says() {
 }
 
 #[tokio::test]
+async fn the_database_of_another_program_is_refused_and_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other.db");
+    let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let mut other = options.connect().await.unwrap();
+    sqlx::raw_sql("CREATE TABLE accounts (id INTEGER)").execute(&mut other).await.unwrap();
+    other.close().await.unwrap();
+    let before = fs::read(&path).unwrap();
+
+    let (kind, text) = refused(&path).await;
+
+    assert_eq!(kind, StoreErrorKind::Setup);
+    assert!(text.contains("another program") && text.contains("`accounts`"), "{text}");
+    assert_eq!(fs::read(&path).unwrap(), before);
+    let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["other.db"]);
+}
+
+#[tokio::test]
 async fn a_second_owner_is_refused_until_the_first_is_closed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("registry.db");
