@@ -8,7 +8,7 @@ use actix_web::body::{BodyStream, BoxBody};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{ConnectionType, StatusCode, Version};
 use actix_web::web::Bytes;
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::{StreamExt, TryStreamExt, future, stream};
@@ -230,8 +230,14 @@ fn takes_gzip(request: &HttpRequest) -> bool {
     accepted.as_deref().is_some_and(media_type::takes_gzip)
 }
 
-/// The client's id, so that one request can be followed through both logs, or a new one.
+/// What a request was called in the log.
+struct LoggedId(HeaderValue);
+
+/// The id that the log has, the client's, so that one request can be followed through both logs, or a new one.
 fn request_id(request: &HttpRequest) -> HeaderValue {
+    if let Some(LoggedId(id)) = request.extensions().get() {
+        return id.clone();
+    }
     let own = request.headers().get(REQUEST_ID);
     let own = own.filter(|id| id.len() <= REQUEST_ID_BYTES_MAX && !id.is_empty() && id.to_str().is_ok());
     own.cloned().unwrap_or_else(|| {
@@ -249,8 +255,8 @@ pub(super) fn log_failure(error: HttpError, request: &HttpRequest) -> HttpError 
         match cause {
             RegistryError::Unavailable(_) | RegistryError::Crowded { .. } => {
                 tracing::warn!(
-                    http.method = %request.method(), http.path = %path, error = chain(cause),
-                    "try again later"
+                    http.method = %request.method(), http.path = %path, http.request_id = logged_id(request),
+                    error = chain(cause), "request turned away"
                 );
             }
             RegistryError::Store(_)
@@ -258,14 +264,22 @@ pub(super) fn log_failure(error: HttpError, request: &HttpRequest) -> HttpError 
             | RegistryError::CorruptConfig { .. }
             | RegistryError::Aborted => {
                 tracing::error!(
-                    http.method = %request.method(), http.path = %path, error = chain(cause),
-                    "request failed"
+                    http.method = %request.method(), http.path = %path, http.request_id = logged_id(request),
+                    error = chain(cause), "request failed"
                 );
             }
             _ => {}
         }
     }
     error
+}
+
+/// The id of a request for the log; its answer will have the same.
+fn logged_id(request: &HttpRequest) -> String {
+    let id = request_id(request);
+    let text = String::from_utf8_lossy(id.as_bytes()).into_owned();
+    request.extensions_mut().insert(LoggedId(id));
+    text
 }
 
 /// One line per request: writes at `info`, reads at `debug`, also those that have a body (lookups, checks, registers of
