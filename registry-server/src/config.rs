@@ -23,8 +23,8 @@ pub use flags::Flags;
 pub use reference::reference;
 pub use settings::{Cache, Http, Limits, Log, Mode, ServerConfig, Shutdown};
 
-/// How the URL of a database begins; the second is the whole of it.
-const SCHEMES: [&str; 4] = ["sqlite://", "sqlite::memory:", "postgres://", "postgresql://"];
+/// How the URL of a database begins.
+const SCHEMES: [&str; 3] = ["sqlite://", "postgres://", "postgresql://"];
 
 /// How a log line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

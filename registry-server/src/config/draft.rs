@@ -74,14 +74,23 @@ impl Draft {
     /// Reports a name that is not in the table, with the nearest one that is. `known` has what `written` is compared
     /// with, and how that is shown.
     pub(super) fn unknown(&mut self, name: &str, written: &str, known: impl Iterator<Item = (String, String)>) {
-        let nearest = known
-            .map(|(known, shown)| (strsim::jaro_winkler(written, &known), shown))
-            .max_by(|a, b| a.0.total_cmp(&b.0));
+        let nearest = known.map(|(known, shown)| (likeness(written, &known), shown)).max_by(|a, b| a.0.total_cmp(&b.0));
         self.problems.push(match nearest {
             Some((likeness, shown)) if likeness > LIKENESS_MIN => {
                 format!("`{name}` is no setting; did you mean `{shown}`?")
             }
+            _ if written.eq_ignore_ascii_case("ephemeral") => {
+                format!("`{name}` is no setting; the flag `--ephemeral` keeps schemas in memory")
+            }
             _ => format!("`{name}` is no setting"),
         });
+    }
+}
+
+/// How near a name is to one that is known, up to 1: that of a setting without its table is.
+fn likeness(written: &str, known: &str) -> f64 {
+    match known.strip_suffix(written) {
+        Some(table) if table.ends_with(['.', '_']) => 1.0,
+        _ => strsim::jaro_winkler(written, known),
     }
 }

@@ -102,9 +102,15 @@ fn env_name(key: &str) -> String {
 fn apply_foreign(name: &str, value: &str, draft: &mut Draft) {
     let full = format!("{PREFIX}{name}");
     if let Some((_, key)) = MAPPED.iter().find(|(mapped, _)| *mapped == name) {
-        let value = if name == "LISTENERS" { first_listener(value) } else { value.to_owned() };
+        let (value, dropped) = if name == "LISTENERS" { one_listener(value) } else { (value.to_owned(), Vec::new()) };
         let value = if name == "LOG4J_ROOT_LOGLEVEL" { value.to_ascii_lowercase() } else { value };
         draft.warnings.push(format!("`{full}` is taken as `{PREFIX}{}`", env_name(key)));
+        if !dropped.is_empty() {
+            let (dropped, kept) = (dropped.join("`, `"), &value);
+            draft.warnings.push(format!(
+                "`{dropped}` in `{full}` is ignored: this server listens on one address, here `{kept}`, without TLS"
+            ));
+        }
         draft.set(&full, key, &value);
         return;
     }
@@ -122,12 +128,15 @@ fn apply_foreign(name: &str, value: &str, draft: &mut Draft) {
     }
 }
 
-/// `http://0.0.0.0:8081,https://...` names where to listen; the first plain one counts.
-fn first_listener(listeners: &str) -> String {
-    let first = listeners.split(',').next().unwrap_or("").trim();
+/// `http://0.0.0.0:8081,https://...` names where to listen; the first plain one counts, and the others are given, too.
+fn one_listener(listeners: &str) -> (String, Vec<&str>) {
+    let mut others: Vec<&str> = listeners.split(',').map(str::trim).collect();
+    let plain = others.iter().position(|listener| !listener.starts_with("https:"));
+    let first = others.remove(plain.unwrap_or_default());
     let bare = first.split_once("://").map_or(first, |(_, rest)| rest).trim_end_matches('/');
     // Java takes an empty host for every address.
-    if bare.starts_with(':') { format!("0.0.0.0{bare}") } else { bare.to_owned() }
+    let one = if bare.starts_with(':') { format!("0.0.0.0{bare}") } else { bare.to_owned() };
+    (one, others)
 }
 
 /// For a Service called `schema-registry`, Kubernetes puts these into every pod of its namespace.

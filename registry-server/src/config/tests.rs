@@ -138,7 +138,7 @@ fn names_of_confluents_image_are_mapped_or_warned_about() {
     let loaded = load(
         &["--insecure-public"],
         &[
-            ("SCHEMA_REGISTRY_LISTENERS", "http://0.0.0.0:9000"),
+            ("SCHEMA_REGISTRY_LISTENERS", "https://0.0.0.0:9001, http://0.0.0.0:9000,http://[::1]:9002"),
             ("SCHEMA_REGISTRY_HOST_NAME", "sr"),
             ("SCHEMA_REGISTRY_KAFKASTORE_BOOTSTRAP_SERVERS", "b:9092"),
         ],
@@ -146,7 +146,9 @@ fn names_of_confluents_image_are_mapped_or_warned_about() {
     .unwrap();
 
     assert_eq!(loaded.config.listen.to_string(), "0.0.0.0:9000");
-    assert_eq!(loaded.warnings.len(), 3, "{:#?}", loaded.warnings);
+    assert_eq!(loaded.warnings.len(), 4, "{:#?}", loaded.warnings);
+    let dropped = "`https://0.0.0.0:9001`, `http://[::1]:9002` in `SCHEMA_REGISTRY_LISTENERS` is ignored";
+    assert!(loaded.warnings.iter().any(|warning| warning.starts_with(dropped)), "{:#?}", loaded.warnings);
     assert!(loaded.warnings.iter().any(|warning| warning.contains("not in Kafka")));
 }
 

@@ -136,7 +136,7 @@ impl Setting for Database {
 
     /// Whether it is a URL at all is judged at the end: then it is told without what may be a password.
     fn parse(text: &str) -> Option<Self> {
-        Some(Self::Url(text.to_owned()))
+        Some(if text == crate::store::IN_MEMORY { Self::Ephemeral } else { Self::Url(text.to_owned()) })
     }
 
     fn print(&self) -> String {

@@ -257,7 +257,11 @@ impl<'a> Address<'a> {
             return Ok(Self::Memory);
         }
         match address.split_once("://") {
-            Some(("sqlite", path)) if !path.is_empty() => Ok(Self::File(Path::new(path))),
+            Some(("sqlite", "")) => {
+                let advice = "`sqlite://` names no file: expected its path behind it, as `sqlite://schema-registry.db`";
+                Err(StoreError::new("open the database", StoreErrorKind::Setup, advice))
+            }
+            Some(("sqlite", path)) => Ok(Self::File(Path::new(path))),
             Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(address)),
             _ => {
                 let scheme = address.split(':').next().unwrap_or_default();
