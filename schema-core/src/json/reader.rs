@@ -377,7 +377,12 @@ impl<'a> Reader<'a> {
             "true" => EntryKind::True,
             "false" => EntryKind::False,
             word => {
-                let reason = format!("unexpected word `{}`: expected a value", super::shorten(word));
+                let mut reason = format!("unexpected word `{}`: expected a value", super::shorten(word));
+                if start == 0 && self.at == self.text.len() && !word.is_empty() {
+                    // The commonest slip with a type that is a name alone.
+                    let _ =
+                        write!(reason, "; as the name of a type it stands in quotes: `\"{}\"`", super::shorten(word));
+                }
                 self.at = start;
                 return self.fail(reason);
             }

@@ -11,6 +11,10 @@ use serde_json::{Map, Value};
 
 use super::strings;
 
+/// The key of a schema's text, and what is said of one that is JSON instead.
+const SCHEMA: &str = "schema";
+const SCHEMA_AS_TEXT: &str = r#"the schema stands there as a text, as in `"{\"type\":\"int\"}"`"#;
+
 /// Why a request body gave no request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
@@ -32,6 +36,9 @@ pub enum ReadError {
 pub fn read_request<T: DeserializeOwned>(body: &[u8]) -> Result<T, ReadError> {
     read_object(read_value(body)?).map_err(|error| match error {
         ReadError::Malformed(reason) => ReadError::Malformed(match wrong_key::<T>(body) {
+            Some(key) if key == SCHEMA && reason.starts_with("expected a string") => {
+                format!("`{key}`: {reason}; {SCHEMA_AS_TEXT}")
+            }
             Some(key) => format!("`{key}`: {reason}"),
             None => reason,
         }),

@@ -79,7 +79,10 @@ fn a_value_that_cannot_be_read_is_told_with_its_key() {
     };
 
     assert_eq!(malformed(r#"{"schema":"x","version":"one","id":1}"#), "`version`: expected an integer, found \"one\"");
-    assert_eq!(malformed(r#"{"schema":["int"]}"#), "`schema`: expected a string, found an array");
+    assert_eq!(
+        malformed(r#"{"schema":["int"]}"#),
+        r#"`schema`: expected a string, found an array; the schema stands there as a text, as in `"{\"type\":\"int\"}"`"#
+    );
     // Nothing is said of a key where none is wrong.
     assert_eq!(malformed("[]"), "expected an object, found an array");
     assert_eq!(malformed("{\"schema\":\n oops}"), "this is no JSON: expected value at line 2 column 2");
