@@ -80,7 +80,7 @@ pub(super) async fn discard(payload: &mut Payload, limits: BodyLimits) -> Result
         }
         Ok(())
     };
-    deadline::within(limits.timeout, std::pin::pin!(rest)).await.unwrap_or(Ok(()))
+    deadline::within(limits.timeout, std::pin::pin!(rest)).await.unwrap_or_else(|| Err(HttpError::body_timeout()))
 }
 
 /// Stops at the limit, so that a small body cannot unfold into a large one.

@@ -186,7 +186,7 @@ struct Seen {
     route: Option<usize>,
     /// Whether it may have changed something.
     is_write: bool,
-    /// Whether of its body was taken what is taken of one that nobody wants.
+    /// Whether [`body::discard`] has run.
     is_body_discarded: bool,
 }
 
