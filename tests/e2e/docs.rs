@@ -68,9 +68,11 @@ Every error has a JSON body with a number and a message: `{\"error_code\":40401,
 found.\"}`. The HTTP status is the number itself or, of five digits, the first three. Clients should branch on the
 number: messages are Confluent's, and say more here where more is known.
 
-Two requests that look wrong are none of these, as with Confluent. A `PUT /config` whose body has none of the known keys
-(`{\"compatibilityLevel\":\"FULL\"}`; the key is `compatibility`) changes nothing and is answered 200 with `{}`. A
-register whose body has no `schema` takes that of the subject's newest version, and is an error only where there is none.
+Some requests that look wrong are none of these, as with Confluent. Keys of a body and parameters of a query that the
+registry does not know are passed over. So a `PUT /config` whose body has none of the known keys
+(`{\"compatibilityLevel\":\"FULL\"}`; the key is `compatibility`) changes nothing, and is answered 200 with what is set
+there, `{}` where nothing is. A register whose body has no `schema` takes that of the subject's newest version, and is an
+error only where there is none.
 
 | code | HTTP | name |
 |---|---|---|

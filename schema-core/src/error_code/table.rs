@@ -11,7 +11,7 @@ pub static TABLE: &[Entry] = &[
         code: ErrorCode::BadRequest,
         name: "bad_request",
         forms: &["%s"],
-        cause: "The URL, the media type or the JSON of the body cannot be read, or the request is no HTTP. Where only the chunks of a body are none, the connection ends without an answer.",
+        cause: "The URL, the media type, the chunks or the JSON of the body cannot be read, or the request is no HTTP.",
         cure: "Send well-formed JSON of the documented shape; the message says where it breaks.",
         source: "https://www.rfc-editor.org/rfc/rfc9110#section-15.5.1",
     },
@@ -19,8 +19,8 @@ pub static TABLE: &[Entry] = &[
         code: ErrorCode::NotFound,
         name: "not_found",
         forms: &["HTTP 404 Not Found"],
-        cause: "No resource has this path, or a number in it is no 32-bit integer.",
-        cure: "Compare the path and the base URL with the list of endpoints.",
+        cause: "No resource has this path, or a number in it or in the query is no 32-bit integer.",
+        cure: "Compare the URL with the list of endpoints (`/docs`).",
         source: "https://www.rfc-editor.org/rfc/rfc9110#section-15.5.5",
     },
     Entry {
@@ -130,7 +130,8 @@ pub static TABLE: &[Entry] = &[
         code: ErrorCode::SubjectNotFound,
         name: "subject_not_found",
         forms: &["Subject '%s' not found."],
-        cause: "The subject has no version, or only soft-deleted ones.",
+        cause: "The subject has no version, or only soft-deleted ones. Of `DELETE /config/{subject}`: it has no settings of its \
+            own.",
         cure: "Check the subject's name, or add `deleted=true` to see deleted ones.",
         source: CONFLUENT,
     },
@@ -305,7 +306,7 @@ pub static TABLE: &[Entry] = &[
             "Forward mode only supported on global level",
         ],
         cause: "The mode is unknown, or cannot be set here.",
-        cure: "Send one of the names in the message.",
+        cure: "Send one of the names in the message; FORWARD is set for all contexts, at `/mode/:.__GLOBAL:`.",
         source: CONFLUENT,
     },
     Entry {
@@ -325,7 +326,8 @@ pub static TABLE: &[Entry] = &[
              under another subject.",
         ],
         cause: "The mode in force forbids the write, an id is taken, or an import has left no id or version to give.",
-        cure: "Change the mode of the subject or its context, leave out the id, or give one that is free.",
+        cure: "Change the mode of the subject or its context, leave out the id, or give one that is free; in IMPORT mode send \
+            an id. `force=true` sets IMPORT where there are subjects.",
         source: CONFLUENT,
     },
     Entry {
@@ -351,7 +353,7 @@ pub static TABLE: &[Entry] = &[
         code: ErrorCode::InvalidSubject,
         name: "invalid_subject",
         forms: &["The specified subject '%s' is not a valid."],
-        cause: "The subject's name is reserved, too long or has control characters.",
+        cause: "The subject's name is reserved, longer than 2,048 bytes, or has control characters (in a path they are 400).",
         cure: "Choose another name.",
         source: CONFLUENT,
     },
