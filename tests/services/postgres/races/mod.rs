@@ -159,8 +159,8 @@ struct Outcome {
     violations: Vec<String>,
     /// Rules that nothing was judged by.
     unjudged: Vec<Rule>,
-    /// What raced while what was done to a node.
-    strikes: HashSet<(Kind, Fault)>,
+    /// What raced while what was done to which node.
+    strikes: HashSet<(Kind, Fault, usize)>,
 }
 
 /// Runs rounds on two nodes until all are done or one has shown a violation.
@@ -189,7 +189,7 @@ fn run(plan: &Plan) -> Outcome {
         runtime.block_on(futures_util::future::join(join_all(rounds), nemesis));
         if let Some(strike) = strike {
             struck += 1;
-            strikes.extend((done..done + count).map(|round| (kind(round), strike.fault)));
+            strikes.extend((done..done + count).map(|round| (kind(round), strike.fault, strike.place)));
         }
         done += count;
     }
@@ -217,7 +217,12 @@ fn every_race_is_as_if_all_had_come_one_by_one() {
     assert!(violations.is_empty(), "{}", violations.join("\n"));
     assert_eq!(unjudged, []);
     for (kind, fault) in Kind::ALL.into_iter().flat_map(|kind| Fault::ALL.map(|fault| (kind, fault))) {
-        assert!(strikes.contains(&(kind, fault)), "{kind:?} has not met {fault:?}");
+        let has_met = strikes.iter().any(|&(struck, by, _)| (struck, by) == (kind, fault));
+        assert!(has_met, "{kind:?} has not met {fault:?}");
+    }
+    for (kind, place) in Kind::ALL.into_iter().flat_map(|kind| [0, 1].map(|place| (kind, place))) {
+        let has_met = strikes.iter().any(|&(struck, _, at)| (struck, at) == (kind, place));
+        assert!(has_met, "{kind:?} has met no fault at place {place}");
     }
 }
 
@@ -243,7 +248,7 @@ fn what_is_removed_while_it_is_looked_at_fails_no_call() {
     assert!(violations.is_empty(), "{}", violations.join("\n"));
 }
 
-/// In the same context each has all of that to itself.
+/// Not `VersionInContext`: an import locks its whole context, so that nothing races there.
 const REFERENCES_ACROSS: [Kind; 3] = [
     Kind::ImportedReferences(By::VersionElsewhere),
     Kind::ImportedReferences(By::Subject),

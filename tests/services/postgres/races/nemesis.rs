@@ -21,10 +21,11 @@ const FROZEN: Duration = Duration::from_millis(300);
 const FROZEN_LONG: Duration = Duration::from_secs(15);
 
 /// So many strikes in a row kill, the next ones freeze. What races in the batches that are struck comes round after
-/// fewer, so that each kind of round meets each fault.
+/// no more, so that each kind of round meets each fault.
 const SAME_FAULT: usize = 4;
 
-/// The place that is struck changes every so many strikes.
+/// The place that is struck changes every so many strikes, and once more behind both faults: each kind of round meets
+/// them at both places.
 const SAME_PLACE: usize = 2;
 
 /// Of every so many freezes the first ones are long: enough in a row for all kinds of rounds.
@@ -34,7 +35,7 @@ const LONG_FREEZES: usize = 4;
 /// What is done to whom.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Strike {
-    place: usize,
+    pub(super) place: usize,
     pub(super) fault: Fault,
     answers_before: usize,
 }
@@ -71,7 +72,8 @@ impl Strike {
             return None;
         }
         let answers_before = number.wrapping_mul(2_654_435_761) % ANSWERS_MAX;
-        Some(Self { place: number / SAME_PLACE % 2, fault: Fault::of(number), answers_before })
+        let place = (number / SAME_PLACE + number / (2 * SAME_FAULT)) % 2;
+        Some(Self { place, fault: Fault::of(number), answers_before })
     }
 
     /// Strikes once enough answers have come from now on, and returns when the node is back.

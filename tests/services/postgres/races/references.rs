@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::super::nodes::record;
-use super::AT_ONCE;
+use super::Kind;
 use super::history::{Model, Reply};
 use super::script::{Keeps, Played, Request, Script, Stored, numbers};
 
@@ -96,22 +96,22 @@ pub(super) fn references(by: By) -> Script<References> {
     }
 }
 
-/// Reads before a removal, from none to one less in turn: an import takes longer, and is to be met anywhere in its
-/// midst.
+/// Reads before the first removal, from none to one less than this in turn, and two more before the second: an import
+/// takes longer, and is to be met anywhere in its midst.
 const READS_BEFORE: usize = 4;
 
 /// Two import what refers to a base that is marked, and two remove it, each pair on both nodes.
 pub(super) fn imported_references(by: By, round: usize) -> Script<References> {
     let before = [Call::RegisterBase(by), Call::Delete(by)];
     let remove = |reads| std::iter::repeat_n(Call::BaseRemains(by), reads).chain([Call::Remove(by)]).collect();
-    let reads = round / AT_ONCE % READS_BEFORE;
+    let reads = round / Kind::ALL.len() % READS_BEFORE;
     Script {
         before: before.into_iter().chain((0..REFERRERS).map(|referrer| Call::SetMode(by, referrer))).collect(),
         clients: vec![
             vec![Call::Import(by, 0), Call::BaseRemains(by)],
             vec![Call::Import(by, 1), Call::BaseRemains(by)],
             remove(reads),
-            remove(reads + 1),
+            remove(reads + 2),
         ],
         after: vec![Call::BaseRemains(by), Call::ImportedVersions(by, 0), Call::ImportedVersions(by, 1)],
         keeps: Keeps::Nothing,
@@ -256,7 +256,7 @@ fn referrer(round: usize, number: usize) -> String {
     format!("referrer-{round}-{number}")
 }
 
-/// Never in the default context: an id that is imported there is behind which all others come.
+/// Never in the default context: all ids given there later would come behind an imported one.
 fn importer(round: usize, by: By, number: usize) -> String {
     match by {
         By::VersionInContext => format!(":{}:importer-{number}", context(round)),
