@@ -46,7 +46,7 @@ enum Where {
     Everywhere,
     OnPostgres,
     OnSqlite,
-    /// On none, since it takes luck; in a test, with what that says of it.
+    /// On none, since it takes luck: the text of another test, and words that stand in it.
     Elsewhere(&'static str, &'static str),
 }
 
@@ -316,16 +316,11 @@ fn a_server_that_is_to_end(place: Place, show: Show<'_>) {
     (place.empty)(&mut config);
     let server = runtime.block_on(Server::start(config)).unwrap();
     let address = server.address;
-    let end = runtime.spawn(server.stop());
-    loop {
-        // Asked without a pause, since it answers for half a second more.
-        let answer = Connection::open(address).send("GET", "/health/ready", &[], None);
-        if answer.status != 200 {
-            show(&answer);
-            break;
-        }
-    }
-    runtime.block_on(end).unwrap();
+    let mut end = Box::pin(server.stop());
+    // Begun, and held up until it has answered.
+    assert!(runtime.block_on(async { futures_util::poll!(&mut end) }).is_pending());
+    show(&Connection::open(address).send("GET", "/health/ready", &[], None));
+    runtime.block_on(end);
 }
 
 fn the_old_number_of_an_incompatible_schema(place: Place, show: Show<'_>) {
