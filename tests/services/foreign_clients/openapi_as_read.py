@@ -4,8 +4,8 @@ Confluent's server reads more than it needs (Jackson in bodies, JAX-RS in parame
 document tells of it in words where its schemas cannot without harm, and here the words are schemas:
 
 - A flag in a query takes any text. A client made from the document would get a text in place of a flag.
-- In the body of a request a number, a text and a flag are read as each other. Clients would get a choice of types for
-  every member.
+- In the body of a request a number, a text and a flag are read as each other, and a fraction as the number before its
+  point. Clients would get a choice of types for every member.
 - There `null` counts as absent also where a list or a map is described. Most of these types are those of answers, too,
   where `null` never stands: clients would have to look for it, and no answer with one would be found.
 - There what stands twice in a set counts once. The sets of answers are sets.

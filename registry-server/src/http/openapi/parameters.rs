@@ -98,7 +98,7 @@ pub(super) fn path_parameter(path: &str, name: &'static str) -> Parameter {
             about: "A context other than the default one, with its dot or without.",
             schema: context_in_path,
         },
-        // No type of its own, which clients would make of the format: any text is answered.
+        // Without `format`: clients would take nothing but a UUID, and any text is answered.
         "guid" if path.ends_with("/ids") => Parameter {
             name,
             about: "The hash of a content, the same in every registry; another text has no ids.",

@@ -1,6 +1,6 @@
 -- Before `remove_unused_schemas` takes a preferred id away: another id of its content that is in use, if there is one.
--- Equal contents have one GUID, by which alone others are looked for (OFFSET keeps that by itself): PostgreSQL would walk
--- through the whole context for each where it does not know yet how large that is.
+-- Equal contents have one GUID, by which alone others are looked for; OFFSET 0 keeps PostgreSQL from joining them in
+-- another order, through the whole context for each, where it does not know yet how large that is.
 INSERT INTO preferred_ids (context, dedup_key, id)
 SELECT p.context, p.dedup_key, max(other.id)
 FROM schemas own

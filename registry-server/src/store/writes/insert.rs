@@ -340,7 +340,9 @@ impl Write for Insert {
         locks.change_subject(&new.subject);
         locks.change_content(&new.subject.context, &new.dedup_key);
         if !mutants::has(Mutant::ReferenceWithoutTheLock) {
-            new.references.iter().for_each(|new| locks.refer_to(&new.reference.target));
+            for referred in &new.references {
+                locks.refer_to(&referred.reference.target);
+            }
         }
         // An import may take any id, and take contents away with the version that it replaces.
         if new.id != NewId::Next || new.version != NewNumber::Next {
