@@ -153,6 +153,31 @@ fn names_of_confluents_image_are_mapped_or_warned_about() {
 }
 
 #[test]
+fn a_setting_without_its_table_is_told_with_it_and_what_is_a_flag_with_the_flag() {
+    let mut draft = Draft::default();
+    file::apply_text("x.toml", "body_bytes = 3\nephemeral = true", &mut draft);
+
+    assert_eq!(
+        draft.problems,
+        [
+            "`body_bytes` in `x.toml` is no setting; did you mean `limits.body_bytes`?",
+            "`ephemeral` in `x.toml` is no setting; the flag `--ephemeral` keeps schemas in memory",
+        ]
+    );
+    assert_eq!(
+        problems(&[], &[("SCHEMA_REGISTRY_EPHEMERAL", "true")]),
+        ["`SCHEMA_REGISTRY_EPHEMERAL` is no setting; the flag `--ephemeral` keeps schemas in memory"]
+    );
+}
+
+#[test]
+fn the_url_of_a_database_in_memory_is_the_flag() {
+    let loaded = load(&["--database", "sqlite::memory:"], &[]).unwrap();
+
+    assert_eq!(loaded.config.database, Database::Ephemeral);
+}
+
+#[test]
 fn the_defaults_are_fine() {
     assert_eq!(ServerConfig::default().validate(), Ok(()));
     assert_eq!(ServerConfig::ephemeral().validate(), Ok(()));
