@@ -14,6 +14,7 @@ use crate::schema::{Reference, SchemaType, Version};
 use crate::tags::{Entity, EntityKind, EntityTags};
 
 mod config;
+mod fault;
 mod lenient;
 mod metadata;
 #[cfg(feature = "openapi")]

@@ -151,6 +151,7 @@ fn a_body_that_is_no_request_is_told_with_what_would_be_one() {
         for (body, parts) in [
             ("{\"schema\":\n  oops}", ["the body of the request: this is no JSON", "line 2 column 3"]),
             ("{\"schema\": [1]}", ["the body of the request: ", "`schema`: expected a string, found an array"]),
+            ("{\"references\": [{\"version\": \"x\"}]}", ["the body of the request: ", "`references[0].version`: "]),
         ] {
             let malformed = told(&[JSON], versions, body);
             assert!(parts.iter().all(|part| malformed.contains(part)), "{malformed}");

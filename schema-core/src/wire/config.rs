@@ -166,7 +166,7 @@ impl ModeUpdate {
     pub fn read(body: &[u8]) -> Result<Self, ReadError> {
         match read_value(body)? {
             Value::String(mode) => Ok(Self { mode: Change::Set(mode) }),
-            other => read_object(other),
+            other => read_object(other, body),
         }
     }
 }

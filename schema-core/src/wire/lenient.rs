@@ -3,12 +3,12 @@
 //! Objects and arrays are never coerced: `"schema": ["int"]` is an error, not a guess.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
 
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::fault::{self, Fault};
 use super::strings;
 
 /// The key of a schema's text, and what is said of one that is JSON instead.
@@ -34,27 +34,7 @@ pub enum ReadError {
 /// [`ReadError::Absent`] for an empty, blank or `null` body, [`ReadError::Malformed`] for anything else that is
 /// not the request.
 pub fn read_request<T: DeserializeOwned>(body: &[u8]) -> Result<T, ReadError> {
-    read_object(read_value(body)?).map_err(|error| match error {
-        ReadError::Malformed(reason) => ReadError::Malformed(match wrong_key::<T>(body) {
-            Some(key) if key == SCHEMA && reason.starts_with("expected a string") => {
-                format!("`{key}`: {reason}; {SCHEMA_AS_TEXT}")
-            }
-            Some(key) => format!("`{key}`: {reason}"),
-            None => reason,
-        }),
-        ReadError::Absent => ReadError::Absent,
-    })
-}
-
-/// The key of an object that cannot be read alone, either, where none has to be there. It costs a second reading, so
-/// that the first one needs not to remember anything.
-fn wrong_key<T: DeserializeOwned>(body: &[u8]) -> Option<String> {
-    let Ok(Value::Object(fields)) = read_value(body) else { return None };
-    let is_read = |fields: Map<String, Value>| serde_json::from_value::<T>(Value::Object(fields)).is_ok();
-    if !is_read(Map::new()) {
-        return None;
-    }
-    fields.into_iter().find_map(|(key, value)| (!is_read(Map::from_iter([(key.clone(), value)]))).then_some(key))
+    read_object(read_value(body)?, body)
 }
 
 /// Reads a body of any shape but `null`.
@@ -75,16 +55,22 @@ pub(super) fn read_value(body: &[u8]) -> Result<Value, ReadError> {
     }
 }
 
-/// The request that a body is, if it is an object.
-pub(super) fn read_object<T: DeserializeOwned>(value: Value) -> Result<T, ReadError> {
-    match value {
-        Value::Object(_) => serde_json::from_value(value).map_err(malformed),
-        other => Err(ReadError::Malformed(expected("an object", &other))),
+/// The request that `value` is, if it is an object; `body` is what it was read from.
+pub(super) fn read_object<T: DeserializeOwned>(value: Value, body: &[u8]) -> Result<T, ReadError> {
+    if !value.is_object() {
+        return Err(ReadError::Malformed(expected("an object", &value)));
     }
-}
-
-fn malformed(error: impl Display) -> ReadError {
-    ReadError::Malformed(error.to_string())
+    serde_json::from_value(value).map_err(|error| {
+        // The body is read a second time, so that the first one needs not to keep anything.
+        let fault = read_value(body).ok().and_then(fault::find::<T>);
+        ReadError::Malformed(match fault {
+            Some(Fault { path, reason }) if path == SCHEMA && reason.starts_with("expected a string") => {
+                format!("`{path}`: {reason}; {SCHEMA_AS_TEXT}")
+            }
+            Some(Fault { path, reason }) => format!("`{path}`: {reason}"),
+            None => error.to_string(),
+        })
+    })
 }
 
 /// For `deserialize_with`: `null` and absent are `None`.
@@ -239,10 +225,15 @@ pub(super) fn expected(what: &str, found: &Value) -> String {
     let found = match found {
         Value::Array(_) => "an array".to_owned(),
         Value::Object(_) => "an object".to_owned(),
-        scalar => {
-            let text = scalar.to_string();
-            text.char_indices().nth(40).map_or(text.clone(), |(end, _)| format!("{}…", &text[..end]))
-        }
+        scalar => shortened(scalar.to_string()),
     };
     format!("expected {what}, found {found}")
+}
+
+/// The text, cut where it is long.
+pub(super) fn shortened(text: String) -> String {
+    match text.char_indices().nth(40) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
 }

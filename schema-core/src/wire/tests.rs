@@ -72,7 +72,7 @@ fn other_shapes_are_malformed() {
 }
 
 #[test]
-fn a_value_that_cannot_be_read_is_told_with_its_key() {
+fn a_value_that_cannot_be_read_is_told_with_its_place() {
     let malformed = |body: &str| match register(body) {
         Err(ReadError::Malformed(reason)) => reason,
         other => panic!("{other:?}"),
@@ -82,6 +82,43 @@ fn a_value_that_cannot_be_read_is_told_with_its_key() {
     assert_eq!(
         malformed(r#"{"schema":["int"]}"#),
         r#"`schema`: expected a string, found an array; the schema stands there as a text, as in `"{\"type\":\"int\"}"`"#
+    );
+    let rules = |rule: &str| format!(r#"{{"ruleSet":{{"domainRules":[null,{{"name":"a"}},{rule}]}}}}"#);
+    for (body, expected) in [
+        (
+            r#"{"references":[{"name":"a"},{"version":"x"}]}"#,
+            "`references[1].version`: expected an integer, found \"x\"",
+        ),
+        (r#"{"references":[null,[]]}"#, "`references[1]`: expected an object, found an array"),
+        (r#"{"references":{"version":"x"}}"#, "`references`: expected an array, found an object"),
+        (
+            &rules(r#"{"kind":"BOGUS"}"#),
+            "`ruleSet.domainRules[2].kind`: expected one of `TRANSFORM` and `CONDITION`, found \"BOGUS\"",
+        ),
+        (
+            &rules(r#"{"params":{"a":1,"b\"c d":[]}}"#),
+            r#"`ruleSet.domainRules[2].params["b\"c d"]`: expected a string, found an array"#,
+        ),
+        (
+            r#"{"metadata":{"tags":{"a":[],"**.ssn":["PII",{}]}}}"#,
+            r#"`metadata.tags["**.ssn"][1]`: expected a string, found an object"#,
+        ),
+        (
+            r#"{"metadata":{"properties":{"owner-1":{"schema":[]}}}}"#,
+            "`metadata.properties.owner-1`: expected a string, found an object",
+        ),
+        (
+            r#"{"schemaTagsToAdd":[{"schemaEntity":{"entityPath":[]}}]}"#,
+            "`schemaTagsToAdd[0].schemaEntity.entityPath`: expected a string, found an array",
+        ),
+    ] {
+        assert_eq!(malformed(body), expected, "{body}");
+    }
+    let long = malformed(&format!(r#"{{"metadata":{{"properties":{{"{}":[]}}}}}}"#, "x".repeat(1000)));
+    assert!(long.starts_with("`metadata.properties[\"xxx") && long.len() < 120, "{long}");
+    assert_eq!(
+        ModeUpdate::read(br#"{"mode":[]}"#),
+        Err(ReadError::Malformed("`mode`: expected a string, found an array".to_owned()))
     );
     // Nothing is said of a key where none is wrong.
     assert_eq!(malformed("[]"), "expected an object, found an array");
