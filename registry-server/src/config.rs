@@ -11,6 +11,7 @@ mod draft;
 mod environment;
 mod file;
 mod flags;
+mod other_names;
 mod pg_environment;
 mod reference;
 mod settings;

@@ -3,7 +3,6 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser;
 use mimalloc::MiMalloc;
 use registry_server::config::{Database, Flags, LoadError, Loaded};
 use registry_server::logging::{self, Logging};
@@ -17,7 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    let flags = Flags::parse();
+    let flags = Flags::read();
     let environment =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let Loaded { config, warnings, database_origin, compatibility_origin } =

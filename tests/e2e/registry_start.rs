@@ -193,6 +193,14 @@ fn a_database_that_cannot_be_is_told_though_the_port_is_taken_too() {
 }
 
 #[test]
+fn a_flag_of_other_servers_is_told_with_ours() {
+    let (told, code) = refusal(&["--port", "8082"], &[]);
+
+    assert!(told.contains("unexpected argument '--port'") && told.contains("tip: '--listen' takes"), "{told}");
+    assert_eq!(code, Some(2));
+}
+
+#[test]
 fn settings_that_cannot_be_used_are_told_as_logs_are() {
     let wrong = ["--config", "missing.toml", "--database", "foo.db"];
     let messages = |told: &str| -> Vec<String> {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use toml::Value;
 
-use super::ServerConfig;
 use super::settings::{Row, SETTINGS};
+use super::{ServerConfig, other_names};
 
 /// Below this Jaro-Winkler likeness a known name is no help to somebody who mistyped another.
 const LIKENESS_MIN: f64 = 0.75;
@@ -38,7 +38,7 @@ impl Draft {
     /// Takes the text of a variable or a flag. `name` is what a person calls it, for messages; `key` is the TOML key.
     pub(super) fn set(&mut self, name: &str, key: &str, text: &str) {
         let Some(row) = SETTINGS.iter().find(|row| row.key == key) else {
-            self.unknown(name, key, SETTINGS.iter().map(|row| (row.key.to_owned(), row.key.to_owned())));
+            self.unknown(name, key, as_in_file);
             return;
         };
         self.take(row, name, text);
@@ -49,7 +49,7 @@ impl Draft {
     pub(super) fn set_value(&mut self, path: &str, key: &str, value: &Value) {
         let Some(row) = SETTINGS.iter().find(|row| row.key == key) else {
             let name = format!("{key}` in `{path}");
-            self.unknown(&name, key, SETTINGS.iter().map(|row| (row.key.to_owned(), row.key.to_owned())));
+            self.unknown(&name, key, as_in_file);
             return;
         };
         match row.kind.text_of(value) {
@@ -71,10 +71,14 @@ impl Draft {
         }
     }
 
-    /// Reports a name that is not in the table, with the nearest one that is. `known` has what `written` is compared
-    /// with, and how that is shown.
-    pub(super) fn unknown(&mut self, name: &str, written: &str, known: impl Iterator<Item = (String, String)>) {
-        let nearest = known.map(|(known, shown)| (likeness(written, &known), shown)).max_by(|a, b| a.0.total_cmp(&b.0));
+    /// Reports a name that is not in the table, with the one that is meant, or the nearest. `told` has for a key what
+    /// `written` is compared with, and how that is shown.
+    pub(super) fn unknown(&mut self, name: &str, written: &str, told: impl Fn(&str) -> (String, String)) {
+        let alike = SETTINGS.iter().map(|row| told(row.key)).map(|(known, shown)| (likeness(written, &known), shown));
+        let nearest = match other_names::meant_by(written) {
+            Some(key) => Some((1.0, told(key).1)),
+            None => alike.max_by(|a, b| a.0.total_cmp(&b.0)),
+        };
         self.problems.push(match nearest {
             Some((likeness, shown)) if likeness > LIKENESS_MIN => {
                 format!("`{name}` is no setting; did you mean `{shown}`?")
@@ -85,6 +89,11 @@ impl Draft {
             _ => format!("`{name}` is no setting"),
         });
     }
+}
+
+/// A file writes a key as it is.
+fn as_in_file(key: &str) -> (String, String) {
+    (key.to_owned(), key.to_owned())
 }
 
 /// How near a name is to one that is known, up to 1: that of a setting without its table is.

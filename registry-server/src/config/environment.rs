@@ -120,11 +120,7 @@ fn apply_foreign(name: &str, value: &str, draft: &mut Draft) {
     });
     match reason {
         Some((_, reason)) => draft.warnings.push(format!("`{full}` is ignored: {reason}")),
-        None => draft.unknown(
-            &full,
-            name,
-            SETTINGS.iter().map(|setting| (env_name(setting.key), format!("{PREFIX}{}", env_name(setting.key)))),
-        ),
+        None => draft.unknown(&full, name, |key| (env_name(key), variable(key))),
     }
 }
 

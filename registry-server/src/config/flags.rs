@@ -1,11 +1,14 @@
 //! The command line, by clap. Flags win over every other source.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Parser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::Database;
 use super::draft::Draft;
+use super::settings::SETTINGS;
+use super::{Database, other_names};
 
 /// A schema registry with Confluent's REST API.
 #[derive(Debug, Clone, Default, Parser)]
@@ -54,6 +57,28 @@ const TEXT_FLAGS: &[TextFlag] = &[
 const INSECURE_PUBLIC: (&str, &str) = ("--insecure-public", "insecure_public");
 
 impl Flags {
+    /// Those of this process. If they are wrong, or ask for help, it says so and ends.
+    #[must_use]
+    pub fn read() -> Self {
+        Self::read_from(std::env::args_os()).unwrap_or_else(|error| error.exit())
+    }
+
+    /// Reads a command line, the name of the program first.
+    pub(super) fn read_from(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        Self::try_parse_from(arguments).map_err(|mut error| {
+            let tip = match (error.kind(), error.get(ContextKind::InvalidArg)) {
+                (ErrorKind::UnknownArgument, Some(ContextValue::String(argument))) => tip(argument),
+                _ => None,
+            };
+            if let Some(tip) = tip {
+                // What only looks alike.
+                error.remove(ContextKind::SuggestedArg);
+                error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+            }
+            error
+        })
+    }
+
     /// Takes every flag that was given.
     pub(super) fn apply(&self, draft: &mut Draft) {
         for (flag, key, value) in TEXT_FLAGS {
@@ -74,4 +99,21 @@ impl Flags {
         let flags = TEXT_FLAGS.iter().map(|(flag, key, _)| (*flag, *key)).chain([INSECURE_PUBLIC]);
         flags.into_iter().find(|(_, own)| *own == key).map(|(flag, _)| flag)
     }
+}
+
+/// What to write in place of an argument that there is not.
+fn tip(argument: &str) -> Option<String> {
+    let name = argument.trim_start_matches('-');
+    if name == argument || matches!(name, "c" | "config-file" | "properties" | "props") {
+        return Some("'--config PATH' names a file with settings, in TOML".to_owned());
+    }
+    if matches!(name, "in-memory" | "memory") {
+        return Some("'--ephemeral' keeps schemas in memory".to_owned());
+    }
+    if name.starts_with("kafka") || name.starts_with("bootstrap") {
+        return Some("schemas are kept in the database that '--database' names, not in Kafka".to_owned());
+    }
+    let key = other_names::meant_by(name)?;
+    let row = SETTINGS.iter().find(|row| row.key == key)?;
+    Some(format!("'{}' takes {}", Flags::of(key)?, row.expected))
 }

@@ -1,13 +1,15 @@
 //! Tables over the sources of settings.
 
-use clap::Parser;
-
 use super::draft::Draft;
 use super::settings::SETTINGS;
 use super::{Database, Flags, LogFormat, ServerConfig, file};
 
+fn flags(args: &[&str]) -> Result<Flags, clap::Error> {
+    Flags::read_from(std::iter::once(&"registry-server").chain(args).map(Into::into))
+}
+
 fn load(args: &[&str], environment: &[(&str, &str)]) -> Result<super::Loaded, super::LoadError> {
-    let flags = Flags::try_parse_from(std::iter::once(&"registry-server").chain(args)).expect("flags are well-formed");
+    let flags = flags(args).expect("flags are well-formed");
     ServerConfig::load(&flags, environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
 }
 
@@ -55,6 +57,60 @@ fn an_unknown_key_names_the_nearest_known_one() {
         problems(&[], &[("SCHEMA_REGISTRY_DATABSE", "x")]),
         ["`SCHEMA_REGISTRY_DATABSE` is no setting; did you mean `SCHEMA_REGISTRY_DATABASE`?"]
     );
+}
+
+#[test]
+fn what_others_call_a_setting_leads_to_ours() {
+    let mut draft = Draft::default();
+    file::apply_text(
+        "x.toml",
+        "port = 8082\n[database]\nurl = \"sqlite://a.db\"\n[server]\nhost = \"::1\"\n",
+        &mut draft,
+    );
+
+    let mut told = draft.problems;
+    told.sort();
+    assert_eq!(
+        told,
+        [("database.url", "database"), ("port", "listen"), ("server.host", "listen")]
+            .map(|(written, meant)| format!("`{written}` in `x.toml` is no setting; did you mean `{meant}`?"))
+    );
+    for (variable, meant) in [("HOST", "LISTEN"), ("DB_URL", "DATABASE"), ("VERBOSE", "LOG_LEVEL")] {
+        let [variable, meant] = [variable, meant].map(|name| format!("SCHEMA_REGISTRY_{name}"));
+        assert_eq!(
+            problems(&[], &[(&*variable, "x")]),
+            [format!("`{variable}` is no setting; did you mean `{meant}`?")]
+        );
+    }
+}
+
+#[test]
+fn a_flag_that_others_have_leads_to_ours() {
+    let listen = "'--listen' takes an address with a port, for instance `127.0.0.1:8081`";
+    let database = "'--database' takes `sqlite://PATH` or `postgres://";
+    for (args, tip) in [
+        (&["--port", "8082"][..], listen),
+        (&["--port=8082"], listen),
+        (&["-p", "8082"], listen),
+        (&["--host", "0.0.0.0"], listen),
+        (&["--listeners", "http://0.0.0.0:8081"], listen),
+        (&["--db", "registry.db"], database),
+        (&["--database-url", "sqlite://registry.db"], database),
+        (&["--verbose"], "'--log-level' takes `error`, "),
+        (&["--compatibility-level", "FULL"], "'--compatibility' takes NONE, BACKWARD, "),
+        (&["--in-memory"], "'--ephemeral' keeps schemas in memory"),
+        (&["--bootstrap-servers", "kafka:9092"], "schemas are kept in the database that '--database' names, not in "),
+        (&["/etc/schema-registry/schema-registry.properties"], "'--config PATH' names a file with settings, in TOML"),
+        // By the library.
+        (&["--lisen", "127.0.0.1:1"], "a similar argument exists: '--listen'"),
+    ] {
+        let told = flags(args).unwrap_err().to_string();
+        assert_eq!(told.matches("tip: ").count(), 1, "{told}");
+        assert!(told.contains(&format!("unexpected argument '{}", args[0].split('=').next().unwrap())), "{told}");
+        assert!(told.contains(&format!("tip: {tip}")), "{told}");
+    }
+    let told = flags(&["--colour"]).unwrap_err().to_string();
+    assert!(!told.contains("tip: "), "{told}");
 }
 
 #[test]
