@@ -98,10 +98,8 @@ impl Server {
         let of_store = |source| StartError::Store { database: config.database.to_string(), source };
         store::check_address(address_of(&config.database)).map_err(of_store)?;
         // Listening comes before the rest: of two servers started alike the second must not even open the database.
-        let listener = listen(config.listen).map_err(|error| StartError::Listen {
-            address: config.listen,
-            source: with_advice(config.listen, error),
-        })?;
+        let listener = listen(config.listen)
+            .map_err(|error| StartError::Listen { address: config.listen, source: with_advice(&config, error) })?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
         let store = store::open(address_of(&config.database)).await.map_err(of_store)?;
         let store_metrics = Arc::new(StoreMetrics::new());
@@ -180,12 +178,14 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 /// The error with what to try behind it, if its reason is one of the usual ones.
-fn with_advice(address: SocketAddr, error: std::io::Error) -> std::io::Error {
-    let (ip, port) = (address.ip(), address.port());
+fn with_advice(config: &ServerConfig, error: std::io::Error) -> std::io::Error {
+    let (ip, port) = (config.listen.ip(), config.listen.port());
     let advice = match error.kind() {
         ErrorKind::AddrInUse => format!(
-            "another program, perhaps another registry, has this port; `--listen {}` takes another",
-            SocketAddr::new(ip, port.checked_add(1).unwrap_or(0))
+            "another program, perhaps another registry, has this port: end that, or listen on another one \
+             (`--listen {}` takes one that is free, and prints it){}",
+            SocketAddr::new(ip, 0),
+            of_a_second_server(&config.database)
         ),
         ErrorKind::AddrNotAvailable => format!(
             "{ip} is no address of this machine; `--listen 127.0.0.1:{port}` takes one that only this machine reaches, \
@@ -197,6 +197,16 @@ fn with_advice(address: SocketAddr, error: std::io::Error) -> std::io::Error {
         _ => return error,
     };
     std::io::Error::new(error.kind(), format!("{error}; {advice}"))
+}
+
+/// What a server beside another one needs besides a port.
+fn of_a_second_server(database: &Database) -> &'static str {
+    match database {
+        Database::Url(url) if url.starts_with("sqlite:") => {
+            "; a second registry needs a file of its own, too (`--database sqlite://PATH`): a SQLite file has one server"
+        }
+        _ => "",
+    }
 }
 
 fn address_of(database: &Database) -> &str {
@@ -306,8 +316,8 @@ fn serve(config: &ServerConfig, listener: TcpListener, state: State) -> std::io:
 mod tests {
     use super::*;
 
-    async fn refused(listen: SocketAddr) -> String {
-        let config = ServerConfig { listen, insecure_public: true, ..ServerConfig::ephemeral() };
+    async fn refused(listen: SocketAddr, database: Database) -> String {
+        let config = ServerConfig { listen, database, insecure_public: true, ..ServerConfig::ephemeral() };
         match Server::start(config).await.unwrap_err() {
             StartError::Listen { source, .. } => source.to_string(),
             other => panic!("{other:?}"),
@@ -319,11 +329,24 @@ mod tests {
         let owner = TcpListener::bind("127.0.0.1:0").unwrap();
         let taken = owner.local_addr().unwrap();
 
-        let told = refused(taken).await;
-        let next = taken.port().checked_add(1).unwrap_or(0);
-        assert!(told.contains("has this port") && told.contains(&format!("`--listen 127.0.0.1:{next}`")), "{told}");
+        let told = refused(taken, Database::Ephemeral).await;
+        assert!(told.contains("has this port") && told.contains("`--listen 127.0.0.1:0` takes one"), "{told}");
+        assert!(!told.contains("--database"), "{told}");
         // Of a network that is for documentation alone, RFC 5737.
-        let told = refused(SocketAddr::from(([192, 0, 2, 1], 8081))).await;
+        let told = refused(SocketAddr::from(([192, 0, 2, 1], 8081)), Database::Ephemeral).await;
         assert!(told.contains("192.0.2.1 is no address of this machine; `--listen 127.0.0.1:8081`"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn a_second_server_on_sqlite_is_told_of_a_file_of_its_own() {
+        let owner = TcpListener::bind("127.0.0.1:0").unwrap();
+        let taken = owner.local_addr().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let file = Database::Url(format!("sqlite://{}", folder.path().join("registry.db").display()));
+
+        let told = refused(taken, file).await;
+        assert!(told.contains("a file of its own, too (`--database sqlite://PATH`)"), "{told}");
+        let told = refused(taken, Database::Url("postgres://sr@127.0.0.1:1/registry".to_owned())).await;
+        assert!(!told.contains("--database"), "{told}");
     }
 }
