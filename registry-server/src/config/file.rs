@@ -14,8 +14,8 @@ const DEFAULT_PATH: &str = "schema-registry.toml";
 pub(super) fn apply(flag: Option<&Path>, environment: Option<&str>, draft: &mut Draft) {
     let named = flag.or(environment.map(Path::new));
     let path = named.unwrap_or(Path::new(DEFAULT_PATH));
-    match std::fs::read_to_string(path) {
-        Ok(text) => apply_text(&path.display().to_string(), &text, draft),
+    match std::fs::read(path) {
+        Ok(bytes) => apply_bytes(&path.display().to_string(), &bytes, draft),
         Err(error) if named.is_none() && error.kind() == ErrorKind::NotFound => {}
         Err(error) => {
             let path = path.display();
@@ -43,22 +43,55 @@ fn advice(name: Option<&str>, kind: ErrorKind) -> String {
     }
 }
 
-/// Takes a file's text. `path` is for messages.
+/// Takes what a file holds. `path` is for messages.
+pub(super) fn apply_bytes(path: &str, bytes: &[u8], draft: &mut Draft) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => apply_text(path, text, draft),
+        Err(error) => {
+            let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            draft.problems.push(format!(
+                "`{path}` is not in UTF-8, {}: save it as UTF-8, the encoding of TOML",
+                place_behind(&before)
+            ));
+        }
+    }
+}
+
+/// Takes a file's text.
 pub(super) fn apply_text(path: &str, text: &str, draft: &mut Draft) {
     match text.parse::<Table>() {
         Ok(table) => apply_table(path, "", &table, draft),
         // Without the line itself: it may hold a password.
         Err(error) => {
-            let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
-            let (line, start) = (before.matches('\n').count() + 1, before.rfind('\n').map_or(0, |end| end + 1));
-            draft.problems.push(format!(
-                "`{path}` is not TOML, line {line}, column {}: {}; a text stands in quotes, as in \
-                 `listen = \"127.0.0.1:8081\"`",
-                before[start..].chars().count() + 1,
-                error.message()
-            ));
+            let span = error.span().unwrap_or_default();
+            let before = text.get(..span.start).unwrap_or_default();
+            let (problem, advice) = explained(error.message(), text.get(span.clone()).unwrap_or_default());
+            draft.problems.push(format!("`{path}` is not TOML, {}: {problem}; {advice}", place_behind(before)));
         }
     }
+}
+
+/// What is wrong and what to do, in place of the parser's words where they are for those who know it. `found` is what
+/// the parser found fault with: of a key that is there twice, the key.
+fn explained(message: &str, found: &str) -> (String, &'static str) {
+    if message.starts_with("duplicate key") {
+        let advice = "keep one of the two, and of two tables of one name put what they hold into one";
+        return (format!("`{found}` stands there for the second time"), advice);
+    }
+    // It takes nothing, too, for a text without quotes.
+    let is_nothing = message.starts_with("string values must be quoted") && found.is_empty();
+    if is_nothing || message.starts_with("key with no value") {
+        let advice = "write it behind the `=`, as in `listen = \"127.0.0.1:8081\"`, or leave the line out: every setting \
+                      has a default";
+        return ("a key has no value".to_owned(), advice);
+    }
+    (message.to_owned(), "a text stands in quotes, as in `listen = \"127.0.0.1:8081\"`")
+}
+
+/// Where in a file what follows this stands.
+fn place_behind(before: &str) -> String {
+    let start = before.rfind('\n').map_or(0, |end| end + 1);
+    format!("line {}, column {}", before.matches('\n').count() + 1, before[start..].chars().count() + 1)
 }
 
 fn apply_table(path: &str, prefix: &str, table: &Table, draft: &mut Draft) {

@@ -145,6 +145,41 @@ fn a_text_without_quotes_is_told_by_its_place_and_not_shown() {
 }
 
 #[test]
+fn a_file_that_is_no_toml_is_told_with_the_place_and_what_to_do() {
+    let twice = "stands there for the second time; keep one of the two";
+    let no_value = "a key has no value; write it behind the `=`, as in `listen = \"127.0.0.1:8081\"`, or leave";
+    for (text, problem) in [
+        ("listen = \"[::1]:1\"\nlisten = \"[::1]:2\"\n", format!("line 2, column 1: `listen` {twice}")),
+        (
+            "[limits]\nreferences = 1\n[cache]\nbytes = 1\n  [limits]\nbody_bytes = 1\n",
+            format!("line 5, column 4: `limits` {twice}"),
+        ),
+        ("# A comment.\nlisten =\n[cache]\nbytes = 1\n", format!("line 2, column 9: {no_value}")),
+        ("listen = # Where?\n", format!("line 1, column 10: {no_value}")),
+        ("database", format!("line 1, column 9: {no_value}")),
+        ("listen: \"[::1]:1\"", format!("line 1, column 9: {no_value}")),
+        ("compatibility = \"FULL\"\nlisten\ndatabase = \"sqlite://a.db\"", format!("line 2, column 7: {no_value}")),
+    ] {
+        let mut draft = Draft::default();
+
+        file::apply_bytes("x.toml", text.as_bytes(), &mut draft);
+
+        let [found] = &draft.problems[..] else { panic!("{:#?}", draft.problems) };
+        assert!(found.starts_with(&format!("`x.toml` is not TOML, {problem}")), "{found}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_in_utf_8_is_told_with_the_place() {
+    let mut draft = Draft::default();
+
+    file::apply_bytes("x.toml", b"# Stra\xc3\x9fe\ndatabase = \"sqlite://Stra\xdfe.db\"\n", &mut draft);
+
+    let [problem] = &draft.problems[..] else { panic!("{:#?}", draft.problems) };
+    assert!(problem.starts_with("`x.toml` is not in UTF-8, line 2, column 26: save it as UTF-8"), "{problem}");
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_told_with_what_names_it() {
     let variable = ("SCHEMA_REGISTRY_CONFIG", "/nowhere/of-variable.toml");
 
