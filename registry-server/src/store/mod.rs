@@ -257,8 +257,11 @@ impl<'a> Address<'a> {
             return Ok(Self::Memory);
         }
         match address.split_once("://") {
-            Some(("sqlite", "")) => {
-                let advice = "`sqlite://` names no file: expected its path behind it, as `sqlite://schema-registry.db`";
+            Some(("sqlite", slashes)) if slashes.bytes().all(|byte| byte == b'/') => {
+                let advice = format!(
+                    "`{address}` names no file: expected its path behind `sqlite://`, as `sqlite://schema-registry.db` \
+                     for one in the working folder, or `sqlite:///var/lib/schema-registry.db`"
+                );
                 Err(StoreError::new("open the database", StoreErrorKind::Setup, advice))
             }
             Some(("sqlite", path)) => Ok(Self::File(Path::new(path))),

@@ -316,8 +316,9 @@ pub(super) fn place(path: &Path) -> Result<PathBuf, StoreError> {
     let place = real_path(path)?;
     if place.is_dir() {
         let advice = format!(
-            "`{0}` is a folder, and a file is wanted: name one in it, as `sqlite://{0}/schema-registry.db`",
-            path.display()
+            "`{}` is a folder, and a file is wanted: name one in it, as `sqlite://{}`",
+            path.display(),
+            path.join("schema-registry.db").display()
         );
         return Err(StoreError::new(OPERATION, StoreErrorKind::Setup, advice));
     }

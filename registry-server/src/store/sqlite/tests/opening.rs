@@ -42,6 +42,17 @@ async fn an_address_names_a_file_or_memory() {
 }
 
 #[tokio::test]
+async fn an_address_without_a_path_is_told_with_two_that_have_one() {
+    for address in ["sqlite://", "sqlite:///", "sqlite:////"] {
+        let told = open(address).await.unwrap_err().source.to_string();
+
+        assert!(told.starts_with(&format!("`{address}` names no file: ")), "{told}");
+        let [inside, absolute] = ["sqlite://schema-registry.db", "sqlite:///var/lib/schema-registry.db"];
+        assert!(told.contains(&format!("`{inside}` for one in the working folder, or `{absolute}`")), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn sqlite_is_built_as_the_workspace_says() {
     let mut connection = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
 
@@ -193,6 +204,8 @@ async fn a_folder_in_place_of_a_file_and_a_file_in_place_of_a_folder_are_told_ap
 
     let (kind, text) = refused(&inner).await;
     assert_eq!(kind, StoreErrorKind::Setup);
+    assert!(text.contains(&format!("sqlite://{}/schema-registry.db", inner.display())), "{text}");
+    let (_, text) = refused(&inner.join("")).await;
     assert!(text.contains(&format!("sqlite://{}/schema-registry.db", inner.display())), "{text}");
     let (kind, text) = refused(&file.join("registry.db")).await;
     assert_eq!(kind, StoreErrorKind::Setup);
