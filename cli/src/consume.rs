@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::advice::Asked;
 use crate::interrupt::Interrupt;
+use crate::number;
 use crate::output;
 use crate::registry;
 use crate::topic;
@@ -47,7 +48,7 @@ pub(crate) struct ConsumeArgs {
     #[arg(long)]
     follow: bool,
     /// Stops after so many records.
-    #[arg(long, short = 'n', value_name = "COUNT")]
+    #[arg(long, short = 'n', value_name = "COUNT", value_parser = number::whole::<u64>)]
     max_records: Option<u64>,
     /// Goes on behind a record that cannot be decoded, with a warning; without it, such a record is the end.
     #[arg(long)]

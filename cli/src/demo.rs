@@ -26,6 +26,7 @@ use stream::Streamed;
 
 use crate::advice::Asked;
 use crate::interrupt::Interrupt;
+use crate::number;
 use crate::output::say;
 use crate::topic;
 
@@ -37,7 +38,7 @@ const FAKE_BROKER_NODES: u16 = 3;
 #[derive(Debug, Clone, Args)]
 pub(crate) struct DemoArgs {
     /// Port of the registry; if it is taken, the next free one.
-    #[arg(long, default_value_t = 8081)]
+    #[arg(long, default_value_t = 8081, value_parser = number::within(0..=u16::MAX))]
     port: u16,
     /// Real Kafka brokers to use, `host:port[,host:port]`, in place of the built-in fake one.
     #[arg(long, visible_alias = "bootstrap-server", value_name = "SERVERS")]
@@ -46,10 +47,10 @@ pub(crate) struct DemoArgs {
     #[arg(long, default_value = "flights")]
     topic: String,
     /// Partitions of the topic.
-    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(i32).range(1..=1_000))]
+    #[arg(long, default_value_t = 6, value_parser = number::within(1..=1_000_i32))]
     partitions: i32,
     /// How often the 5,000 flights are sent.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=200))]
+    #[arg(long, default_value_t = 10, value_parser = number::within(1..=200_u32))]
     repeat: u32,
     /// Stays up until Ctrl-C, to look around with curl or with a client of one's own.
     #[arg(long)]

@@ -14,6 +14,7 @@ mod advice;
 mod consume;
 mod demo;
 mod interrupt;
+mod number;
 mod output;
 mod perf;
 mod produce;

@@ -20,6 +20,7 @@ pub(crate) use line::LineError;
 
 use crate::advice::Asked;
 use crate::interrupt::Interrupt;
+use crate::number;
 use crate::output;
 use crate::registry;
 use crate::value_schema::ValueSchema;
@@ -50,7 +51,7 @@ pub(crate) struct ProduceArgs {
     key: Option<String>,
     /// How long a line may wait for brokers, topic, registry and room, as the producer's `max.block.ms`. Brokers and a
     /// topic that are not there are told after a second or two.
-    #[arg(long, value_name = "MS", default_value_t = MAX_BLOCK_MS)]
+    #[arg(long, value_name = "MS", default_value_t = MAX_BLOCK_MS, value_parser = number::whole::<u64>)]
     max_block_ms: u64,
 }
 

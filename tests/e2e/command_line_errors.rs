@@ -160,6 +160,44 @@ fn what_is_down_costs_a_person_less_than_a_minute() {
     assert!(help.contains("--max-block-ms <MS>") && help.contains("[default: 20000]"), "{help}");
 }
 
+#[test]
+fn what_is_no_number_is_told_with_its_flag_and_what_is_expected() {
+    let perf = ["perf", "produce", "--topic", "users"];
+    let whole = "expected a whole number, 0 or more";
+    for (arguments, parts) in [
+        ([&perf[..], &["--num-records", "x"]].concat(), ["'x' for '--num-records <N>'", whole]),
+        (
+            [&perf[..], &["--num-records", "1", "--record-size", "1k"]].concat(),
+            ["'1k' for '--record-size <BYTES>'", whole],
+        ),
+        ([&perf[..], &["--num-records", "1", "--warmup", "x"]].concat(), ["'x' for '--warmup <N>'", whole]),
+        (
+            [&perf[..], &["--num-records", "1", "--reporting-interval", "5s"]].concat(),
+            ["'5s' for '--reporting-interval <MS>'", whole],
+        ),
+        (vec!["consume", "users", "-n", "all"], ["'all' for '--max-records <COUNT>'", whole]),
+        (
+            vec!["produce", "users", "--value-schema", "x", "--max-block-ms", "1s"],
+            ["'1s' for '--max-block-ms <MS>'", whole],
+        ),
+        (vec!["demo", "--port", "http"], ["'http' for '--port <PORT>'", "expected a whole number from 0 to 65535"]),
+        (vec!["demo", "--partitions", "0"], ["'0' for '--partitions <", "expected a whole number from 1 to 1000"]),
+        (vec!["demo", "--repeat", "x"], ["'x' for '--repeat <", "expected a whole number from 1 to 200"]),
+    ] {
+        failed_with(&sr(&arguments, ""), &parts);
+    }
+}
+
+#[test]
+fn a_property_that_is_mistyped_is_told_with_the_one_that_it_may_mean() {
+    let nobody = nobody();
+    let perf = ["perf", "produce", "--topic", "users", "--num-records", "1", "--bootstrap-servers", &nobody];
+
+    let output = sr(&[&perf[..], &["--producer-props", "lingr.ms=5", "max.block.ms=300"]].concat(), "");
+
+    failed_with(&output, &["unknown producer property `lingr.ms` is ignored, did you mean `linger.ms`?"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_of_almost_the_same_name_is_offered() {
     let services = Services::start().await;

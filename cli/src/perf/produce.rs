@@ -20,6 +20,7 @@ use super::stats::Stats;
 use super::{avro_values, payloads, usage};
 use crate::advice::Asked;
 use crate::interrupt::Interrupt;
+use crate::number;
 use crate::output;
 use crate::produce::without_the_record;
 use crate::registry;
@@ -32,10 +33,13 @@ pub(crate) struct PerfProduceArgs {
     #[arg(long)]
     topic: String,
     /// How many records to send, the warm-up included.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number::whole::<u64>)]
     num_records: u64,
     /// Bytes of a record's value, random letters.
-    #[arg(long, value_name = "BYTES", default_value_t = 100, conflicts_with_all = ["payload_file", "value_schema"])]
+    #[arg(
+        long, value_name = "BYTES", default_value_t = 100, value_parser = number::whole::<usize>,
+        conflicts_with_all = ["payload_file", "value_schema"]
+    )]
     record_size: usize,
     /// Send the lines of this file, over and over.
     #[arg(long, value_name = "FILE", conflicts_with = "value_schema")]
@@ -57,10 +61,13 @@ pub(crate) struct PerfProduceArgs {
     #[arg(long, visible_alias = "command-property", value_name = "KEY=VALUE", num_args = 1.., value_parser = property)]
     producer_props: Vec<(String, String)>,
     /// The first records, fewer than all, which the figures of the steady state leave out.
-    #[arg(long, visible_alias = "warmup-records", value_name = "N", default_value_t = 0)]
+    #[arg(
+        long, visible_alias = "warmup-records", value_name = "N", default_value_t = 0,
+        value_parser = number::whole::<u64>
+    )]
     warmup: u64,
     /// How often to print how it goes.
-    #[arg(long, value_name = "MS", default_value_t = 5000)]
+    #[arg(long, value_name = "MS", default_value_t = 5000, value_parser = number::whole::<u64>)]
     reporting_interval: u64,
     /// Print the producer's own metrics at the end as well; JSON has them always.
     #[arg(long)]
