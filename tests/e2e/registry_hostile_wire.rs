@@ -275,6 +275,27 @@ fn a_body_that_is_cut_off_or_in_malformed_chunks_is_refused() {
 }
 
 #[test]
+fn a_body_that_nobody_wants_and_that_does_not_come_is_told_and_ends_the_connection() {
+    with_server(
+        |config| config.http.body_timeout = SHORT,
+        |address| {
+            for (path, status) in [("/", 408), ("/subjects", 408), ("/nope", 404)] {
+                let mut stream = open(address);
+                let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n{{}}");
+                stream.write_all(request.as_bytes()).unwrap();
+
+                let answer = until_closed(&mut stream);
+
+                assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
+                assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{path}: {answer}");
+                assert!(answer.contains(&format!(r#"{{"error_code":{status},"#)), "{path}: {answer}");
+            }
+            assert_eq!(Connection::open(address).send("GET", "/", &[], None).status, 200);
+        },
+    );
+}
+
+#[test]
 fn heads_are_bounded() {
     with_server(
         |config| {

@@ -3,6 +3,7 @@
 
 use std::io::{BufRead as _, BufReader, PipeReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use end_to_end_tests::process::Process;
 use end_to_end_tests::registry::Registry;
 use end_to_end_tests::{binaries, wait_for, wait_until};
 use nix::sys::signal::Signal;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::raw_http::{Connection, JSON};
@@ -61,6 +63,57 @@ fn a_client_that_speaks_no_http_is_no_error_of_the_server() {
     assert_eq!(changed.status, 200);
     let log = registry.log_with("/mode/s").unwrap();
     assert!(!log.contains("ERROR") && !log.contains("actix_http"), "{log}");
+}
+
+#[test]
+fn what_failed_or_was_turned_away_is_found_in_the_log_by_the_id_of_its_request() {
+    const VERSIONS: &str = "/subjects/s/versions";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("registry.db");
+    let start = || {
+        let registry = Registry::start(&["--database", &format!("sqlite://{}", path.display())]).unwrap();
+        let address: SocketAddr = registry.url().strip_prefix("http://").unwrap().parse().unwrap();
+        (registry, address)
+    };
+    let (registry, address) = start();
+    let record = br#"{"schema":"{\"type\":\"record\",\"name\":\"R\",\"fields\":[]}"}"#;
+    assert_eq!(Connection::open(address).send("POST", VERSIONS, &[JSON], Some(record)).status, 200);
+    registry.stop().unwrap();
+    spoil(&path, br#""type":"record""#, br#""type":"rexord""#);
+
+    let (registry, address) = start();
+    // The answer's id, and the line that has it.
+    let line_of = |path: &str, headers: &[(&str, &str)], status: u16| -> (String, Value) {
+        let int = br#"{"schema":"\"int\""}"#;
+        let answer = Connection::open(address).send("POST", path, headers, Some(int));
+        assert_eq!(answer.status, status, "{}", answer.text());
+        let id = answer.header("x-request-id").unwrap().to_owned();
+        let log = registry.log_with(&id).unwrap();
+        let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let line = lines.find(|line| line["http.request_id"] == *id).unwrap_or_else(|| panic!("{id} in {log}"));
+        assert_eq!((&line["http.method"], &line["http.path"]), (&"POST".into(), &path.into()));
+        (id, line)
+    };
+    let assert_told = |path: &str, status: u16, level: &str, message: &str| {
+        let own = format!("of-client-{status}");
+        let (id, line) = line_of(path, &[JSON, ("X-Request-ID", &own)], status);
+        assert_eq!((&*id, &line["level"], &line["message"]), (&*own, &level.into(), &message.into()), "{line}");
+        // One that the client did not give is given here, and is the same in both.
+        let (id, line) = line_of(path, &[JSON], status);
+        assert_eq!((id.len(), &line["message"]), (36, &message.into()), "{line}");
+    };
+
+    assert_told("/compatibility/subjects/s/versions", 500, "ERROR", "request failed");
+    std::fs::remove_file(&path).unwrap();
+    assert_told("/subjects/other/versions", 503, "WARN", "request turned away");
+}
+
+/// Replaces a text in a file by one of the same length, as a disk would that gives back other bits.
+fn spoil(path: &Path, sound: &[u8], broken: &[u8]) {
+    let mut bytes = std::fs::read(path).unwrap();
+    let at = bytes.windows(sound.len()).position(|window| window == sound).expect("the text lies in the file");
+    bytes[at..at + sound.len()].copy_from_slice(broken);
+    std::fs::write(path, bytes).unwrap();
 }
 
 /// Requests whose lines find no room: a pipe takes 64 KiB, and a megabyte may wait, of lines of more than a kilobyte.
