@@ -244,8 +244,12 @@ impl Registry {
         Ok(Some(found))
     }
 
-    /// The use that answers for the subject that an alias names. That one's own alias is not followed.
+    /// The use that answers for the subject that an alias names. That one's own alias is not followed. A context has no
+    /// use of its own: what it names is the first there, as where a caller names it.
     async fn use_for_other(&self, id: SchemaId, meant: &Subject) -> Result<Option<NamedUse>, RegistryError> {
+        if named(Some(meant)).is_none() {
+            return self.first_use_by_others(id, &meant.key).await;
+        }
         match self.own_use(id, meant).await? {
             Some(own) => Ok(Some(own)),
             None => self.use_beyond(id, meant).await,
@@ -276,8 +280,13 @@ impl Registry {
                 return Ok(Some(own));
             }
         }
-        let generation = self.store.uses_generation(context, id);
-        let first = self.schema_in_use_by_others(&subject.key, id).await?;
+        self.first_use_by_others(id, &subject.key).await
+    }
+
+    /// The first use in the context of a subject that does not use the id itself.
+    async fn first_use_by_others(&self, id: SchemaId, subject: &SubjectKey) -> Result<Option<NamedUse>, RegistryError> {
+        let generation = self.store.uses_generation(&subject.context, id);
+        let first = self.schema_in_use_by_others(subject, id).await?;
         Ok(first.map(|schema| {
             let asked = Asked { generation, number: schema.asked };
             NamedUse::new(schema.first_use().clone(), None, asked)

@@ -495,6 +495,14 @@ fn an_id_is_looked_for_where_the_subject_stands(api: &mut Api) {
         api.expect("GET", &format!("/schemas/ids/1/subjects{query}"), None, expected);
     }
     api.expect("GET", "/schemas/ids/2/versions?subject=old", None, json!([{"subject": ":.c:b", "version": 2}]));
+    // What tells of one use goes by the same names, also where the alias is a context.
+    for (query, expected) in
+        [("?subject=old", "long"), ("?subject=team", "long"), ("?subject=:.c:", "long"), ("?subject=nobody", "int")]
+    {
+        let of = if expected == "int" { "a" } else { ":.c:b" };
+        assert_eq!(subject(api, query), format!("{of} {expected:?}"), "{query}");
+        assert_eq!(get(api, &format!("/schemas/ids/1/schema{query}")), json!(expected), "{query}");
+    }
     for query in ["?subject=:.c:a", "?subject=:.d:"] {
         api.expect_error("GET", &format!("/schemas/ids/1/versions{query}"), None, 40403, "Schema not found");
     }

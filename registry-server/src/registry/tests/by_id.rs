@@ -131,7 +131,8 @@ async fn what_a_named_subject_was_answered_is_answered_while_the_store_is_down()
     register(&registry, "s", &record("a")).await.unwrap();
     register(&registry, ":.c:only", &record("ab")).await.unwrap();
     set_alias(&registry, "old", "s").await;
-    let names = ["s", "z", "old", "only"];
+    set_alias(&registry, "team", ":.c:").await;
+    let names = ["s", "z", "old", "only", "team"];
     let before = join_all(names.map(|name| named(&registry, 1, name))).await;
     let answers = join_all([subject("s"), subject("only")].map(async |s| answer(&registry, 1, Some(&s)).await)).await;
 
@@ -193,6 +194,36 @@ async fn an_alias_leads_away_from_what_the_subject_uses_itself() {
     fresh.schema_by_id(1, None).await.unwrap().unwrap();
     store.is_down.store(true, Ordering::SeqCst);
     assert!(matches!(named(&fresh, 1, "s").await, Err(RegistryError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn an_alias_of_a_context_shows_the_first_use_there_as_the_context_does() {
+    let (writing, reading, _store) = writing_and_deaf().await;
+    set_alias(&writing, "team", ":.c:").await;
+    set_alias(&writing, "home", ":.:").await;
+    assert!(named(&reading, 1, "team").await.is_err());
+    register(&writing, "s", &record("a")).await.unwrap();
+    register(&writing, ":.c:m", &record("ab")).await.unwrap();
+    register(&writing, ":.c:m", &record("ab")).await.unwrap();
+    register(&writing, ":.c:team", &record("abc")).await.unwrap();
+
+    for (name, alone, shown) in [("team", ":.c:", ":.c:m"), ("home", ":.:", "s")] {
+        for _ in 0..2 {
+            assert_eq!(named(&reading, 1, name).await.unwrap(), (shown.to_owned(), 1, false), "{name}");
+            assert_eq!(named(&reading, 1, alone).await.unwrap(), (shown.to_owned(), 1, false), "{alone}");
+            let text = answer(&reading, 1, Some(&subject(name))).await.unwrap();
+            assert_eq!(text, format!("{shown} 1"), "{name}");
+        }
+    }
+    assert_eq!(named(&reading, 2, "team").await.unwrap().0, ":.c:team");
+    let unknown = named(&reading, 2, "home").await;
+    assert!(matches!(unknown, Err(RegistryError::SchemaNotFound)), "{unknown:?}");
+
+    for mode in [DeleteMode::Soft, DeleteMode::Permanent] {
+        writing.delete_subject(&subject(":.c:m"), mode).await.unwrap();
+    }
+    set_alias(&writing, "team", ":.d:").await;
+    assert!(named(&reading, 1, "team").await.is_err(), "nothing of the former context is left of it");
 }
 
 /// One way to ask for the id 1 as a subject has it, and whether there is an answer.
