@@ -20,7 +20,7 @@ use super::canonical::{Candidate, Form, SchemaInput, off_worker};
 use super::content::Content;
 use super::references::{not_found, plain};
 use super::register::{Check, Decision, Look, Plan, Registered, Terms, WantedVersion};
-use super::{Found, INLINE_BYTES_MAX, Registry, RegistryError, metadata, rule_set};
+use super::{Found, INLINE_BYTES_MAX, Registry, RegistryError, metadata};
 
 impl Registry {
     /// Whether a live version has the schema as it was sent, if the terms do not ask for another. Looks at no mode.
@@ -124,14 +124,13 @@ impl Registry {
             candidate = self.with_tags(current, input, candidate, latest.as_ref(), form, terms).await?;
         }
         let next = current.next_version();
-        if let Some(own) = candidate.rule_set.as_deref().filter(|_| current.validates_rules()) {
-            rule_set::check(own)?;
-        }
+        let own_rules = candidate.rule_set.clone();
         let is_numbered = terms.version != WantedVersion::Any;
         let candidate = current.inherit(candidate, latest.as_deref(), is_numbered)?;
         if let Some(known) = self.same(current, &candidate, form, terms).await? {
             return Ok(Decision::Known(known));
         }
+        current.check_rules(own_rules.as_deref(), candidate.rule_set.as_deref())?;
         self.must_have_targets(current, &candidate).await?;
         if terms.check == Check::Compatibility {
             let messages = self.check_against_history(current, &candidate).await?;

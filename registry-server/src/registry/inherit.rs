@@ -103,6 +103,22 @@ impl CachedSubject {
         Ok(candidate.with(metadata, rules))
     }
 
+    /// Checks the rules of a version that is to be written: `own` are its request's, `merged` what has come of them, or
+    /// of those of the version before, between the config's. What is taken over from that version as it stands is not
+    /// looked at again.
+    ///
+    /// # Errors
+    /// [`RegistryError::InvalidRuleSet`], or [`RegistryError::CorruptConfig`].
+    pub(super) fn check_rules(&self, own: Option<&RuleSet>, merged: Option<&RuleSet>) -> Result<(), RegistryError> {
+        if !self.validates_rules() {
+            return Ok(());
+        }
+        own.map_or(Ok(()), rule_set::check)?;
+        let layers = self.layers()?;
+        let is_merged = layers.default_rule_set.is_some() || layers.override_rule_set.is_some();
+        merged.filter(|_| is_merged).map_or(Ok(()), rule_set::check_merged)
+    }
+
     /// One more than the highest version, soft-deleted ones included.
     pub(super) fn next_version(&self) -> Version {
         let last = self.snapshot.versions.last().map_or(0, |entry| entry.version.0);

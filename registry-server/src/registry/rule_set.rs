@@ -63,13 +63,33 @@ pub(super) fn check(rule_set: &RuleSet) -> Result<(), RegistryError> {
     ];
     for (rules, kind, modes) in kinds {
         for rule in rules {
-            let checked = check_rule(rule, kind, modes).and_then(|name| {
-                if names.insert(name) { Ok(()) } else { Err(format!("two rules have the name `{name}`")) }
-            });
+            let checked = check_rule(rule, kind, modes)
+                .and_then(|name| if names.insert(name) { Ok(()) } else { Err(named_twice(name)) });
             checked.map_err(|reason| RegistryError::InvalidRuleSet { reason })?;
         }
     }
     Ok(())
+}
+
+/// Checks what has come of a rule set between those of a config. Each of them was looked at when it came, if that was
+/// wanted; together they may have a name twice all the same, in lists of different kinds, which are merged one by one.
+///
+/// # Errors
+/// [`RegistryError::InvalidRuleSet`] with the first such name.
+pub(super) fn check_merged(rule_set: &RuleSet) -> Result<(), RegistryError> {
+    let mut names = HashSet::new();
+    let lists = [&rule_set.migration_rules, &rule_set.domain_rules, &rule_set.encoding_rules];
+    let mut all = lists.into_iter().flatten().filter_map(|rule| rule.name.as_deref());
+    match all.find(|name| !names.insert(*name)) {
+        None => Ok(()),
+        Some(name) => Err(RegistryError::InvalidRuleSet {
+            reason: format!("with `defaultRuleSet` and `overrideRuleSet` of the config, {}", named_twice(name)),
+        }),
+    }
+}
+
+fn named_twice(name: &str) -> String {
+    format!("two rules have the name `{name}`")
 }
 
 /// Modes of rules that run between versions.

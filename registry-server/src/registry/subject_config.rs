@@ -101,16 +101,22 @@ impl Registry {
     /// Dropping the future may leave the settings changed or not; the call can be repeated.
     pub async fn change_config(&self, of: &ScopeName, update: ConfigUpdate) -> Result<ConfigUpdate, RegistryError> {
         let rules = check_rules(&update);
+        let sets_rules = [&update.default_rule_set, &update.override_rule_set];
+        let sets_rules = sets_rules.into_iter().any(|change| matches!(change, Change::Set(_)));
         let change = ConfigChange::read(update)?;
         let attempt = async || {
             let current = self.store.scope_snapshot(&of.scope).await?;
             must_be_writable(of, &current.settings)?;
             let in_force = InForce::at(&current.settings, &of.scope);
-            if in_force.config_or_default(|config| config.validate_rules).unwrap_or(true) {
+            let validates_rules = in_force.config_or_default(|config| config.validate_rules).unwrap_or(true);
+            if validates_rules {
                 rules.clone()?;
             }
             let own = current.settings.at(&of.scope).config.clone().unwrap_or_default();
             let record = change.clone().apply(own);
+            if validates_rules && sets_rules {
+                check_rules_together(&record)?;
+            }
             let put = self.store.put_config(&of.scope, Some(record.clone()), current.revision).await?;
             (put == Put::Done).then(|| echo(&record)).transpose()
         };
@@ -294,6 +300,13 @@ fn check_rules(update: &ConfigUpdate) -> Result<(), RegistryError> {
         }
     }
     Ok(())
+}
+
+/// What is laid under and over the rules of a schema has to fit together, whatever the schema brings.
+fn check_rules_together(record: &ConfigRecord) -> Result<(), RegistryError> {
+    let under: Option<RuleSet> = read_config(record.default_rule_set.as_ref())?;
+    let over: Option<RuleSet> = read_config(record.override_rule_set.as_ref())?;
+    rule_set::merged(under, over).as_ref().map_or(Ok(()), rule_set::check_merged)
 }
 
 /// A rule set without rules is none. What a rule leaves open is said, as in a schema.

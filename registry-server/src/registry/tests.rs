@@ -21,6 +21,7 @@ mod content;
 mod last_seen;
 mod lists;
 mod odd_store;
+mod rules;
 mod tags;
 
 use odd_store::OddStore;

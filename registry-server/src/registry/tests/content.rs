@@ -10,7 +10,7 @@ use crate::store::{ConfigRecord, ImportDemand, Mode, Put, Scope};
 use super::super::{SchemaInput, Terms, WantedVersion};
 use super::*;
 
-fn of_json<T: DeserializeOwned>(json: Value) -> T {
+pub(super) fn of_json<T: DeserializeOwned>(json: Value) -> T {
     serde_json::from_value(json).unwrap()
 }
 
@@ -37,7 +37,7 @@ pub(super) async fn register_on(
     registry.register(&subject(name), schema, &terms, 7).await
 }
 
-async fn put_config(store: &OddStore, name: &str, config: ConfigRecord) {
+pub(super) async fn put_config(store: &OddStore, name: &str, config: ConfigRecord) {
     let scope = Scope::Subject(subject(name).key);
     let revision = store.scope_snapshot(&scope).await.unwrap().revision;
     assert_eq!(store.put_config(&scope, Some(config), revision).await.unwrap(), Put::Done);

@@ -1,0 +1,82 @@
+//! Rules of a config and of a schema together.
+
+use schema_core::wire::{Rule, RuleSet};
+use serde_json::{Value, json};
+
+use crate::store::ConfigRecord;
+
+use super::content::{of_json, put_config, schema};
+use super::*;
+
+/// The names of rules, list by list.
+fn rule_names(rules: &RuleSet) -> [Vec<&str>; 3] {
+    [&rules.migration_rules, &rules.domain_rules, &rules.encoding_rules]
+        .map(|rules: &Vec<Rule>| rules.iter().filter_map(|rule| rule.name.as_deref()).collect())
+}
+
+fn rule_fault(refused: RegistryError) -> String {
+    let RegistryError::InvalidRuleSet { reason } = refused else { panic!("{refused:?}") };
+    reason
+}
+
+#[tokio::test]
+async fn rules_of_a_config_and_of_a_schema_share_no_name() {
+    let (registry, store) = registry().await;
+    let rules = |list: &str, name: &str| json!({list: [{"name": name, "type": "CEL"}]});
+    let with = |list: &str, name: &str, fields: &str| {
+        schema(record(fields).text.as_deref().unwrap(), json!({"ruleSet": rules(list, name)}))
+    };
+    let stored = |json: Value| Some(Arc::from(json.to_string()));
+    let named_twice = "with `defaultRuleSet` and `overrideRuleSet` of the config, two rules have the name `a`";
+    let under = |validate_rules| ConfigRecord {
+        default_rule_set: stored(rules("domainRules", "a")),
+        validate_rules,
+        ..ConfigRecord::default()
+    };
+    let over = ConfigRecord { override_rule_set: stored(rules("domainRules", "a")), ..ConfigRecord::default() };
+    for (name, config) in [("under", under(None)), ("over", over)] {
+        put_config(&store, name, config).await;
+        let refused = register(&registry, name, &with("encodingRules", "a", "a")).await.unwrap_err();
+        assert_eq!(rule_fault(refused), named_twice, "{name}");
+        // In one list, one replaces the other; and other names are no matter.
+        assert_eq!(register(&registry, name, &with("domainRules", "a", "a")).await.unwrap().1, 1, "{name}");
+        assert_eq!(register(&registry, name, &with("encodingRules", "b", "a")).await.unwrap().1, 2, "{name}");
+        let refused = register(&registry, name, &with("encodingRules", "a", "ab")).await.unwrap_err();
+        assert_eq!(rule_fault(refused), named_twice, "{name}");
+    }
+    let found = registry.version(&subject("under"), Selector::Latest, Deleted::Hide).await.unwrap();
+    let kept = found.content.schema.rule_set.clone().unwrap();
+    assert_eq!(rule_names(&kept), [vec![], vec!["a"], vec!["b"]]);
+
+    // So does what is inherited from the version before; who wants it may have it, and what is there is answered.
+    register(&registry, "later", &with("encodingRules", "a", "a")).await.unwrap();
+    put_config(&store, "later", under(None)).await;
+    let refused = register(&registry, "later", &record("ab")).await.unwrap_err();
+    assert_eq!(rule_fault(refused), named_twice);
+    put_config(&store, "later", under(Some(false))).await;
+    let both = with("encodingRules", "a", "ab");
+    assert_eq!(register(&registry, "later", &both).await.unwrap().1, 2);
+    put_config(&store, "later", under(None)).await;
+    assert_eq!(register(&registry, "later", &both).await.unwrap().1, 2, "it is there already");
+    assert_eq!(register(&registry, "later", &record("ab")).await.unwrap().1, 2, "it is there already");
+    assert_eq!(rule_fault(register(&registry, "later", &record("abc")).await.unwrap_err()), named_twice);
+}
+
+#[tokio::test]
+async fn rule_sets_of_one_config_share_no_name() {
+    let (registry, _store) = registry().await;
+    let rules = |list: &str| json!({list: [{"name": "a", "type": "CEL"}]});
+    let change = async |json: Value| registry.change_config(&ScopeName::parse("s"), of_json(json)).await;
+    change(json!({"defaultRuleSet": rules("domainRules")})).await.unwrap();
+
+    let refused = change(json!({"overrideRuleSet": rules("encodingRules")})).await.unwrap_err();
+
+    assert!(rule_fault(refused).ends_with("two rules have the name `a`"));
+    change(json!({"overrideRuleSet": rules("domainRules")})).await.unwrap();
+    change(json!({"overrideRuleSet": rules("encodingRules"), "defaultRuleSet": null})).await.unwrap();
+    change(json!({"validateRules": false})).await.unwrap();
+    change(json!({"defaultRuleSet": rules("domainRules")})).await.unwrap();
+    // What stands is not looked at by a change of something else.
+    change(json!({"validateRules": null})).await.unwrap();
+    change(json!({"normalize": true})).await.unwrap();
+}
