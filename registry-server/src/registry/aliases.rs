@@ -20,7 +20,8 @@ impl Registry {
         let mut aliases: HashMap<SubjectKey, Vec<Arc<str>>> = HashMap::new();
         for (subject, target) in self.store.aliases().await? {
             if !target.is_empty() {
-                aliases.entry(Subject::parse(&target).key).or_default().push(qualified(&subject));
+                let target = Subject::parse_in(&subject.context, &target).key;
+                aliases.entry(target).or_default().push(qualified(&subject));
             }
         }
         Ok(aliases)

@@ -80,7 +80,7 @@ type VersionKey = (SubjectKey, Revision, Version);
 pub(super) struct CachedSubject {
     /// What answers and errors call it; its ids belong to its context.
     pub(super) subject: Subject,
-    /// The subject that is meant where this one is named.
+    /// The subject that is meant where this one is named: of its own context, unless the alias is qualified.
     pub(super) alias: Option<Subject>,
     pub(super) snapshot: SubjectSnapshot,
     /// Content to its newest live version.
@@ -370,7 +370,7 @@ impl CachedSubject {
     pub(super) fn new(subject: Subject, snapshot: SubjectSnapshot) -> Self {
         let own = snapshot.settings.subject.config.as_ref();
         let alias = own.and_then(|config| config.alias.as_deref()).filter(|alias| !alias.is_empty());
-        let alias = alias.map(Subject::parse);
+        let alias = alias.map(|alias| Subject::parse_in(&subject.key.context, alias));
         let live = snapshot.versions.iter().enumerate().filter(|(_, entry)| !entry.deleted);
         let live = live.map(|(index, entry)| (entry.dedup_key, index)).collect();
         Self {

@@ -145,8 +145,10 @@ impl Registry {
         if [name, subject].iter().any(|text| text.contains('\0')) {
             return Err(invalid("a reference holds the character U+0000".to_owned()));
         }
-        let target = target_key(context, subject);
-        let current = self.subject_itself(&Subject::from(target.clone())).await?;
+        // `:.:base` is `base` of the default context here as everywhere. Confluent's server finds no such subject in a
+        // reference (42201), which leaves no way from another context to the default one.
+        let target = Subject::parse_in(context, subject);
+        let current = self.subject_itself(&target).await?;
         let entry = match u32::try_from(version) {
             Ok(version) => current.version(Version(version)),
             Err(_) => current.live_newest_first().next(),
@@ -155,7 +157,7 @@ impl Registry {
         let reference = StoredReference {
             name: name.as_str().into(),
             subject: subject.as_str().into(),
-            target,
+            target: target.key,
             version: entry.version,
         };
         Ok((reference, current, entry))
@@ -241,17 +243,6 @@ impl Registry {
             format!("references lead {depth} schemas deep: the limit is {limit} (setting `limits.reference_depth`)");
         Err(RegistryError::InvalidSchema { schema_type, reason })
     }
-}
-
-/// An unqualified subject stands in the context of the schema that refers to it.
-///
-/// `:.:base` is `base` of the default context here as everywhere. Confluent's server finds no such subject in a
-/// reference (42201), which leaves no way from another context to the default one.
-fn target_key(context: &Arc<str>, subject: &str) -> SubjectKey {
-    if subject.starts_with(":.") {
-        return Subject::parse(subject).key;
-    }
-    SubjectKey { context: Arc::clone(context), subject: subject.into() }
 }
 
 /// In Confluent's words.

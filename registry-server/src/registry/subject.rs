@@ -33,8 +33,14 @@ impl Subject {
     /// A subject to be read. Any text names one, though it may be one that nothing can have.
     #[must_use]
     pub fn parse(text: &str) -> Self {
+        Self::parse_in(&default_context(), text)
+    }
+
+    /// As [`Self::parse`], of a name that stands somewhere in a context, as in a reference or an alias of one of its
+    /// subjects: unqualified, it is of that context.
+    pub(super) fn parse_in(context: &Arc<str>, text: &str) -> Self {
         match split(text) {
-            None => Self::from(SubjectKey { context: default_context(), subject: Arc::from(text) }),
+            None => Self::from(SubjectKey { context: Arc::clone(context), subject: Arc::from(text) }),
             Some((context, subject)) => {
                 let context = if context == DEFAULT_CONTEXT { default_context() } else { Arc::from(context) };
                 Self::from(SubjectKey { context, subject: Arc::from(subject) })
@@ -130,6 +136,13 @@ mod tests {
         ] {
             let parsed = Subject::parse(text);
             assert_eq!((&*parsed.key.context, &*parsed.key.subject, parsed.name()), (context, subject, name), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_unqualified_name_within_a_context_is_of_that_context() {
+        for (text, name) in [("a", ":.c:a"), (":.:a", "a"), (":.d:a", ":.d:a"), (":.c:a", ":.c:a"), (":a", ":.c::a")] {
+            assert_eq!(Subject::parse_in(&Arc::from(".c"), text).name(), name, "{text}");
         }
     }
 

@@ -62,7 +62,7 @@ fn change<'de, D: Deserializer<'de>, T: Lenient>(deserializer: D) -> Result<Chan
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct ConfigUpdate {
-    /// Another subject that this name stands for.
+    /// Another subject that this name stands for: of the same context, if it is not qualified.
     #[serde(deserialize_with = "change", skip_serializing_if = "Change::is_keep")]
     pub alias: Change<String>,
     /// Another subject whose data encryption keys are used.
@@ -108,7 +108,7 @@ pub struct ConfigUpdate {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct Config {
-    /// Another subject that this name stands for.
+    /// Another subject that this name stands for: of the same context, if it is not qualified.
     #[serde(deserialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub alias: Option<String>,
     /// Another subject whose data encryption keys are used.

@@ -38,6 +38,7 @@ pub(crate) const CASES: &[Case] = &[
     Case { endpoint: "PUT /config/{subject}", run: settings::a_config_carries_rules_and_metadata },
     Case { endpoint: "PUT /config/{subject}", run: settings::an_alias_stands_for_another_subject },
     Case { endpoint: "PUT /config/{subject}", run: settings::an_alias_comes_before_other_contexts },
+    Case { endpoint: "PUT /config/{subject}", run: settings::an_unqualified_alias_is_of_the_context_that_it_stands_in },
     Case { endpoint: "GET /mode", run: settings::the_mode_of_everything_is_got },
     Case { endpoint: "PUT /mode", run: settings::the_mode_of_everything_is_put },
     Case { endpoint: "DELETE /mode", run: settings::the_mode_of_everything_is_deleted },

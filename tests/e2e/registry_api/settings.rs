@@ -140,6 +140,35 @@ pub(super) fn an_alias_comes_before_other_contexts(api: &mut Api) {
     assert_eq!(api.get("/subjects/:.d:target/versions/latest").json()["subject"], ":.d:moved");
 }
 
+/// As a reference does.
+pub(super) fn an_unqualified_alias_is_of_the_context_that_it_stands_in(api: &mut Api) {
+    api.register("new", RECORD_1);
+    api.register(":.c:new", RECORD_2);
+    for path in ["/config/:.c:old", "/contexts/c/config/older"] {
+        api.expect("PUT", path, Some(r#"{"alias":"new"}"#), json!({"alias": "new"}));
+    }
+    api.send("PUT", "/config/:.c:home", Some(r#"{"alias":":.:new"}"#));
+    api.send("PUT", "/config/:.c:lost", Some(r#"{"alias":"nowhere"}"#));
+    api.register("nowhere", RECORD_1);
+
+    for path in ["/subjects/:.c:old", "/contexts/c/subjects/old", "/subjects/:.c:older"] {
+        let latest = api.get(&format!("{path}/versions/latest")).json();
+        assert_eq!((&latest["subject"], &latest["schema"]), (&json!(":.c:new"), &json!(RECORD_2)), "{path}");
+    }
+    let by_id = api.get("/schemas/ids/1?subject=:.c:old").json();
+    assert_eq!((&by_id["subject"], &by_id["schema"]), (&json!(":.c:new"), &json!(RECORD_2)));
+    api.register(":.c:older", RECORD_1);
+    api.expect("GET", "/subjects/:.c:new/versions", None, json!([1, 2]));
+    api.expect("GET", "/subjects/new/versions", None, json!([1]));
+    assert_eq!(api.get("/subjects/:.c:home/versions/latest").json()["subject"], "new");
+    api.expect_error("GET", "/subjects/:.c:lost/versions/1", None, 40401, "Subject ':.c:nowhere' not found.");
+
+    let rows = api.get("/schemas?aliases=true&latestOnly=true&subjectPrefix=:*:new").json();
+    let aliases: Vec<_> = rows.as_array().unwrap().iter().map(|row| (&row["subject"], &row["aliases"])).collect();
+    let expected = [(json!(":.c:new"), json!([":.c:old", ":.c:older"])), (json!("new"), json!([":.c:home"]))];
+    assert_eq!(aliases, expected.each_ref().map(|(subject, aliases)| (subject, aliases)));
+}
+
 pub(super) fn the_mode_of_everything_is_got(api: &mut Api) {
     api.expect("GET", "/mode", None, json!({"mode": "READWRITE"}));
     api.send("PUT", "/mode/:.__GLOBAL:", Some(r#"{"mode":"READONLY"}"#));
