@@ -308,18 +308,24 @@ fn heads_are_bounded() {
             let long = format!("/subjects/{}/versions", "x".repeat(100));
             let refused = connection.send("GET", &long, &[], None);
             assert_eq!((refused.status, refused.json()["error_code"].as_u64()), (414, Some(414)));
-            assert_eq!(refused.json()["message"], "The URL is longer than the limit of 100 bytes");
+            assert_eq!(
+                refused.json()["message"],
+                "The URL is longer than the limit of 100 bytes (setting `limits.url_bytes`)"
+            );
 
             let token = "x".repeat(400);
             let refused = connection.send("GET", "/", &[("Authorization", &token)], None);
             assert_eq!((refused.status, refused.json()["error_code"].as_u64()), (431, Some(431)));
-            assert_eq!(refused.json()["message"], "The headers are larger than the limit of 400 bytes");
+            assert_eq!(
+                refused.json()["message"],
+                "The headers are larger than the limit of 400 bytes (setting `limits.header_bytes`)"
+            );
 
             // One that a client sends thrice counts thrice.
             assert!(with_headers(address, 20).starts_with("HTTP/1.1 200"));
             let refused = with_headers(address, 21);
             assert!(refused.starts_with("HTTP/1.1 431"), "{refused}");
-            let told = r#"{"error_code":431,"message":"There are more headers than the limit of 20"}"#;
+            let told = r#"{"error_code":431,"message":"There are more headers than the limit of 20 (setting `limits.header_count`)"}"#;
             assert!(refused.ends_with(told), "{refused}");
             // Beyond what is read at all.
             assert_refused(&with_headers(address, 97), 431, HEAD_TOO_LARGE);
@@ -352,7 +358,8 @@ fn no_more_of_a_head_is_read_than_128_kib_whatever_is_set() {
 }
 
 /// What is told of a request whose head is not read.
-const HEAD_TOO_LARGE: &str = "There are more than 96 headers, or the head of the request is larger than 128 KiB";
+const HEAD_TOO_LARGE: &str =
+    "There are more than 96 headers, or the head of the request is larger than 128 KiB: no setting raises that";
 
 /// What is told of a request whose body cannot be read.
 const BROKEN_BODY: &str = "the body of the request is cut off, or one of its chunks is malformed";

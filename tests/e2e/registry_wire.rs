@@ -218,7 +218,10 @@ fn a_body_is_bounded_in_size_unfolded_size_and_depth() {
         |address| {
             let path = "/subjects/s/versions";
             let large = vec![b' '; 10_001];
-            assert_error(&Connection::open(address).send("POST", path, &[JSON], Some(&large)), 413);
+            let refused = Connection::open(address).send("POST", path, &[JSON], Some(&large));
+            assert_error(&refused, 413);
+            let told = "The request body is larger than the limit of 10000 bytes (setting `limits.body_bytes`)";
+            assert_eq!(refused.json()["message"], told);
             assert_error(&Connection::open(address).send("POST", path, &[JSON], Some(&large[1..])), 422);
 
             let mut encoder = GzEncoder::new(Vec::new(), Compression::best());

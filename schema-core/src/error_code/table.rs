@@ -58,7 +58,7 @@ pub static TABLE: &[Entry] = &[
     Entry {
         code: ErrorCode::BodyTooLarge,
         name: "body_too_large",
-        forms: &["The request body is larger than the limit of %s bytes"],
+        forms: &["The request body is larger than the limit of %s bytes (setting `limits.body_bytes`)"],
         cause: "The body passes the setting `limits.body_bytes`.",
         cure: "Send a smaller schema, or raise `limits.body_bytes`.",
         source: "https://www.rfc-editor.org/rfc/rfc9110#section-15.5.14",
@@ -66,7 +66,7 @@ pub static TABLE: &[Entry] = &[
     Entry {
         code: ErrorCode::UrlTooLong,
         name: "url_too_long",
-        forms: &["The URL is longer than the limit of %s bytes"],
+        forms: &["The URL is longer than the limit of %s bytes (setting `limits.url_bytes`)"],
         cause: "Path and query pass the setting `limits.url_bytes`.",
         cure: "Ask for less in one request, or raise `limits.url_bytes`.",
         source: "https://www.rfc-editor.org/rfc/rfc9110#section-15.5.15",
@@ -102,9 +102,9 @@ pub static TABLE: &[Entry] = &[
         code: ErrorCode::HeadersTooLarge,
         name: "headers_too_large",
         forms: &[
-            "The headers are larger than the limit of %s bytes",
-            "There are more headers than the limit of %s",
-            "There are more than 96 headers, or the head of the request is larger than 128 KiB",
+            "The headers are larger than the limit of %s bytes (setting `limits.header_bytes`)",
+            "There are more headers than the limit of %s (setting `limits.header_count`)",
+            "There are more than 96 headers, or the head of the request is larger than 128 KiB: no setting raises that",
         ],
         cause: "Names and values of all headers together pass the setting `limits.header_bytes`, or there are more of them than `limits.header_count`. More than 96 headers, or 128 KiB, are not read, whatever is set.",
         cure: "Send fewer headers, fewer cookies or a shorter token, or raise the setting.",
