@@ -191,7 +191,7 @@ settings! {
         /// Branches of one union; more is 42201.
         "limits.union_branches" union_branches: usize = SchemaLimits::default().union_branches, least 1;
 
-        /// References of one schema; more is 42201.
+        /// References of one schema, those of its references included, one name counted once; more is 42201.
         "limits.references" references: usize = 100, least 1;
 
         /// How deep references may lead to further ones; deeper is 42201.
