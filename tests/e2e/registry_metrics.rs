@@ -8,10 +8,10 @@ fn scrape(connection: &mut Connection) -> String {
     answer.text()
 }
 
-/// The value of a series, 0 when it is not there.
+/// The value of a series, which has to be there.
 fn value(text: &str, series: &str) -> f64 {
     let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-    line.map_or(0.0, |value| value.parse().unwrap())
+    line.unwrap_or_else(|| panic!("no {series} in\n{text}")).parse().unwrap()
 }
 
 #[test]
