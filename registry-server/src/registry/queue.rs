@@ -190,6 +190,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_finds_too_many_before_it_is_sent_away_and_may_come_again() {
+        let queues = Queues::default();
+        let a = Subject::parse("a");
+        let first = queues.enter(&a).await.unwrap();
+        let mut waiting: Vec<_> = (1..WAITING_MAX).map(|_| Box::pin(queues.enter(&a))).collect();
+        assert!(waiting.iter_mut().all(|enter| enter.as_mut().now_or_never().is_none()));
+
+        let refused = queues.until_it_stands(&a, "a", async || Ok(Some(()))).now_or_never();
+        let Some(Err(RegistryError::Crowded { subject })) = refused else { panic!("{refused:?}") };
+        assert_eq!(subject, "a");
+        assert!(queues.enter(&Subject::parse("b")).now_or_never().is_some_and(|entered| entered.is_ok()));
+
+        // Whoever leaves makes room, with its turn or without.
+        drop(waiting.pop());
+        assert!(queues.enter(&a).now_or_never().is_none());
+        drop((first, waiting));
+        queues.until_it_stands(&a, "a", async || Ok(Some(()))).await.unwrap();
+        assert!(queues.by_subject.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
     async fn what_was_seen_counts_for_the_first_attempt_of_who_is_first() {
         let queues = Queues::default();
         let a = Subject::parse("a");
