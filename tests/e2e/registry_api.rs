@@ -3,6 +3,8 @@
 mod cases;
 mod content_cases;
 mod settings;
+mod validation_cases;
+mod view_cases;
 
 use registry_server::ServerConfig;
 use serde_json::Value;
@@ -11,6 +13,8 @@ use crate::raw_http::{Answer, Connection, with_server};
 
 use cases::CASES;
 use content_cases::CONTENT_CASES;
+use validation_cases::VALIDATION_CASES;
+use view_cases::VIEW_CASES;
 
 /// What clients send.
 const JSON: (&str, &str) = ("Content-Type", "application/vnd.schemaregistry.v1+json");
@@ -31,7 +35,7 @@ pub(crate) struct Case {
 
 /// Every case there is.
 pub(crate) fn cases() -> impl Iterator<Item = &'static Case> {
-    CASES.iter().chain(CONTENT_CASES)
+    CASES.iter().chain(CONTENT_CASES).chain(VALIDATION_CASES).chain(VIEW_CASES)
 }
 
 /// An empty registry and a connection to it.

@@ -45,6 +45,7 @@ pub(crate) const CASES: &[Case] = &[
     Case { endpoint: "GET /mode/{subject}", run: settings::a_subjects_mode_is_got },
     Case { endpoint: "PUT /mode/{subject}", run: settings::a_subjects_mode_is_put },
     Case { endpoint: "PUT /mode/{subject}", run: settings::imports_begin_where_nothing_lives },
+    Case { endpoint: "PUT /mode/{subject}", run: settings::forward_takes_what_an_import_takes },
     Case { endpoint: "DELETE /mode/{subject}", run: settings::a_subjects_mode_is_deleted },
     Case { endpoint: "GET /contexts", run: settings::contexts_are_listed },
     Case { endpoint: "DELETE /contexts/{context}", run: settings::a_context_is_deleted_when_it_is_empty },

@@ -36,19 +36,19 @@ fn user(version: i32) -> Value {
     json!({"schema": USER, "references": base_reference(version)})
 }
 
-fn post(api: &mut Api, path: &str, body: &Value) -> Value {
+pub(super) fn post(api: &mut Api, path: &str, body: &Value) -> Value {
     let answer = api.send("POST", path, Some(&body.to_string()));
     assert_eq!(answer.status, 200, "{path} {body}: {}", answer.text());
     answer.json()
 }
 
-fn get(api: &mut Api, path: &str) -> Value {
+pub(super) fn get(api: &mut Api, path: &str) -> Value {
     let answer = api.send("GET", path, None);
     assert_eq!(answer.status, 200, "{path}: {}", answer.text());
     answer.json()
 }
 
-fn refused(api: &mut Api, path: &str, body: &Value, code: u64, words: &str) {
+pub(super) fn refused(api: &mut Api, path: &str, body: &Value, code: u64, words: &str) {
     api.expect_error("POST", path, Some(&body.to_string()), code, words);
 }
 

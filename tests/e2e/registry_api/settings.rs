@@ -294,6 +294,71 @@ pub(super) fn imports_begin_where_nothing_lives(api: &mut Api) {
     api.expect("PUT", "/config/s", Some(r#"{"compatibility":"FULL"}"#), json!({"compatibility": "FULL"}));
 }
 
+/// For who copies another registry, as in an import, into one that is not empty.
+pub(super) fn forward_takes_what_an_import_takes(api: &mut Api) {
+    let forward = r#"{"mode":"FORWARD"}"#;
+    for path in ["/mode", "/mode/:.:", "/mode/:.c:", "/mode/s"] {
+        let refused = "Forward mode only supported on global level";
+        api.expect_error("PUT", path, Some(forward), 42204, refused);
+    }
+    api.register("s", RECORD_1);
+    api.expect("PUT", "/mode/:.__GLOBAL:", Some(forward), json!({"mode": "FORWARD"}));
+    api.expect("GET", "/mode/:.c:t?defaultToGlobal=true", None, json!({"mode": "FORWARD"}));
+
+    // Nothing new without an id, but what is there.
+    let path = "/subjects/s/versions";
+    let no_id = "Subject s in context  is not in read-write mode";
+    for path in [path, "/subjects/s/versions?force=true"] {
+        api.expect_error("POST", path, Some(&request(RECORD_2)), 42205, no_id);
+    }
+    api.expect_error("POST", "/subjects/s/versions/1/tags", Some("{}"), 42205, no_id);
+    let no_id = "Subject :.c:t in context :.c: is not in read-write mode";
+    api.expect_error("POST", "/subjects/:.c:t/versions", Some(&request(RECORD_1)), 42205, no_id);
+    assert_eq!(api.register("s", RECORD_1), 1);
+    let check = "/compatibility/subjects/s/versions";
+    api.expect("POST", check, Some(&request(RECORD_BROKEN)), json!({"is_compatible": false}));
+
+    // With one, whatever it is.
+    let import =
+        |schema: &str, id: u32, version: u32| json!({"schema": schema, "id": id, "version": version}).to_string();
+    for (subject, schema, id, version) in
+        [("s", RECORD_BROKEN, 20, 5), ("s", RECORD_2, 7, 3), (":.c:t", RECORD_1, 4, 2)]
+    {
+        let path = format!("/subjects/{subject}/versions");
+        let imported = api.send("POST", &path, Some(&import(schema, id, version))).json();
+        assert_eq!((&imported["id"], &imported["version"]), (&json!(id), &json!(version)), "{subject}: {imported}");
+    }
+    api.expect("GET", path, None, json!([1, 3, 5]));
+    let taken = "Overwrite new schema with id 20 in context  is not permitted.";
+    api.expect_error("POST", path, Some(&import("\"int\"", 20, 6)), 42205, taken);
+
+    // Settings and deletes as ever.
+    api.expect("PUT", "/config/s", Some(r#"{"compatibility":"FULL"}"#), json!({"compatibility": "FULL"}));
+    api.expect("DELETE", "/config/s", None, json!({"compatibilityLevel": "FULL"}));
+    api.expect("PUT", "/config", Some(r#"{"compatibility":"FULL"}"#), json!({"compatibility": "FULL"}));
+    api.expect("DELETE", "/config", None, json!({"compatibilityLevel": "FULL"}));
+    api.expect("DELETE", "/subjects/s/versions/3", None, json!(3));
+    api.expect("DELETE", "/subjects/s/versions/3?permanent=true", None, json!(3));
+    api.expect("DELETE", "/subjects/:.c:t", None, json!([2]));
+    api.expect("DELETE", "/subjects/:.c:t?permanent=true", None, json!([2]));
+    assert_eq!(api.send("DELETE", "/contexts/c", None).status, 204);
+    api.expect("GET", path, None, json!([1, 5]));
+
+    // The narrowest mode counts.
+    let own = "/subjects/own/versions";
+    api.expect("PUT", "/mode/own", Some(r#"{"mode":"READWRITE"}"#), json!({"mode": "READWRITE"}));
+    let refused = "Subject own in context  is not in import mode";
+    api.expect_error("POST", own, Some(&import(RECORD_2, 30, 1)), 42205, refused);
+    assert_eq!(api.register("own", "\"int\""), 21, "ids go on behind what was imported");
+    api.expect("PUT", "/mode/s", Some(r#"{"mode":"READONLY"}"#), json!({"mode": "READONLY"}));
+    api.expect_error("POST", path, Some(&import(RECORD_2, 30, 6)), 42205, READ_ONLY);
+    api.expect("DELETE", "/mode/s", None, json!({"mode": "READONLY"}));
+
+    api.expect("DELETE", "/mode/:.__GLOBAL:", None, json!({"mode": "FORWARD"}));
+    api.expect("GET", "/mode/:.__GLOBAL:", None, json!({"mode": "READWRITE"}));
+    assert_eq!(api.register("t", "\"long\""), 22);
+}
+
 pub(super) fn a_subjects_mode_is_deleted(api: &mut Api) {
     api.expect_error("DELETE", "/mode/s", None, 40401, "Subject 's' not found.");
     api.expect("DELETE", "/mode/s?recursive=true", None, json!({}));
