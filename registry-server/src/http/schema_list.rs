@@ -7,7 +7,8 @@ use futures_util::future::{LocalBoxFuture, try_join_all};
 use schema_core::wire::ListedSchema;
 
 use crate::registry::{
-    Content, Latest, Registry, RegistryError, SchemaUse, Shown, SubjectKey, SubjectPrefix, Versions, qualified,
+    Content, Latest, ListedVersion, Listing, Registry, RegistryError, SchemaUse, Shown, SubjectKey, SubjectPrefix,
+    Versions, qualified,
 };
 
 use super::error::HttpError;
@@ -35,12 +36,16 @@ pub(crate) fn list<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
         let aliases = if call.query.flag("aliases")? { call.registry.aliases().await? } else { HashMap::new() };
 
         // Which versions are on the page, and whether there is one behind them; of the others nothing is kept.
-        let mut list = call.registry.list_behind(Versions(shown), SubjectPrefix::parse(&prefix), after).await?;
+        let listed = match rule_type {
+            Some(rule_type) => Versions::with_rule(shown, &rule_type),
+            None => Versions::all(shown),
+        };
+        let mut list = call.registry.list_behind(listed, SubjectPrefix::parse(&prefix), after).await?;
         let items_max = page.take().min(call.page_items);
         let (mut left, mut on_page) = (page.skip(), VecDeque::new());
         while !list.is_done() && on_page.len() <= items_max {
-            let versions =
-                with_rule(call.registry, list.next().await?, rule_type.as_deref(), left + items_max + 1).await?;
+            let versions = list.next().await?;
+            let versions = meant(call.registry, &list, versions, left + items_max + 1).await?;
             let skipped = left.min(versions.len());
             left -= skipped;
             on_page.extend(versions.into_iter().skip(skipped).take(items_max + 1 - on_page.len()));
@@ -55,24 +60,20 @@ pub(crate) fn list<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
     })
 }
 
-/// Those that have a rule of a type, or all; at most about `enough` of them.
-async fn with_rule(
+/// Those that the list means; at most about `enough` of them.
+async fn meant(
     registry: &Registry,
-    versions: Vec<SchemaUse>,
-    rule_type: Option<&str>,
+    list: &Listing<Versions>,
+    versions: Vec<ListedVersion>,
     enough: usize,
 ) -> Result<Vec<SchemaUse>, RegistryError> {
-    let Some(rule_type) = rule_type else { return Ok(versions) };
     let mut found = Vec::new();
-    for some in versions.chunks(AT_ONCE) {
-        if found.len() >= enough {
-            break;
-        }
-        for (used, content) in some.iter().zip(contents(registry, some).await?) {
-            if content.is_some_and(|content| has_rule(&content, rule_type)) {
-                found.push(used.clone());
-            }
-        }
+    let mut versions = versions.into_iter().peekable();
+    while found.len() < enough && versions.peek().is_some() {
+        let some: Vec<ListedVersion> = versions.by_ref().take(AT_ONCE).collect();
+        let are_meant = try_join_all(some.iter().map(|version| list.means(registry, version))).await?;
+        found
+            .extend(some.into_iter().zip(are_meant).filter(|(_, is_meant)| *is_meant).map(|(version, _)| version.used));
     }
     Ok(found)
 }
@@ -102,12 +103,6 @@ impl Items for VersionsOnPage {
         }
         Ok(if self.versions.is_empty() { More::No } else { More::Yes })
     }
-}
-
-fn has_rule(content: &Content, rule_type: &str) -> bool {
-    let Some(rules) = &content.schema.rule_set else { return false };
-    let mut all = rules.migration_rules.iter().chain(&rules.domain_rules).chain(&rules.encoding_rules);
-    all.any(|rule| rule.rule_type.as_deref() == Some(rule_type))
 }
 
 fn listed_schema(used: &SchemaUse, content: &Content, aliases: &HashMap<SubjectKey, Vec<Arc<str>>>) -> ListedSchema {

@@ -14,6 +14,7 @@ use schema_core::json::compare_utf16;
 
 use crate::store::{DEFAULT_CONTEXT, Deleted, SchemaUse, Shown, Store, StoreError, SubjectKey, prefix_end};
 
+use super::rule_set::RuleType;
 use super::subject::default_context;
 use super::{Registry, RegistryError, SubjectPrefix};
 
@@ -92,11 +93,38 @@ impl Listed for Subjects {
 }
 
 /// A list of versions.
-#[derive(Debug, Clone, Copy)]
-pub struct Versions(pub Shown);
+#[derive(Debug, Clone)]
+pub struct Versions {
+    shown: Shown,
+    rule_type: Option<RuleType>,
+}
+
+impl Versions {
+    /// All that are shown.
+    #[must_use]
+    pub fn all(shown: Shown) -> Self {
+        Self { shown, rule_type: None }
+    }
+
+    /// Of those that are shown, the ones with a rule of a type are meant. The others are in the list, too: so each of
+    /// its pages is read in a time that does not depend on how many there are.
+    #[must_use]
+    pub fn with_rule(shown: Shown, rule_type: &str) -> Self {
+        Self { shown, rule_type: Some(RuleType::new(rule_type)) }
+    }
+}
+
+/// A version in a list.
+#[derive(Debug, Clone)]
+pub struct ListedVersion {
+    /// The version.
+    pub used: SchemaUse,
+    /// Whether the list means it; `None` where its content tells.
+    is_meant: Option<bool>,
+}
 
 impl Listed for Versions {
-    type Item = SchemaUse;
+    type Item = ListedVersion;
 
     async fn page(
         &self,
@@ -106,12 +134,19 @@ impl Listed for Versions {
         after: Option<(&str, Version)>,
         before: Option<&str>,
         limit: usize,
-    ) -> Result<Vec<SchemaUse>, StoreError> {
-        store.versions_in(context, prefix, self.0, after, before, limit).await
+    ) -> Result<Vec<ListedVersion>, StoreError> {
+        let Some(rule_type) = &self.rule_type else {
+            let versions = store.versions_in(context, prefix, self.shown, after, before, limit).await?;
+            return Ok(versions.into_iter().map(|used| ListedVersion { used, is_meant: Some(true) }).collect());
+        };
+        let sought = (self.shown, rule_type.in_json());
+        let versions = store.versions_with_rules_in(context, prefix, sought, after, before, limit).await?;
+        let judged = |(used, rules)| ListedVersion { used, is_meant: rule_type.is_in(&rules) };
+        Ok(versions.into_iter().map(judged).collect())
     }
 
-    fn place(item: &SchemaUse) -> (&SubjectKey, Version) {
-        (&item.subject, item.entry.version)
+    fn place(item: &ListedVersion) -> (&SubjectKey, Version) {
+        (&item.used.subject, item.used.entry.version)
     }
 }
 
@@ -213,6 +248,24 @@ impl<L: Listed> Listing<L> {
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.sections.is_empty()
+    }
+}
+
+impl Listing<Versions> {
+    /// Whether the list means a version. One that was purged meanwhile it does not, if its content would have told.
+    ///
+    /// # Errors
+    /// The store's, or what a content's are.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    pub async fn means(&self, registry: &Registry, version: &ListedVersion) -> Result<bool, RegistryError> {
+        if let Some(is_meant) = version.is_meant {
+            return Ok(is_meant);
+        }
+        let content = registry.content_of(&version.used.subject, &version.used.entry).await?;
+        let rules = content.as_ref().and_then(|content| content.schema.rule_set.as_ref());
+        Ok(rules.zip(self.listed.rule_type.as_ref()).is_some_and(|(rules, rule_type)| rule_type.is_of_one(rules)))
     }
 }
 

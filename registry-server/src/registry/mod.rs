@@ -51,7 +51,7 @@ pub use change_version::VersionChange;
 pub use content::Content;
 pub use context::SubjectPrefix;
 pub use error::RegistryError;
-pub use listing::{Listed, Listing, Subjects, Versions};
+pub use listing::{Listed, ListedVersion, Listing, Subjects, Versions};
 pub use mode::{Depth, Force, mode_from_name, mode_name};
 pub use register::{Check, Registered, Terms, WantedVersion};
 pub use scope::{Inherit, ScopeName};

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 
 use schema_core::wire::{Rule, RuleKind, RuleMode, RuleSet};
 
+use crate::store::SeenRules;
+
 use super::RegistryError;
 
 /// Characters of a rule's name.
@@ -21,6 +23,41 @@ pub(super) fn merged(under: Option<RuleSet>, over: Option<RuleSet>) -> Option<Ru
         encoding_rules: merged_rules(under.encoding_rules, over.encoding_rules),
         enable_at: over.enable_at.or(under.enable_at),
     })
+}
+
+/// A type of rules that is looked for in rule sets.
+#[derive(Debug, Clone)]
+pub(super) struct RuleType {
+    name: String,
+    in_json: String,
+}
+
+impl RuleType {
+    pub(super) fn new(name: &str) -> Self {
+        // A text in JSON always has one.
+        let in_json = serde_json::to_string(name).unwrap_or_default();
+        Self { name: name.to_owned(), in_json: format!("\"type\":{in_json}") }
+    }
+
+    /// What the JSON text of every rule set has that has a rule of this type, and few others.
+    pub(super) fn in_json(&self) -> &str {
+        &self.in_json
+    }
+
+    /// Whether a rule is of this type, where the JSON text has been looked at; `None` where that does not tell.
+    pub(super) fn is_in(&self, rules: &SeenRules) -> Option<bool> {
+        match rules {
+            SeenRules::Without => Some(false),
+            SeenRules::With(text) => serde_json::from_str(text).ok().map(|rules| self.is_of_one(&rules)),
+            SeenRules::WithTooLong => None,
+        }
+    }
+
+    /// Whether a rule is of this type.
+    pub(super) fn is_of_one(&self, rules: &RuleSet) -> bool {
+        let mut all = rules.migration_rules.iter().chain(&rules.domain_rules).chain(&rules.encoding_rules);
+        all.any(|rule| rule.rule_type.as_ref() == Some(&self.name))
+    }
 }
 
 fn merged_rules(mut under: Vec<Rule>, over: Vec<Rule>) -> Vec<Rule> {

@@ -16,8 +16,8 @@ use super::reads::{Reads, contents, lists, snapshots};
 use super::writes::{DeleteContext, DeleteModes, DeleteVersions, Insert, PutConfig, PutMode};
 use super::{
     ConfigRecord, ContextRemoved, DeleteMode, Deleted, Generation, ImportDemand, Inserted, Mode, ModePut, NewVersion,
-    Put, Referrer, Removed, Revision, SchemaUse, Scope, ScopeSnapshot, Shown, Store, StoreError, StoredSchema,
-    SubjectKey, SubjectSnapshot,
+    Put, Referrer, Removed, Revision, SchemaUse, Scope, ScopeSnapshot, SeenRules, Shown, Store, StoreError,
+    StoredSchema, SubjectKey, SubjectSnapshot,
 };
 
 /// A database with a reading and a writing side. The methods are those of [`Store`] that each has its own way to do.
@@ -192,6 +192,18 @@ impl<B: Backend> Store for B {
         limit: usize,
     ) -> Result<Vec<SchemaUse>, StoreError> {
         lists::versions_in(self.reads(), context, prefix, shown, after, before, limit).await
+    }
+
+    async fn versions_with_rules_in(
+        &self,
+        context: &str,
+        prefix: &str,
+        shown_and_sought: (Shown, &str),
+        after: Option<(&str, Version)>,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(SchemaUse, SeenRules)>, StoreError> {
+        lists::versions_with_rules_in(self.reads(), context, prefix, shown_and_sought, after, before, limit).await
     }
 
     async fn aliases(&self) -> Result<Vec<(SubjectKey, Arc<str>)>, StoreError> {

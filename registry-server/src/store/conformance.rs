@@ -105,7 +105,8 @@ macro_rules! store_conformance {
                 a_deleted_context_keeps_its_settings_and_its_last_id, subjects_and_ids_are_found_across_contexts,
                 the_last_id_counts_by_context;
             lists: subjects_are_listed_by_prefix, subjects_are_listed_by_page, versions_are_listed_by_their_state,
-                versions_are_listed_with_their_content_and_by_prefix, aliases_are_listed_as_long_as_they_are_set,
+                versions_are_listed_with_their_content_and_by_prefix, what_is_in_rule_sets_is_seen_in_a_list,
+                aliases_are_listed_as_long_as_they_are_set,
                 lists_agree_with_the_versions_after_any_change, a_thousand_subjects_are_listed_whole;
             generations: every_change_of_an_ids_uses_moves_its_generation, what_writes_nothing_moves_no_generation;
             races: writes_to_different_subjects_all_land, racers_of_one_subject_get_one_version_each,

@@ -11,8 +11,8 @@ use crate::metrics::{Operation, StoreMetrics};
 
 use super::{
     ConfigRecord, ContextRemoved, DeleteMode, Deleted, Generation, ImportDemand, Inserted, Mode, ModePut, NewVersion,
-    Put, Referrer, Removed, Revision, SchemaUse, Scope, ScopeSnapshot, Shown, Store, StoreError, StoredSchema,
-    SubjectKey, SubjectSnapshot,
+    Put, Referrer, Removed, Revision, SchemaUse, Scope, ScopeSnapshot, SeenRules, Shown, Store, StoreError,
+    StoredSchema, SubjectKey, SubjectSnapshot,
 };
 
 /// Hands every call on and counts how long it took and how it ended.
@@ -180,6 +180,19 @@ impl Store for Metered {
         limit: usize,
     ) -> Result<Vec<SchemaUse>, StoreError> {
         self.timed(Operation::Versions, self.inner.versions_in(context, prefix, shown, after, before, limit)).await
+    }
+
+    async fn versions_with_rules_in(
+        &self,
+        context: &str,
+        prefix: &str,
+        shown_and_sought: (Shown, &str),
+        after: Option<(&str, Version)>,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(SchemaUse, SeenRules)>, StoreError> {
+        let call = self.inner.versions_with_rules_in(context, prefix, shown_and_sought, after, before, limit);
+        self.timed(Operation::Versions, call).await
     }
 
     async fn aliases(&self) -> Result<Vec<(SubjectKey, Arc<str>)>, StoreError> {

@@ -191,6 +191,18 @@ pub trait Store: Debug + Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<SchemaUse>, StoreError>;
 
+    /// As [`Self::versions_in`], and what is seen of their rule sets when a text, which is not empty, is looked for in
+    /// those of JSON.
+    async fn versions_with_rules_in(
+        &self,
+        context: &str,
+        prefix: &str,
+        shown_and_sought: (Shown, &str),
+        after: Option<(&str, Version)>,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(SchemaUse, SeenRules)>, StoreError>;
+
     /// Every subject whose config has an alias, with the alias, by context then subject.
     async fn aliases(&self) -> Result<Vec<(SubjectKey, Arc<str>)>, StoreError>;
 

@@ -199,6 +199,17 @@ pub struct SchemaUse {
     pub entry: VersionEntry,
 }
 
+/// What a list tells of the rule set of a version, in whose JSON text something was looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SeenRules {
+    /// There is no rule set, or it is not in there.
+    Without,
+    /// It is in this one.
+    With(Arc<str>),
+    /// It is in there; the rule set is too long to be shown with those of others.
+    WithTooLong,
+}
+
 /// A content that refers to a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Referrer {

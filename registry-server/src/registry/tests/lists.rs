@@ -1,6 +1,8 @@
 //! Lists over many subjects and contexts, and versions that are purged while somebody reads.
 
 use schema_core::json::compare_utf16;
+use schema_core::wire::RuleSet;
+use serde_json::{Value, json};
 
 use crate::store::{Latest, Shown};
 
@@ -50,11 +52,12 @@ async fn a_list_goes_on_behind_any_of_its_items() {
     let gone = [":.0:s", ":.aa:s", ":.z:s", "", "zz", ":.a:s\u{e000}x", "\u{20000}"];
 
     for prefix in [":*:", "", ":.a:", ":.", ":.a:s"] {
-        let all = listed(&registry, Versions(Shown::default()), prefix).await;
+        let all = listed(&registry, Versions::all(Shown::default()), prefix).await;
         let places = NAMES.into_iter().flat_map(|name| [(name, 1), (name, 2)]);
         for (name, version) in places.chain(gone.into_iter().map(|name| (name, 1))) {
             let behind = (subject(name).key, Version(version));
-            let list = registry.list_behind(Versions(Shown::default()), SubjectPrefix::parse(prefix), Some(behind));
+            let versions = Versions::all(Shown::default());
+            let list = registry.list_behind(versions, SubjectPrefix::parse(prefix), Some(behind));
             let rest = read::<Versions>(list.await.unwrap()).await;
 
             let is_behind = |item: &&(String, u32)| compare_utf16(&item.0, name).then(item.1.cmp(&version)).is_gt();
@@ -76,11 +79,59 @@ async fn names_of_all_contexts_are_one_sorted_list() {
 
     let subjects: Vec<_> = listed(&registry, Subjects(Deleted::Hide), ":*:").await.into_iter().map(|at| at.0).collect();
     assert_eq!(subjects, names);
-    assert_eq!(listed(&registry, Versions(Shown::default()), ":*:").await, twice.collect::<Vec<_>>());
+    assert_eq!(listed(&registry, Versions::all(Shown::default()), ":*:").await, twice.collect::<Vec<_>>());
     let latest = Shown { latest: Latest::Only, ..Shown::default() };
-    assert_eq!(listed(&registry, Versions(latest), ":.a:t").await, [(":.a:t".to_owned(), 2)]);
+    assert_eq!(listed(&registry, Versions::all(latest), ":.a:t").await, [(":.a:t".to_owned(), 2)]);
     assert_eq!(listed(&registry, Subjects(Deleted::Only), ":*:").await, []);
     assert_eq!(listed(&registry, Subjects(Deleted::Hide), ":.none:").await, []);
+}
+
+#[tokio::test]
+async fn versions_with_a_rule_of_a_type_are_found_without_reading_contents() {
+    let long = "x".repeat(8 << 10);
+    let rules = |kind: &str, rules: Value| serde_json::from_value(json!({ kind: rules })).unwrap();
+    let cel = json!({"name": "r", "type": "CEL"});
+    let jsonata = json!({"name": "q", "type": "JSONATA", "mode": "UPGRADE"});
+    let sets: [Option<RuleSet>; 9] = [
+        None,
+        Some(rules("domainRules", json!([cel]))),
+        Some(rules("migrationRules", json!([jsonata, {"name": "r", "type": "CEL", "mode": "DOWNGRADE"}]))),
+        Some(rules("encodingRules", json!([cel]))),
+        // Names, tags, texts and parameters are no types.
+        Some(rules("domainRules", json!([{"name": "CEL", "type": "x", "tags": ["CEL"], "expr": "\"type\":\"CEL\""}]))),
+        Some(rules("domainRules", json!([{"name": "r", "type": "x", "params": {"type": "CEL", "u": "v"}}]))),
+        Some(rules("domainRules", json!([{"name": "r", "type": "cel"}, {"name": "s", "type": "CEL_FIELD"}]))),
+        // One that is too long for a list.
+        Some(rules("domainRules", json!([{"name": "r", "type": "CEL", "expr": long}]))),
+        Some(rules("domainRules", json!([{"name": "r", "type": "x", "expr": long}]))),
+    ];
+    let (registry, store) = registry().await;
+    for (number, rule_set) in sets.into_iter().enumerate() {
+        let schema = SchemaInput { rule_set, ..record(&"abcdefghi"[..number]) };
+        register(&registry, "s", &schema).await.unwrap();
+    }
+    let registry = registry_over(&store);
+    let before = store.content_reads.load(Ordering::SeqCst);
+    let found = async |rule_type: &str| {
+        let listed = Versions::with_rule(Shown::default(), rule_type);
+        let mut list = registry.list(listed, SubjectPrefix::parse("")).await.unwrap();
+        let mut found = Vec::new();
+        while !list.is_done() {
+            for version in list.next().await.unwrap() {
+                if list.means(&registry, &version).await.unwrap() {
+                    found.push(version.used.entry.version.0);
+                }
+            }
+        }
+        found
+    };
+
+    assert_eq!(found("CEL").await, [2, 3, 4, 8]);
+    assert_eq!(store.content_reads.load(Ordering::SeqCst) - before, 1, "the one that is too long");
+    assert_eq!(found("x").await, [5, 6, 9]);
+    assert_eq!(found("nothing").await, Vec::<u32>::new());
+    assert_eq!(found("\"").await, Vec::<u32>::new());
+    assert_eq!(store.content_reads.load(Ordering::SeqCst) - before, 2);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::Deleted;
 use crate::store::{
     ConfigRecord, ContextRemoved, DeleteMode, Generation, ImportDemand, Inserted, Mode, ModePut, NewVersion, Put,
-    Referrer, Removed, Revision, SchemaUse, Scope, ScopeSnapshot, Shown, Store, StoreError, StoreErrorKind,
+    Referrer, Removed, Revision, SchemaUse, Scope, ScopeSnapshot, SeenRules, Shown, Store, StoreError, StoreErrorKind,
     StoredSchema, SubjectKey, SubjectSnapshot,
 };
 
@@ -224,6 +224,18 @@ impl Store for OddStore {
         limit: usize,
     ) -> Result<Vec<SchemaUse>, StoreError> {
         self.up()?.versions_in(context, prefix, shown, after, before, limit).await
+    }
+
+    async fn versions_with_rules_in(
+        &self,
+        context: &str,
+        prefix: &str,
+        shown_and_sought: (Shown, &str),
+        after: Option<(&str, Version)>,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(SchemaUse, SeenRules)>, StoreError> {
+        self.up()?.versions_with_rules_in(context, prefix, shown_and_sought, after, before, limit).await
     }
 
     async fn aliases(&self) -> Result<Vec<(SubjectKey, Arc<str>)>, StoreError> {

@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use tokio::task::JoinSet;
 
-use super::super::{DeleteMode, Deleted, Latest, SchemaUse, Shown};
+use super::super::{DeleteMode, Deleted, Latest, SchemaUse, SeenRules, Shown};
 use super::*;
 
 async fn soft_delete(store: &Arc<dyn Store>, key: &SubjectKey, version: u32) {
@@ -145,6 +145,53 @@ pub async fn versions_are_listed_with_their_content_and_by_prefix(store: &Arc<dy
     assert_eq!(places(&found), [place("a", 1)]);
     assert_eq!(store.versions_in(".none", "", Shown::default(), None, None, 100).await.unwrap(), []);
     assert_eq!(store.versions_in(".", "", Shown::default(), None, None, 0).await.unwrap(), []);
+}
+
+pub async fn what_is_in_rule_sets_is_seen_in_a_list(store: &Arc<dyn Store>) {
+    const SOUGHT: &str = r#""a%_'\u0000""#;
+    let short = format!("[{SOUGHT}]");
+    let long = format!("[{SOUGHT},\"{}\"]", "\u{1f600}".repeat(4 << 10));
+    let long_without = long.replace(SOUGHT, "0");
+    let other_case = short.to_uppercase();
+    let like_it = short.replace(['%', '_'], "x");
+    let with = || SeenRules::With(Arc::from(short.as_str()));
+    let rule_sets = [
+        (None, SeenRules::Without),
+        (Some(&short), with()),
+        (Some(&other_case), SeenRules::Without),
+        (Some(&like_it), SeenRules::Without),
+        (Some(&long_without), SeenRules::Without),
+        (Some(&long), SeenRules::WithTooLong),
+    ];
+    for (number, (rule_set, _)) in rule_sets.iter().enumerate() {
+        // The last of each subject is the latest.
+        let key = subject(&format!("s-{}", number % 2));
+        let text = format!("text {number}");
+        let new = NewVersion {
+            rule_set: rule_set.map(|text| Arc::from(text.as_str())),
+            ..new_version(&key, &text, store.revision(&key).await.unwrap())
+        };
+        store.insert_version(new).await.unwrap();
+    }
+    let shown = Shown::default();
+    let seen = async |shown, sought, after, limit| {
+        let found = store.versions_with_rules_in(".", "s", (shown, sought), after, Some("t"), limit).await.unwrap();
+        found.into_iter().map(|(used, rules)| (place(&used.subject.subject, used.entry.version.0), rules)).collect()
+    };
+
+    let all: Vec<((String, u32), SeenRules)> = seen(shown, SOUGHT, None, 9).await;
+    let expected = [0, 2, 4, 1, 3, 5].map(|number| {
+        let at = u32::try_from(number).unwrap();
+        (place(&format!("s-{}", at % 2), at / 2 + 1), rule_sets[number].1.clone())
+    });
+    assert_eq!(all, expected);
+    // They are the versions that are listed without a look at their rules, page by page.
+    let listed = store.versions_in(".", "s", shown, None, Some("t"), 9).await.unwrap();
+    assert_eq!(places(&listed), all.iter().map(|(at, _)| at.clone()).collect::<Vec<_>>());
+    assert_eq!(seen(shown, SOUGHT, Some(("s-0", Version(3))), 2).await, expected[3..5]);
+    let latest = Shown { latest: Latest::Only, ..shown };
+    assert_eq!(seen(latest, SOUGHT, None, 9).await, [expected[2].clone(), expected[5].clone()]);
+    assert_eq!(seen(shown, "nowhere", None, 9).await, expected.map(|(at, _)| (at, SeenRules::Without)));
 }
 
 pub async fn aliases_are_listed_as_long_as_they_are_set(store: &Arc<dyn Store>) {

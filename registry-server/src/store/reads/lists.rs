@@ -10,11 +10,23 @@ use schema_core::{SchemaId, Version};
 use super::super::connection::{Value, values};
 use super::super::rows::{self, StoredRow as _};
 use super::super::text_order::prefix_end;
-use super::super::{Deleted, Latest, SUBJECT_BYTES_MAX, SchemaUse, Shown, StoreError, SubjectKey};
+use super::super::{Deleted, Latest, SUBJECT_BYTES_MAX, SchemaUse, SeenRules, Shown, StoreError, SubjectKey};
 use super::{Read, Reads, contents, read};
 
 /// Characters of a name that stands behind every other, each the last that there is.
 const LAST_NAME_CHARS: usize = SUBJECT_BYTES_MAX / char::MAX.len_utf8() + 1;
+
+/// What a list of versions is called.
+const LIST_VERSIONS: &str = "list versions";
+
+/// What is looked for in rule sets that nobody asks for.
+const NOTHING: &str = "";
+
+/// The column of the rule set in `select_versions_in.sql`.
+const RULE_SET: usize = 6;
+
+/// Longer rule sets are not shown in a list: a page of some thousand versions takes a few megabytes.
+const RULE_SET_BYTES_MAX: u32 = 4 << 10;
 
 /// No subject's name has a control character.
 const BETWEEN_NAMES: char = '\n';
@@ -80,7 +92,43 @@ pub(in super::super) async fn versions_in(
     before: Option<&str>,
     limit: usize,
 ) -> Result<Vec<SchemaUse>, StoreError> {
-    const OPERATION: &str = "list versions";
+    let rows = version_rows(reads, context, prefix, (shown, NOTHING), after, before, limit).await?;
+    contents::uses(LIST_VERSIONS, context, &rows)
+}
+
+pub(in super::super) async fn versions_with_rules_in(
+    reads: &impl Reads,
+    context: &str,
+    prefix: &str,
+    shown_and_sought: (Shown, &str),
+    after: Option<(&str, Version)>,
+    before: Option<&str>,
+    limit: usize,
+) -> Result<Vec<(SchemaUse, SeenRules)>, StoreError> {
+    let rows = version_rows(reads, context, prefix, shown_and_sought, after, before, limit).await?;
+    let rules = rows.iter().map(|row| {
+        Ok(match row.text(LIST_VERSIONS, RULE_SET)? {
+            None => SeenRules::Without,
+            Some("") => SeenRules::WithTooLong,
+            Some(rule_set) => SeenRules::With(Arc::from(rule_set)),
+        })
+    });
+    contents::uses(LIST_VERSIONS, context, &rows)?
+        .into_iter()
+        .zip(rules)
+        .map(|(used, rules)| Ok((used, rules?)))
+        .collect()
+}
+
+async fn version_rows<R: Reads>(
+    reads: &R,
+    context: &str,
+    prefix: &str,
+    (shown, sought): (Shown, &str),
+    after: Option<(&str, Version)>,
+    before: Option<&str>,
+    limit: usize,
+) -> Result<Vec<R::Row>, StoreError> {
     // The page begins where the prefix does, or behind the one before; there is no version 0.
     let first = (prefix, Version(0));
     let (subject, version) = after.map_or(first, |after| after.max(first));
@@ -94,10 +142,10 @@ pub(in super::super) async fn versions_in(
         shows_deleted(shown.deleted),
         shown.latest == Latest::Only,
         i64::try_from(limit).unwrap_or(i64::MAX),
+        sought,
+        RULE_SET_BYTES_MAX,
     ];
-    let found = reads.rows(OPERATION, read!("select_versions_in.sql"), shown).await?;
-
-    contents::uses(OPERATION, context, &found)
+    reads.rows(LIST_VERSIONS, read!("select_versions_in.sql"), shown).await
 }
 
 pub(in super::super) async fn aliases(reads: &impl Reads) -> Result<Vec<(SubjectKey, Arc<str>)>, StoreError> {

@@ -1,6 +1,12 @@
 -- Versions of many subjects, a page. $4: the subjects' names end before it. $5, $6: live ones,
--- soft-deleted ones. $7: of each subject the highest alone.
-SELECT v.version, v.id, k.dedup_key, v.deleted, v.timestamp_ms, v.subject
+-- soft-deleted ones. $7: of each subject the highest alone. $9: what is looked for in their rule sets, empty for
+-- nothing: where it is, the rule set stands behind the other columns, or an empty text for one of more than $10 bytes.
+SELECT v.version, v.id, k.dedup_key, v.deleted, v.timestamp_ms, v.subject,
+  CASE
+    WHEN $9 = '' OR k.rule_set IS NULL OR replace(k.rule_set, $9, '') = k.rule_set THEN NULL
+    WHEN octet_length(k.rule_set) > $10 THEN ''
+    ELSE k.rule_set
+  END
 FROM versions v
 JOIN schemas k ON k.context = v.context AND k.id = v.id
 WHERE v.context = $1 AND (v.subject, v.version) > ($2, $3) AND v.subject < $4
