@@ -4,16 +4,28 @@
 //! be; who is `postgres` there is the owner of this test's server; and the port is that server's.
 
 use std::collections::HashMap;
-use std::process::{Command, Output};
+use std::io::Write as _;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
-use end_to_end_tests::Registry;
 use end_to_end_tests::binaries::workspace;
 use end_to_end_tests::markdown::{commands_with_programs, services};
 use end_to_end_tests::services::postgres::Postgres;
+use end_to_end_tests::{Registry, wait_until};
 use tempfile::TempDir;
 
 /// A line that the system's owner of PostgreSQL runs.
 const AS_OWNER: &str = "sudo -u postgres ";
+
+/// How the question begins who keeps something locked.
+const WHO_LOCKS: &str = "psql registry --command \"SELECT DISTINCT pid, ";
+
+/// What locks rows or a table until its transaction ends.
+const LOCKS: [&str; 3] =
+    ["UPDATE subjects SET revision = revision", "SELECT FROM contexts FOR UPDATE", "LOCK TABLE versions"];
+
+/// How long a session may take to begin or to end.
+const SESSION_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A line that root runs.
 const AS_ROOT: &str = "sudo ";
@@ -75,6 +87,24 @@ impl Reader {
         shell
     }
 
+    /// Asks who keeps something locked as the role of the registries: nobody, then each kind of lock, of this and of
+    /// another role.
+    fn ask_who_locks(&mut self, line: &str) {
+        assert!(self.run(line).unwrap().contains("(0 rows)"));
+        let other = self.postgres.user();
+        for (statement, role) in LOCKS.into_iter().flat_map(|lock| [(lock, "registry"), (lock, other)]) {
+            let session = Session::start(self, role, statement);
+
+            let told = self.run(line).unwrap();
+
+            let row = told.lines().find(|row| row.split('|').map(str::trim).take(2).eq([&*session.pid, role]));
+            assert!(row.is_some() && told.contains("(1 row)"), "{statement} of {role}, {}:\n{told}", session.pid);
+            // Of its own sessions a role is told all.
+            assert_eq!(told.contains(statement), role == "registry", "{told}");
+            session.end(self);
+        }
+    }
+
     fn start_registry(&mut self, line: &str) {
         let words: Vec<&str> = line.split_whitespace().collect();
         assert_eq!([words[1], words[3]], ["--listen", "--database"], "{line}");
@@ -86,18 +116,56 @@ impl Reader {
     }
 }
 
+/// Somebody who has forgotten to end a transaction.
+struct Session {
+    psql: Child,
+    pid: String,
+}
+
+impl Session {
+    fn start(reader: &Reader, role: &str, statement: &str) -> Self {
+        let mut psql = reader.shell("exec psql --no-psqlrc --quiet registry");
+        psql.envs(reader.exported.iter().cloned()).env("PGUSER", role);
+        let mut psql = psql.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        writeln!(psql.stdin.as_mut().unwrap(), "BEGIN;\n{statement};").unwrap();
+        let pid = Self::pid(reader, |pid| !pid.is_empty());
+        Self { psql, pid }
+    }
+
+    /// The process of the server that has done something and waits for the end of the transaction, once it is so.
+    fn pid(reader: &Reader, is_so: impl Fn(&str) -> bool) -> String {
+        let sessions = "SELECT pid FROM pg_stat_activity WHERE state = 'idle in transaction' \
+                        AND datname = 'registry' AND application_name = 'psql' AND query NOT LIKE 'BEGIN%'";
+        let ask = || reader.postgres.psql("postgres", sessions).unwrap();
+        wait_until("a session of psql", SESSION_PATIENCE, || is_so(&ask())).unwrap();
+        ask()
+    }
+
+    fn end(mut self, reader: &Reader) {
+        drop(self.psql.stdin.take());
+        self.psql.wait().unwrap();
+        Self::pid(reader, str::is_empty);
+    }
+}
+
 #[test]
 fn every_command_of_the_guide_works() {
     let guide = std::fs::read_to_string(workspace().join("docs/running-on-postgres.md")).unwrap();
     assert_eq!(services(&guide), Vec::<&str>::new());
     let mut reader = Reader::start();
     let mut answers = Vec::new();
+    let mut asked = 0;
 
     for line in commands_with_programs(&guide) {
+        if line.starts_with(WHO_LOCKS) {
+            reader.ask_who_locks(&line);
+            asked += 1;
+        }
         let printed = reader.run(&line);
         answers.extend(printed.filter(|_| line.starts_with("curl ")));
     }
 
+    assert_eq!(asked, 1, "who keeps something locked");
     let told = ["\"id\":1", "\"subject\":\"orders\"", "UP", "\"subject\":\"orders\""];
     assert_eq!(answers.len(), told.len(), "{answers:?}");
     for (answer, told) in answers.iter().zip(told) {
