@@ -1,4 +1,4 @@
-//! Where `./test` keeps what it fetched: the jars of Kafka and Avro, the Python environment, the flights.
+//! Where `./test` keeps what it fetched: the jars of Kafka and Avro, the Python environment, nginx, the flights.
 
 use std::path::PathBuf;
 

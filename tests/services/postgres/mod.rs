@@ -9,6 +9,7 @@ mod faults;
 mod guide;
 mod kills;
 mod load;
+mod load_balancer;
 mod locked_row;
 mod many_schemas;
 pub(crate) mod nodes;

@@ -2,6 +2,7 @@
 
 pub mod java;
 pub mod kafka;
+pub mod nginx;
 pub mod node;
 pub mod ports;
 pub mod postgres;
