@@ -50,6 +50,7 @@ fn three_nodes_start_at_once_on_an_empty_database() {
     }
 }
 
+/// As the guide has it for an upgrade.
 #[test]
 fn a_rolling_restart_is_not_seen_by_clients_that_retry() {
     let database = Postgres::shared().unwrap().create_database().unwrap();
@@ -64,7 +65,9 @@ fn a_rolling_restart_is_not_seen_by_clients_that_retry() {
         registries.remove(place).stop().unwrap();
         wait_until("a client to meet what was stopped", LOAD_PATIENCE, || load.refused() > refused).unwrap();
         let fresh = start(&database);
-        fleet.lock().unwrap()[place] = Node::new(fresh.url());
+        let node = Node::new(fresh.url());
+        assert!(runtime.block_on(node.get("/health/ready")).is_ok(), "one that listens is ready");
+        fleet.lock().unwrap()[place] = node;
         registries.insert(place, fresh);
         wait_until("the writers' registers", LOAD_PATIENCE, || load.acknowledged() >= seen + ACKNOWLEDGED_MIN).unwrap();
     }
