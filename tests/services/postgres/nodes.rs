@@ -42,6 +42,8 @@ pub(crate) fn assert_told_in_time(mut waits: Vec<Duration>) {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) retry_after: Option<String>,
+    /// Whether it came without a length, as it was made.
+    pub(crate) is_in_pieces: bool,
     pub(crate) body: Value,
 }
 
@@ -103,8 +105,9 @@ impl Node {
         let status = response.status().as_u16();
         let retry_after =
             response.headers().get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let is_in_pieces = response.headers().get("transfer-encoding").is_some_and(|value| value == "chunked");
         let body = response.bytes().await?;
-        Ok(Answer { status, retry_after, body: serde_json::from_slice(&body).unwrap_or_default() })
+        Ok(Answer { status, retry_after, is_in_pieces, body: serde_json::from_slice(&body).unwrap_or_default() })
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
