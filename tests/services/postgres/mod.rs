@@ -3,6 +3,7 @@
 mod blocked;
 mod by_id;
 mod cluster;
+mod connections;
 mod disk;
 mod evictions;
 mod faults;
