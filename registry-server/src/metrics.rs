@@ -27,7 +27,7 @@ mod process;
 mod rules;
 mod store;
 
-pub(crate) use http::HttpMetrics;
+pub(crate) use http::{HttpMetrics, Refusals, Unheard};
 pub(crate) use rules::{CacheName, RuleMetrics};
 pub(crate) use store::{Operation, StoreMetrics};
 

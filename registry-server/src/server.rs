@@ -296,10 +296,10 @@ fn serve(config: &ServerConfig, listener: TcpListener, state: State) -> std::io:
             .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(DISCONNECT_TIMEOUT)
             .h1(map_config(app.into_factory(), |()| AppConfig::default()));
-        let limits = stream_limits(&timeouts);
+        let (limits, refusals) = (stream_limits(&timeouts), state.metrics.http.refusals.clone());
         let accept = fn_service(move |stream: TcpStream| {
             let peer = stream.peer_addr().ok();
-            ready(Ok::<_, DispatchError>((ClientStream::accepted(stream, limits), peer)))
+            ready(Ok::<_, DispatchError>((ClientStream::accepted(stream, limits, refusals.clone()), peer)))
         });
         accept.and_then(http)
     };

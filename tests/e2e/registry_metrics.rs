@@ -1,6 +1,10 @@
 //! `/metrics` as a scraper meets it: the text format, labels that stay few, values that move.
 
-use crate::raw_http::{Connection, JSON, with_connection};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::raw_http::{Connection, JSON, with_connection, with_server};
 
 fn scrape(connection: &mut Connection) -> String {
     let answer = connection.send("GET", "/metrics", &[("Accept", "text/plain;version=0.0.4")], None);
@@ -40,6 +44,43 @@ fn requests_are_counted_by_route_and_not_by_subject() {
         assert_eq!(value(&text, &count), 2.0);
         assert!(!text.contains("secret"), "{text}");
     });
+}
+
+#[test]
+fn clients_that_no_handler_hears_are_counted_by_the_reason() {
+    const PATIENCE: Duration = Duration::from_secs(30);
+    let too_many_headers = format!("GET / HTTP/1.1\r\n{}\r\n", "X-One: 1\r\n".repeat(97));
+    with_server(
+        |config| config.http.header_timeout = Duration::from_millis(200),
+        |address| {
+            let refusals = || {
+                let text = scrape(&mut Connection::open(address));
+                ["no_http", "head_too_large", "head_timeout"].map(|reason| {
+                    let series = format!(r#"schema_registry_http_refusals_total{{reason="{reason}"}}"#);
+                    assert!(text.contains(&series), "a reason is there before it comes first: {text}");
+                    value(&text, &series)
+                })
+            };
+            assert_eq!(refusals(), [0.0; 3]);
+            // The second is a client that wants TLS, the last one says nothing.
+            for (sent, status, expected) in [
+                (&b"BREW\r\n\r\n"[..], "400", [1.0, 0.0, 0.0]),
+                (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", "400", [2.0, 0.0, 0.0]),
+                (too_many_headers.as_bytes(), "431", [2.0, 1.0, 0.0]),
+                (b"GET / HTTP/1.1\r\nHost:", "408", [2.0, 1.0, 1.0]),
+                (b"", "", [2.0, 1.0, 1.0]),
+            ] {
+                let mut stream = TcpStream::connect(address).unwrap();
+                stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                stream.write_all(sent).unwrap();
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer).unwrap();
+
+                assert_eq!(answer.split(' ').nth(1).unwrap_or_default(), status, "{answer}");
+                assert_eq!(refusals(), expected, "{answer}");
+            }
+        },
+    );
 }
 
 #[test]
@@ -173,7 +214,7 @@ fn every_metric_has_a_help_and_a_type() {
         let text = scrape(connection);
 
         let of = |kind: &str| text.lines().filter(|line| line.starts_with(kind)).count();
-        assert!(of("# HELP ") >= 11 && of("# HELP ") == of("# TYPE "), "{text}");
+        assert!(of("# HELP ") >= 12 && of("# HELP ") == of("# TYPE "), "{text}");
         assert_eq!(connection.send("POST", "/metrics", &[JSON], Some(b"{}")).status, 405);
         assert_eq!(connection.send("HEAD", "/metrics", &[], None).status, 200);
         assert_eq!(connection.send("OPTIONS", "/metrics", &[], None).header("allow"), Some("GET,HEAD,OPTIONS"));

@@ -1,4 +1,4 @@
-//! Requests by route, method and status, and how long they took.
+//! Requests by route, method and status, and how long they took; and what was refused before it was a request.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -21,9 +21,54 @@ const OTHER: &str = "other";
 /// The route of a request that has none.
 const NO_ROUTE: &str = "none";
 
+named! {
+    /// Why a client is refused that no handler hears.
+    #[derive(PartialEq, Eq)]
+    pub(crate) enum Unheard {
+        /// What it sends is no HTTP that can be read.
+        NoHttp = "no_http",
+        /// The head of its request is larger than the library reads.
+        HeadTooLarge = "head_too_large",
+        /// The head of its first request does not end in time.
+        HeadTimeout = "head_timeout",
+    }
+}
+
+impl Unheard {
+    /// As metrics and the log name it.
+    pub(crate) fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+}
+
+/// Counts clients that no handler hears, by the reason.
+#[derive(Debug, Clone)]
+pub(crate) struct Refusals(IntCounterVec);
+
+impl Refusals {
+    pub(crate) fn new() -> Self {
+        let refusals = counter(
+            "schema_registry_http_refusals_total",
+            "Clients that were refused before anything of theirs was a request.",
+            &["reason"],
+        );
+        // A reason that has not come yet is 0: so a first one is an increase.
+        for name in Unheard::NAMES {
+            refusals.with_label_values(&[name]);
+        }
+        Self(refusals)
+    }
+
+    pub(crate) fn note(&self, reason: Unheard) {
+        self.0.with_label_values(&[reason.name()]).inc();
+    }
+}
+
 /// Requests by route, method and status.
 #[derive(Debug)]
 pub(crate) struct HttpMetrics {
+    /// Of what does not become a request.
+    pub(crate) refusals: Refusals,
     requests: IntCounterVec,
     duration: HistogramVec,
     /// The templates; the last stands for requests without a route.
@@ -46,6 +91,7 @@ impl HttpMetrics {
     pub(super) fn new(mut routes: Vec<String>) -> Self {
         routes.push(NO_ROUTE.to_owned());
         Self {
+            refusals: Refusals::new(),
             requests: counter(
                 "schema_registry_http_requests_total",
                 "Requests that were answered.",
@@ -63,7 +109,7 @@ impl HttpMetrics {
     }
 
     pub(super) fn collectors(&self) -> Vec<Box<dyn Collector>> {
-        vec![Box::new(self.requests.clone()), Box::new(self.duration.clone())]
+        vec![Box::new(self.requests.clone()), Box::new(self.duration.clone()), Box::new(self.refusals.0.clone())]
     }
 
     /// Counts one answer. `route` is the place of the route's template; `None` and a place beyond count as no route.

@@ -10,11 +10,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix_web::rt::net::TcpStream;
-use schema_core::error_code::ApiError;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::refusal::{of_library, refusal};
+use crate::metrics::{Refusals, Unheard};
+
+use super::refusal::{note_refused, of_library, refusal};
 
 /// What a client has to take of a waiting answer within the limit: about 0.5 KB/s at the default, less than any line in
 /// use has. Whoever takes less holds the answer's memory for as long as it pleases.
@@ -58,6 +59,7 @@ pub(super) struct Limits {
 pub(super) struct ClientStream<S> {
     stream: S,
     limits: Limits,
+    refusals: Refusals,
     /// `Some` while something waits.
     waiting: Option<Waiting>,
     /// `Some` until the first head has ended.
@@ -121,7 +123,7 @@ enum Turn {
 
 impl ClientStream<TcpStream> {
     /// Of a connection that was just accepted.
-    pub(super) fn accepted(stream: TcpStream, limits: Limits) -> Self {
+    pub(super) fn accepted(stream: TcpStream, limits: Limits, refusals: Refusals) -> Self {
         // The last piece of a long answer goes at once, not when the client has confirmed the one before, which it may
         // put off for 40 ms.
         if let Err(error) = stream.set_nodelay(true) {
@@ -131,15 +133,15 @@ impl ClientStream<TcpStream> {
         if let Err(error) = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX) {
             tracing::debug!(%error, "more than `http.write_timeout_ms` promises is asked of a client");
         }
-        Self::new(stream, limits)
+        Self::new(stream, limits, refusals)
     }
 }
 
 impl<S> ClientStream<S> {
-    fn new(stream: S, limits: Limits) -> Self {
+    fn new(stream: S, limits: Limits, refusals: Refusals) -> Self {
         let turn = Turn::Received(Instant::now());
         let first_head = Some(FirstHead::default());
-        Self { stream, limits, waiting: None, first_head, turn, is_turn_over: false, turn_timer: None }
+        Self { stream, limits, refusals, waiting: None, first_head, turn, is_turn_over: false, turn_timer: None }
     }
 
     /// Notes what was taken of the bytes that were offered.
@@ -210,9 +212,9 @@ impl<S: AsyncWrite + Unpin> ClientStream<S> {
                         (Turn::Sent(_), _) | (_, Some(FirstHead { has_begun: false, .. })) => Ok(()),
                         (Turn::Received(_), head) => {
                             if head.is_some() {
+                                note_refused(&self.refusals, Unheard::HeadTimeout);
                                 // All that there is to lose is the word.
-                                let _ = Pin::new(&mut self.stream)
-                                    .poll_write(context, &refusal(ApiError::request_timeout()));
+                                let _ = Pin::new(&mut self.stream).poll_write(context, &refusal(Unheard::HeadTimeout));
                             }
                             Err(io::ErrorKind::TimedOut.into())
                         }
@@ -251,8 +253,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ClientStream<S> {
             None => (bytes, Pin::new(&mut self.stream).poll_write(context, bytes)),
             // By itself, behind what was answered before.
             Some((at @ 1.., _)) => (&bytes[..at], Pin::new(&mut self.stream).poll_write(context, &bytes[..at])),
-            Some((0, error)) => {
-                let written = Pin::new(&mut self.stream).poll_write(context, &refusal(error));
+            Some((0, reason)) => {
+                let written = Pin::new(&mut self.stream).poll_write(context, &refusal(reason));
+                if written.is_ready() {
+                    note_refused(&self.refusals, reason);
+                }
                 // Where a part is not taken at once, all that there is to lose is the word.
                 (bytes, written.map_ok(|_| bytes.len()))
             }
@@ -297,6 +302,10 @@ mod tests {
         request: Duration::from_secs(30),
     };
 
+    fn limited<S>(stream: S) -> ClientStream<S> {
+        ClientStream::new(stream, LIMITS, Refusals::new())
+    }
+
     /// The shortest head.
     const HEAD: &[u8] = b"G\n\n";
 
@@ -308,7 +317,7 @@ mod tests {
         let reader = tokio::spawn(read(client, read_bytes));
         let started = Instant::now();
 
-        let outcome = ClientStream::new(server, LIMITS).write_all(&[0; ANSWER_BYTES]).await;
+        let outcome = limited(server).write_all(&[0; ANSWER_BYTES]).await;
 
         reader.abort();
         (outcome, started.elapsed())
@@ -346,7 +355,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_idle_connection_is_not_late() {
         let (server, mut client) = duplex(8);
-        let mut stream = ClientStream::new(server, LIMITS);
+        let mut stream = limited(server);
         let mut piece = [0; 8];
         for _ in 0..3 {
             stream.write_all(&[1; 8]).await.unwrap();
@@ -358,7 +367,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_request_that_does_not_end_is_cut_off_and_each_answer_starts_anew() {
         let (server, mut client) = duplex(8);
-        let mut stream = ClientStream::new(server, LIMITS);
+        let mut stream = limited(server);
         client.write_all(HEAD).await.unwrap();
         stream.read_exact(&mut [0; HEAD.len()]).await.unwrap();
         for _ in 0..3 {
@@ -412,7 +421,7 @@ mod tests {
                 next = b"G\r\n";
             }
         });
-        let mut stream = ClientStream::new(server, LIMITS);
+        let mut stream = limited(server);
 
         let (end, elapsed) = end_of(&mut stream).await;
 
@@ -426,7 +435,7 @@ mod tests {
         let (server, mut client) = duplex(1024);
         client.write_all(b"GET / HTTP/1.1\r\nHost:").await.unwrap();
 
-        let mut stream = ClientStream::new(server, LIMITS);
+        let mut stream = limited(server);
         let _ = end_of(&mut stream).await;
         drop(stream);
 
@@ -444,7 +453,7 @@ mod tests {
     async fn whoever_opens_a_connection_and_says_nothing_is_told_nothing() {
         let (server, _client) = duplex(8);
 
-        let (end, elapsed) = end_of(&mut ClientStream::new(server, LIMITS)).await;
+        let (end, elapsed) = end_of(&mut limited(server)).await;
 
         assert_eq!((end.unwrap(), elapsed.as_secs()), (0, LIMITS.head.as_secs()));
     }
@@ -454,7 +463,7 @@ mod tests {
         // Where the head ends in several ways, and in pieces that are cut anywhere.
         for pieces in [&["G\r\n\r\n"][..], &["G\r", "\n", "\r", "\n"], &["G\n", "a\n\nbody"], &["G\r\n", "\n"]] {
             let (server, mut client) = duplex(8);
-            let mut stream = ClientStream::new(server, LIMITS);
+            let mut stream = limited(server);
             for piece in pieces {
                 client.write_all(piece.as_bytes()).await.unwrap();
                 stream.read_exact(&mut vec![0; piece.len()]).await.unwrap();
@@ -470,7 +479,7 @@ mod tests {
     /// A connection on which a request was answered, and its client.
     async fn used() -> (ClientStream<DuplexStream>, DuplexStream) {
         let (server, mut client) = duplex(32);
-        let mut stream = ClientStream::new(server, LIMITS);
+        let mut stream = limited(server);
         client.write_all(HEAD).await.unwrap();
         stream.read_exact(&mut [0; HEAD.len()]).await.unwrap();
         stream.write_all(&[1; 8]).await.unwrap();
@@ -561,14 +570,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_came_while_the_process_stood_still_is_read() {
-        let mut stream = ClientStream::new(HeardLate::default(), LIMITS);
+        let mut stream = limited(HeardLate::default());
 
         assert_eq!(stream.read_u8().await.unwrap(), b'G');
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_a_client_took_while_the_process_stood_still_counts() {
-        let mut stream = ClientStream::new(HeardLate::default(), LIMITS);
+        let mut stream = limited(HeardLate::default());
 
         stream.write_all(b"answer").await.unwrap();
     }

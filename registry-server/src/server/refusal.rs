@@ -6,8 +6,21 @@ use actix_web::http::header::Date;
 use schema_core::error_code::ApiError;
 use schema_core::wire::ErrorBody;
 
+use crate::metrics::{Refusals, Unheard};
+
+/// Counts and logs a client that is refused.
+pub(super) fn note_refused(refusals: &Refusals, reason: Unheard) {
+    refusals.note(reason);
+    tracing::debug!(http.refusal = reason.name(), "a client was refused whose request could not be read");
+}
+
 /// The last answer of a connection.
-pub(super) fn refusal(error: ApiError) -> Vec<u8> {
+pub(super) fn refusal(reason: Unheard) -> Vec<u8> {
+    let error = match reason {
+        Unheard::NoHttp => no_http(),
+        Unheard::HeadTooLarge => ApiError::head_too_large(),
+        Unheard::HeadTimeout => ApiError::request_timeout(),
+    };
     let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::BAD_REQUEST);
     let body = serde_json::to_vec(&ErrorBody::from(error)).unwrap_or_default();
     let head = format!(
@@ -36,12 +49,12 @@ const END: &[u8] = b"\r\n\r\n";
 const MORE_BYTES_MAX: usize = 64;
 
 /// Where in what the library sends, its last answer is a refusal: where that begins, and what it is for.
-pub(super) fn of_library(sent: &[u8]) -> Option<(usize, ApiError)> {
+pub(super) fn of_library(sent: &[u8]) -> Option<(usize, Unheard)> {
     if !sent.ends_with(END) {
         return None;
     }
-    let refusals = [(NO_HTTP, no_http as fn() -> ApiError), (HEAD_TOO_LARGE, ApiError::head_too_large)];
-    refusals.into_iter().find_map(|(begin, error)| {
+    let refusals = [(NO_HTTP, Unheard::NoHttp), (HEAD_TOO_LARGE, Unheard::HeadTooLarge)];
+    refusals.into_iter().find_map(|(begin, reason)| {
         let first = sent.len().saturating_sub(begin.len() + MORE_BYTES_MAX + END.len());
         let at = first + sent[first..].windows(begin.len()).rposition(|bytes| bytes == begin)?;
         let more = &sent[at + begin.len() - END.len() / 2..sent.len() - END.len()];
@@ -49,7 +62,7 @@ pub(super) fn of_library(sent: &[u8]) -> Option<(usize, ApiError)> {
             // What ends there is the head of another answer.
             return None;
         }
-        Some((at.checked_sub(VERSION_BYTES)?, error()))
+        Some((at.checked_sub(VERSION_BYTES)?, reason))
     })
 }
 
@@ -72,11 +85,11 @@ mod tests {
         let other = format!("HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n{DATE}\r\n{{}}");
         let too_large = BAD.replace("400 Bad Request", "431 Request Header Fields Too Large");
         for (sent, expected) in [
-            (format!("{BAD}{DATE}\r\n"), Some((0, 400))),
-            (format!("{BAD}connection: close\r\n{DATE}\r\n"), Some((0, 400))),
-            (format!("{}connection: keep-alive\r\n{DATE}\r\n", BAD.replace("1.1", "1.0")), Some((0, 400))),
-            (format!("{too_large}connection: close\r\n{DATE}\r\n"), Some((0, 431))),
-            (format!("{other}{BAD}{DATE}\r\n"), Some((other.len(), 400))),
+            (format!("{BAD}{DATE}\r\n"), Some((0, Unheard::NoHttp))),
+            (format!("{BAD}connection: close\r\n{DATE}\r\n"), Some((0, Unheard::NoHttp))),
+            (format!("{}connection: keep-alive\r\n{DATE}\r\n", BAD.replace("1.1", "1.0")), Some((0, Unheard::NoHttp))),
+            (format!("{too_large}connection: close\r\n{DATE}\r\n"), Some((0, Unheard::HeadTooLarge))),
+            (format!("{other}{BAD}{DATE}\r\n"), Some((other.len(), Unheard::NoHttp))),
             (format!("{BAD}{DATE}\r\n{other}"), None),
             (format!("{BAD}\r\nHTTP/1.1 204 No Content\r\n{DATE}\r\n"), None),
             (format!("HTTP/1.1 400 Bad Request\r\ncontent-length: 2\r\n{DATE}\r\n"), None),
@@ -84,9 +97,7 @@ mod tests {
             ("\r\n\r\n".to_owned(), None),
             (String::new(), None),
         ] {
-            let found = of_library(sent.as_bytes()).map(|(at, error)| (at, error.code.status()));
-
-            assert_eq!(found, expected, "{sent}");
+            assert_eq!(of_library(sent.as_bytes()), expected, "{sent}");
         }
     }
 }
