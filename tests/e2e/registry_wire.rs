@@ -176,6 +176,9 @@ fn every_answer_can_be_told_from_others() {
         assert_eq!(own.header("x-request-id"), Some("abc-1"));
         assert_eq!(own.header("vary"), Some("Accept-Encoding"));
         assert!(own.header("date").is_some());
+        assert_eq!(own.header("x-content-type-options"), Some("nosniff"));
+        let refused = connection.send("GET", "/nowhere", &[], None);
+        assert_eq!((refused.status, refused.header("x-content-type-options")), (404, Some("nosniff")));
 
         let long = "x".repeat(200);
         let made: Vec<_> = [("X-Other", "x"), ("X-Request-ID", long.as_str())]
@@ -285,6 +288,7 @@ fn a_head_that_does_not_come_ends_the_connection() {
             let answer = first_bytes(&mut stream);
 
             assert!(answer.starts_with("HTTP/1.1 408") && answer.contains(r#"{"error_code":408,"#), "{answer}");
+            assert!(answer.contains("\r\nx-content-type-options: nosniff\r\n"), "{answer}");
         },
     );
 }

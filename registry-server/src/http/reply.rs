@@ -140,6 +140,8 @@ impl Reply {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.media_type.unwrap_or(media_type)));
         }
         headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+        // A schema is text from anybody: no browser is to take it for anything else than the type says.
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(REQUEST_ID, request_id(request));
         if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
             // What would be taken (RFC 9110, section 15.5.16); the message is Confluent's to the letter.
@@ -148,7 +150,6 @@ impl Reply {
         }
         if self.media_type.is_some() {
             headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
-            headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         }
         if is_compressed {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));

@@ -26,6 +26,7 @@ pub(super) fn refusal(reason: Unheard) -> Vec<u8> {
     let head = format!(
         "HTTP/1.1 {status}\r\n\
          content-type: application/vnd.schemaregistry.v1+json\r\n\
+         x-content-type-options: nosniff\r\n\
          connection: close\r\n\
          content-length: {}\r\n\
          date: {}\r\n\r\n",
