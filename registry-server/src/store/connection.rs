@@ -64,6 +64,11 @@ pub(super) trait Connection: Send {
     /// Statements without parameters that steer a transaction, in one round trip.
     async fn control(&mut self, statements: &'static str) -> Result<(), StoreError>;
 
+    /// Makes the plans anew that the database keeps of earlier statements: its tables may have been empty then.
+    async fn plan_anew(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// The id that follows the last one of a context. `None` where another node may take it before this write does:
     /// then the statement that writes the content takes the next one, and has no row and no effect when there is none.
     fn next_id(last_id: SchemaId) -> Option<SchemaId>;

@@ -142,6 +142,13 @@ impl Connection for Session {
         sqlx::raw_sql(statements).execute(&mut self.connection).await.map(drop).map_err(failed(statements))
     }
 
+    /// A plan is kept once a statement was used five times, until the server has counted the tables anew, within a
+    /// minute; also that of a foreign key, which a removal asks once a row. So it helps neither to keep no statement,
+    /// nor to have all planned for each use (`plan_cache_mode`), which takes longer than a write may.
+    async fn plan_anew(&mut self) -> Result<(), StoreError> {
+        self.control("DISCARD PLANS").await
+    }
+
     fn next_id(_: SchemaId) -> Option<SchemaId> {
         None
     }

@@ -4,13 +4,18 @@ use async_trait::async_trait;
 use schema_core::Version;
 
 use super::super::changes::Changes;
-use super::super::connection::Connection;
+use super::super::connection::{Connection, values};
 use super::super::locks::Locks;
+use super::super::rows;
 use super::super::{DeleteMode, Removed, Revision, Scope, StoreError, SubjectKey};
 use super::remove::{Selected, count_versions};
-use super::{Write, raise, remove_if_idle, remove_setting, revision};
+use super::{Write, raise, remove_if_idle, remove_setting};
 
 const OPERATION: &str = "delete versions";
+
+/// A subject of more versions is planned for: plans for fewer may go through all of them for each. It costs some
+/// milliseconds, as much as such a delete does by the right plans.
+const PLANNED_VERSIONS_MAX: i64 = 1_000;
 
 /// [`delete_version`](super::super::super::Store::delete_version) and
 /// [`delete_subject`](super::super::super::Store::delete_subject).
@@ -71,8 +76,13 @@ impl Write for DeleteVersions {
 
     async fn apply<C: Connection>(&self, connection: &mut C, changes: &mut Changes) -> Result<Removed, StoreError> {
         let scope = Scope::Subject(self.subject.clone());
-        if revision(OPERATION, connection, &scope).await? != self.decided_on {
+        let place = values![&*self.subject.context, &*self.subject.subject];
+        let state = connection.row(OPERATION, include_str!("../sql/select_revision.sql"), place).await?;
+        if rows::revision(OPERATION, &state, 0)? != self.decided_on {
             return Ok(Removed::Moved);
+        }
+        if rows::number(OPERATION, &state, 4)? > PLANNED_VERSIONS_MAX {
+            connection.plan_anew().await?;
         }
         let selected = Selected { subject: &self.subject, version: self.version };
         if let Some(version) = selected.blocked(OPERATION, connection, self.mode).await? {

@@ -24,6 +24,7 @@ pub(super) async fn purge(
     changes: &mut Changes,
     scope: &Scope,
 ) -> Result<ModePut, StoreError> {
+    connection.plan_anew().await?;
     let contexts = match scope {
         Scope::Subject(subject) => return purge_subject(operation, connection, changes, subject).await,
         Scope::Context(context) => vec![Arc::clone(context)],
