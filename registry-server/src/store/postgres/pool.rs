@@ -20,17 +20,17 @@ use super::connect::{Link, Target};
 use super::connection::arguments;
 use super::failure::{failed, is_answer, is_locked, is_lost};
 
-/// A read that finds no free connection for this long fails, so that the caller can answer 503 in time. Long enough for
-/// connections that have gone silent to be given up and made anew. Where a lock keeps all of them busy, one has told of
-/// it by then.
+/// A read that has no connection after this long fails, whether none was free or one had to be made, so that the caller
+/// can answer 503 in time. Long enough for connections that have gone silent to be given up and made anew. Where a lock
+/// keeps all of them busy, one has told of it by then.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(1_300);
 
 /// How long a read waits for a table that is locked: also who had to wait for a connection first is told in time.
 pub(super) const LOCK_TIMEOUT: Duration = TOLD_WITHIN.saturating_sub(ACQUIRE_TIMEOUT);
 
-/// How long a read may take in all: the server ends a statement after five seconds, and the waits for a connection, and
-/// for another in the place of one that was lost, have bounds of their own. A database that shows no sign of life
-/// meanwhile is not waited for, however much of the wait was for a connection that others kept busy.
+/// How long a read may take in all: the server ends a statement after five seconds, and the wait for a connection has
+/// a bound of its own. A database that shows no sign of life meanwhile is not waited for, however much of the wait was
+/// for a connection that others kept busy.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(9);
 
 /// Connections to one database.
@@ -91,7 +91,8 @@ impl Pool {
         statement: &'static str,
         arguments: PgArguments,
     ) -> Result<Vec<PgRow>, StoreError> {
-        let _permit = self.permit(operation).await?;
+        let asked = Instant::now();
+        let _permit = self.permit(operation, asked).await?;
         if let Some(link) = self.take_idle() {
             let process = Some(link.process);
             match self.try_query(link, process, operation, statement, arguments.clone()).await {
@@ -100,18 +101,27 @@ impl Pool {
                 answer => return answer,
             }
         }
-        let link = self.target.connect(operation).await?;
+        let link = self.in_time(operation, asked, self.target.connect(operation)).await??;
         // Nothing has forgotten a connection that was made just now: where nothing seems to happen over it, it is slow.
         // So a long answer over a slow line costs a repeat, and is waited for.
         let process = (self.answers == Answers::Short).then_some(link.process);
         self.try_query(link, process, operation, statement, arguments).await
     }
 
-    async fn permit(&self, operation: &'static str) -> Result<SemaphorePermit<'_>, StoreError> {
-        let asked = Instant::now();
-        let acquired = tokio::time::timeout(ACQUIRE_TIMEOUT, self.permits.acquire()).await;
-        let acquired = acquired.map_err(|_| self.met_lock.late(operation, asked, "all connections stayed busy"))?;
+    async fn permit(&self, operation: &'static str, asked: Instant) -> Result<SemaphorePermit<'_>, StoreError> {
+        let acquired = self.in_time(operation, asked, self.permits.acquire()).await?;
         acquired.map_err(|_| StoreError::unavailable(operation, "the store is closed"))
+    }
+
+    /// What a read that was asked then waits for on its way to a connection.
+    async fn in_time<T>(
+        &self,
+        operation: &'static str,
+        asked: Instant,
+        wait: impl Future<Output = T>,
+    ) -> Result<T, StoreError> {
+        let waited = tokio::time::timeout_at(asked + ACQUIRE_TIMEOUT, wait).await;
+        waited.map_err(|_| self.met_lock.late(operation, asked, "there was no connection in time"))
     }
 
     /// Lets nobody in any more and closes what is idle.
@@ -204,8 +214,8 @@ mod tests {
     async fn who_finds_no_connection_is_told_why_there_is_none_while_there_is_time_to_wait_for_a_lock() {
         for (cause, told) in [(None, Unavailable), (Some(Busy), Busy), (Some(Locked), Locked)] {
             let pool = pool();
-            let _taken = pool.permit("read").await.unwrap();
             let begun = Instant::now();
+            let _taken = pool.permit("read", begun).await.unwrap();
 
             let meanwhile = async {
                 tokio::time::sleep(LOCK_TIMEOUT).await;
@@ -215,7 +225,7 @@ mod tests {
                     None => {}
                 }
             };
-            let (refused, ()) = tokio::join!(pool.permit("read"), meanwhile);
+            let (refused, ()) = tokio::join!(pool.permit("read", begun), meanwhile);
 
             assert_eq!(refused.unwrap_err().kind, told);
             // Had it found one just now, it would be told of a lock in time.
@@ -226,15 +236,35 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_connection_that_is_given_back_late_is_taken() {
         let pool = pool();
-        let taken = pool.permit("read").await.unwrap();
+        let asked = Instant::now();
+        let taken = pool.permit("read", asked).await.unwrap();
 
         let give_back = async {
             tokio::time::sleep(ACQUIRE_TIMEOUT - Duration::from_millis(100)).await;
             drop(taken);
         };
-        let (late, ()) = tokio::join!(pool.permit("read"), give_back);
+        let (late, ()) = tokio::join!(pool.permit("read", asked), give_back);
 
         assert!(late.is_ok());
+    }
+
+    /// The database has much to do, and takes its time to let somebody in.
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_a_place_and_then_for_a_connection_is_told_in_the_time_of_one_wait() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let pool = pool_at(&silent.local_addr().unwrap().to_string());
+        let begun = Instant::now();
+        let taken = pool.permit("read", begun).await.unwrap();
+
+        let give_back = async {
+            tokio::time::sleep(ACQUIRE_TIMEOUT - Duration::from_millis(100)).await;
+            drop(taken);
+            pool.target.lives();
+        };
+        let (refused, ()) = tokio::join!(pool.query("read", "SELECT 1", PgArguments::default()), give_back);
+
+        assert_eq!(refused.unwrap_err().kind, Busy);
+        assert!(begun.elapsed() <= ACQUIRE_TIMEOUT + TICK, "{:?}", begun.elapsed());
     }
 
     #[tokio::test]
