@@ -474,6 +474,35 @@ fn a_write_whose_connection_goes_silent_does_not_wait_for_its_own_locks() {
     behind.registry.stop().unwrap();
 }
 
+/// Each new version of the subject `lost` sends its client more than lies on the way between the two.
+const TALKATIVE: &str = "CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS \
+                         'BEGIN FOR i IN 1..20 LOOP RAISE NOTICE ''%'', repeat(''x'', 1000000); END LOOP; \
+                          RETURN NEW; END'; \
+                         CREATE TRIGGER tell BEFORE INSERT ON versions FOR EACH ROW WHEN (NEW.subject = 'lost') \
+                         EXECUTE FUNCTION tell()";
+
+/// The server's process has the locks of it, and waits for its client to take the rest: no timeout of the server's ends
+/// that, and TCP gives up after a quarter of an hour.
+#[test]
+fn a_write_whose_connection_goes_silent_in_the_middle_of_its_answer_gives_its_locks_back() {
+    let behind = Behind::start();
+    let node = &behind.node;
+    behind.postgres.psql(&behind.database, TALKATIVE).unwrap();
+
+    runtime().block_on(async {
+        behind.proxy.lose_answer_to(b"EXECUTE insert_at_once");
+        told_as_busy(node.register("lost", &record("Lost", &[]))).await;
+
+        let since = Instant::now();
+        let level = json!({ "compatibility": "NONE" });
+        while !node.call("PUT", "/config/lost", Some(level.clone())).await.unwrap().is_ok() {
+            assert!(since.elapsed() < PATIENCE, "it keeps its locks");
+        }
+        println!("the locks were there {:?} after the answer was lost", since.elapsed());
+    });
+    behind.registry.stop().unwrap();
+}
+
 /// The process of the server's has nothing to do as soon as its system has taken the answer.
 #[test]
 fn an_answer_that_is_long_on_its_way_is_waited_for() {

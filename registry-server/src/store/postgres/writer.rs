@@ -58,10 +58,13 @@ const WAIT_BRIEFLY: &str = "SET LOCAL lock_timeout = 100";
 
 /// Ends the processes of connections that were given up since they said nothing, and tells which of them are yet to be
 /// ended. Where the network has lost the connection, the process waits for its client with the locks of the
-/// transaction, which the next one needs. One that is at work, or was a moment ago, may still come to that. One without
-/// a transaction has no locks. By now a number may be another's, who is left alone if it is no registry.
+/// transaction, which the next one needs: for what comes next, or for it to take an answer. No timeout of the server's
+/// ends that one, and TCP does after a quarter of an hour. One that is at work, or was a moment ago, may still come to
+/// either. One without a transaction has no locks. By now a number may be another's, who is left alone if it is no
+/// registry.
 const END_SILENT: &str = "WITH silent AS MATERIALIZED ( \
-                              SELECT pid, CASE WHEN state LIKE 'idle in transaction%' \
+                              SELECT pid, CASE WHEN wait_event = 'ClientWrite' \
+                                               OR state LIKE 'idle in transaction%' \
                                                AND clock_timestamp() - state_change > '500 ms' \
                                           THEN NOT pg_terminate_backend(pid) ELSE true END AS is_left \
                               FROM pg_stat_get_activity(NULL) \
