@@ -3,7 +3,7 @@
 //! | cache | key | why it holds |
 //! |---|---|---|
 //! | contents | context and id | compared with what a version has: an id changes only by a purge and an import |
-//! | texts | hash of the text as sent and of those it refers to | reading a text depends on nothing else |
+//! | texts | hash of a text, sent or stored, and of those it refers to | reading a text depends on nothing else |
 //! | likenesses | context, id and form | as contents; an id that has changed is another schema to all who ask |
 //! | subjects | subject | kept with its revision, which stands for one state; the store is asked (see `last_seen`) |
 //! | settings | context and revision | as subjects; all that is known of a subject that is not there |
@@ -97,11 +97,11 @@ impl Caches {
         let share = |percent: u64| bytes / 100 * percent;
         Self {
             contents: Cache::builder()
-                .max_capacity(share(20))
+                .max_capacity(share(14))
                 .weigher(|_, content: &Arc<Content>| weight(content.bytes()))
                 .build(),
             texts: Cache::builder()
-                .max_capacity(share(22))
+                .max_capacity(share(28))
                 .weigher(|_, canonical: &Arc<Canonical>| weight(canonical.expanded_bytes * PARSED_FACTOR))
                 .build(),
             subjects: Cache::builder()

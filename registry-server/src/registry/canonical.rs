@@ -262,11 +262,11 @@ impl Registry {
         if form == Form::Normal {
             references = references.normalized();
         }
-        let canonical = self.canonical(input.schema_type, text, &references, form, strictness).await?;
+        let (_, canonical) = self.canonical(input.schema_type, text, &references, form, strictness).await?;
         Ok(Candidate::new(canonical, references, input.metadata.clone(), input.rule_set.clone()))
     }
 
-    /// Reads a text, or remembers having read it.
+    /// Reads a text, or remembers having read it; with what it is remembered by.
     ///
     /// # Errors
     /// [`RegistryError::InvalidSchema`] when it is no schema.
@@ -277,10 +277,10 @@ impl Registry {
         references: &References,
         form: Form,
         strictness: Strictness,
-    ) -> Result<Arc<Canonical>, RegistryError> {
+    ) -> Result<(TextKey, Arc<Canonical>), RegistryError> {
         let key = text_key(schema_type, text, references, form, strictness);
         if let Some(known) = self.metrics.looked_up(CacheName::Texts, self.caches.text(&key).await) {
-            return Ok(known);
+            return Ok((key, known));
         }
         let source = Source { schema_type, text: text.to_owned(), references: references.texts() };
         let limits = self.config.limits.clone();
@@ -288,12 +288,12 @@ impl Registry {
         let is_long = text.len() + references.bytes() > INLINE_BYTES_MAX;
         let canonical = Arc::new(if is_long { off_worker(read).await?? } else { read()? });
         self.caches.remember_text(key, Arc::clone(&canonical)).await;
-        Ok(canonical)
+        Ok((key, canonical))
     }
 }
 
 /// The contents behind the references are hashed too: a version can get another content after it was purged.
-fn text_key(
+pub(super) fn text_key(
     schema_type: SchemaType,
     text: &str,
     references: &References,

@@ -1,4 +1,4 @@
-//! The content of an id: read from the store once, and then remembered with the schema that is read from its text.
+//! The content of an id: read from the store once, and then remembered with where the schema in its text is.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -9,12 +9,12 @@ use schema_core::format::Strictness;
 use crate::metrics::CacheName;
 use crate::store::{DedupKey, Generation, StoredSchema, SubjectKey, VersionEntry};
 
-use super::cache::{ENTRY_BYTES, PARSED_FACTOR};
-use super::canonical::{Candidate, Canonical, Form, Schema};
+use super::cache::ENTRY_BYTES;
+use super::canonical::{Candidate, Canonical, Form, Schema, TextKey, text_key};
 use super::references::References;
 use super::{Registry, RegistryError};
 
-/// The content of an id, with the schema read from it once somebody compares.
+/// The content of an id. The schema in its text is among the texts: whoever keeps a content keeps no parsed schema.
 #[derive(Debug)]
 pub struct Content {
     /// As stored.
@@ -25,7 +25,8 @@ pub struct Content {
     pub(super) context: Arc<str>,
     /// Of the id's uses when it was read.
     generation: Generation,
-    canonical: OnceLock<Arc<Canonical>>,
+    /// What the schema in its text is remembered by, once somebody has compared.
+    text_key: OnceLock<TextKey>,
     normal_key: OnceLock<DedupKey>,
 }
 
@@ -102,25 +103,31 @@ impl Registry {
     /// Takes note of a content that was written: the next version of its subject is compared with it. What has
     /// something beside the text is read from the store when it is needed.
     pub(super) async fn note_content(&self, context: &Arc<str>, id: SchemaId, candidate: &Candidate) {
-        if candidate.is_bare() {
-            let content = Content::written(candidate, id, Arc::clone(context), self.store.uses_generation(context, id));
-            self.caches.contents.insert((Arc::clone(context), id), Arc::new(content)).await;
+        if !candidate.is_bare() {
+            return;
         }
+        let content = Content::written(candidate, id, Arc::clone(context), self.store.uses_generation(context, id));
+        let canonical = &candidate.canonical;
+        // Read as on any other node.
+        if canonical.is_of_its_text {
+            let references = References::default();
+            let key =
+                text_key(canonical.schema_type, &canonical.text, &references, Form::Canonical, Strictness::Stored);
+            self.caches.remember_text(*content.text_key.get_or_init(|| key), Arc::clone(canonical)).await;
+        }
+        self.caches.contents.insert((Arc::clone(context), id), Arc::new(content)).await;
     }
 
     /// The schema behind a content, for comparisons; read at the first use.
-    pub(super) async fn parsed(&self, content: &Arc<Content>) -> Result<Arc<Canonical>, RegistryError> {
-        if let Some(known) = content.canonical.get() {
-            return Ok(Arc::clone(known));
+    pub(super) async fn parsed(&self, content: &Content) -> Result<Arc<Canonical>, RegistryError> {
+        if let Some(key) = content.text_key.get()
+            && let Some(known) = self.caches.text(key).await
+        {
+            return Ok(known);
         }
         let read = self.read_stored(content, Form::Canonical).await;
-        let canonical = read.map_err(|error| corrupt(content.stored.id, error))?;
-        let canonical = Arc::clone(content.canonical.get_or_init(|| canonical));
-        if !content.stored.references.is_empty() {
-            // Weighed again, with what it refers to.
-            let key = (Arc::clone(&content.context), content.stored.id);
-            self.caches.contents.insert(key, Arc::clone(content)).await;
-        }
+        let (key, canonical) = read.map_err(|error| corrupt(content.stored.id, error))?;
+        content.text_key.get_or_init(|| key);
         Ok(canonical)
     }
 
@@ -131,14 +138,14 @@ impl Registry {
         }
         // A stored schema without a normal form is its own.
         let key = match self.read_stored(content, Form::Normal).await {
-            Ok(canonical) => canonical.text_key(),
+            Ok((_, canonical)) => canonical.text_key(),
             Err(RegistryError::InvalidSchema { .. }) => self.parsed(content).await?.text_key(),
             Err(error) => return Err(error),
         };
         Ok(*content.normal_key.get_or_init(|| key))
     }
 
-    async fn read_stored(&self, content: &Content, form: Form) -> Result<Arc<Canonical>, RegistryError> {
+    async fn read_stored(&self, content: &Content, form: Form) -> Result<(TextKey, Arc<Canonical>), RegistryError> {
         let stored = &content.stored;
         let closure = self.closure(stored.schema_type, &stored.references, HashMap::new()).await?;
         let references = References { closure, ..References::default() };
@@ -156,7 +163,7 @@ fn corrupt(id: SchemaId, error: RegistryError) -> RegistryError {
 impl Content {
     pub(super) fn new(stored: StoredSchema, context: Arc<str>, generation: Generation) -> Result<Self, RegistryError> {
         let schema = Schema::from_stored(&stored)?;
-        Ok(Self { stored, schema, context, generation, canonical: OnceLock::new(), normal_key: OnceLock::new() })
+        Ok(Self { stored, schema, context, generation, text_key: OnceLock::new(), normal_key: OnceLock::new() })
     }
 
     /// What was written of a candidate with nothing beside its text.
@@ -172,16 +179,12 @@ impl Content {
             metadata: None,
             rule_set: None,
         };
-        // Read as on any other node.
-        let canonical = Some(&candidate.canonical).filter(|canonical| canonical.is_of_its_text);
-        let canonical = canonical.map_or_else(OnceLock::new, |canonical| OnceLock::from(Arc::clone(canonical)));
-        Self { stored, schema, context, generation, canonical, normal_key: OnceLock::new() }
+        Self { stored, schema, context, generation, text_key: OnceLock::new(), normal_key: OnceLock::new() }
     }
 
-    /// What it takes with its parsed schema, about.
+    /// What it takes, about.
     pub(super) fn bytes(&self) -> usize {
         let beside = [&self.stored.metadata, &self.stored.rule_set].into_iter().flatten().map(|json| 4 * json.len());
-        let text = self.canonical.get().map_or(self.stored.text.len(), |canonical| canonical.expanded_bytes);
-        text * PARSED_FACTOR + beside.sum::<usize>() + self.stored.references.len() * ENTRY_BYTES
+        self.stored.text.len() + beside.sum::<usize>() + self.stored.references.len() * ENTRY_BYTES
     }
 }

@@ -513,10 +513,11 @@ async fn a_schema_weighs_what_it_refers_to_too() {
     register(&registry, "s", &schema(r#"{"type":"array","items":"E"}"#, to.clone())).await.unwrap();
     register(&registry, "s", &schema(r#"{"type":"array","items":"E","x":1}"#, to)).await.unwrap();
 
-    // Two texts, and the content of the one that the other was compared with.
+    // Two texts as they were sent, and the one that the other was compared with as it is stored. A content that many
+    // may keep has no parsed schema.
     let after = registry.caches.weights().await;
-    assert!(after.texts - before.texts > 2 * 12 * library_bytes, "{before:?} {after:?}");
-    assert!(after.contents - before.contents > 12 * library_bytes, "{before:?} {after:?}");
+    assert!(after.texts - before.texts > 3 * 12 * library_bytes, "{before:?} {after:?}");
+    assert!(after.contents - before.contents < library_bytes, "{before:?} {after:?}");
 }
 
 #[tokio::test]
