@@ -7,6 +7,7 @@ pub mod error_code;
 pub mod fingerprint;
 pub mod format;
 pub mod json;
+pub mod memory;
 pub mod schema;
 pub mod tags;
 pub mod wire;

@@ -1,12 +1,12 @@
-//! What a server holds in memory once it has read more than its caches may hold, and that it starts without reading
-//! what it stores.
+//! What a server holds in memory once it has read more than its caches may hold, whatever the most of it is, and that
+//! it starts without reading what it stores.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use end_to_end_tests::Registry;
 use end_to_end_tests::usage::{cpu_time, figure};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::raw_http::{Answer, Connection, JSON};
@@ -14,6 +14,14 @@ use crate::raw_http::{Answer, Connection, JSON};
 /// Schemas, each with a text of its own of about so many bytes.
 const SCHEMAS: usize = 1_000;
 const TEXT_BYTES: usize = 50_000;
+
+/// Schemas with much beside their texts: of any kind of it about so much together that a cache which does not count it
+/// is found out.
+const LADEN_SCHEMAS: usize = 150;
+const LADEN_BYTES: usize = 300_000;
+
+/// Tags take some thirty times their JSON.
+const TAGS: usize = 1_500;
 
 /// Many schemas with small texts.
 const MANY_SCHEMAS: usize = 100_000;
@@ -96,16 +104,13 @@ fn growth(folder: &Path, cache_bytes: usize, ids: &[usize]) -> u64 {
 #[test]
 fn a_server_holds_what_its_caches_may_and_a_constant() {
     let folder = tempfile::tempdir().unwrap();
-    let registry = start(folder.path(), SMALL_CACHE);
-    let mut connection = connect(&registry);
-    for number in 0..SCHEMAS {
-        let text = json!({ "type": "fixed", "name": "F", "size": number, "doc": "x".repeat(TEXT_BYTES) });
-        let body = json!({ "schema": text.to_string() }).to_string();
-        let path = format!("/subjects/s-{number}/versions");
-        let registered = connection.send("POST", &path, &[JSON], Some(body.as_bytes()));
-        assert_eq!(registered.status, 200, "{}", registered.text());
-    }
-    registry.stop().unwrap();
+    register(
+        folder.path(),
+        (0..SCHEMAS).map(|number| {
+            let text = json!({ "type": "fixed", "name": "F", "size": number, "doc": "x".repeat(TEXT_BYTES) });
+            json!({ "schema": text.to_string() })
+        }),
+    );
 
     let ids: Vec<usize> = (1..=SCHEMAS).collect();
     let small = growth(folder.path(), SMALL_CACHE, &ids);
@@ -113,6 +118,62 @@ fn a_server_holds_what_its_caches_may_and_a_constant() {
 
     assert!(small <= SMALL_CACHE as u64 + BESIDE, "{small} bytes");
     assert!(large >= (SCHEMAS * TEXT_BYTES) as u64, "caches that may hold all hold {large} bytes: nothing was shown");
+}
+
+/// A server registers them, each in a subject of its own, and ends.
+fn register(folder: &Path, schemas: impl Iterator<Item = Value>) {
+    let registry = start(folder, SMALL_CACHE);
+    let mut connection = connect(&registry);
+    for (number, schema) in schemas.enumerate() {
+        let path = format!("/subjects/s-{number}/versions");
+        let registered = connection.send("POST", &path, &[JSON], Some(schema.to_string().as_bytes()));
+        assert_eq!(registered.status, 200, "{}", registered.text());
+    }
+    registry.stop().unwrap();
+}
+
+/// A schema with something beside its text.
+fn laden(number: usize, beside: &str, value: Value) -> Value {
+    json!({ "schema": json!({ "type": "fixed", "name": "F", "size": number }).to_string(), beside: value })
+}
+
+/// Registers schemas, reads each of them by its id, and looks at what the server holds.
+fn hold_to_the_bound(what: &str, schemas: impl Iterator<Item = Value>) {
+    let folder = tempfile::tempdir().unwrap();
+    register(folder.path(), schemas);
+    let ids: Vec<usize> = (1..=LADEN_SCHEMAS).collect();
+    let growth = growth(folder.path(), SMALL_CACHE, &ids);
+    assert!(growth <= SMALL_CACHE as u64 + BESIDE, "{what}: {growth} bytes");
+}
+
+#[test]
+fn a_server_holds_no_more_of_metadata_than_its_caches_may() {
+    let long = "x".repeat(LADEN_BYTES);
+    let metadata = json!({ "properties": { "long": long } });
+    hold_to_the_bound("metadata", (1..=LADEN_SCHEMAS).map(|number| laden(number, "metadata", metadata.clone())));
+}
+
+#[test]
+fn a_server_holds_no_more_of_many_short_tags_than_its_caches_may() {
+    let tags: Map<String, Value> = (0..TAGS).map(|at| (format!("f{at}"), json!(["T"]))).collect();
+    let metadata = json!({ "tags": tags });
+    hold_to_the_bound("tags", (1..=LADEN_SCHEMAS).map(|number| laden(number, "metadata", metadata.clone())));
+}
+
+#[test]
+fn a_server_holds_no_more_of_rules_than_its_caches_may() {
+    let rules = json!({ "domainRules": [{
+        "name": "r", "kind": "CONDITION", "type": "CEL", "mode": "WRITE", "expr": "x".repeat(LADEN_BYTES),
+    }] });
+    hold_to_the_bound("rules", (1..=LADEN_SCHEMAS).map(|number| laden(number, "ruleSet", rules.clone())));
+}
+
+#[test]
+fn a_server_holds_no_more_of_the_names_of_references_than_its_caches_may() {
+    let base = json!({ "schema": json!({ "type": "fixed", "name": "B", "size": 1 }).to_string() });
+    let references = json!([{ "name": "x".repeat(LADEN_BYTES), "subject": "s-0", "version": 1 }]);
+    let others = (1..LADEN_SCHEMAS).map(|number| laden(number, "references", references.clone()));
+    hold_to_the_bound("references", std::iter::once(base).chain(others));
 }
 
 #[test]

@@ -30,10 +30,8 @@ use crate::store::{DEFAULT_CONTEXT, Generation, Revision, SchemaUse, StoreErrorK
 
 use super::cache::CachedSubject;
 use super::content::Content;
-use super::{Found, Registry, RegistryError, Subject, default_context, schema_id};
-
-/// What a use costs, about.
-const USE_BYTES: usize = 128;
+use super::weight::trimmed;
+use super::{Found, Registry, RegistryError, Subject, default_context, schema_id, weight};
 
 /// An id's content and where it is used.
 #[derive(Debug)]
@@ -170,7 +168,7 @@ impl Registry {
             return Ok(Some(answer.clone()));
         }
         let Some(found) = Box::pin(self.found_use(&used.used)).await? else { return Ok(None) };
-        let answer = make(&found)?;
+        let answer = trimmed(make(&found)?);
         let answer = used.answer.get_or_init(|| answer).clone();
         if let Some(named) = named(subject) {
             // Weighed again, with the answer.
@@ -328,8 +326,8 @@ impl Registry {
                 let content = content.ok_or(RegistryError::SchemaNotFound)?;
                 Ok(Arc::new(SchemaInUse::new(content, uses, asked)))
             };
-            match self.caches.uses.try_get_with(key.clone(), load).await.map_err(RegistryError::from) {
-                Ok(schema) => return Ok(Some(schema)),
+            match self.caches.uses.get_or_load(&key, load).await.map_err(RegistryError::from) {
+                Ok(schema) => return Ok(Some(schema.into_value())),
                 Err(RegistryError::SchemaNotFound) if is_own.load(Ordering::Relaxed) => {
                     missed = asked;
                     break;
@@ -496,13 +494,15 @@ impl SchemaInUse {
         if let Some(answer) = self.answer.get() {
             return Ok(answer.clone());
         }
-        let answer = make(&Found::new(self.first_use(), Arc::clone(&self.content)))?;
+        let answer = trimmed(make(&Found::new(self.first_use(), Arc::clone(&self.content)))?);
         Ok(self.answer.get_or_init(|| answer).clone())
     }
 
-    /// What it takes with its answer, about.
+    /// What it takes, with its content, which it may hold alone, and with its answer, which is made at its first use.
     pub(super) fn bytes(&self) -> usize {
-        self.uses.len() * USE_BYTES + self.content.stored.text.len()
+        let names = self.uses.iter().map(|used| weight::key(&used.subject));
+        let uses = weight::list(&self.uses) + names.sum::<usize>();
+        weight::shared::<Self>() + uses + self.content.bytes() + self.content.answer_bytes()
     }
 }
 
@@ -519,9 +519,10 @@ impl NamedUse {
         }
     }
 
-    /// What it takes, about; without its answer until that is made.
+    /// What it takes; without its answer until that is made.
     pub(super) fn bytes(&self) -> usize {
-        USE_BYTES + self.answer.get().map_or(0, Bytes::len)
+        let answer = self.answer.get().map_or(0, weight::answer);
+        weight::shared::<Self>() + weight::key(&self.used.subject) + answer
     }
 }
 

@@ -22,19 +22,18 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use moka::future::Cache;
+use schema_core::memory::allocated;
 use schema_core::{SchemaId, Version};
 use tokio::sync::OnceCell;
 
 use crate::metrics::CacheName;
-use crate::store::{
-    DedupKey, Generation, Revision, Scope, ScopeSnapshot, Scopes, Settings, SubjectKey, SubjectSnapshot, VersionEntry,
-};
+use crate::store::{DedupKey, Generation, Revision, Scope, ScopeSnapshot, SubjectKey, SubjectSnapshot, VersionEntry};
 
+use super::bounded::Bounded;
 use super::by_id::{NamedUse, SchemaInUse};
 use super::canonical::{Candidate, Canonical, Form, TextKey};
 use super::content::Content;
@@ -42,28 +41,20 @@ use super::gone::Gone;
 use super::inherit::Layers;
 use super::properties::PropertyIndex;
 use super::same::{AlikeIndex, Likeness, LikenessKey};
+use super::weight::{self, trimmed};
 use super::{Found, Registry, RegistryError, Subject};
-
-/// A parsed schema takes about this many times the bytes of its text.
-pub(super) const PARSED_FACTOR: usize = 12;
-
-/// What an entry costs beside its contents, about.
-pub(super) const ENTRY_BYTES: usize = 256;
-
-/// What a likeness costs, keys and the cache's own share included, about.
-const LIKENESS_BYTES: u32 = 256;
 
 /// All caches of a registry.
 pub(super) struct Caches {
-    pub(super) contents: Cache<(Arc<str>, SchemaId), Arc<Content>>,
-    texts: Cache<TextKey, Arc<Canonical>>,
-    pub(super) subjects: Cache<SubjectKey, Arc<CachedSubject>>,
-    pub(super) settings: Cache<(Arc<str>, Revision), Arc<ScopeSnapshot>>,
-    pub(super) uses: Cache<(Arc<str>, SchemaId, Generation), Arc<SchemaInUse>>,
-    pub(super) named_uses: Cache<(SubjectKey, SchemaId), Arc<NamedUse>>,
-    likenesses: Cache<LikenessKey, Likeness>,
-    versions: Cache<VersionKey, Bytes>,
-    pub(super) properties: Cache<(SubjectKey, Revision), Arc<PropertyIndex>>,
+    pub(super) contents: Bounded<(Arc<str>, SchemaId), Arc<Content>>,
+    texts: Bounded<TextKey, Arc<Canonical>>,
+    pub(super) subjects: Bounded<SubjectKey, Arc<CachedSubject>>,
+    pub(super) settings: Bounded<(Arc<str>, Revision), Arc<ScopeSnapshot>>,
+    pub(super) uses: Bounded<(Arc<str>, SchemaId, Generation), Arc<SchemaInUse>>,
+    pub(super) named_uses: Bounded<(SubjectKey, SchemaId), Arc<NamedUse>>,
+    likenesses: Bounded<LikenessKey, Likeness>,
+    versions: Bounded<VersionKey, Bytes>,
+    pub(super) properties: Bounded<(SubjectKey, Revision), Arc<PropertyIndex>>,
     /// What "named uses" still has of an id that is gone is found by its subject alone.
     pub(super) gone: Gone,
     /// The highest id that "uses" or "named uses" has ever had.
@@ -85,63 +76,45 @@ pub(super) struct CachedSubject {
     pub(super) snapshot: SubjectSnapshot,
     /// Content to its newest live version.
     live: HashMap<DedupKey, usize>,
-    /// What its config lays under and over what clients send.
-    layers: OnceLock<Layers>,
+    /// What its config lays under and over what clients send, or why that cannot be read. Read at once, since the cache
+    /// weighs it at once.
+    layers: Result<Option<Arc<Layers>>, String>,
     alike: OnceCell<AlikeIndex>,
     alike_in_normal_form: OnceCell<AlikeIndex>,
 }
 
 impl Caches {
-    /// Caches that take about `bytes` together.
+    /// Caches that take about `bytes` together; `weight` says how what is in them is counted.
     pub(super) fn new(bytes: u64) -> Self {
         let share = |percent: u64| bytes / 100 * percent;
         Self {
-            contents: Cache::builder()
-                .max_capacity(share(14))
-                .weigher(|_, content: &Arc<Content>| weight(content.bytes()))
-                .build(),
-            texts: Cache::builder()
-                .max_capacity(share(28))
-                .weigher(|_, canonical: &Arc<Canonical>| weight(canonical.expanded_bytes * PARSED_FACTOR))
-                .build(),
-            subjects: Cache::builder()
-                .max_capacity(share(15))
-                .weigher(|_, subject: &Arc<CachedSubject>| {
-                    // Each version may stand in three indexes.
-                    let versions = subject.snapshot.versions.len() * (size_of::<VersionEntry>() + 3 * 64);
-                    weight(versions + settings_bytes(&subject.snapshot.settings))
-                })
-                .build(),
-            settings: Cache::builder()
-                .max_capacity(share(2))
-                .weigher(|_, scope: &Arc<ScopeSnapshot>| weight(settings_bytes(&scope.settings)))
-                .build(),
-            uses: Cache::builder()
-                .max_capacity(share(15))
-                .weigher(|_, schema: &Arc<SchemaInUse>| weight(schema.bytes()))
-                .build(),
-            named_uses: Cache::builder()
-                .max_capacity(share(10))
-                .weigher(|_, named: &Arc<NamedUse>| weight(named.bytes()))
-                .build(),
-            likenesses: Cache::builder().max_capacity(share(5)).weigher(|_, _| LIKENESS_BYTES).build(),
-            versions: Cache::builder().max_capacity(share(8)).weigher(|_, answer: &Bytes| weight(answer.len())).build(),
-            properties: Cache::builder()
-                .max_capacity(share(2))
-                .weigher(|_, index: &Arc<PropertyIndex>| weight(index.bytes()))
-                .build(),
+            contents: Bounded::new(share(14), |(context, _), content| weight::text(context) + content.bytes()),
+            texts: Bounded::new(share(22), |_, canonical| canonical.bytes()),
+            subjects: Bounded::new(share(20), |key, subject| weight::key(key) + subject.bytes()),
+            settings: Bounded::new(share(2), |(context, _), scope| {
+                weight::text(context) + weight::shared::<ScopeSnapshot>() + weight::settings(&scope.settings)
+            }),
+            uses: Bounded::new(share(20), |(context, ..), schema| weight::text(context) + schema.bytes()),
+            named_uses: Bounded::new(share(9), |(subject, _), named| weight::key(subject) + named.bytes()),
+            likenesses: Bounded::new(share(4), |(context, ..), _| weight::text(context)),
+            versions: Bounded::new(share(6), |(subject, ..), answer| weight::key(subject) + weight::answer(answer)),
+            properties: Bounded::new(share(2), |(subject, _), index| weight::key(subject) + index.bytes()),
             gone: Gone::new(share(1)),
             id_max: AtomicU32::new(0),
             questions: AtomicU64::new(0),
         }
     }
 
-    /// What the caches of parsed schemas weigh now.
+    /// What some caches weigh now.
     #[cfg(test)]
     pub(super) async fn weights(&self) -> Weights {
-        self.contents.run_pending_tasks().await;
-        self.texts.run_pending_tasks().await;
-        Weights { contents: self.contents.weighted_size(), texts: self.texts.weighted_size() }
+        Weights {
+            contents: self.contents.weight().await,
+            texts: self.texts.weight().await,
+            subjects: self.subjects.weight().await,
+            uses: self.uses.weight().await,
+            named_uses: self.named_uses.weight().await,
+        }
     }
 
     pub(super) async fn content(&self, context: &Arc<str>, id: SchemaId) -> Option<Arc<Content>> {
@@ -167,7 +140,7 @@ impl Caches {
     /// Who was faster wins, so that all share one parsed schema.
     pub(super) async fn remember_content(&self, content: Content) -> Arc<Content> {
         let key = (Arc::clone(&content.context), content.stored.id);
-        self.contents.entry(key).or_insert(Arc::new(content)).await.into_value()
+        self.contents.get_or_insert(key, Arc::new(content)).await
     }
 
     /// Takes note that something has this id, before "uses" or "named uses" has it.
@@ -207,6 +180,9 @@ impl Caches {
 pub(super) struct Weights {
     pub(super) contents: u64,
     pub(super) texts: u64,
+    pub(super) subjects: u64,
+    pub(super) uses: u64,
+    pub(super) named_uses: u64,
 }
 
 impl fmt::Debug for Caches {
@@ -224,28 +200,6 @@ impl fmt::Debug for Caches {
             .field("gone", &self.gone)
             .finish()
     }
-}
-
-/// Configs carry metadata and rules, and each subject that is remembered has a copy of all that apply to it.
-fn settings_bytes(settings: &Scopes<Settings>) -> usize {
-    let Scopes { subject, context, default_context, global } = settings;
-    let configs = [subject, context, default_context, global].into_iter().filter_map(|scope| scope.config.as_ref());
-    let texts = configs.flat_map(|config| {
-        [
-            &config.compatibility_group,
-            &config.alias,
-            &config.alias_for_deks,
-            &config.default_metadata,
-            &config.override_metadata,
-            &config.default_rule_set,
-            &config.override_rule_set,
-        ]
-    });
-    texts.flatten().map(|text| text.len()).sum()
-}
-
-fn weight(bytes: usize) -> u32 {
-    u32::try_from(bytes + ENTRY_BYTES).unwrap_or(u32::MAX)
 }
 
 impl Registry {
@@ -295,7 +249,7 @@ impl Registry {
                 let snapshot = self.store.subject_snapshot(&subject.key).await?;
                 Ok(Arc::new(CachedSubject::new(subject.clone(), snapshot)))
             };
-            let loaded = subjects.entry_by_ref(&subject.key).or_try_insert_with(load).await;
+            let loaded = subjects.get_or_load(&subject.key, load).await;
             loaded.map_err(|error: Arc<RegistryError>| RegistryError::from(error))
         };
         if is_known {
@@ -321,8 +275,8 @@ impl Registry {
             None => {
                 let load =
                     async { Ok(Arc::new(self.store.scope_snapshot(&Scope::Context(Arc::clone(context))).await?)) };
-                let loaded = self.caches.settings.try_get_with(key, load).await;
-                loaded.map_err(|error: Arc<RegistryError>| RegistryError::from(error))?
+                let loaded = self.caches.settings.get_or_load(&key, load).await;
+                loaded.map_err(|error: Arc<RegistryError>| RegistryError::from(error))?.into_value()
             }
         };
         let snapshot = if scope.revision == revision {
@@ -345,7 +299,7 @@ impl Registry {
         if let Some(known) = self.metrics.looked_up(CacheName::Versions, self.caches.versions.get(&key).await) {
             return Ok(known);
         }
-        let answer = make(&Box::pin(self.found(current, entry)).await?)?;
+        let answer = trimmed(make(&Box::pin(self.found(current, entry)).await?)?);
         self.caches.versions.insert(key, answer.clone()).await;
         Ok(answer)
     }
@@ -373,15 +327,19 @@ impl CachedSubject {
         let alias = alias.map(|alias| Subject::parse_in(&subject.key.context, alias));
         let live = snapshot.versions.iter().enumerate().filter(|(_, entry)| !entry.deleted);
         let live = live.map(|(index, entry)| (entry.dedup_key, index)).collect();
-        Self {
+        let mut current = Self {
             subject,
             alias,
             snapshot,
             live,
-            layers: OnceLock::new(),
+            layers: Ok(None),
             alike: OnceCell::new(),
             alike_in_normal_form: OnceCell::new(),
+        };
+        if current.adds_metadata_or_rules() {
+            current.layers = Layers::read(&current).map(|layers| Some(Arc::new(layers)));
         }
+        current
     }
 
     /// The subject with one version more, behind all others, and nothing else changed. Made by copying memory: a
@@ -413,16 +371,29 @@ impl CachedSubject {
         }
     }
 
-    /// What its config lays under and over what clients send; read at the first use.
+    /// What its config lays under and over what clients send; `None` where it lays nothing.
     ///
     /// # Errors
     /// [`RegistryError::CorruptConfig`].
-    pub(super) fn layers(&self) -> Result<&Layers, RegistryError> {
-        if let Some(known) = self.layers.get() {
-            return Ok(known);
-        }
-        let layers = Layers::read(self)?;
-        Ok(self.layers.get_or_init(|| layers))
+    pub(super) fn layers(&self) -> Result<Option<&Layers>, RegistryError> {
+        let corrupt = |reason: &String| RegistryError::CorruptConfig { reason: reason.clone() };
+        self.layers.as_ref().map(Option::as_deref).map_err(corrupt)
+    }
+
+    /// What it takes, the indexes included that are made at their first use.
+    fn bytes(&self) -> usize {
+        let versions = self.snapshot.versions.len();
+        let index = weight::table::<([u8; 32], usize)>(versions);
+        let before = allocated(versions.next_power_of_two().max(4) * size_of::<Option<usize>>());
+        let names = [Some(&self.subject), self.alias.as_ref()].into_iter().flatten().map(Subject::bytes);
+        let layers = self.layers.iter().flatten().map(|layers| layers.bytes());
+        weight::shared::<Self>()
+            + names.sum::<usize>()
+            + weight::list(&self.snapshot.versions)
+            + 3 * index
+            + 2 * before
+            + weight::settings(&self.snapshot.settings)
+            + layers.sum::<usize>()
     }
 
     /// Whether it stands as long as the store tells this revision.

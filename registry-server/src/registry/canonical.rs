@@ -12,7 +12,10 @@ use crate::metrics::CacheName;
 use crate::store::{DedupKey, NewReference, StoredReference, StoredSchema};
 
 use super::references::{References, plain};
-use super::{INLINE_BYTES_MAX, Registry, RegistryError, rule_set, stored_json};
+use super::{INLINE_BYTES_MAX, Registry, RegistryError, rule_set, stored_json, weight};
+
+/// A parsed schema takes about this many times the bytes of its text.
+const PARSED_FACTOR: usize = 12;
 
 /// A schema as a client sends it.
 #[derive(Debug, Clone)]
@@ -115,6 +118,11 @@ impl Canonical {
     /// Equal for two schemas of one text, whatever stands beside it.
     pub(super) fn text_key(&self) -> DedupKey {
         *self.hashes.dedup_key.get_or_init(|| ContentKey::of(&self.hashed()).0)
+    }
+
+    /// What it takes with its parsed schema, about.
+    pub(super) fn bytes(&self) -> usize {
+        weight::shared::<Self>() + weight::text(&self.text) + self.expanded_bytes * PARSED_FACTOR
     }
 
     fn hashed(&self) -> Hashed<'_> {

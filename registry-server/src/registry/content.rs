@@ -5,14 +5,14 @@ use std::sync::{Arc, OnceLock};
 
 use schema_core::SchemaId;
 use schema_core::format::Strictness;
+use schema_core::wire::{Metadata, RuleSet};
 
 use crate::metrics::CacheName;
 use crate::store::{DedupKey, Generation, StoredSchema, SubjectKey, VersionEntry};
 
-use super::cache::ENTRY_BYTES;
 use super::canonical::{Candidate, Canonical, Form, Schema, TextKey, text_key};
 use super::references::References;
-use super::{Registry, RegistryError};
+use super::{Registry, RegistryError, weight};
 
 /// The content of an id. The schema in its text is among the texts: whoever keeps a content keeps no parsed schema.
 #[derive(Debug)]
@@ -28,6 +28,9 @@ pub struct Content {
     /// What the schema in its text is remembered by, once somebody has compared.
     text_key: OnceLock<TextKey>,
     normal_key: OnceLock<DedupKey>,
+    /// What it takes, and an answer that shows it.
+    bytes: usize,
+    answer_bytes: usize,
 }
 
 impl Registry {
@@ -163,7 +166,7 @@ fn corrupt(id: SchemaId, error: RegistryError) -> RegistryError {
 impl Content {
     pub(super) fn new(stored: StoredSchema, context: Arc<str>, generation: Generation) -> Result<Self, RegistryError> {
         let schema = Schema::from_stored(&stored)?;
-        Ok(Self { stored, schema, context, generation, text_key: OnceLock::new(), normal_key: OnceLock::new() })
+        Ok(Self::of(stored, schema, context, generation))
     }
 
     /// What was written of a candidate with nothing beside its text.
@@ -179,12 +182,29 @@ impl Content {
             metadata: None,
             rule_set: None,
         };
-        Self { stored, schema, context, generation, text_key: OnceLock::new(), normal_key: OnceLock::new() }
+        Self::of(stored, schema, context, generation)
     }
 
-    /// What it takes, about.
+    fn of(stored: StoredSchema, schema: Schema, context: Arc<str>, generation: Generation) -> Self {
+        let texts = [Some(&stored.text), Some(&context), stored.metadata.as_ref(), stored.rule_set.as_ref()];
+        let read = schema.metadata.as_ref().map_or(0, |own| weight::shared::<Metadata>() + weight::metadata(own))
+            + schema.rule_set.as_ref().map_or(0, |own| weight::shared::<RuleSet>() + weight::rule_set(own));
+        let bytes = weight::shared::<Self>()
+            + texts.into_iter().flatten().map(weight::text).sum::<usize>()
+            + weight::references(&stored.references)
+            + read;
+        let answer_bytes = weight::answer_about(&stored);
+        let (text_key, normal_key) = (OnceLock::new(), OnceLock::new());
+        Self { stored, schema, context, generation, text_key, normal_key, bytes, answer_bytes }
+    }
+
+    /// What it takes.
     pub(super) fn bytes(&self) -> usize {
-        let beside = [&self.stored.metadata, &self.stored.rule_set].into_iter().flatten().map(|json| 4 * json.len());
-        self.stored.text.len() + beside.sum::<usize>() + self.stored.references.len() * ENTRY_BYTES
+        self.bytes
+    }
+
+    /// What an answer takes that shows it.
+    pub(super) fn answer_bytes(&self) -> usize {
+        self.answer_bytes
     }
 }

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use schema_core::SchemaId;
 
-use super::cache::ENTRY_BYTES;
+/// What an id takes in both tables, with the name of its context, which may have 255 bytes.
+const ID_BYTES: usize = 512;
 
 /// So many are remembered at least, however little the caches may take.
 const IDS_MIN: usize = 16;
 
-/// Ids that are gone, each with the number of the last question that has shown it. Of more than fit (some 4,000 for 100
+/// Ids that are gone, each with the number of the last question that has shown it. Of more than fit (some 2,000 for 100
 /// MB of caches) those are dropped that were asked for first. What was asked for before one of them may be of it.
 pub(super) struct Gone {
     ids_max: usize,
@@ -33,7 +34,7 @@ struct Ids {
 impl Gone {
     /// That takes about so many bytes.
     pub(super) fn new(bytes: u64) -> Self {
-        let ids_max = usize::try_from(bytes).unwrap_or(usize::MAX) / ENTRY_BYTES;
+        let ids_max = usize::try_from(bytes).unwrap_or(usize::MAX) / ID_BYTES;
         Self { ids_max: ids_max.max(IDS_MIN), ids: Mutex::default() }
     }
 

@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use schema_core::Version;
 use schema_core::wire::{Metadata, RuleSet};
+use serde::de::DeserializeOwned;
 
 use crate::store::ConfigRecord;
 
 use super::cache::CachedSubject;
 use super::canonical::Candidate;
 use super::content::Content;
-use super::stored_json::read_config;
-use super::{RegistryError, metadata, rule_set};
+use super::{RegistryError, metadata, rule_set, stored_json, weight};
 
 /// What a config lays under and over what clients send.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Layers {
     default_metadata: Option<Metadata>,
     override_metadata: Option<Metadata>,
@@ -23,18 +23,29 @@ pub(super) struct Layers {
 }
 
 impl Layers {
-    /// Those in force for a subject.
-    ///
-    /// # Errors
-    /// [`RegistryError::CorruptConfig`].
-    pub(super) fn read(current: &CachedSubject) -> Result<Self, RegistryError> {
+    const NONE: Self =
+        Self { default_metadata: None, override_metadata: None, default_rule_set: None, override_rule_set: None };
+
+    /// Those in force for a subject, or why one cannot be read.
+    pub(super) fn read(current: &CachedSubject) -> Result<Self, String> {
         Ok(Self {
-            default_metadata: read_config(current.in_force(|record| record.default_metadata.clone()).as_ref())?,
-            override_metadata: read_config(current.in_force(|record| record.override_metadata.clone()).as_ref())?,
-            default_rule_set: read_config(current.in_force(|record| record.default_rule_set.clone()).as_ref())?,
-            override_rule_set: read_config(current.in_force(|record| record.override_rule_set.clone()).as_ref())?,
+            default_metadata: read(current.in_force(|record| record.default_metadata.clone()).as_ref())?,
+            override_metadata: read(current.in_force(|record| record.override_metadata.clone()).as_ref())?,
+            default_rule_set: read(current.in_force(|record| record.default_rule_set.clone()).as_ref())?,
+            override_rule_set: read(current.in_force(|record| record.override_rule_set.clone()).as_ref())?,
         })
     }
+
+    /// What they take.
+    pub(super) fn bytes(&self) -> usize {
+        let metadata = [&self.default_metadata, &self.override_metadata].into_iter().flatten().map(weight::metadata);
+        let rules = [&self.default_rule_set, &self.override_rule_set].into_iter().flatten().map(weight::rule_set);
+        weight::shared::<Self>() + metadata.chain(rules).sum::<usize>()
+    }
+}
+
+fn read<T: DeserializeOwned>(text: Option<&Arc<str>>) -> Result<Option<T>, String> {
+    stored_json::read(text, |reason| reason)
 }
 
 impl CachedSubject {
@@ -84,7 +95,7 @@ impl CachedSubject {
         latest: Option<&Content>,
         is_numbered: bool,
     ) -> Result<Candidate, RegistryError> {
-        let layers = self.layers()?;
+        let layers = self.layers()?.unwrap_or(&Layers::NONE);
         let own = candidate.metadata.clone();
         let mut metadata = layered(
             &layers.default_metadata,
@@ -114,8 +125,8 @@ impl CachedSubject {
             return Ok(());
         }
         own.map_or(Ok(()), rule_set::check)?;
-        let layers = self.layers()?;
-        let is_merged = layers.default_rule_set.is_some() || layers.override_rule_set.is_some();
+        let has_rules = |layers: &Layers| layers.default_rule_set.is_some() || layers.override_rule_set.is_some();
+        let is_merged = self.layers()?.is_some_and(has_rules);
         merged.filter(|_| is_merged).map_or(Ok(()), rule_set::check_merged)
     }
 

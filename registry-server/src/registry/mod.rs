@@ -14,6 +14,7 @@ use crate::metrics::RuleMetrics;
 use crate::store::Store;
 
 mod aliases;
+mod bounded;
 mod by_id;
 mod cache;
 mod canonical;
@@ -44,6 +45,7 @@ mod subject;
 mod subject_config;
 #[cfg(test)]
 mod tests;
+mod weight;
 
 pub use by_id::SchemaInUse;
 pub use canonical::{Schema, SchemaInput};

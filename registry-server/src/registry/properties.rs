@@ -12,13 +12,10 @@ use schema_core::wire::Metadata;
 use crate::metrics::CacheName;
 
 use super::cache::CachedSubject;
-use super::{Registry, RegistryError};
+use super::{Registry, RegistryError, weight};
 
 /// Contents that are read at once while an index is made.
 const AT_ONCE: usize = 8;
-
-/// What the index takes for a version and for a hash, about.
-const VERSION_BYTES: usize = 64;
 
 /// Secret, so that nobody can make two properties that look the same here.
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
@@ -56,9 +53,10 @@ impl PropertyIndex {
         })
     }
 
-    /// What it takes, about.
+    /// What it takes.
     pub(super) fn bytes(&self) -> usize {
-        self.hashes.values().map(|hashes| VERSION_BYTES + size_of_val(&**hashes)).sum()
+        let lists = self.hashes.values().map(weight::numbers);
+        weight::shared::<Self>() + weight::table::<(Version, Arc<[u64]>)>(self.hashes.len()) + lists.sum::<usize>()
     }
 }
 
@@ -92,8 +90,8 @@ impl Registry {
             }
             Ok(Arc::new(index))
         };
-        let index = self.caches.properties.try_get_with(key, load).await;
-        index.map_err(|error: Arc<RegistryError>| error.into())
+        let index = self.caches.properties.get_or_load(&key, load).await;
+        index.map(|entry| entry.into_value()).map_err(|error: Arc<RegistryError>| error.into())
     }
 
     /// Takes note of a version that was appended, where the versions before it are known.

@@ -17,10 +17,10 @@ pub(super) fn write(value: &impl Serialize) -> Result<Arc<str>, RegistryError> {
 }
 
 /// The value of a text. `corrupt` makes the error of a text that is none of ours.
-pub(super) fn read<T: DeserializeOwned>(
+pub(super) fn read<T: DeserializeOwned, E>(
     text: Option<&Arc<str>>,
-    corrupt: impl FnOnce(String) -> RegistryError,
-) -> Result<Option<T>, RegistryError> {
+    corrupt: impl FnOnce(String) -> E,
+) -> Result<Option<T>, E> {
     let value = text.map(|text| serde_json::from_str(text)).transpose();
     value.map_err(|error| corrupt(error.to_string()))
 }

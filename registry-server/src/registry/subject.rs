@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::store::{CONTEXT_BYTES_MAX, DEFAULT_CONTEXT, SUBJECT_BYTES_MAX, SubjectKey};
 
-use super::RegistryError;
+use super::{RegistryError, weight};
 
 /// What stands above all contexts; it has settings and no subjects.
 pub(super) const GLOBAL_CONTEXT: &str = ".__GLOBAL";
@@ -73,6 +73,11 @@ impl Subject {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.qualified
+    }
+
+    /// What its names take.
+    pub(super) fn bytes(&self) -> usize {
+        weight::key(&self.key) + weight::text(&self.qualified)
     }
 
     /// The context in messages: `:.team:`, and nothing for the default one.

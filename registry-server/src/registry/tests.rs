@@ -20,6 +20,7 @@ mod comparisons;
 mod content;
 mod last_seen;
 mod lists;
+mod memory;
 mod odd_store;
 mod rules;
 mod tags;

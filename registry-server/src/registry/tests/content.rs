@@ -503,7 +503,7 @@ async fn references_are_looked_up_side_by_side_and_each_subject_once() {
 #[tokio::test]
 async fn a_schema_weighs_what_it_refers_to_too() {
     let (registry, _store) = registry().await;
-    let symbols: Vec<_> = (0..400).map(|at| format!("SYMBOL_{at}")).collect();
+    let symbols: Vec<_> = (0..300).map(|at| format!("SYMBOL_{at}")).collect();
     let library = input(&json!({"type": "enum", "name": "E", "symbols": symbols}).to_string());
     let library_bytes = u64::try_from(library.text.as_ref().unwrap().len()).unwrap();
     register(&registry, "E", &library).await.unwrap();
