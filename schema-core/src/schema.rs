@@ -4,6 +4,7 @@
 //! move apart.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// The number a registry gives to one content inside one context; from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -70,6 +71,6 @@ pub struct Source {
 pub struct ResolvedReference {
     /// The reference as sent.
     pub reference: Reference,
-    /// The canonical text that it names.
-    pub text: String,
+    /// The canonical text that it names; shared, as there may be many.
+    pub text: Arc<str>,
 }

@@ -266,7 +266,7 @@ impl Registry {
         form: Form,
         strictness: Strictness,
     ) -> Result<Candidate, RegistryError> {
-        let mut references = self.resolve(input.schema_type, context, &input.references).await?;
+        let mut references = self.resolve(input.schema_type, context, text, &input.references).await?;
         if form == Form::Normal {
             references = references.normalized();
         }

@@ -150,8 +150,7 @@ impl Registry {
 
     async fn read_stored(&self, content: &Content, form: Form) -> Result<(TextKey, Arc<Canonical>), RegistryError> {
         let stored = &content.stored;
-        let closure = self.closure(stored.schema_type, &stored.references, HashMap::new()).await?;
-        let references = References { closure, ..References::default() };
+        let references = self.closure(stored.schema_type, &stored.text, &stored.references, HashMap::new()).await?;
         self.canonical(stored.schema_type, &stored.text, &references, form, Strictness::Stored).await
     }
 }

@@ -64,6 +64,7 @@ pub use crate::store::{DeleteMode, Deleted, Latest, SchemaUse, Shown, StoreError
 use cache::Caches;
 use last_seen::Newcomers;
 use queue::Queues;
+use references::LongReferences;
 use subject::default_context;
 
 /// A schema text above this is parsed and compared on a thread of its own, so that one large schema does not hold
@@ -99,6 +100,7 @@ pub struct Registry {
     caches: Arc<Caches>,
     queues: Queues,
     newcomers: Newcomers,
+    long_references: LongReferences,
     metrics: RuleMetrics,
 }
 
@@ -128,7 +130,8 @@ impl Registry {
     pub fn new(store: Arc<dyn Store>, config: RegistryConfig) -> Self {
         let caches = Arc::new(Caches::new(config.cache_bytes));
         let (queues, newcomers, metrics) = (Queues::default(), Newcomers::default(), RuleMetrics::new());
-        Self { store, config, caches, queues, newcomers, metrics }
+        let long_references = LongReferences::default();
+        Self { store, config, caches, queues, newcomers, long_references, metrics }
     }
 
     /// What the rules count.

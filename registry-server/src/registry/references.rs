@@ -8,12 +8,13 @@ use futures_util::future::{join_all, try_join_all};
 use schema_core::schema::ResolvedReference;
 use schema_core::wire::{InvalidReference, SchemaReference};
 use schema_core::{Reference, SchemaType, Version};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::store::{NewReference, StoredReference, SubjectKey, VersionEntry};
 
 use super::cache::CachedSubject;
 use super::content::Content;
-use super::{Registry, RegistryError, Subject};
+use super::{INLINE_BYTES_MAX, Registry, RegistryError, Subject};
 
 /// Subjects as they were when one of a schema's references was followed.
 type Subjects = HashMap<SubjectKey, Arc<CachedSubject>>;
@@ -34,6 +35,30 @@ pub(super) struct References {
     pub(super) closure: Vec<Named>,
     /// The first of its own whose target is soft-deleted.
     pub(super) deleted: Option<StoredReference>,
+    /// Held until the texts are read, where they are long.
+    _turn: Option<Arc<OwnedSemaphorePermit>>,
+}
+
+/// How many schemas with long references are read at once. Others wait as soon as their references become long; those
+/// with short ones wait for nobody.
+const LONG_AT_ONCE: usize = 8;
+
+/// Whose turn it is to read long references.
+#[derive(Debug)]
+pub(super) struct LongReferences(Arc<Semaphore>);
+
+impl Default for LongReferences {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(LONG_AT_ONCE)))
+    }
+}
+
+impl LongReferences {
+    /// Waits for a turn. Whoever has one waits for nobody else's.
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, RegistryError> {
+        // It is never closed.
+        Arc::clone(&self.0).acquire_owned().await.map_err(|_| RegistryError::Aborted)
+    }
 }
 
 impl References {
@@ -41,7 +66,7 @@ impl References {
     pub(super) fn texts(&self) -> Vec<ResolvedReference> {
         let texts = self.closure.iter().map(|named| ResolvedReference {
             reference: plain(&named.reference),
-            text: named.content.stored.text.to_string(),
+            text: Arc::clone(&named.content.stored.text),
         });
         texts.collect()
     }
@@ -99,6 +124,7 @@ impl Registry {
         &self,
         schema_type: SchemaType,
         context: &Arc<str>,
+        text: &str,
         references: &[SchemaReference],
     ) -> Result<References, RegistryError> {
         if references.is_empty() {
@@ -119,11 +145,11 @@ impl Registry {
             own.push(NewReference { reference, target_id: entry.id });
         }
         let stored: Arc<[StoredReference]> = own.iter().map(|new| new.reference.clone()).collect();
-        let closure = self.closure(schema_type, &stored, subjects).await.map_err(|error| match error {
+        let closure = self.closure(schema_type, text, &stored, subjects).await.map_err(|error| match error {
             RegistryError::Corrupt { reason, .. } => invalid(reason),
             other => other,
         })?;
-        Ok(References { own, closure, deleted })
+        Ok(References { own, deleted, ..closure })
     }
 
     async fn resolve_one(
@@ -163,20 +189,23 @@ impl Registry {
         Ok((reference, current, entry))
     }
 
-    /// The contents that references lead to, dependencies first, one per name. `subjects` are those that are known.
+    /// The contents that the references of a text lead to, dependencies first, one per name. `subjects` are those that
+    /// are known. What would be too long to be read is not loaded either.
     ///
     /// # Errors
-    /// [`RegistryError::InvalidSchema`] for too many or too deep ones, [`RegistryError::Corrupt`] for one that leads
-    /// nowhere.
+    /// [`RegistryError::InvalidSchema`] for too many, too deep or too long ones, [`RegistryError::Corrupt`] for one that
+    /// leads nowhere.
     pub(super) async fn closure(
         &self,
         schema_type: SchemaType,
+        text: &str,
         references: &Arc<[StoredReference]>,
         mut subjects: Subjects,
-    ) -> Result<Vec<Named>, RegistryError> {
+    ) -> Result<References, RegistryError> {
         self.look_up(references, &mut subjects).await?;
         let mut closure = Vec::new();
         let mut seen = HashSet::new();
+        let (mut bytes, mut turn) = (text.len(), None);
         let mut open = vec![Open { named: None, references: Arc::clone(references), next: 0 }];
         while let Some(inner) = open.last_mut() {
             let Some(reference) = inner.references.get(inner.next).cloned() else {
@@ -190,11 +219,16 @@ impl Registry {
             self.check_count(schema_type, seen.len())?;
             self.check_depth(schema_type, open.len())?;
             let content = self.target(&reference, &subjects).await?;
+            bytes += content.stored.text.len();
+            self.check_bytes(schema_type, bytes)?;
+            if bytes > INLINE_BYTES_MAX && turn.is_none() {
+                turn = Some(Arc::new(self.long_references.turn().await?));
+            }
             let references = Arc::clone(&content.stored.references);
             self.look_up(&references, &mut subjects).await?;
             open.push(Open { named: Some(Named { reference, content }), references, next: 0 });
         }
-        Ok(closure)
+        Ok(References { closure, _turn: turn, ..References::default() })
     }
 
     /// Reads the subjects that references name and that are not known, side by side.
@@ -232,6 +266,11 @@ impl Registry {
             "{count} references, those of references included: the limit is {limit} (setting `limits.references`)"
         );
         Err(RegistryError::InvalidSchema { schema_type, reason })
+    }
+
+    fn check_bytes(&self, schema_type: SchemaType, bytes: usize) -> Result<(), RegistryError> {
+        let checked = self.config.limits.check_expanded_bytes(bytes);
+        checked.map_err(|error| RegistryError::InvalidSchema { schema_type, reason: error.to_string() })
     }
 
     fn check_depth(&self, schema_type: SchemaType, depth: usize) -> Result<(), RegistryError> {

@@ -51,6 +51,23 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Refuses more bytes of text, references included, than may be: whoever brings texts together asks while it does.
+    ///
+    /// # Errors
+    /// There are more; the reason names the limit and its setting.
+    pub fn check_expanded_bytes(&self, bytes: usize) -> Result<(), ParseError> {
+        let limit = self.expanded_bytes;
+        if bytes <= limit {
+            return Ok(());
+        }
+        let reason = format!(
+            "{bytes} bytes of text, references included: the limit is {limit} (setting `limits.expanded_bytes`)"
+        );
+        Err(ParseError::of_document(reason))
+    }
+}
+
 /// A schema type: reads texts.
 pub trait SchemaFormat: Send + Sync {
     /// The type it reads.

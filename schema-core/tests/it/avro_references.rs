@@ -8,7 +8,7 @@ use schema_core::{ParseError, SchemaType, Source, Version};
 fn parse(text: &str, references: &[(&str, &str)]) -> Result<AvroSchema, ParseError> {
     let references = references.iter().map(|(name, text)| ResolvedReference {
         reference: Reference { name: (*name).to_owned(), subject: "s".to_owned(), version: Version(1) },
-        text: (*text).to_owned(),
+        text: (*text).into(),
     });
     let source = Source { schema_type: SchemaType::Avro, text: text.to_owned(), references: references.collect() };
     AvroSchema::parse(&source, Strictness::New, &Limits::default())

@@ -46,6 +46,35 @@ async fn what_stands_beside_a_text_weighs_wherever_it_is_kept() {
 }
 
 #[tokio::test]
+async fn what_would_be_too_long_with_its_references_is_not_loaded() {
+    let (registry, store) = registry().await;
+    let doc = "x".repeat(1_000);
+    let names = ["A", "B", "C", "D"];
+    for name in names {
+        let text = json!({"type": "fixed", "name": name, "size": 1, "doc": doc}).to_string();
+        register(&registry, name, &input(&text)).await.unwrap();
+    }
+    let references = json!(names.map(|name| json!({"name": name, "subject": name, "version": 1})));
+    let text = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"A"}]}"#;
+    let wanted = schema(text, json!({ "references": references }));
+    let lookup = async |expanded_bytes| {
+        let limits = schema_core::format::Limits { expanded_bytes, ..registry.config.limits.clone() };
+        let config = RegistryConfig { limits, ..registry.config.clone() };
+        let read = store.content_reads.load(Ordering::SeqCst);
+        let cold = Registry::new(Arc::clone(&store) as Arc<dyn Store>, config);
+        let found = cold.lookup(&subject("A"), &wanted, Deleted::Hide).await.map(|_| ());
+        (found.unwrap_err(), store.content_reads.load(Ordering::SeqCst) - read)
+    };
+
+    let (error, read) = lookup(5_000).await;
+    assert!(matches!(error, RegistryError::SchemaNotFound) && read >= 4, "{error:?} {read}");
+    let (error, read) = lookup(1_500).await;
+    let RegistryError::InvalidSchema { reason, .. } = error else { panic!("{error:?}") };
+    assert!(reason.contains("bytes of text, references included: the limit is 1500"), "{reason}");
+    assert_eq!(read, 2, "the second is too much");
+}
+
+#[tokio::test]
 async fn a_subject_weighs_its_name_its_versions_and_what_its_config_adds() {
     let (registry, store) = registry().await;
     let weight = async |name: &str| {

@@ -27,10 +27,7 @@ const FEW_BRANCHES: usize = 16;
 /// Reads the references of `source`, then its text.
 pub(super) fn parse(source: &Source, strictness: Strictness, limits: &Limits) -> Result<AvroSchema, ParseError> {
     let bytes = source.references.iter().map(|reference| reference.text.len()).sum::<usize>() + source.text.len();
-    if bytes > limits.expanded_bytes {
-        let reason = over_limit("bytes of text, references included", bytes, limits.expanded_bytes, "expanded_bytes");
-        return Err(ParseError::of_document(reason));
-    }
+    limits.check_expanded_bytes(bytes)?;
     let mut arena = Arena { nodes: Vec::new(), names: HashMap::new(), fields: 0, limits };
     let mut references = Vec::with_capacity(source.references.len());
     for reference in &source.references {
