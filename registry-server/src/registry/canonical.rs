@@ -14,9 +14,6 @@ use crate::store::{DedupKey, NewReference, StoredReference, StoredSchema};
 use super::references::{References, plain};
 use super::{INLINE_BYTES_MAX, Registry, RegistryError, rule_set, stored_json, weight};
 
-/// A parsed schema takes about this many times the bytes of its text.
-const PARSED_FACTOR: usize = 12;
-
 /// A schema as a client sends it.
 #[derive(Debug, Clone)]
 pub struct SchemaInput {
@@ -91,7 +88,9 @@ pub(super) struct Canonical {
     /// which Avro prints as those in the namespace around them.
     pub(super) is_of_its_text: bool,
     /// Bytes of the text and of those it refers to: all of them stand in `parsed`.
-    pub(super) expanded_bytes: usize,
+    expanded_bytes: usize,
+    /// What `parsed` takes.
+    parsed_bytes: usize,
     /// Of the text with nothing beside it.
     hashes: Hashes,
     sameness_key: OnceLock<DedupKey>,
@@ -120,9 +119,9 @@ impl Canonical {
         *self.hashes.dedup_key.get_or_init(|| ContentKey::of(&self.hashed()).0)
     }
 
-    /// What it takes with its parsed schema, about.
+    /// What it takes with its parsed schema.
     pub(super) fn bytes(&self) -> usize {
-        weight::shared::<Self>() + weight::text(&self.text) + self.expanded_bytes * PARSED_FACTOR
+        weight::shared::<Self>() + weight::text(&self.text) + self.parsed_bytes
     }
 
     fn hashed(&self) -> Hashed<'_> {
@@ -346,6 +345,7 @@ fn read(mut source: Source, form: Form, strictness: Strictness, limits: &Limits)
     Ok(Canonical {
         schema_type,
         expanded_bytes: text.len() + referred_bytes,
+        parsed_bytes: parsed.memory_bytes(),
         text: text.into(),
         parsed,
         is_of_its_text,

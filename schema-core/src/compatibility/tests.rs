@@ -33,6 +33,10 @@ impl ParsedSchema for Scripted {
         Ok(self.text.clone())
     }
 
+    fn memory_bytes(&self) -> usize {
+        size_of::<Self>()
+    }
+
     fn can_read(&self, writer: &dyn ParsedSchema, steps_max: u32) -> Comparison {
         if steps_max < STEPS {
             return Comparison { answer: Err(NoAnswer::OutOfSteps), steps: steps_max };

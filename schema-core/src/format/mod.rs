@@ -143,6 +143,9 @@ pub trait ParsedSchema: Debug + Send + Sync + 'static {
         }
     }
 
+    /// What the schema takes in memory with all that it holds, about; rather more than less. A walk over all of it.
+    fn memory_bytes(&self) -> usize;
+
     /// Compares `self`, as the reader, with `writer`, in `steps_max` steps at most. Both must be of the same type;
     /// anything else is answered as one incompatibility.
     fn can_read(&self, writer: &dyn ParsedSchema, steps_max: u32) -> Comparison;

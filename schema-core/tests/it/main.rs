@@ -2,6 +2,7 @@
 
 mod avro_hostile;
 mod avro_limits;
+mod avro_memory;
 mod avro_model;
 mod avro_normal;
 mod avro_oracle;

@@ -516,7 +516,8 @@ async fn a_schema_weighs_what_it_refers_to_too() {
     // Two texts as they were sent, and the one that the other was compared with as it is stored. A content that many
     // may keep has no parsed schema.
     let after = registry.caches.weights().await;
-    assert!(after.texts - before.texts > 3 * 12 * library_bytes, "{before:?} {after:?}");
+    // Of a symbol of ten bytes, which is thirteen in the text, a parsed schema makes an allocation and what leads to it.
+    assert!(after.texts - before.texts > 3 * 2 * library_bytes, "{before:?} {after:?}");
     assert!(after.contents - before.contents < library_bytes, "{before:?} {after:?}");
 }
 

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::collections::HashSet;
 
-use super::{AvroSchema, Kind, compatibility, sameness, tags};
+use super::{AvroSchema, Kind, compatibility, memory, sameness, tags};
 use crate::compatibility::{Comparison, Hint, Incompatibility};
 use crate::error::ParseError;
 use crate::format::{Limits, ParsedSchema, SchemaFormat, Strictness};
@@ -69,6 +69,10 @@ impl ParsedSchema for AvroSchema {
 
     fn with_tags(&self, changes: &[TagChange]) -> Result<String, UnknownEntity> {
         tags::changed_text(self, changes)
+    }
+
+    fn memory_bytes(&self) -> usize {
+        memory::bytes(self)
     }
 
     fn can_read(&self, writer: &dyn ParsedSchema, steps_max: u32) -> Comparison {

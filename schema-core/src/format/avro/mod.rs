@@ -17,6 +17,7 @@ mod format;
 mod identity;
 mod logical;
 mod meant;
+mod memory;
 mod named;
 mod names;
 mod normal;

@@ -20,6 +20,13 @@ impl ShortText {
     }
 }
 
+impl ShortText {
+    /// Bytes that it has allocated.
+    pub(super) fn allocation(&self) -> usize {
+        if self.0.is_heap_allocated() { self.0.capacity() } else { 0 }
+    }
+}
+
 impl From<&str> for ShortText {
     fn from(text: &str) -> Self {
         Self(text.into())
@@ -65,6 +72,11 @@ pub struct Branches(SmallVec<[NodeId; 4]>);
 impl Branches {
     pub(super) fn push(&mut self, branch: NodeId) {
         self.0.push(branch);
+    }
+
+    /// Bytes that they have allocated.
+    pub(super) fn allocation(&self) -> usize {
+        if self.0.spilled() { self.0.capacity() * size_of::<NodeId>() } else { 0 }
     }
 }
 
