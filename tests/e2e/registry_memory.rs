@@ -49,8 +49,8 @@ const AT_START: u64 = 48 << 20;
 /// machine: time on a processor, which a busy machine does not make more of. Here with room for a build for tests.
 const CPU_AT_FIRST_ANSWER_MAX: Duration = Duration::from_millis(600);
 
-/// How much longer than on an empty database the first answer may take by the clock: one that waits for something is
-/// later by more, and one that a busy machine holds up is late on both.
+/// How much longer than on an empty database the first answer may take by the clock: one that waits for something for
+/// more than some seconds is found, and one that a busy machine holds up is late on both.
 const LATER_MAX: u32 = 2;
 const LATE_MAX: Duration = Duration::from_secs(5);
 

@@ -51,7 +51,7 @@ fn clients_that_no_handler_hears_are_counted_by_the_reason() {
     const PATIENCE: Duration = Duration::from_secs(30);
     let too_many_headers = format!("GET / HTTP/1.1\r\n{}\r\n", "X-One: 1\r\n".repeat(97));
     with_server(
-        |config| config.http.header_timeout = Duration::from_millis(200),
+        |config| config.http.header_timeout = Duration::from_secs(1),
         |address| {
             let refusals = || {
                 let text = scrape(&mut Connection::open(address));

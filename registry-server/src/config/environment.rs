@@ -52,7 +52,7 @@ impl Environment {
         let mut vars: Vec<_> = vars
             .into_iter()
             .filter_map(|(name, value)| name.strip_prefix(PREFIX).map(|rest| (rest.to_owned(), value)))
-            .filter(|(rest, _)| !is_made_by_kubernetes(rest))
+            .filter(|(rest, value)| !is_made_by_kubernetes(rest, value))
             // No setting: it plants a fault for tests, in builds that have some.
             .filter(|(rest, _)| !(cfg!(feature = "mutants") && rest == "MUTANT"))
             .collect();
@@ -136,8 +136,8 @@ fn one_listener(listeners: &str) -> (String, Vec<&str>) {
 }
 
 /// For a Service called `schema-registry`, Kubernetes puts these into every pod of its namespace.
-fn is_made_by_kubernetes(name: &str) -> bool {
-    name == "PORT"
+fn is_made_by_kubernetes(name: &str, value: &str) -> bool {
+    (name == "PORT" && value.contains("://"))
         || name == "SERVICE_HOST"
         || name.starts_with("SERVICE_PORT")
         || name.strip_prefix("PORT_").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))

@@ -104,6 +104,10 @@ impl Flags {
 /// What to write in place of an argument that there is not.
 fn tip(argument: &str) -> Option<String> {
     let name = argument.trim_start_matches('-');
+    let is_path = |word: &str| word.contains('/') || word.ends_with(".toml") || word.ends_with(".properties");
+    if name == argument && !is_path(argument) {
+        return None;
+    }
     if name == argument || matches!(name, "c" | "config-file" | "properties" | "props") {
         return Some("'--config PATH' names a file with settings, in TOML".to_owned());
     }

@@ -75,7 +75,8 @@ fn what_others_call_a_setting_leads_to_ours() {
         [("database.url", "database"), ("port", "listen"), ("server.host", "listen")]
             .map(|(written, meant)| format!("`{written}` in `x.toml` is no setting; did you mean `{meant}`?"))
     );
-    for (variable, meant) in [("HOST", "LISTEN"), ("DB_URL", "DATABASE"), ("VERBOSE", "LOG_LEVEL")] {
+    for (variable, meant) in [("HOST", "LISTEN"), ("PORT", "LISTEN"), ("DB_URL", "DATABASE"), ("VERBOSE", "LOG_LEVEL")]
+    {
         let [variable, meant] = [variable, meant].map(|name| format!("SCHEMA_REGISTRY_{name}"));
         assert_eq!(
             problems(&[], &[(&*variable, "x")]),
@@ -109,8 +110,10 @@ fn a_flag_that_others_have_leads_to_ours() {
         assert!(told.contains(&format!("unexpected argument '{}", args[0].split('=').next().unwrap())), "{told}");
         assert!(told.contains(&format!("tip: {tip}")), "{told}");
     }
-    let told = flags(&["--colour"]).unwrap_err().to_string();
-    assert!(!told.contains("tip: "), "{told}");
+    for odd in ["--colour", "start"] {
+        let told = flags(&[odd]).unwrap_err().to_string();
+        assert!(!told.contains("tip: "), "{told}");
+    }
 }
 
 #[test]

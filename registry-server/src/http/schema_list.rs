@@ -67,6 +67,9 @@ async fn meant(
     versions: Vec<ListedVersion>,
     enough: usize,
 ) -> Result<Vec<SchemaUse>, RegistryError> {
+    if list.means_all() {
+        return Ok(versions.into_iter().map(|version| version.used).collect());
+    }
     let mut found = Vec::new();
     let mut versions = versions.into_iter().peekable();
     while found.len() < enough && versions.peek().is_some() {

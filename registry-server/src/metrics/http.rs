@@ -49,7 +49,7 @@ impl Refusals {
     pub(crate) fn new() -> Self {
         let refusals = counter(
             "schema_registry_http_refusals_total",
-            "Clients that were refused before anything of theirs was a request.",
+            "Requests that could not be read, by the reason; a head that is late, of the first on a connection.",
             &["reason"],
         );
         // A reason that has not come yet is 0: so a first one is an increase.

@@ -25,6 +25,10 @@ mod group;
 /// Items read from the store at once: some hundred kilobytes as a rule, and few round trips for a list of everything.
 const PAGE: usize = 2000;
 
+/// Versions whose rule sets are looked through at once, in the database: of some hundred bytes as a rule, and of a
+/// megabyte at most.
+const PAGE_WITH_RULES: usize = 200;
+
 /// Where the names of other contexts stand among those of the default one, none of which begins so.
 const QUALIFIED: &str = ":.";
 
@@ -44,6 +48,11 @@ const BEFORE: Version = Version(0);
 pub trait Listed: 'static {
     /// An item.
     type Item;
+
+    /// How many items are read at once.
+    fn page_items(&self) -> usize {
+        PAGE
+    }
 
     /// At most `limit` items of a context, by the bytes of their subjects' names then version, those behind `after`
     /// whose names stand before `before`.
@@ -106,8 +115,8 @@ impl Versions {
         Self { shown, rule_type: None }
     }
 
-    /// Of those that are shown, the ones with a rule of a type are meant. The others are in the list, too: so each of
-    /// its pages is read in a time that does not depend on how many there are.
+    /// Of those that are shown, the ones with a rule of a type are meant. The others are in the list, too: what a page
+    /// costs does not depend on how many of them there are.
     #[must_use]
     pub fn with_rule(shown: Shown, rule_type: &str) -> Self {
         Self { shown, rule_type: Some(RuleType::new(rule_type)) }
@@ -125,6 +134,10 @@ pub struct ListedVersion {
 
 impl Listed for Versions {
     type Item = ListedVersion;
+
+    fn page_items(&self) -> usize {
+        if self.rule_type.is_some() { PAGE_WITH_RULES } else { PAGE }
+    }
 
     async fn page(
         &self,
@@ -220,8 +233,9 @@ impl<L: Listed> Listing<L> {
         while let Some(section) = self.sections.front_mut() {
             let after = section.after.as_ref().map(|(subject, version)| (&**subject, *version));
             let end = section.end.as_deref();
-            let page = self.listed.page(&*self.store, &section.context, &self.prefix, after, end, PAGE).await?;
-            let is_last = page.len() < PAGE;
+            let items_max = self.listed.page_items();
+            let page = self.listed.page(&*self.store, &section.context, &self.prefix, after, end, items_max).await?;
+            let is_last = page.len() < items_max;
             section.after = page.last().map(|last| {
                 let (key, version) = L::place(last);
                 (Arc::clone(&key.subject), version)
@@ -252,6 +266,12 @@ impl<L: Listed> Listing<L> {
 }
 
 impl Listing<Versions> {
+    /// Whether the list means all versions that are in it.
+    #[must_use]
+    pub fn means_all(&self) -> bool {
+        self.listed.rule_type.is_none()
+    }
+
     /// Whether the list means a version. One that was purged meanwhile it does not, if its content would have told.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Rule sets: merged by the names of their rules, completed and checked. Clients run them; the server does not.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use schema_core::wire::{Rule, RuleKind, RuleMode, RuleSet};
 
@@ -114,15 +114,24 @@ pub(super) fn check(rule_set: &RuleSet) -> Result<(), RegistryError> {
 /// # Errors
 /// [`RegistryError::InvalidRuleSet`] with the first such name.
 pub(super) fn check_merged(rule_set: &RuleSet) -> Result<(), RegistryError> {
-    let mut names = HashSet::new();
-    let lists = [&rule_set.migration_rules, &rule_set.domain_rules, &rule_set.encoding_rules];
-    let mut all = lists.into_iter().flatten().filter_map(|rule| rule.name.as_deref());
-    match all.find(|name| !names.insert(*name)) {
-        None => Ok(()),
-        Some(name) => Err(RegistryError::InvalidRuleSet {
-            reason: format!("with `defaultRuleSet` and `overrideRuleSet` of the config, {}", named_twice(name)),
-        }),
+    let mut names = HashMap::new();
+    let lists = [
+        ("migrationRules", &rule_set.migration_rules),
+        ("domainRules", &rule_set.domain_rules),
+        ("encodingRules", &rule_set.encoding_rules),
+    ];
+    for (list, rules) in lists {
+        for name in rules.iter().filter_map(|rule| rule.name.as_deref()) {
+            let Some(other) = names.insert(name, list) else { continue };
+            let reason = format!(
+                "{}, one in `{other}` and one in `{list}`, when those of the config (`defaultRuleSet`, \
+                 `overrideRuleSet`) have come to those of the schema; rename one, or set `validateRules` to false",
+                named_twice(name)
+            );
+            return Err(RegistryError::InvalidRuleSet { reason });
+        }
     }
+    Ok(())
 }
 
 fn named_twice(name: &str) -> String {

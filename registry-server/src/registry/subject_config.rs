@@ -115,7 +115,9 @@ impl Registry {
             let own = current.settings.at(&of.scope).config.clone().unwrap_or_default();
             let record = change.clone().apply(own);
             if validates_rules && sets_rules {
-                check_rules_together(&record)?;
+                let mut settings = current.settings.clone();
+                settings.at_mut(&of.scope).config = Some(record.clone());
+                check_rules_together(InForce::at(&settings, &of.scope))?;
             }
             let put = self.store.put_config(&of.scope, Some(record.clone()), current.revision).await?;
             (put == Put::Done).then(|| echo(&record)).transpose()
@@ -302,10 +304,11 @@ fn check_rules(update: &ConfigUpdate) -> Result<(), RegistryError> {
     Ok(())
 }
 
-/// What is laid under and over the rules of a schema has to fit together, whatever the schema brings.
-fn check_rules_together(record: &ConfigRecord) -> Result<(), RegistryError> {
-    let under: Option<RuleSet> = read_config(record.default_rule_set.as_ref())?;
-    let over: Option<RuleSet> = read_config(record.override_rule_set.as_ref())?;
+/// What is laid under and over the rules of a schema has to fit together, whatever the schema brings and from whichever
+/// scopes the two come.
+fn check_rules_together(in_force: InForce<'_>) -> Result<(), RegistryError> {
+    let under: Option<RuleSet> = read_config(in_force.config(|config| config.default_rule_set.as_ref()))?;
+    let over: Option<RuleSet> = read_config(in_force.config(|config| config.override_rule_set.as_ref()))?;
     rule_set::merged(under, over).as_ref().map_or(Ok(()), rule_set::check_merged)
 }
 

@@ -56,6 +56,15 @@ impl<T> Scopes<T> {
             Scope::Global => &self.global,
         }
     }
+
+    /// As [`Self::at`], to be changed.
+    pub fn at_mut(&mut self, scope: &Scope) -> &mut T {
+        match scope {
+            Scope::Subject(_) => &mut self.subject,
+            Scope::Context(_) => &mut self.context,
+            Scope::Global => &mut self.global,
+        }
+    }
 }
 
 /// The counters of everything a decision looked at. Equal revisions mean that nothing of it changed.

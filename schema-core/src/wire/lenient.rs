@@ -55,6 +55,9 @@ pub(super) fn read_value(body: &[u8]) -> Result<Value, ReadError> {
     }
 }
 
+/// A body in which a fault is looked for: who sends many long ones that are wrong is not to keep a server busy with them.
+const SEARCHED_BYTES_MAX: usize = 64 << 10;
+
 /// The request that `value` is, if it is an object; `body` is what it was read from.
 pub(super) fn read_object<T: DeserializeOwned>(value: Value, body: &[u8]) -> Result<T, ReadError> {
     if !value.is_object() {
@@ -62,7 +65,8 @@ pub(super) fn read_object<T: DeserializeOwned>(value: Value, body: &[u8]) -> Res
     }
     serde_json::from_value(value).map_err(|error| {
         // The body is read a second time, so that the first one needs not to keep anything.
-        let fault = read_value(body).ok().and_then(fault::find::<T>);
+        let again = Some(body).filter(|body| body.len() <= SEARCHED_BYTES_MAX);
+        let fault = again.and_then(|body| read_value(body).ok()).and_then(fault::find::<T>);
         ReadError::Malformed(match fault {
             Some(Fault { path, reason }) if path == SCHEMA && reason.starts_with("expected a string") => {
                 format!("`{path}`: {reason}; {SCHEMA_AS_TEXT}")

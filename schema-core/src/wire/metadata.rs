@@ -58,7 +58,7 @@ impl RuleSet {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct Rule {
-    /// Unique in its list.
+    /// Unique in its rule set.
     #[serde(deserialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// What it is for.

@@ -27,6 +27,13 @@ fn balance(nodes: &[Registry]) -> Nginx {
     Nginx::start(|port| replace(block, "listen 80;", &format!("listen 127.0.0.1:{port};"))).unwrap()
 }
 
+/// Waits until a node is ready again.
+async fn is_ready(node: &Registry) {
+    let (node, runtime) = (Node::new(node.url()), tokio::runtime::Handle::current());
+    let is_back = move || runtime.block_on(node.get("/health/ready")).is_ok();
+    tokio::task::spawn_blocking(|| wait_until("a node that is ready", RECOVERY_MAX, is_back)).await.unwrap().unwrap();
+}
+
 #[tokio::test]
 async fn what_one_node_cannot_do_another_does_and_what_none_can_takes_no_node_away() {
     let mut postgres = Postgres::start().unwrap();
@@ -50,12 +57,9 @@ async fn what_one_node_cannot_do_another_does_and_what_none_can_takes_no_node_aw
     }
 
     postgres.restart().unwrap();
-    let runtime = tokio::runtime::Handle::current();
-    let is_back = {
-        let through = through.clone();
-        move || runtime.block_on(through.get("/health/ready")).is_ok()
-    };
-    tokio::task::spawn_blocking(|| wait_until("a node that is ready", RECOVERY_MAX, is_back)).await.unwrap().unwrap();
+    for node in &nodes {
+        is_ready(node).await;
+    }
     // A node that is gone is not missed.
     nodes.remove(0).stop().unwrap();
     for number in 0..REQUESTS {

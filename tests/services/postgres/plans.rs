@@ -126,7 +126,7 @@ const OF_ONE_SUBJECT: &str = "
     SELECT '.', i, 0, 'before', '', '.', 's0', i - 1 FROM generate_series(2, 20000) i;";
 
 /// PostgreSQL finds out about tables within a minute; not about these, unless it is told to.
-const UNKNOWN: &str = "
+pub(super) const UNKNOWN: &str = "
     ALTER TABLE subjects SET (autovacuum_enabled = off);
     ALTER TABLE schemas SET (autovacuum_enabled = off);
     ALTER TABLE preferred_ids SET (autovacuum_enabled = off);

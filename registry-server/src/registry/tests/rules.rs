@@ -14,6 +14,10 @@ fn rule_names(rules: &RuleSet) -> [Vec<&str>; 3] {
         .map(|rules: &Vec<Rule>| rules.iter().filter_map(|rule| rule.name.as_deref()).collect())
 }
 
+const NAMED_TWICE: &str = "two rules have the name `a`, one in `domainRules` and one in `encodingRules`, when those of \
+                           the config (`defaultRuleSet`, `overrideRuleSet`) have come to those of the schema; rename \
+                           one, or set `validateRules` to false";
+
 fn rule_fault(refused: RegistryError) -> String {
     let RegistryError::InvalidRuleSet { reason } = refused else { panic!("{refused:?}") };
     reason
@@ -27,7 +31,6 @@ async fn rules_of_a_config_and_of_a_schema_share_no_name() {
         schema(record(fields).text.as_deref().unwrap(), json!({"ruleSet": rules(list, name)}))
     };
     let stored = |json: Value| Some(Arc::from(json.to_string()));
-    let named_twice = "with `defaultRuleSet` and `overrideRuleSet` of the config, two rules have the name `a`";
     let under = |validate_rules| ConfigRecord {
         default_rule_set: stored(rules("domainRules", "a")),
         validate_rules,
@@ -37,12 +40,12 @@ async fn rules_of_a_config_and_of_a_schema_share_no_name() {
     for (name, config) in [("under", under(None)), ("over", over)] {
         put_config(&store, name, config).await;
         let refused = register(&registry, name, &with("encodingRules", "a", "a")).await.unwrap_err();
-        assert_eq!(rule_fault(refused), named_twice, "{name}");
+        assert_eq!(rule_fault(refused), NAMED_TWICE, "{name}");
         // In one list, one replaces the other; and other names are no matter.
         assert_eq!(register(&registry, name, &with("domainRules", "a", "a")).await.unwrap().1, 1, "{name}");
         assert_eq!(register(&registry, name, &with("encodingRules", "b", "a")).await.unwrap().1, 2, "{name}");
         let refused = register(&registry, name, &with("encodingRules", "a", "ab")).await.unwrap_err();
-        assert_eq!(rule_fault(refused), named_twice, "{name}");
+        assert_eq!(rule_fault(refused), NAMED_TWICE, "{name}");
     }
     let found = registry.version(&subject("under"), Selector::Latest, Deleted::Hide).await.unwrap();
     let kept = found.content.schema.rule_set.clone().unwrap();
@@ -52,14 +55,29 @@ async fn rules_of_a_config_and_of_a_schema_share_no_name() {
     register(&registry, "later", &with("encodingRules", "a", "a")).await.unwrap();
     put_config(&store, "later", under(None)).await;
     let refused = register(&registry, "later", &record("ab")).await.unwrap_err();
-    assert_eq!(rule_fault(refused), named_twice);
+    assert_eq!(rule_fault(refused), NAMED_TWICE);
     put_config(&store, "later", under(Some(false))).await;
     let both = with("encodingRules", "a", "ab");
     assert_eq!(register(&registry, "later", &both).await.unwrap().1, 2);
     put_config(&store, "later", under(None)).await;
     assert_eq!(register(&registry, "later", &both).await.unwrap().1, 2, "it is there already");
     assert_eq!(register(&registry, "later", &record("ab")).await.unwrap().1, 2, "it is there already");
-    assert_eq!(rule_fault(register(&registry, "later", &record("abc")).await.unwrap_err()), named_twice);
+    assert_eq!(rule_fault(register(&registry, "later", &record("abc")).await.unwrap_err()), NAMED_TWICE);
+}
+
+#[tokio::test]
+async fn rule_sets_that_come_from_several_scopes_share_no_name() {
+    let (registry, _store) = registry().await;
+    let rules = |list: &str| json!({list: [{"name": "a", "type": "CEL"}]});
+    let change = async |of: &str, json: Value| registry.change_config(&ScopeName::parse(of), of_json(json)).await;
+    change(":.c:", json!({"overrideRuleSet": rules("encodingRules")})).await.unwrap();
+
+    let refused = change(":.c:s", json!({"defaultRuleSet": rules("domainRules")})).await.unwrap_err();
+
+    assert_eq!(rule_fault(refused), NAMED_TWICE);
+    change("s", json!({"defaultRuleSet": rules("domainRules")})).await.unwrap();
+    let own = json!({"defaultRuleSet": rules("domainRules"), "overrideRuleSet": rules("domainRules")});
+    change(":.c:s", own).await.unwrap();
 }
 
 #[tokio::test]
@@ -71,7 +89,7 @@ async fn rule_sets_of_one_config_share_no_name() {
 
     let refused = change(json!({"overrideRuleSet": rules("encodingRules")})).await.unwrap_err();
 
-    assert!(rule_fault(refused).ends_with("two rules have the name `a`"));
+    assert_eq!(rule_fault(refused), NAMED_TWICE);
     change(json!({"overrideRuleSet": rules("domainRules")})).await.unwrap();
     change(json!({"overrideRuleSet": rules("encodingRules"), "defaultRuleSet": null})).await.unwrap();
     change(json!({"validateRules": false})).await.unwrap();
