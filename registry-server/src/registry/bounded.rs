@@ -6,19 +6,24 @@ use std::sync::Arc;
 
 use moka::Entry;
 use moka::future::Cache;
+use moka::policy::EvictionPolicy;
 
 use super::weight::shared;
 
 /// What an entry costs beside key and value: its places in the cache's table and in its order.
 const ENTRY_BYTES: usize = 256;
 
-/// So many entries wait at most until moka weighs them (`WRITE_LOG_FLUSH_POINT`, which it keeps to itself).
+/// So many entries wait as a rule until moka weighs them (`WRITE_LOG_FLUSH_POINT`, which it keeps to itself).
 const WAITING_MAX: u64 = 64;
 
 /// A cache, with what its entries take.
 ///
 /// moka weighs entries some time after they were put in, and until then the cache has them all. That is much where they
 /// are large, so one is weighed at once if as many as may wait would be a quarter of the cache.
+///
+/// What was used last stays. By how often it was asked for (moka's other policy), a large entry would have to outdo
+/// all the small ones in its place together, and what is put in before anybody asks for it would never stay in a full
+/// cache.
 pub(super) struct Bounded<K, V> {
     cache: Cache<K, V>,
     bytes: fn(&K, &V) -> usize,
@@ -34,7 +39,8 @@ where
     /// A cache that takes about `capacity`; `bytes` says what a key and a value take, without themselves.
     pub(super) fn new(capacity: u64, bytes: fn(&K, &V) -> usize) -> Self {
         let weigher = move |key: &K, value: &V| weight::<K>(bytes(key, value));
-        let cache = Cache::builder().max_capacity(capacity).weigher(weigher).build();
+        let cache =
+            Cache::builder().max_capacity(capacity).weigher(weigher).eviction_policy(EvictionPolicy::lru()).build();
         Self { cache, bytes, heavy: capacity / (4 * WAITING_MAX) }
     }
 
@@ -131,5 +137,25 @@ mod tests {
             cache.insert(key, (Arc::clone(&held), MEBIBYTE / 4)).await;
         }
         assert!(cache.cache.iter().count() <= 3);
+        for key in 0..20 {
+            cache.get_or_insert(100 + key, (Arc::clone(&held), MEBIBYTE / 4)).await;
+            assert!(cache.cache.iter().count() <= 3);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_comes_into_a_full_cache_stays_whether_it_is_large_or_nobody_has_asked_for_it() {
+        const SMALL: usize = 1 << 10;
+        let cache: Bounded<usize, usize> = Bounded::new(MEBIBYTE as u64, |_, bytes| *bytes);
+        for key in 0..2 * MEBIBYTE / SMALL {
+            cache.get_or_load(&key, async { Ok::<_, ()>(SMALL) }).await.unwrap();
+            assert_eq!(cache.get(&key).await, Some(SMALL));
+        }
+        for (key, bytes) in [(MEBIBYTE, MEBIBYTE / 8), (MEBIBYTE + 1, SMALL)] {
+            cache.insert(key, bytes).await;
+            cache.weight().await;
+            assert_eq!(cache.get(&key).await, Some(bytes));
+        }
+        assert!(cache.weight().await <= MEBIBYTE as u64);
     }
 }

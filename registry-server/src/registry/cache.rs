@@ -15,7 +15,7 @@
 //!
 //! A key that carries its revision needs no eviction: when the state moves on, nobody asks for the old key any
 //! more and it ages out. A subject that has moved on is replaced. Many who miss one subject or one id's uses at once
-//! wait for one load; contents and texts are read by each of them, and all keep the first.
+//! wait for one load; contents and texts are read by each of them, and of contents all keep the first.
 //!
 //! A generation is raised at once on the node that commits, and on another when it is told, after five seconds at most:
 //! so long "uses" may be behind there, in which version they show and whether it is deleted. The text stays right.
@@ -137,7 +137,7 @@ impl Caches {
         self.contents.contains_key(&(Arc::clone(context), id))
     }
 
-    /// Who was faster wins, so that all share one parsed schema.
+    /// Who was faster wins, so that all share one.
     pub(super) async fn remember_content(&self, content: Content) -> Arc<Content> {
         let key = (Arc::clone(&content.context), content.stored.id);
         self.contents.get_or_insert(key, Arc::new(content)).await

@@ -291,7 +291,12 @@ impl Registry {
         }
         let source = Source { schema_type, text: text.to_owned(), references: references.texts() };
         let limits = self.config.limits.clone();
-        let read = move || read(source, form, strictness, &limits);
+        let turn = references.turn();
+        let read = move || {
+            // Also where nobody waits for it any more.
+            let _turn = turn;
+            read(source, form, strictness, &limits)
+        };
         let is_long = text.len() + references.bytes() > INLINE_BYTES_MAX;
         let canonical = Arc::new(if is_long { off_worker(read).await?? } else { read()? });
         self.caches.remember_text(key, Arc::clone(&canonical)).await;

@@ -124,7 +124,8 @@ impl Registry {
     /// The schema behind a content, for comparisons; read at the first use.
     pub(super) async fn parsed(&self, content: &Content) -> Result<Arc<Canonical>, RegistryError> {
         if let Some(key) = content.text_key.get()
-            && let Some(known) = self.caches.text(key).await
+            && let known @ Some(_) = self.caches.text(key).await
+            && let Some(known) = self.metrics.looked_up(CacheName::Texts, known)
         {
             return Ok(known);
         }

@@ -36,12 +36,12 @@ pub(super) struct References {
     /// The first of its own whose target is soft-deleted.
     pub(super) deleted: Option<StoredReference>,
     /// Held until the texts are read, where they are long.
-    _turn: Option<Arc<OwnedSemaphorePermit>>,
+    turn: Option<Arc<OwnedSemaphorePermit>>,
 }
 
-/// How many schemas with long references are read at once. Others wait as soon as their references become long; those
-/// with short ones wait for nobody.
-const LONG_AT_ONCE: usize = 8;
+/// How many schemas are read at once that are long with their references. Others wait as soon as theirs become long; a
+/// schema without references, and one that is short with them, waits for nobody.
+pub(super) const LONG_AT_ONCE: usize = 8;
 
 /// Whose turn it is to read long references.
 #[derive(Debug)]
@@ -55,13 +55,18 @@ impl Default for LongReferences {
 
 impl LongReferences {
     /// Waits for a turn. Whoever has one waits for nobody else's.
-    async fn turn(&self) -> Result<OwnedSemaphorePermit, RegistryError> {
+    pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit, RegistryError> {
         // It is never closed.
         Arc::clone(&self.0).acquire_owned().await.map_err(|_| RegistryError::Aborted)
     }
 }
 
 impl References {
+    /// The turn to read them, for whoever does.
+    pub(super) fn turn(&self) -> Option<Arc<OwnedSemaphorePermit>> {
+        self.turn.clone()
+    }
+
     /// The texts, as a format reads them.
     pub(super) fn texts(&self) -> Vec<ResolvedReference> {
         let texts = self.closure.iter().map(|named| ResolvedReference {
@@ -193,8 +198,8 @@ impl Registry {
     /// are known. What would be too long to be read is not loaded either.
     ///
     /// # Errors
-    /// [`RegistryError::InvalidSchema`] for too many, too deep or too long ones, [`RegistryError::Corrupt`] for one that
-    /// leads nowhere.
+    /// [`RegistryError::InvalidSchema`] for too many, too deep or too long ones, [`RegistryError::Corrupt`] for one
+    /// that leads nowhere.
     pub(super) async fn closure(
         &self,
         schema_type: SchemaType,
@@ -228,7 +233,7 @@ impl Registry {
             self.look_up(&references, &mut subjects).await?;
             open.push(Open { named: Some(Named { reference, content }), references, next: 0 });
         }
-        Ok(References { closure, _turn: turn, ..References::default() })
+        Ok(References { closure, turn, ..References::default() })
     }
 
     /// Reads the subjects that references name and that are not known, side by side.

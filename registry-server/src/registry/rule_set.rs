@@ -123,9 +123,13 @@ pub(super) fn check_merged(rule_set: &RuleSet) -> Result<(), RegistryError> {
     for (list, rules) in lists {
         for name in rules.iter().filter_map(|rule| rule.name.as_deref()) {
             let Some(other) = names.insert(name, list) else { continue };
+            let places = match other == list {
+                true => format!("both in `{list}`"),
+                false => format!("one in `{other}` and one in `{list}`"),
+            };
             let reason = format!(
-                "{}, one in `{other}` and one in `{list}`, when those of the config (`defaultRuleSet`, \
-                 `overrideRuleSet`) have come to those of the schema; rename one, or set `validateRules` to false",
+                "{}, {places}, with those of the config (`defaultRuleSet`, `overrideRuleSet`) that are in force; rename \
+                 one, or set `validateRules` to false",
                 named_twice(name)
             );
             return Err(RegistryError::InvalidRuleSet { reason });

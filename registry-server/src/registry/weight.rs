@@ -1,7 +1,7 @@
 //! What the entries of the caches take in memory, about.
 //!
 //! Rather too much than too little: what several share counts for each of them, since any may be the last to hold it.
-//! An entry of the caches may get nothing later that is not counted here when it is put in.
+//! What an entry gets later is counted here when it is put in, or the entry is put in again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -55,7 +55,7 @@ pub(super) fn read_value(body: &[u8]) -> Result<Value, ReadError> {
     }
 }
 
-/// A body in which a fault is looked for: who sends many long ones that are wrong is not to keep a server busy with them.
+/// The longest body in which a fault is looked for: who sends many long ones that are wrong keeps no server busy.
 const SEARCHED_BYTES_MAX: usize = 64 << 10;
 
 /// The request that `value` is, if it is an object; `body` is what it was read from.

@@ -10,7 +10,8 @@ use crate::table::source;
 const COUNT: usize = 1_000;
 
 fn bytes(text: &str) -> usize {
-    AvroSchema::parse(&source(text), Strictness::New, &Limits::default()).unwrap().memory_bytes()
+    let parsed = AvroSchema::parse(&source(text), Strictness::New, &Limits::default());
+    parsed.unwrap_or_else(|error| panic!("{text}: {error}")).memory_bytes()
 }
 
 fn listed(item: impl Fn(usize) -> String) -> String {

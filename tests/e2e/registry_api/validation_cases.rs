@@ -74,8 +74,7 @@ fn rules_of_config_and_request_share_no_name(api: &mut Api) {
     configure(api, &json!({"defaultRuleSet": rules("domainRules", "a")}));
 
     let twice = json!({"schema": RECORD_1, "ruleSet": rules("encodingRules", "a")});
-    let words =
-        "Invalid rule set: with `defaultRuleSet` and `overrideRuleSet` of the config, two rules have the name `a`";
+    let words = "Invalid rule set: two rules have the name `a`, one in `domainRules` and one in `encodingRules`";
     refused(api, PATH, &twice, 42210, words);
     api.expect_error("GET", PATH, None, 40401, "");
     let stored = post(api, PATH, &json!({"schema": RECORD_1, "ruleSet": rules("encodingRules", "b")}));

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde_json::json;
 
+use super::super::INLINE_BYTES_MAX;
+use super::super::references::LONG_AT_ONCE;
 use super::content::{put_config, referring, register_on, schema};
 use super::*;
 use crate::store::ConfigRecord;
@@ -72,6 +74,38 @@ async fn what_would_be_too_long_with_its_references_is_not_loaded() {
     let RegistryError::InvalidSchema { reason, .. } = error else { panic!("{error:?}") };
     assert!(reason.contains("bytes of text, references included: the limit is 1500"), "{reason}");
     assert_eq!(read, 2, "the second is too much");
+}
+
+#[tokio::test]
+async fn few_schemas_with_long_references_are_read_at_once() {
+    let (registry, _store) = registry().await;
+    for (name, length) in [("Long", INLINE_BYTES_MAX), ("Short", 1)] {
+        let text = json!({"type": "fixed", "name": name, "size": 1, "doc": "x".repeat(length)}).to_string();
+        register(&registry, name, &input(&text)).await.unwrap();
+    }
+    let refers_to = |name: &str| {
+        let text = json!({"type": "array", "items": name}).to_string();
+        schema(&text, json!({"references": [{"name": name, "subject": name, "version": 1}]}))
+    };
+    let (long, short) = (refers_to("Long"), refers_to("Short"));
+    let mut turns = Vec::new();
+    for _ in 0..LONG_AT_ONCE {
+        turns.push(registry.long_references.turn().await.unwrap());
+    }
+
+    let mut waiting = Box::pin(register(&registry, "s", &long));
+    let others = async {
+        for number in 0..20 {
+            register(&registry, &format!("t-{number}"), &short).await.unwrap();
+        }
+    };
+    tokio::select! {
+        biased;
+        read = &mut waiting => panic!("{read:?}"),
+        () = others => {}
+    }
+    turns.pop();
+    waiting.await.unwrap();
 }
 
 #[tokio::test]

@@ -14,9 +14,9 @@ fn rule_names(rules: &RuleSet) -> [Vec<&str>; 3] {
         .map(|rules: &Vec<Rule>| rules.iter().filter_map(|rule| rule.name.as_deref()).collect())
 }
 
-const NAMED_TWICE: &str = "two rules have the name `a`, one in `domainRules` and one in `encodingRules`, when those of \
-                           the config (`defaultRuleSet`, `overrideRuleSet`) have come to those of the schema; rename \
-                           one, or set `validateRules` to false";
+const NAMED_TWICE: &str = "two rules have the name `a`, one in `domainRules` and one in `encodingRules`, with those of \
+                           the config (`defaultRuleSet`, `overrideRuleSet`) that are in force; rename one, or set \
+                           `validateRules` to false";
 
 fn rule_fault(refused: RegistryError) -> String {
     let RegistryError::InvalidRuleSet { reason } = refused else { panic!("{refused:?}") };

@@ -91,14 +91,18 @@ impl Pool {
         statement: &'static str,
         arguments: PgArguments,
     ) -> Result<Vec<PgRow>, StoreError> {
-        let asked = Instant::now();
+        let mut asked = Instant::now();
         let _permit = self.permit(operation, asked).await?;
         if let Some(link) = self.take_idle() {
-            let process = Some(link.process);
+            let (process, begun) = (Some(link.process), Instant::now());
             match self.try_query(link, process, operation, statement, arguments.clone()).await {
                 // The others are as old, and the server may be back already.
                 Err(error) if is_lost(&error) => self.forget_idle(),
                 answer => return answer,
+            }
+            // A long answer that breaks off is asked for anew, as if it had not been.
+            if begun.elapsed() >= ACQUIRE_TIMEOUT {
+                asked = Instant::now();
             }
         }
         let link = self.in_time(operation, asked, self.target.connect(operation)).await??;

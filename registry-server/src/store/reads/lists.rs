@@ -25,7 +25,7 @@ const NOTHING: &str = "";
 /// The column of the rule set in `select_versions_in.sql`.
 const RULE_SET: usize = 6;
 
-/// Longer rule sets are not shown in a list: a page of some thousand versions takes a few megabytes.
+/// Longer rule sets are not shown in a list: a page of some hundred versions takes a megabyte at most.
 const RULE_SET_BYTES_MAX: u32 = 4 << 10;
 
 /// No subject's name has a control character.
