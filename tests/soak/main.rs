@@ -74,7 +74,8 @@ async fn a_long_run_allocates_by_batch_and_holds_on_to_nothing() {
     let is_long = std::env::var_os("SR_LONG").is_some();
     let broker = NullBroker::start(PARTITIONS, 0).unwrap();
     // A batch has some 150 records at the default size, four times as many at the larger, and still more of small ones.
-    for (batch_bytes, value_bytes, allocations_max) in [(16_384, 100, 0.05), (65_536, 100, 0.03), (16_384, 10, 0.02)] {
+    // On a busy machine some go before they are full: there is room for twice what a batch takes.
+    for (batch_bytes, value_bytes, allocations_max) in [(16_384, 100, 0.09), (65_536, 100, 0.04), (16_384, 10, 0.02)] {
         let value = Bytes::from(vec![b'x'; value_bytes]);
         let mut config = ProducerConfig::new(broker.address());
         config.batch_bytes = batch_bytes;
