@@ -12,7 +12,7 @@ use sqlx::{ConnectOptions, SqliteConnection};
 
 use super::super::{StoreError, StoreErrorKind};
 use super::failure::{failed, is_no_database};
-use super::files::identity;
+use super::files::{identity_at, identity_of};
 
 const OPERATION: &str = "open the database";
 
@@ -292,7 +292,7 @@ fn open_lock(path: &Path) -> std::io::Result<Option<(File, bool)>> {
 
 /// Whether the file that is open is the one of this name.
 fn is_at(open: &File, path: &Path) -> bool {
-    matches!((open.metadata(), std::fs::metadata(path)), (Ok(open), Ok(named)) if identity(&open) == identity(&named))
+    matches!((identity_of(open), identity_at(path)), (Ok(open), Ok(named)) if open == named)
 }
 
 /// A file that belongs to the database.

@@ -3,11 +3,15 @@
 //! Who removes such a file, or puts another in its place, changes nothing for SQLite: it goes on in a file that nobody
 //! can open any more, and all that is written there is gone with the process.
 
-use std::fs::Metadata;
-use std::io::ErrorKind;
+use std::fs::{File, Metadata};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+#[cfg(target_os = "linux")]
+use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};
+#[cfg(target_os = "linux")]
+use rustix::io::Errno;
 use sqlx::{ConnectOptions as _, SqliteConnection};
 
 use super::super::{StoreError, StoreErrorKind};
@@ -66,13 +70,13 @@ struct OpenFile {
 
 impl OpenFile {
     fn new(path: PathBuf) -> Result<Self, StoreError> {
-        let metadata = std::fs::metadata(&path).map_err(|error| unknown("open the database", &path, &error))?;
-        Ok(Self { identity: identity(&metadata), path })
+        let identity = identity_at(&path).map_err(|error| unknown("open the database", &path, &error))?;
+        Ok(Self { path, identity })
     }
 
     fn check(&self, operation: &'static str) -> Result<(), StoreError> {
-        let what = match std::fs::metadata(&self.path) {
-            Ok(metadata) if identity(&metadata) == self.identity => return Ok(()),
+        let what = match identity_at(&self.path) {
+            Ok(identity) if identity == self.identity => return Ok(()),
             Ok(_) => "replaced",
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => "removed",
             Err(error) => return Err(unknown(operation, &self.path, &error)),
@@ -90,7 +94,26 @@ impl OpenFile {
 /// The device and the number of a file on it: one file has them as long as anybody has it open.
 type Identity = (u64, u64);
 
-pub(super) fn identity(metadata: &Metadata) -> Identity {
+/// That of a file that is open.
+pub(super) fn identity_of(open: &File) -> io::Result<Identity> {
+    open.metadata().map(|metadata| identity(&metadata))
+}
+
+/// That of the file of a name. Its times are not asked for: where somebody has, Linux notes the time of the next write
+/// anew (since 6.13, <https://docs.kernel.org/filesystems/multigrain-ts.html>), and a commit may wait until that is on
+/// the disk as well.
+pub(super) fn identity_at(path: &Path) -> io::Result<Identity> {
+    #[cfg(target_os = "linux")]
+    match statx(CWD, path, AtFlags::empty(), StatxFlags::INO) {
+        Ok(found) => return Ok((makedev(found.stx_dev_major, found.stx_dev_minor), found.stx_ino)),
+        // Not known here, or kept from us by a sandbox.
+        Err(Errno::NOSYS | Errno::PERM) => {}
+        Err(error) => return Err(error.into()),
+    }
+    std::fs::metadata(path).map(|metadata| identity(&metadata))
+}
+
+fn identity(metadata: &Metadata) -> Identity {
     (metadata.dev(), metadata.ino())
 }
 
