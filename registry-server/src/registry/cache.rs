@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use bytes::Bytes;
+use schema_core::format::Strictness;
 use schema_core::memory::allocated;
 use schema_core::{SchemaId, Version};
 use tokio::sync::OnceCell;
@@ -47,7 +48,7 @@ use super::{Found, Registry, RegistryError, Subject};
 /// All caches of a registry.
 pub(super) struct Caches {
     pub(super) contents: Bounded<(Arc<str>, SchemaId), Arc<Content>>,
-    texts: Bounded<TextKey, Arc<Canonical>>,
+    texts: Bounded<TextKey, ReadText>,
     pub(super) subjects: Bounded<SubjectKey, Arc<CachedSubject>>,
     pub(super) settings: Bounded<(Arc<str>, Revision), Arc<ScopeSnapshot>>,
     pub(super) uses: Bounded<(Arc<str>, SchemaId, Generation), Arc<SchemaInUse>>,
@@ -62,6 +63,9 @@ pub(super) struct Caches {
     /// Questions so far for all uses of an id: an answer that comes late says nothing of what was asked for after it.
     questions: AtomicU64,
 }
+
+/// A text that was read, and how strictly: what passes as new reads the same as what is stored.
+type ReadText = (Arc<Canonical>, Strictness);
 
 /// What a finished answer about a version was made of.
 type VersionKey = (SubjectKey, Revision, Version);
@@ -89,7 +93,7 @@ impl Caches {
         let share = |percent: u64| bytes / 100 * percent;
         Self {
             contents: Bounded::new(share(14), |(context, _), content| weight::text(context) + content.bytes()),
-            texts: Bounded::new(share(22), |_, canonical| canonical.bytes()),
+            texts: Bounded::new(share(22), |_, (canonical, _)| canonical.bytes()),
             subjects: Bounded::new(share(20), |key, subject| weight::key(key) + subject.bytes()),
             settings: Bounded::new(share(2), |(context, _), scope| {
                 weight::text(context) + weight::shared::<ScopeSnapshot>() + weight::settings(&scope.settings)
@@ -121,8 +125,10 @@ impl Caches {
         self.contents.get(&(Arc::clone(context), id)).await
     }
 
-    pub(super) async fn text(&self, key: &TextKey) -> Option<Arc<Canonical>> {
-        self.texts.get(key).await
+    /// The text of a key, if it has been looked at so strictly.
+    pub(super) async fn text(&self, key: &TextKey, strictness: Strictness) -> Option<Arc<Canonical>> {
+        let (canonical, looked_at) = self.texts.get(key).await?;
+        (looked_at == Strictness::New || strictness == Strictness::Stored).then_some(canonical)
     }
 
     pub(super) async fn likeness(&self, key: &LikenessKey) -> Option<Likeness> {
@@ -169,8 +175,8 @@ impl Caches {
         self.likenesses.insert(key, likeness).await;
     }
 
-    pub(super) async fn remember_text(&self, key: TextKey, canonical: Arc<Canonical>) {
-        self.texts.insert(key, canonical).await;
+    pub(super) async fn remember_text(&self, key: TextKey, canonical: Arc<Canonical>, looked_at: Strictness) {
+        self.texts.insert(key, (canonical, looked_at)).await;
     }
 }
 

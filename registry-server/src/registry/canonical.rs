@@ -249,7 +249,7 @@ impl Form {
     }
 }
 
-/// What a text is remembered by. Everything that the result depends on is hashed.
+/// What a text is remembered by: all that the result depends on is hashed.
 pub(super) type TextKey = [u8; 32];
 
 impl Registry {
@@ -285,8 +285,8 @@ impl Registry {
         form: Form,
         strictness: Strictness,
     ) -> Result<(TextKey, Arc<Canonical>), RegistryError> {
-        let key = text_key(schema_type, text, references, form, strictness);
-        if let Some(known) = self.metrics.looked_up(CacheName::Texts, self.caches.text(&key).await) {
+        let key = text_key(schema_type, text, references, form);
+        if let Some(known) = self.metrics.looked_up(CacheName::Texts, self.caches.text(&key, strictness).await) {
             return Ok((key, known));
         }
         let source = Source { schema_type, text: text.to_owned(), references: references.texts() };
@@ -299,22 +299,16 @@ impl Registry {
         };
         let is_long = text.len() + references.bytes() > INLINE_BYTES_MAX;
         let canonical = Arc::new(if is_long { off_worker(read).await?? } else { read()? });
-        self.caches.remember_text(key, Arc::clone(&canonical)).await;
+        self.caches.remember_text(key, Arc::clone(&canonical), strictness).await;
         Ok((key, canonical))
     }
 }
 
 /// The contents behind the references are hashed too: a version can get another content after it was purged.
-pub(super) fn text_key(
-    schema_type: SchemaType,
-    text: &str,
-    references: &References,
-    form: Form,
-    strictness: Strictness,
-) -> TextKey {
+pub(super) fn text_key(schema_type: SchemaType, text: &str, references: &References, form: Form) -> TextKey {
     let mut hash = Sha256::new();
     hash.update(schema_type.as_str());
-    hash.update([0, u8::from(form == Form::Normal), u8::from(strictness == Strictness::New)]);
+    hash.update([0, u8::from(form == Form::Normal)]);
     hash.update((references.closure.len() as u64).to_be_bytes());
     for named in &references.closure {
         hash.update((named.reference.name.len() as u64).to_be_bytes());

@@ -105,18 +105,17 @@ impl Registry {
 
     /// Takes note of a content that was written: the next version of its subject is compared with it. What has
     /// something beside the text is read from the store when it is needed.
-    pub(super) async fn note_content(&self, context: &Arc<str>, id: SchemaId, candidate: &Candidate) {
+    pub(super) async fn note_content(&self, context: &Arc<str>, id: SchemaId, (candidate, form): (&Candidate, Form)) {
         if !candidate.is_bare() {
             return;
         }
         let content = Content::written(candidate, id, Arc::clone(context), self.store.uses_generation(context, id));
         let canonical = &candidate.canonical;
-        // Read as on any other node.
-        if canonical.is_of_its_text {
-            let references = References::default();
-            let key =
-                text_key(canonical.schema_type, &canonical.text, &references, Form::Canonical, Strictness::Stored);
-            self.caches.remember_text(*content.text_key.get_or_init(|| key), Arc::clone(canonical)).await;
+        // A text that was sent as it is stored is remembered as such already.
+        if form == Form::Normal && canonical.is_of_its_text {
+            let key = text_key(canonical.schema_type, &canonical.text, &References::default(), Form::Canonical);
+            content.text_key.get_or_init(|| key);
+            self.caches.remember_text(key, Arc::clone(canonical), Strictness::Stored).await;
         }
         self.caches.contents.insert((Arc::clone(context), id), Arc::new(content)).await;
     }
@@ -124,7 +123,7 @@ impl Registry {
     /// The schema behind a content, for comparisons; read at the first use.
     pub(super) async fn parsed(&self, content: &Content) -> Result<Arc<Canonical>, RegistryError> {
         if let Some(key) = content.text_key.get()
-            && let known @ Some(_) = self.caches.text(key).await
+            && let known @ Some(_) = self.caches.text(key, Strictness::Stored).await
             && let Some(known) = self.metrics.looked_up(CacheName::Texts, known)
         {
             return Ok(known);

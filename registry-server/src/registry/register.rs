@@ -205,7 +205,7 @@ impl Registry {
         };
         match (self.store.insert_version(new).await?, id) {
             (Inserted::Written { id, version, appended }, _) => {
-                self.note_content(current.context(), id, &candidate).await;
+                self.note_content(current.context(), id, (&candidate, form)).await;
                 if let Some(counter) = appended {
                     let entry = VersionEntry { version, id, dedup_key, deleted: false, timestamp_ms: now_ms };
                     self.note_appended(subject, current, counter, entry, (&candidate, form)).await;

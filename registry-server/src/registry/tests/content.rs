@@ -411,6 +411,23 @@ async fn a_register_reads_its_text_once() {
 }
 
 #[tokio::test]
+async fn a_text_is_kept_once_and_is_still_validated_when_it_is_new() {
+    let (registry, _store) = registry().await;
+    register(&registry, "s", &record("a")).await.unwrap();
+    let kept = registry.caches.weights().await.texts;
+    registry.lookup(&subject("s"), &record("a"), Deleted::Hide).await.unwrap();
+    register(&registry, "other", &record("a")).await.unwrap();
+    assert_eq!(registry.caches.weights().await.texts, kept);
+
+    let bad = input(r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int","default":"x"}]}"#);
+    for _ in 0..2 {
+        let unknown = registry.lookup(&subject("s"), &bad, Deleted::Hide).await.unwrap_err();
+        assert!(matches!(unknown, RegistryError::SchemaNotFound), "{unknown:?}");
+        assert!(reason(register(&registry, "s", &bad).await.unwrap_err()).contains("default"));
+    }
+}
+
+#[tokio::test]
 async fn a_content_that_is_imported_again_is_read_with_its_new_references() {
     let (registry, store) = registry().await;
     let base = |symbol: &str| input(&format!(r#"{{"type":"enum","name":"B","symbols":["{symbol}"]}}"#));
