@@ -306,6 +306,23 @@ impl Registry {
         Box::pin(self.schema_in_use_anew(key)).await
     }
 
+    /// As [`schema_in_use`](Self::schema_in_use), if the content has this GUID: what is remembered of the id may be from
+    /// before another node purged it and imported it again with this content.
+    pub(super) async fn schema_of_guid_in_use(
+        &self,
+        context: &Arc<str>,
+        id: SchemaId,
+        guid: [u8; 16],
+    ) -> Result<Option<Arc<SchemaInUse>>, RegistryError> {
+        let is_its = |schema: &Arc<SchemaInUse>| schema.content.stored.guid == guid;
+        if let Some(found) = self.schema_in_use(context, id).await?.filter(is_its) {
+            return Ok(Some(found));
+        }
+        let key = (Arc::clone(context), id, self.store.uses_generation(context, id));
+        self.caches.uses.invalidate(&key).await;
+        Ok(self.schema_in_use(context, id).await?.filter(is_its))
+    }
+
     async fn schema_in_use_anew(
         &self,
         key: (Arc<str>, SchemaId, Generation),

@@ -221,8 +221,9 @@ impl Registry {
     /// # Cancel safety
     /// Dropping the future loses nothing.
     pub async fn schema_by_guid(&self, guid: &str) -> Result<Option<Arc<SchemaInUse>>, RegistryError> {
-        for (context, id) in self.ids_by_guid(guid).await? {
-            if let Some(schema) = self.schema_in_use(&context, id).await? {
+        let Ok(Guid(guid)) = guid.parse() else { return Ok(None) };
+        for (context, id) in self.store.ids_by_guid(guid).await? {
+            if let Some(schema) = self.schema_of_guid_in_use(&context, id, guid).await? {
                 return Ok(Some(schema));
             }
         }
@@ -237,8 +238,8 @@ impl Registry {
     /// # Cancel safety
     /// Dropping the future loses nothing.
     pub async fn ids_by_guid(&self, guid: &str) -> Result<Vec<(Arc<str>, SchemaId)>, RegistryError> {
-        match guid.parse::<Guid>() {
-            Ok(guid) => Ok(self.store.ids_by_guid(guid.0).await?),
+        match guid.parse() {
+            Ok(Guid(guid)) => Ok(self.store.ids_by_guid(guid).await?),
             Err(_) => Ok(Vec::new()),
         }
     }

@@ -211,16 +211,26 @@ fn a_schema_is_got_by_guid(api: &mut Api) {
     api.register("base", BASE);
     post(api, "/subjects/use/versions", &user(1));
 
-    let answer = json!({
-        "guid": USER_GUID, "schemaType": "AVRO", "schema": USER, "references": base_reference(1), "deleted": false
-    });
-    api.expect("GET", &format!("/schemas/guids/{USER_GUID}"), None, answer.clone());
-    api.expect("GET", &format!("/schemas/guids/{}", USER_GUID.to_uppercase()), None, answer);
+    let answer = |deleted: bool| {
+        json!({
+            "guid": USER_GUID, "schemaType": "AVRO", "schema": USER, "references": base_reference(1),
+            "deleted": deleted,
+        })
+    };
+    api.expect("GET", &format!("/schemas/guids/{USER_GUID}"), None, answer(false));
+    api.expect("GET", &format!("/schemas/guids/{}", USER_GUID.to_uppercase()), None, answer(false));
     let unknown = USER_GUID.replace('b', "0");
     for guid in ["x", &unknown] {
         let message = format!("Schema {guid} not found");
         api.expect_error("GET", &format!("/schemas/guids/{guid}"), None, 40403, &message);
     }
+
+    api.send("DELETE", "/subjects/use/versions/1", None);
+    api.expect("GET", &format!("/schemas/guids/{USER_GUID}"), None, answer(true));
+    api.send("DELETE", "/subjects/use/versions/1?permanent=true", None);
+    let gone = format!("Schema {USER_GUID} not found");
+    api.expect_error("GET", &format!("/schemas/guids/{USER_GUID}"), None, 40403, &gone);
+    api.expect("GET", &format!("/schemas/guids/{USER_GUID}/ids"), None, json!([]));
 }
 
 fn the_ids_of_a_guid_are_listed(api: &mut Api) {

@@ -2,9 +2,12 @@
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use schema_core::fingerprint::Guid;
 use schema_core::wire::Change;
 
+use super::content::register_on;
 use super::*;
+use crate::registry::Force;
 
 /// The subject, version and state that an answer shows where a subject is named.
 async fn named(registry: &Registry, id: i32, name: &str) -> Result<(String, u32, bool), RegistryError> {
@@ -31,6 +34,25 @@ async fn writing_and_deaf() -> (Registry, Registry, Arc<OddStore>) {
     let deaf = OddStore::over(Arc::clone(&store.inner));
     deaf.is_deaf.store(true, Ordering::SeqCst);
     (writing, registry_over(&deaf), deaf)
+}
+
+#[tokio::test]
+async fn a_guid_has_its_content_also_where_another_node_has_given_the_id_again() {
+    let (writing, reading, _store) = writing_and_deaf().await;
+    let import = Terms { id: Some(SchemaId(10)), ..Terms::default() };
+    writing.put_mode(&ScopeName::parse("s"), Some(Mode::Import), Force::No).await.unwrap();
+    let purged = register_on(&writing, "s", &record("a"), import.clone()).await.unwrap().schema;
+    reading.schema_by_id(10, None).await.unwrap().unwrap();
+    for mode in [DeleteMode::Soft, DeleteMode::Permanent] {
+        writing.delete_version(&subject("s"), Selector::Number(Version(1)), mode).await.unwrap();
+    }
+    let again = register_on(&writing, "s", &record("b"), import).await.unwrap().schema;
+
+    for _ in 0..2 {
+        let found = reading.schema_by_guid(&Guid(again.guid).to_string()).await.unwrap().unwrap();
+        assert_eq!((found.content.stored.guid, &found.content.schema.text), (again.guid, &again.text));
+        assert!(reading.schema_by_guid(&Guid(purged.guid).to_string()).await.unwrap().is_none());
+    }
 }
 
 #[tokio::test]
