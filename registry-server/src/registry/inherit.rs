@@ -31,8 +31,8 @@ impl Layers {
         Ok(Self {
             default_metadata: read(current.in_force(|record| record.default_metadata.clone()).as_ref())?,
             override_metadata: read(current.in_force(|record| record.override_metadata.clone()).as_ref())?,
-            default_rule_set: read(current.in_force(|record| record.default_rule_set.clone()).as_ref())?,
-            override_rule_set: read(current.in_force(|record| record.override_rule_set.clone()).as_ref())?,
+            default_rule_set: rules(current.in_force(|record| record.default_rule_set.clone()).as_ref())?,
+            override_rule_set: rules(current.in_force(|record| record.override_rule_set.clone()).as_ref())?,
         })
     }
 
@@ -46,6 +46,11 @@ impl Layers {
 
 fn read<T: DeserializeOwned>(text: Option<&Arc<str>>) -> Result<Option<T>, String> {
     stored_json::read(text, |reason| reason)
+}
+
+/// A rule set without rules has only kept those of other scopes away.
+fn rules(text: Option<&Arc<str>>) -> Result<Option<RuleSet>, String> {
+    Ok(read(text)?.filter(|rules: &RuleSet| !rules.is_empty()))
 }
 
 impl CachedSubject {

@@ -312,9 +312,15 @@ fn check_rules_together(in_force: InForce<'_>) -> Result<(), RegistryError> {
     rule_set::merged(under, over).as_ref().map_or(Ok(()), rule_set::check_merged)
 }
 
-/// A rule set without rules is none. What a rule leaves open is said, as in a schema.
+/// What a rule leaves open is said, as in a schema. A rule set without rules is kept: it stands against that of the
+/// scopes above.
 fn rules(change: Change<RuleSet>) -> Result<Change<Arc<str>>, RegistryError> {
-    json(optional(change, |rules| (!rules.is_empty()).then(|| rule_set::completed(rules))))
+    json(optional(change, |rules| Some(rule_set::completed(rules))))
+}
+
+/// A rule set of a config as answers show it: one without rules is not there.
+fn shown_rules(stored: Option<&Arc<str>>) -> Result<Option<RuleSet>, RegistryError> {
+    Ok(read_config(stored)?.filter(|rules: &RuleSet| !rules.is_empty()))
 }
 
 /// As it is stored.
@@ -341,8 +347,8 @@ fn shown(record: &ConfigRecord) -> Result<Config, RegistryError> {
         compatibility_group: text(&record.compatibility_group),
         default_metadata: read_config(record.default_metadata.as_ref())?,
         override_metadata: read_config(record.override_metadata.as_ref())?,
-        default_rule_set: read_config(record.default_rule_set.as_ref())?,
-        override_rule_set: read_config(record.override_rule_set.as_ref())?,
+        default_rule_set: shown_rules(record.default_rule_set.as_ref())?,
+        override_rule_set: shown_rules(record.override_rule_set.as_ref())?,
     })
 }
 
@@ -361,8 +367,8 @@ fn echo(record: &ConfigRecord) -> Result<ConfigUpdate, RegistryError> {
         compatibility_group: text(&record.compatibility_group),
         default_metadata: read_config(record.default_metadata.as_ref())?.into(),
         override_metadata: read_config(record.override_metadata.as_ref())?.into(),
-        default_rule_set: read_config(record.default_rule_set.as_ref())?.into(),
-        override_rule_set: read_config(record.override_rule_set.as_ref())?.into(),
+        default_rule_set: shown_rules(record.default_rule_set.as_ref())?.into(),
+        override_rule_set: shown_rules(record.override_rule_set.as_ref())?.into(),
     })
 }
 
@@ -411,7 +417,8 @@ mod tests {
         let before = changed(ConfigRecord::default(), &json!({"compatibilityPolicy": "STRICT", "alias": "x"}));
         let after = changed(before, &json!({"compatibilityPolicy": "nope", "alias": "", "defaultRuleSet": {}}));
 
-        assert_eq!(after, ConfigRecord { alias: Some(Arc::from("")), ..ConfigRecord::default() });
+        let kept = ConfigRecord { default_rule_set: after.default_rule_set.clone(), ..ConfigRecord::default() };
+        assert_eq!(after, ConfigRecord { alias: Some(Arc::from("")), ..kept });
         assert_eq!(serde_json::to_value(shown(&after).unwrap()).unwrap(), json!({}));
         assert_eq!(serde_json::to_value(echo(&after).unwrap()).unwrap(), json!({"alias": ""}));
         let update = ConfigUpdate { compatibility: Change::Set(" FULL".to_owned()), ..ConfigUpdate::default() };

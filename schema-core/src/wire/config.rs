@@ -95,10 +95,10 @@ pub struct ConfigUpdate {
     /// Metadata over the request's.
     #[serde(deserialize_with = "change", skip_serializing_if = "Change::is_keep")]
     pub override_metadata: Change<Metadata>,
-    /// Rules under the request's.
+    /// Rules under the request's. One without rules stands against that of the scopes above, and is not shown.
     #[serde(deserialize_with = "change", skip_serializing_if = "Change::is_keep")]
     pub default_rule_set: Change<RuleSet>,
-    /// Rules over the request's.
+    /// Rules over the request's. One without rules stands against that of the scopes above, and is not shown.
     #[serde(deserialize_with = "change", skip_serializing_if = "Change::is_keep")]
     pub override_rule_set: Change<RuleSet>,
 }
@@ -141,10 +141,10 @@ pub struct Config {
     /// Metadata over the request's.
     #[serde(deserialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub override_metadata: Option<Metadata>,
-    /// Rules under the request's.
+    /// Rules under the request's. One without rules stands against that of the scopes above, and is not shown.
     #[serde(deserialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub default_rule_set: Option<RuleSet>,
-    /// Rules over the request's.
+    /// Rules over the request's. One without rules stands against that of the scopes above, and is not shown.
     #[serde(deserialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub override_rule_set: Option<RuleSet>,
 }

@@ -98,3 +98,29 @@ async fn rule_sets_of_one_config_share_no_name() {
     change(json!({"validateRules": null})).await.unwrap();
     change(json!({"normalize": true})).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_rule_set_without_rules_stands_against_those_of_the_scopes_above() {
+    let (registry, _store) = registry().await;
+    let change =
+        async |of: &str, json: Value| registry.change_config(&ScopeName::parse(of), of_json(json)).await.unwrap();
+    let of_version = async |name: &str| {
+        let version = register(&registry, name, &record("a")).await.unwrap().1;
+        let found = registry.version(&subject(name), Selector::Number(Version(version)), Deleted::Hide).await.unwrap();
+        found.content.schema.rule_set.as_deref().map(|rules| rule_names(rules).concat().join(" "))
+    };
+    let rules = |name: &str| json!({"domainRules": [{"name": name, "type": "CEL"}]});
+    change(":.c:", json!({"defaultRuleSet": rules("under"), "overrideRuleSet": rules("over")})).await;
+
+    change(":.c:no-over", json!({"overrideRuleSet": {}})).await;
+    let echo = change(":.c:none", json!({"defaultRuleSet": {"domainRules": []}, "overrideRuleSet": {}})).await;
+
+    assert_eq!(serde_json::to_value(echo).unwrap(), json!({}), "as Confluent's server shows it");
+    assert_eq!(of_version(":.c:all").await.as_deref(), Some("under over"));
+    assert_eq!(of_version(":.c:no-over").await.as_deref(), Some("under"));
+    assert_eq!(of_version(":.c:none").await, None);
+    change(":.c:none", json!({"overrideRuleSet": null})).await;
+    assert_eq!(register(&registry, ":.c:none", &record("ab")).await.unwrap().1, 2);
+    let latest = registry.version(&subject(":.c:none"), Selector::Latest, Deleted::Hide).await.unwrap();
+    assert_eq!(rule_names(latest.content.schema.rule_set.as_deref().unwrap()).concat(), ["over"]);
+}
