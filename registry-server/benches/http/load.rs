@@ -27,12 +27,13 @@ pub(crate) struct Load<'a> {
     floor: &'a Process,
     server: &'a Process,
     clients: usize,
+    is_floor_told: bool,
     report: &'a mut Report,
 }
 
 impl<'a> Load<'a> {
     pub(crate) fn new(floor: &'a Process, server: &'a Process, clients: usize, report: &'a mut Report) -> Self {
-        Self { floor, server, clients, report }
+        Self { floor, server, clients, is_floor_told: false, report }
     }
 
     /// Sends one request so many times, and reports what it cost.
@@ -48,13 +49,19 @@ impl<'a> Load<'a> {
     fn measure(&mut self, name: &str, goal: Goal, count: usize, requests: &[Request]) {
         let (mut floor, mut server) = (Measure::default(), Measure::default());
         let floor_request = [get("/")];
+        self.floor.forget_peak();
+        self.server.forget_peak();
         let turns = TURNS_MIN.max(count / TURN_REQUESTS);
         for turn in 0..turns {
             let range = count * turn / turns..count * (turn + 1) / turns;
             floor.add(self.floor, self.clients, &floor_request, 0..range.len().max(FLOOR_REQUESTS_MIN));
             server.add(self.server, self.clients, requests, range);
         }
-        server.latencies.sort();
+        floor.end(self.floor);
+        server.end(self.server);
+        if !std::mem::replace(&mut self.is_floor_told, true) {
+            self.report.floor(self.clients, &floor);
+        }
         self.report.requests(name, self.clients, goal, &server, &floor);
     }
 }
@@ -66,6 +73,7 @@ pub(crate) struct Measure {
     elapsed: Duration,
     /// In their order of length, once all are there.
     latencies: Vec<Duration>,
+    peak_mb: f64,
 }
 
 impl Measure {
@@ -85,6 +93,16 @@ impl Measure {
         self.elapsed += started.elapsed();
         self.cpu += server.cpu() - cpu_before;
         self.latencies.extend(latencies);
+    }
+
+    /// All requests are answered.
+    fn end(&mut self, server: &Process) {
+        self.latencies.sort();
+        self.peak_mb = server.peak_mb();
+    }
+
+    pub(crate) fn peak_mb(&self) -> f64 {
+        self.peak_mb
     }
 
     pub(crate) fn cpu(&self) -> Duration {

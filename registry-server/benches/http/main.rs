@@ -14,9 +14,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
+use sqlx::Connection as _;
+
 use self::load::{Connection, Load, Request};
 use self::process::Process;
-use self::report::{Goal, Report, StartGoal};
+use self::report::{Goal, Report, StartGoal, printed};
 use self::schemas::{chain, check, get, lookup, order, register, wide};
 
 mod floor;
@@ -26,15 +28,15 @@ mod process;
 mod report;
 mod schemas;
 
-/// Makes this program the floor: a bare handler with a body of so many bytes.
+/// Makes this program a floor: a bare handler with a body of so many bytes, and with a folder to write into, if any.
 const FLOOR: &str = "floor";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [name, bytes] = &arguments[..]
+    if let [name, bytes, folder @ ..] = &arguments[..]
         && name == FLOOR
     {
-        return floor::serve(bytes.parse().expect("the size of the body"));
+        return floor::serve(bytes.parse().expect("the size of the body"), folder.first().map(Path::new));
     }
     let sizes = if arguments.iter().any(|argument| argument == "--bench") { Sizes::FULL } else { Sizes::SMALL };
     let urls: Vec<&String> = arguments.iter().filter(|argument| argument.starts_with("postgres")).collect();
@@ -102,6 +104,28 @@ impl Place<'_> {
         Process::start(&mut self.command())
     }
 
+    /// What the figures depend on beside the server.
+    fn described(self) -> String {
+        match self {
+            Self::Folder(folder) => {
+                let above = folder.parent().expect("in a temporary folder").display().to_string();
+                let system = printed(&["df", "--output=fstype", &above]);
+                format!("The file lies on {}.", system.lines().last().expect("the type of a file system"))
+            }
+            Self::Postgres(url) => {
+                let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+                let of = "SELECT current_setting('server_version'), current_setting('fsync'), \
+                          current_setting('synchronous_commit')";
+                let (version, fsync, commit): (String, String, String) = runtime.block_on(async {
+                    let mut connection = sqlx::PgConnection::connect(url).await.expect("a database");
+                    sqlx::query_as(of).fetch_one(&mut connection).await.expect("settings that all releases have")
+                });
+                assert!(fsync == "on" && commit == "on", "fsync {fsync}, synchronous_commit {commit}");
+                format!("PostgreSQL {version}, with `fsync` and `synchronous_commit` on.")
+            }
+        }
+    }
+
     fn command(self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_registry-server"));
         command.args(["--listen", "127.0.0.1:0"]);
@@ -132,6 +156,7 @@ impl Bench<'_> {
             Place::Folder(_) => "### SQLite",
             Place::Postgres(_) => "### PostgreSQL",
         });
+        self.report.note(&self.many.described());
         let server = self.start("empty", StartGoal { first_answer_ms: Some(50.0), resident_mb: Some(25.0) });
         self.read(&server);
         self.compare(&server);
@@ -210,12 +235,14 @@ impl Bench<'_> {
         let (by_one, half) = (self.sizes.subjects / 10, self.sizes.subjects / 2);
         let (floor, of_many) = (floor(8), self.goal_of_writes());
         self.report.requests_begin("New schemas, each in a subject of its own");
-        let mut of = |clients, goal, range: std::ops::Range<usize>| {
-            Load::new(&floor, server, clients, self.report).of("register new", goal, range.map(new).collect());
-        };
-        of(1, Goal::CpuMs(0.25), 0..by_one);
-        of(32, of_many, by_one..half);
-        self.report.peak(server.peak_mb());
+        let one = (0..by_one).map(new).collect();
+        Load::new(&floor, server, 1, self.report).of("register new", Goal::CpuMs(0.25), one);
+        if let Place::Folder(folder) = self.many {
+            let (durable, name) = (floor_in(folder), "a bare handler that has as much written");
+            Load::new(&floor, &durable, 1, self.report).of_one(name, Goal::None, by_one, get("/"));
+        }
+        let many = (by_one..half).map(new).collect();
+        Load::new(&floor, server, 32, self.report).of("register new", of_many, many);
     }
 
     /// The other half.
@@ -247,7 +274,6 @@ impl Bench<'_> {
             let mut load = Load::new(&large, &server, clients, self.report);
             load.of_one("list of all subjects", Goal::None, sizes.lists, get("/subjects"));
         }
-        self.report.peak(server.peak_mb());
     }
 
     /// Many versions in each of the subjects, and a start on them.
@@ -260,7 +286,6 @@ impl Bench<'_> {
         let goal = self.goal_of_writes();
         self.report.requests_begin("Further versions of all subjects");
         Load::new(&small, &server, 32, self.report).of("register new", goal, requests);
-        self.report.peak(server.peak_mb());
         drop(server);
         for _ in 0..3 {
             self.start(&format!("{} schemas in {} subjects", sizes.schemas, sizes.subjects), MANY_SUBJECTS);
@@ -307,6 +332,14 @@ fn new(at: usize) -> Request {
 
 /// The floor, in a process of its own.
 fn floor(body_bytes: usize) -> Process {
-    let program = std::env::current_exe().expect("this program");
-    Process::start(Command::new(program).args([FLOOR, &body_bytes.to_string()]))
+    Process::start(this_program().args([FLOOR, &body_bytes.to_string()]))
+}
+
+/// The floor of who writes there.
+fn floor_in(folder: &Path) -> Process {
+    Process::start(this_program().args([FLOOR, "8"]).arg(folder))
+}
+
+fn this_program() -> Command {
+    Command::new(std::env::current_exe().expect("this program"))
 }

@@ -38,7 +38,13 @@ impl Process {
         self.memory_mb("VmRSS:")
     }
 
-    /// The most that it has held in memory.
+    /// From now on, [`peak_mb`](Self::peak_mb) is of what comes.
+    pub(crate) fn forget_peak(&self) {
+        // See proc_pid_clear_refs(5).
+        std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").expect("Linux");
+    }
+
+    /// The most that it has held in memory since that was last forgotten.
     pub(crate) fn peak_mb(&self) -> f64 {
         self.memory_mb("VmHWM:")
     }

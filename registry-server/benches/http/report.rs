@@ -65,8 +65,15 @@ impl Report {
 
     pub(crate) fn requests_begin(&mut self, heading: &str) {
         self.heading(&format!("#### {heading}"));
-        self.line("| | clients | requests | req/s | p50 ms | p99 ms | CPU s per 100,000 | of the floor's | goal |");
-        self.line("|---|---:|---:|---:|---:|---:|---:|---:|---|");
+        self.line(
+            "| | clients | requests | req/s | p50 ms | p99 ms | CPU s per 100,000 | of the floor's | peak MB | goal |",
+        );
+        self.line("|---|---:|---:|---:|---:|---:|---:|---:|---:|---|");
+    }
+
+    /// What the floor of the rows that follow took in the turns of the first of them.
+    pub(crate) fn floor(&mut self, clients: usize, floor: &Measure) {
+        self.row("floor", clients, floor, "1.00", "");
     }
 
     pub(crate) fn requests(&mut self, name: &str, clients: usize, goal: Goal, server: &Measure, floor: &Measure) {
@@ -85,12 +92,17 @@ impl Report {
             }
         };
         let missed = if is_met { "" } else { ", missed" };
-        let [half, most] = [0.5, 0.99].map(|share| server.percentile(share).as_secs_f64() * 1e3);
+        self.row(name, clients, server, &format!("{floors:.2}"), &format!("{goal}{missed}"));
+    }
+
+    fn row(&mut self, name: &str, clients: usize, measure: &Measure, floors: &str, goal: &str) {
+        let [half, most] = [0.5, 0.99].map(|share| measure.percentile(share).as_secs_f64() * 1e3);
         self.line(&format!(
-            "| {name} | {clients} | {} | {:.0} | {half:.2} | {most:.2} | {:.2} | {floors:.2} | {goal}{missed} |",
-            server.count(),
-            server.per_second(),
-            cpu_ms * 100.0,
+            "| {name} | {clients} | {} | {:.0} | {half:.2} | {most:.2} | {:.2} | {floors} | {:.0} | {goal} |",
+            measure.count(),
+            measure.per_second(),
+            measure.cpu_per_request() * 1e5,
+            measure.peak_mb(),
         ));
     }
 
@@ -131,16 +143,16 @@ impl Report {
         ));
     }
 
-    pub(crate) fn peak(&mut self, peak_mb: f64) {
+    /// What is to be said beside the tables.
+    pub(crate) fn note(&mut self, note: &str) {
         self.line("");
-        self.line(&format!("The server held at most {peak_mb:.0} MB up to here."));
+        self.line(note);
     }
 
-    /// As [`Report::peak`], where the peak is to stay within a bound.
+    /// A peak that is to stay within a bound.
     pub(crate) fn bounded_peak(&mut self, peak_mb: f64, most_mb: f64) {
         let missed = if peak_mb <= most_mb { "" } else { ", missed" };
-        self.line("");
-        self.line(&format!("The server held at most {peak_mb:.0} MB up to here (goal: {most_mb:.0} MB{missed})."));
+        self.note(&format!("The server held at most {peak_mb:.0} MB (goal: {most_mb:.0} MB{missed})."));
     }
 
     /// A start of the server, for the table that [`Report::starts_end`] writes.
@@ -167,7 +179,8 @@ impl Report {
 
     /// Writes the page, in place of an older one.
     pub(crate) fn write_page(&self, path: &Path) {
-        let [date, commit] = [&["date", "-I"][..], &["git", "rev-parse", "--short", "HEAD"]].map(printed);
+        let commit = &["git", "describe", "--always", "--dirty=, with changes", "--exclude=*"];
+        let [date, commit] = [&["date", "-I"][..], commit].map(printed);
         let processor = std::fs::read_to_string("/proc/cpuinfo").expect("Linux");
         let processor = processor.lines().find_map(|line| line.strip_prefix("model name\t: ")).unwrap_or("unknown");
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -177,7 +190,7 @@ impl Report {
 }
 
 /// What a program prints.
-fn printed(command: &[&str]) -> String {
+pub(crate) fn printed(command: &[&str]) -> String {
     let output = Command::new(command[0]).args(&command[1..]).output().expect("a program that is everywhere");
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
@@ -191,7 +204,8 @@ system time of the server's process alone: both sides share the machine's cores,
 tell of both.
 
 - The floor is a bare actix handler that answers a body of the same size from memory. It takes turns with what is
-  measured, so that both meet the same noise.
+  measured, so that both meet the same noise; its own row is that of the turns with the row behind it.
+- Peak MB is the most memory that the process held while the row was measured.
 - Schemas are records of twenty optional fields where nothing else is said; each that is registered has its own text.
 - SQLite writes to its file and waits for the disk with every commit (`synchronous = FULL`); PostgreSQL runs on the same
   machine with its own defaults, and its processes' CPU time is not counted.
@@ -201,6 +215,8 @@ tell of both.
 - What a row is to reach stands in its last column. A goal in seconds is that of a machine on which the floor takes
   1.1 s for 100,000 requests of several clients. Where it takes more, by the median of the rows so far, `here` tells
   what that makes of the goal.
+- What it takes to have a schema on the disk, with one client, is told by a bare handler that hands the commit to a
+  thread: that writes eight pages of 4 KiB, as SQLite does for a new schema as a rule, and waits for the disk.
 - Who has read everything is to hold what its caches may, and 32 MB.
 
 ## Reproduce
