@@ -28,6 +28,10 @@ pub(super) enum Call {
     AllVersions,
     /// The schema of a version, marked or not.
     Schema(u64),
+    /// The number and the schema of the latest version.
+    Latest,
+    /// The number of the version with a schema.
+    Lookup(usize),
 }
 
 /// More versions than a round makes.
@@ -49,6 +53,7 @@ pub(super) fn levels() -> Script<Content> {
     let mut clients = each_its_own();
     clients.push([false, true, false, true].map(Call::SetFull).to_vec());
     clients.push(vec![Call::Check(1), Call::Versions, Call::Check(2)]);
+    clients.push(vec![Call::Latest, Call::Lookup(1), Call::Latest]);
     Script { clients, ..script(Keeps::Everything) }
 }
 
@@ -56,6 +61,7 @@ pub(super) fn levels() -> Script<Content> {
 pub(super) fn deletes() -> Script<Content> {
     let mut clients: Vec<Vec<Call>> = [1, 2, 1, 2].map(|version| vec![Call::Delete(version)]).to_vec();
     clients.extend([0, 1, 1, 0].map(|schema| vec![Call::Register(schema), Call::Versions]));
+    clients.push(vec![Call::Lookup(0), Call::Latest, Call::Lookup(1)]);
     Script { clients, ..script(Keeps::Contents) }
 }
 
@@ -146,6 +152,15 @@ impl Model for Content {
                 Some(place) => Reply::ok(&[self.versions[place].schema as u64]),
                 None => Reply::refused(404, 40402),
             },
+            Call::Latest => {
+                let latest = self.live().last().map(|version| [version.number, version.schema as u64]);
+                latest.map_or_else(not_found, |latest| Reply::ok(&latest))
+            }
+            Call::Lookup(_) if self.live().next().is_none() => not_found(),
+            Call::Lookup(schema) => match self.live().find(|version| version.schema == schema) {
+                Some(known) => Reply::ok(&[known.number]),
+                None => Reply::refused(404, 40403),
+            },
             Call::Versions => list(self.live()),
             Call::AllVersions => list(self.versions.iter()),
         };
@@ -171,6 +186,11 @@ impl Played for Content {
             Call::Remove(number) => Request::new("DELETE", format!("{versions}/{number}?permanent=true"), None),
             Call::DeleteSubject => Request::new("DELETE", format!("/subjects/{subject}"), None),
             Call::Schema(number) => Request::new("GET", format!("{versions}/{number}?deleted=true"), None),
+            Call::Latest => Request::new("GET", format!("{versions}/latest"), None),
+            Call::Lookup(number) => {
+                let body = json!({ "schema": schema(round, number).to_string() });
+                Request::new("POST", format!("/subjects/{subject}"), Some(body))
+            }
             Call::Versions => Request::new("GET", versions, None),
             Call::AllVersions => Request::new("GET", format!("{versions}?deleted=true"), None),
         }
@@ -178,16 +198,11 @@ impl Played for Content {
 
     fn told(round: usize, call: Call, body: &Value) -> Vec<u64> {
         match call {
-            Call::Register(_) => numbers(&body["version"]),
+            Call::Register(_) | Call::Lookup(_) => numbers(&body["version"]),
             Call::Check(_) => vec![u64::from(body["is_compatible"] == true)],
             Call::SetFull(_) => Vec::new(),
-            Call::Schema(_) => {
-                let text = body["schema"].as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
-                (0..=WRITERS)
-                    .filter(|number| text == Some(schema(round, *number)))
-                    .map(|number| number as u64)
-                    .collect()
-            }
+            Call::Schema(_) => known(round, body),
+            Call::Latest => [numbers(&body["version"]), known(round, body)].concat(),
             _ => numbers(body),
         }
     }
@@ -216,6 +231,12 @@ impl Played for Content {
 
 fn subject(round: usize) -> String {
     format!("race-{round}")
+}
+
+/// The number of the schema in an answer.
+fn known(round: usize, body: &Value) -> Vec<u64> {
+    let text = body["schema"].as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    (0..=WRITERS).filter(|number| text == Some(schema(round, *number))).map(|number| number as u64).collect()
 }
 
 fn not_found() -> Reply {
