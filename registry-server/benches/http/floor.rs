@@ -16,6 +16,9 @@ const HEAD: [u8; 24] = [b'x'; 24];
 /// After so many commits the log begins anew, as SQLite's does.
 const COMMITS: u64 = 512;
 
+/// More commits than clients of a bench wait for.
+const WAITING_MAX: usize = 1_024;
+
 /// Serves a body of so many bytes at every path, until the process is killed. With a folder, a thread writes as much
 /// as a commit into a file there, and waits for the disk, before each answer.
 pub(crate) fn serve(bytes: usize, folder: Option<&Path>) {
@@ -44,7 +47,7 @@ pub(crate) fn serve(bytes: usize, folder: Option<&Path>) {
 
 /// A thread that writes commits, one after the other, for who waits for them.
 #[derive(Clone)]
-struct Log(mpsc::Sender<oneshot::Sender<()>>);
+struct Log(mpsc::SyncSender<oneshot::Sender<()>>);
 
 impl Log {
     /// The file has its full length before the first commit.
@@ -53,7 +56,7 @@ impl Log {
             write(&file, commit);
         }
         file.sync_all().expect("the disk");
-        let (log, waiting) = mpsc::channel::<oneshot::Sender<()>>();
+        let (log, waiting) = mpsc::sync_channel::<oneshot::Sender<()>>(WAITING_MAX);
         std::thread::spawn(move || {
             for (commit, done) in waiting.into_iter().enumerate() {
                 write(&file, commit as u64);
