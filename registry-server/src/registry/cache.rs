@@ -17,6 +17,9 @@
 //! more and it ages out. A subject that has moved on is replaced. Many who miss one subject or one id's uses at once
 //! wait for one load; contents and texts are read by each of them, and of contents all keep the first.
 //!
+//! A database that is taken back in time gives numbers again. A revision carries the number of its history, and all
+//! generations move with that: nothing of before is found any more. Contents are compared as always.
+//!
 //! A generation is raised at once on the node that commits, and on another when it is told, after five seconds at most:
 //! so long "uses" may be behind there, in which version they show and whether it is deleted. The text stays right.
 

@@ -165,7 +165,7 @@ impl Registry {
         let scope = ScopeName::unnamed().scope;
         let ScopeSnapshot { revision, settings } = self.store.scope_snapshot(&scope).await?;
         // A start leaves a mark, so that the next one finds the registry used, even if nothing else was written.
-        if revision == Revision::default() && self.has_no_subject().await? {
+        if revision == (Revision { history: revision.history, ..Revision::default() }) && self.has_no_subject().await? {
             // The default level needs no record: without one it is in force.
             let record = ConfigRecord { compatibility: Some(level), ..ConfigRecord::default() };
             let record = (level != Level::default()).then_some(record);

@@ -61,6 +61,7 @@ macro_rules! store_conformance {
                 keeps_metadata_and_rule_sets, knows_nothing_of_what_was_never_written;
             names: sorts_subjects_by_their_bytes, takes_any_name, takes_the_longest_names_and_no_longer;
             revisions: every_change_moves_the_revision, a_change_elsewhere_leaves_the_revision,
+                what_was_decided_on_another_history_has_moved,
                 a_stale_revision_writes_nothing, a_refused_insert_costs_no_id, revision_and_snapshot_agree,
                 an_append_tells_the_counter_of_its_subject,
                 the_default_context_moves_the_revision_of_all;

@@ -30,6 +30,12 @@ pub(super) trait Connection: Send {
     /// The statements of this database where the two differ.
     const STATEMENTS: &'static Statements;
 
+    /// The number of the history that the database had when the connection was made. One that cannot be taken back
+    /// under its process has one history.
+    fn history(&self) -> u64 {
+        0
+    }
+
     /// The rows of a statement.
     async fn rows(
         &mut self,

@@ -2,7 +2,8 @@
 //!
 //! Writers of all nodes are kept apart by advisory locks (`super::locks`); the writes that wait on one node share a
 //! commit (`writer`). Nothing that can change is remembered here: revisions are read for every request
-//! (`counters`), and what the other nodes tell (`watch`) only evicts. Knows nothing of formats, rules or HTTP.
+//! (`counters`), and what the other nodes tell (`watch`) only evicts. A database that goes back in time is noticed
+//! (`history`). Knows nothing of formats, rules or HTTP.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,7 @@ mod connect;
 mod connection;
 mod counters;
 mod failure;
+mod history;
 mod literals;
 mod parameters;
 mod pool;
@@ -99,7 +101,8 @@ impl PostgresStore {
         let reading_at = target.waiting_for_locks(pool::LOCK_TIMEOUT);
         let counting_at = target.waiting_for_locks(counters::LOCK_TIMEOUT);
         let mut writing = connect::patiently(|| connect_to(&target)).await?;
-        let generations = Arc::new(Generations::new());
+        history::learn_rights(&mut writing.connection, &target).await?;
+        let generations = target.history().generations();
         // Nothing of this waits for another, and a connection takes its time.
         let (listener, reading, counting, ()) = tokio::try_join!(
             Listener::start(target.clone()),
@@ -112,11 +115,12 @@ impl PostgresStore {
         )?;
 
         let room = Arc::new(Room::default());
-        let counters =
-            Arc::new(Counters::start(Pool::new(counting_at.clone(), COUNTERS_MAX, Answers::Short, counting)));
+        let counting = Arc::new(Pool::new(counting_at, COUNTERS_MAX, Answers::Short, counting));
+        let counters = Arc::new(Counters::start(Arc::clone(&counting)));
+        let polling = history::poll(target.clone(), counting);
         Ok(Self {
             pool: Pool::new(reading_at, READERS_MAX, Answers::Long, reading),
-            watch: Watch::start(listener, Arc::clone(&generations), Arc::clone(&counters)),
+            watch: Watch::start(listener, Arc::clone(&generations), Arc::clone(&counters), polling),
             counters,
             writer: writer::start(target, Session::new(writing), Arc::clone(&generations), Arc::clone(&room)),
             room,

@@ -36,6 +36,12 @@ pub(super) use read;
 pub(super) trait Reads: Send + Sync {
     type Row: StoredRow;
 
+    /// The number of the database's history, as of what is read from now on. One that cannot be taken back under its
+    /// process has one.
+    fn history(&self) -> u64 {
+        0
+    }
+
     /// The rows of a statement, as they were when the call began or later.
     async fn rows(
         &self,

@@ -70,7 +70,20 @@ impl<T> Scopes<T> {
 /// The counters of everything a decision looked at. Equal revisions mean that nothing of it changed.
 ///
 /// A scope's counter covers its config and mode, a subject's also its versions.
-pub type Revision = Scopes<u64>;
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Revision {
+    /// The number of the history that gave the counters, so far as this process has seen: a database that was taken
+    /// back in time gives them again, with another meaning.
+    pub history: u64,
+    /// The subject's own.
+    pub subject: u64,
+    /// Its context's.
+    pub context: u64,
+    /// The default context's; equal to `context` for what lies in the default context.
+    pub default_context: u64,
+    /// That of all contexts.
+    pub global: u64,
+}
 
 /// What is set at one scope.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

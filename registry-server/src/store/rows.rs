@@ -151,10 +151,17 @@ pub(super) fn counter(operation: &'static str, row: &impl StoredRow, index: usiz
     stored_u64(operation, number(operation, row, index)?)
 }
 
-/// The counters of `select_revision.sql`. Those of what a scope is not about are not found, and 0.
-pub(super) fn revision(operation: &'static str, row: &impl StoredRow, first: usize) -> Result<Revision, StoreError> {
+/// The counters of `select_revision.sql`, as a history gave them. Those of what a scope is not about are not found, and
+/// 0.
+pub(super) fn revision(
+    operation: &'static str,
+    row: &impl StoredRow,
+    first: usize,
+    history: u64,
+) -> Result<Revision, StoreError> {
     let counter = |at: usize| counter(operation, row, first + at);
-    Ok(Revision { global: counter(0)?, default_context: counter(1)?, context: counter(2)?, subject: counter(3)? })
+    let (global, default_context, context, subject) = (counter(0)?, counter(1)?, counter(2)?, counter(3)?);
+    Ok(Revision { history, subject, context, default_context, global })
 }
 
 /// The context and the subject that a scope is about; `None` where it is about all of them.

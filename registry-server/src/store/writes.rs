@@ -91,7 +91,7 @@ async fn revision(
 ) -> Result<Revision, StoreError> {
     let (context, subject) = rows::scope_filter(scope);
     let row = connection.row(operation, include_str!("sql/select_revision.sql"), values![context, subject]).await?;
-    rows::revision(operation, &row, 0)
+    rows::revision(operation, &row, 0, connection.history())
 }
 
 /// Raises the revision of a scope; makes its row when it has none.

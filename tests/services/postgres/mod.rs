@@ -19,6 +19,7 @@ mod outages;
 mod overtaking;
 mod plans;
 mod races;
+mod restores;
 mod runtimes;
 mod start_errors;
 mod store;

@@ -2,7 +2,7 @@
 
 use schema_core::Level;
 
-use super::super::{ConfigRecord, DeleteMode, ImportDemand, Mode, ModePut, Scope};
+use super::super::{ConfigRecord, DeleteMode, ImportDemand, Mode, ModePut, Put, Removed, Scope};
 use super::*;
 
 /// A change that a decision about a subject must notice.
@@ -160,6 +160,30 @@ pub async fn a_change_elsewhere_leaves_the_revision(store: &Arc<dyn Store>) {
     assert_eq!(store.revision(&key).await.unwrap(), before);
     let inserted = store.insert_version(new_version(&key, "three", before)).await.unwrap();
     assert_eq!(inserted.place(), Some((SchemaId(3), Version(2))));
+}
+
+/// Its counters are the same.
+pub async fn what_was_decided_on_another_history_has_moved(store: &Arc<dyn Store>) {
+    let key = subject("s");
+    register(store, &key, "one").await;
+    let of_another = |revision: Revision| Revision { history: revision.history + 1, ..revision };
+    let before = store.revision(&key).await.unwrap();
+    let stale = of_another(before);
+    let scope = Scope::Subject(key.clone());
+
+    // By one statement, and step by step.
+    for version in [NewNumber::Next, NewNumber::Given(Version(7))] {
+        let new = NewVersion { version, ..new_version(&key, "two", stale) };
+        assert_eq!(store.insert_version(new).await.unwrap(), Inserted::Moved, "{version:?}");
+    }
+    assert_eq!(store.delete_version(&key, Version(1), DeleteMode::Soft, stale).await.unwrap(), Removed::Moved);
+    assert_eq!(store.delete_subject(&key, DeleteMode::Soft, stale).await.unwrap(), Removed::Moved);
+    assert_eq!(store.put_config(&scope, None, stale).await.unwrap(), Put::Moved);
+    let mode = store.put_mode(&scope, Some(Mode::ReadOnly), stale, ImportDemand::Nothing).await.unwrap();
+    assert_eq!(mode, ModePut::Moved);
+
+    assert_eq!(store.revision(&key).await.unwrap(), before);
+    assert_eq!(register(store, &key, "two").await, pair(2, 2));
 }
 
 pub async fn a_refused_insert_costs_no_id(store: &Arc<dyn Store>) {

@@ -18,6 +18,7 @@ use super::super::met_lock::MetLock;
 use super::super::migrations::{self, Steps};
 use super::super::{StoreError, StoreErrorKind};
 use super::failure::{failed, failure, is_alive, is_answer};
+use super::history::History;
 use super::parameters;
 
 const OPERATION: &str = "open the database";
@@ -70,6 +71,7 @@ pub(super) struct Target {
     /// The question that is under way, for all who ask meanwhile.
     sign: Arc<Mutex<Option<WeakShared<Sign>>>>,
     lived: Arc<Lived>,
+    history: Arc<History>,
 }
 
 /// The sign of life that the database gives, for all that is known.
@@ -125,6 +127,9 @@ impl Silence {
 pub(super) struct Link {
     pub(super) connection: PgConnection,
     pub(super) process: i32,
+    /// The number of the history that the database had when it was made. Over one of an earlier history than that in
+    /// force nothing is asked any more: it may lead to another server.
+    pub(super) history: u64,
 }
 
 impl Target {
@@ -145,7 +150,7 @@ impl Target {
             .application_name("schema-registry")
             .options(SETTINGS)
             .disable_statement_logging();
-        Ok(Self { options, sign: Arc::default(), lived: Arc::default() })
+        Ok(Self { options, sign: Arc::default(), lived: Arc::default(), history: Arc::default() })
     }
 
     /// The same database, for connections that wait so long for what is locked.
@@ -217,6 +222,11 @@ impl Target {
         }
     }
 
+    /// The histories that the database has had.
+    pub(super) fn history(&self) -> &History {
+        &self.history
+    }
+
     /// Takes note that the database has answered.
     pub(super) fn lives(&self) {
         self.lived.note();
@@ -267,8 +277,8 @@ impl Target {
     pub(super) async fn connect(&self, operation: &'static str) -> Result<Link, StoreError> {
         let connecting = async {
             let mut connection = self.options.connect().await?;
-            let process = sqlx::raw_sql("SELECT pg_backend_pid()").fetch_one(&mut connection).await?.try_get(0)?;
-            Ok(Link { connection, process })
+            let answer = sqlx::raw_sql(self.history.question()).fetch_one(&mut connection).await?;
+            Ok(Link { connection, process: answer.try_get(0)?, history: self.history.note(&answer, self)? })
         };
         let begun = Instant::now();
         let Ok(connected) = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await else {

@@ -27,6 +27,8 @@ pub(in crate::store) struct Session {
     pub(super) connection: PgConnection,
     /// The server's that serves it.
     pub(super) process: i32,
+    /// As [`Link::history`].
+    history: u64,
     insert_at_once: Prepared,
 }
 
@@ -40,8 +42,8 @@ enum Prepared {
 }
 
 impl Session {
-    pub(super) fn new(Link { connection, process }: Link) -> Self {
-        Self { connection, process, insert_at_once: Prepared::NotYet }
+    pub(super) fn new(Link { connection, process, history }: Link) -> Self {
+        Self { connection, process, history, insert_at_once: Prepared::NotYet }
     }
 
     /// Whether the connection has the statement of an insert from now on.
@@ -90,6 +92,10 @@ impl Connection for Session {
         prefer_remaining_ids: include_str!("../sql/prefer_remaining_ids_postgres.sql"),
         remove_unused_schemas: include_str!("../sql/remove_unused_schemas_postgres.sql"),
     };
+
+    fn history(&self) -> u64 {
+        self.history
+    }
 
     async fn rows(
         &mut self,

@@ -51,7 +51,7 @@ struct Question {
 
 impl Counters {
     /// Starts the task on the current runtime. It ends with the value.
-    pub(super) fn start(pool: Pool) -> Self {
+    pub(super) fn start(pool: Arc<Pool>) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
         let met_lock = pool.met_lock();
         let task = tokio::spawn(run(pool, waiting));
@@ -96,7 +96,7 @@ impl Counters {
     }
 }
 
-async fn run(pool: Pool, mut waiting: mpsc::Receiver<Question>) {
+async fn run(pool: Arc<Pool>, mut waiting: mpsc::Receiver<Question>) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
         survive("reader of revisions", answer(&pool, &mut batch)).await;
@@ -106,17 +106,24 @@ async fn run(pool: Pool, mut waiting: mpsc::Receiver<Question>) {
 
 async fn answer(pool: &Pool, batch: &mut Vec<Question>) {
     let revisions = read(pool, batch).await;
+    // Behind it: a connection that was made for it may have shown another history, of which it is.
+    let history = pool.history().number();
+    let mut change_max = 0;
     for (at, question) in batch.drain(..).enumerate() {
         let answer = match &revisions {
             Ok(rows) => rows.get(at).map_or_else(
                 || Err(StoreError::corrupt(OPERATION, "a row is missing that is always there")),
-                |row| rows::revision(OPERATION, row, 0),
+                |row| rows::revision(OPERATION, row, 0, history),
             ),
             Err(error) => Err(error.copy()),
         };
+        if let Ok(Revision { subject, context, default_context, global, .. }) = answer {
+            change_max = [change_max, subject, context, default_context, global].into_iter().max().unwrap_or(0);
+        }
         // The caller may have gone away.
         let _ = question.reply.send(answer);
     }
+    pool.history().saw(history, change_max);
 }
 
 /// A row per question, in their order.

@@ -19,6 +19,7 @@ use super::TOLD_WITHIN;
 use super::connect::{Link, Target};
 use super::connection::arguments;
 use super::failure::{failed, is_answer, is_locked, is_lost};
+use super::history::History;
 
 /// A read that has no connection after this long fails, whether none was free or one had to be made, so that the caller
 /// can answer 503 in time. Long enough for connections that have gone silent to be given up and made anew. Where a lock
@@ -166,8 +167,20 @@ impl Pool {
         answer
     }
 
+    /// All are of one history when the first of them is not.
     fn take_idle(&self) -> Option<Link> {
-        self.idle().pop()
+        let mut idle = self.idle();
+        let link = idle.pop()?;
+        if link.history == self.history().number() {
+            return Some(link);
+        }
+        idle.retain(|link| link.history == self.history().number());
+        idle.pop()
+    }
+
+    /// The histories of the database.
+    pub(super) fn history(&self) -> &History {
+        self.target.history()
     }
 
     fn forget_idle(&self) {
@@ -182,6 +195,10 @@ impl Pool {
 #[async_trait]
 impl Reads for Pool {
     type Row = PgRow;
+
+    fn history(&self) -> u64 {
+        self.target.history().number()
+    }
 
     async fn rows(&self, operation: &'static str, read: Read, values: &[Value<'_>]) -> Result<Vec<PgRow>, StoreError> {
         let arguments = arguments(values).map_err(failed(operation))?;

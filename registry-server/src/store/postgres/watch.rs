@@ -54,14 +54,20 @@ const OPERATION: &str = "listen to the other nodes";
 /// A connection that listens, and where to make another.
 pub(super) struct Listener {
     target: Target,
-    connection: PgListener,
+    hearing: Hearing,
 }
 
 impl Listener {
     pub(super) async fn start(target: Target) -> Result<Self, StoreError> {
-        let connection = patiently(|| listen(&target)).await?;
-        Ok(Self { target, connection })
+        let hearing = patiently(|| listen(&target)).await?;
+        Ok(Self { target, hearing })
     }
+}
+
+/// A connection that listens, and the number of the history that the database had before it was made.
+struct Hearing {
+    connection: PgListener,
+    history: u64,
 }
 
 /// The listening task.
@@ -73,15 +79,20 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Starts the task on the current runtime, which listens already. `counters` tell whether the database answers
-    /// while it does not.
-    pub(super) fn start(listener: Listener, generations: Arc<Generations>, counters: Arc<Counters>) -> Self {
+    /// Starts the task on the current runtime, which listens already, and does `beside` meanwhile. `counters` tell
+    /// whether the database answers while it does not.
+    pub(super) fn start(
+        listener: Listener,
+        generations: Arc<Generations>,
+        counters: Arc<Counters>,
+        beside: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
         let (stop, pulse) = (Arc::new(Notify::new()), Arc::new(Pulse::new()));
         let watching = run(listener, generations, counters, Arc::clone(&pulse));
         let stopped = Arc::clone(&stop);
         let task = tokio::spawn(async move {
             tokio::select! {
-                () = watching => {}
+                () = async { tokio::join!(watching, beside); } => {}
                 () = stopped.notified() => {}
             }
         });
@@ -150,20 +161,20 @@ fn take_in(text: &str, generations: &Generations) {
 }
 
 async fn run(
-    Listener { target, connection }: Listener,
+    Listener { target, hearing }: Listener,
     generations: Arc<Generations>,
     counters: Arc<Counters>,
     pulse: Arc<Pulse>,
 ) {
-    let mut listener = Some(connection);
+    let mut hearing = Some(hearing);
     let mut is_known = false;
     let mut is_deaf = false;
     loop {
         pulse.beat(&generations);
-        let error = match listener.take() {
-            Some(listener) => {
+        let error = match hearing.take() {
+            Some(hearing) => {
                 let has_heard = AtomicBool::new(false);
-                let error = survive("watch", follow(listener, &generations, &pulse, &has_heard))
+                let error = survive("watch", follow(hearing, &target, &generations, &pulse, &has_heard))
                     .await
                     .unwrap_or_else(|| StoreError::unavailable(OPERATION, "the watch panicked"));
                 // One that never delivered anything is no other trouble than the one before it.
@@ -177,7 +188,7 @@ async fn run(
                     // as a rule.
                     generations.doubt();
                     is_deaf = false;
-                    listener = Some(fresh);
+                    hearing = Some(fresh);
                     continue;
                 }
                 (Err(error), answer) => {
@@ -208,7 +219,8 @@ async fn run(
     }
 }
 
-async fn listen(target: &Target) -> Result<PgListener, StoreError> {
+async fn listen(target: &Target) -> Result<Hearing, StoreError> {
+    let history = target.history().number();
     let listening = async {
         let mut listener = PgListener::connect_with(&target.pool_of_one()).await?;
         listener.eager_reconnect(false);
@@ -216,20 +228,27 @@ async fn listen(target: &Target) -> Result<PgListener, StoreError> {
         Ok(listener)
     };
     match tokio::time::timeout(POLL_TIMEOUT, listening).await {
-        Ok(listener) => listener.map_err(failed(OPERATION)),
+        Ok(listener) => {
+            let connection = listener.map_err(failed(OPERATION))?;
+            Ok(Hearing { connection, history })
+        }
         Err(_) => Err(StoreError::unavailable(OPERATION, "the database did not answer in time")),
     }
 }
 
-/// Takes messages in until the connection is lost. Notes that there was one.
+/// Takes messages in until the connection is lost, or may not lead to the database any more. Notes that there was one.
 async fn follow(
-    mut listener: PgListener,
+    Hearing { connection: mut listener, history }: Hearing,
+    target: &Target,
     generations: &Generations,
     pulse: &Pulse,
     has_heard: &AtomicBool,
 ) -> StoreError {
     loop {
         pulse.beat(generations);
+        if history != target.history().number() {
+            return StoreError::unavailable(OPERATION, "the database has another history since it was made");
+        }
         let next = match tokio::time::timeout(POLL_INTERVAL, hear(&mut listener, generations)).await {
             Ok(next) => next,
             Err(_) => {

@@ -159,14 +159,14 @@ impl Task {
             tries += 1;
             changes.roll_back_to(Changes::default().mark());
             // Taken out: with what is cut off goes the connection, and the transaction, if the server still lives.
-            let session = match self.session.take() {
+            let session = match self.session.take().filter(|session| self.is_of_today(session)) {
                 Some(session) => session,
                 None => match self.connect().await {
                     Ok(session) => session,
                     Err(error) => break Err(Trouble::silence(error)),
                 },
             };
-            let (target, process) = (self.target.clone(), session.process);
+            let (target, process, history) = (self.target.clone(), session.process, session.history());
             let transaction = self.transact(session, group, wait, &mut changes);
             let outcome = target.answer(GROUP_TIMEOUT, Some(process), transaction).await.unwrap_or_else(|silence| {
                 note_silent(&mut self.silent, process);
@@ -174,6 +174,9 @@ impl Task {
             });
             if outcome.as_ref().map_or_else(|trouble| is_answer(&trouble.error), |()| true) {
                 self.target.lives();
+            }
+            if outcome.is_ok() {
+                target.history().saw(history, changes.last_change);
             }
             match outcome {
                 Err(Trouble { kind: TroubleKind::Lost, .. }) if tries < TRIES_MAX => {}
@@ -204,6 +207,11 @@ impl Task {
         let keep = outcome.as_ref().map_or_else(|trouble| trouble.kind == TroubleKind::Locked, |()| true);
         self.session = keep.then_some(session);
         outcome
+    }
+
+    /// Whether the database is still the one that the connection was made to.
+    fn is_of_today(&self, session: &Session) -> bool {
+        session.history() == self.target.history().number()
     }
 
     async fn connect(&mut self) -> Result<Session, StoreError> {
@@ -436,8 +444,12 @@ mod tests {
     /// goes away.
     async fn goes_away_behind_a_lock(server: TcpListener, turned_away: Arc<AtomicUsize>) {
         let (mut client, _) = server.accept().await.unwrap();
-        let column = [b"pid\0" as &[u8], &[0; 6], &23_u32.to_be_bytes(), &[0, 4, 255, 255, 255, 255, 0, 0]].concat();
-        let pid = [message(b'T', &[b"\0\x01", &column[..]].concat()), message(b'D', b"\0\x01\0\0\0\x017")].concat();
+        let column =
+            |name: &[u8], of: u32| [name, &[0; 6], &of.to_be_bytes(), &[0, 4, 255, 255, 255, 255, 0, 0]].concat();
+        // Nothing is told beside it.
+        let columns = [column(b"pid\0", 23), column(b"mark\0", 20).repeat(6)].concat();
+        let row = [b"\0\x07\0\0\0\x017" as &[u8], &[255; 24]].concat();
+        let pid = [message(b'T', &[b"\0\x07", &columns[..]].concat()), message(b'D', &row)].concat();
         let locked = message(b'E', b"SERROR\0VERROR\0C55P03\0Mlocked\0\0");
         for answer in [message(b'R', &[0; 4]), [pid, message(b'C', b"SELECT 1\0")].concat(), locked] {
             hear(&mut client).await;

@@ -26,6 +26,8 @@ pub(in super::super) async fn scope(reads: &impl Reads, scope: &Scope) -> Result
 /// What applies to a scope, and the versions where it is a subject.
 async fn snapshot(operation: &'static str, reads: &impl Reads, scope: &Scope) -> Result<SubjectSnapshot, StoreError> {
     let (context, subject) = rows::scope_filter(scope);
+    // Before it is read: what another history gives meanwhile is taken for no revision that stands.
+    let history = reads.history();
     let found = reads.rows(operation, read!("select_subject.sql"), values![context, subject]).await?;
 
     let (mut versions, mut settings, mut revision) = (Vec::with_capacity(found.len()), Vec::new(), None);
@@ -35,7 +37,7 @@ async fn snapshot(operation: &'static str, reads: &impl Reads, scope: &Scope) ->
         } else if row.number(operation, LEVEL)?.is_some() {
             settings.push(row);
         } else {
-            revision = Some(rows::revision(operation, &row, COUNTERS)?);
+            revision = Some(rows::revision(operation, &row, COUNTERS, history)?);
         }
     }
     let Some(revision) = revision else {

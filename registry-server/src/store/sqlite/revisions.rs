@@ -139,7 +139,8 @@ impl Counters {
 
     fn of_context(&self, context: &str) -> Revision {
         let of = |context: &str| self.contexts.get(context).copied().unwrap_or(0);
-        Revision { subject: 0, context: of(context), default_context: of(DEFAULT_CONTEXT), global: self.global }
+        let default_context = of(DEFAULT_CONTEXT);
+        Revision { history: 0, subject: 0, context: of(context), default_context, global: self.global }
     }
 
     fn apply(&mut self, step: Move) {

@@ -78,7 +78,7 @@ impl Write for DeleteVersions {
         let scope = Scope::Subject(self.subject.clone());
         let place = values![&*self.subject.context, &*self.subject.subject];
         let state = connection.row(OPERATION, include_str!("../sql/select_revision.sql"), place).await?;
-        if rows::revision(OPERATION, &state, 0)? != self.decided_on {
+        if rows::revision(OPERATION, &state, 0, connection.history())? != self.decided_on {
             return Ok(Removed::Moved);
         }
         if rows::number(OPERATION, &state, 4)? > PLANNED_VERSIONS_MAX {

@@ -89,7 +89,10 @@ impl Insert {
             return Ok(None);
         }
         let new = &self.new;
-        let Revision { subject, context, default_context, global } = new.decided_on;
+        let Revision { history, subject, context, default_context, global } = new.decided_on;
+        if history != connection.history() {
+            return Ok(Some(Inserted::Moved));
+        }
         // What is too large to be stored is no revision that stands.
         let counter = |counter: u64| i64::try_from(counter).unwrap_or(-1);
         let values = values![
@@ -135,7 +138,7 @@ impl Insert {
         let row = connection.row(OPERATION, C::STATEMENTS.select_insert_state, looked_at).await?;
         let preferred_id = row.number(OPERATION, 6)?;
         Ok(State {
-            revision: rows::revision(OPERATION, &row, 0)?,
+            revision: rows::revision(OPERATION, &row, 0, connection.history())?,
             change: rows::number(OPERATION, &row, 4)?,
             last_id: rows::id(OPERATION, &row, 5)?,
             preferred_id: preferred_id.map(|id| schema_id(OPERATION, id)).transpose()?,
