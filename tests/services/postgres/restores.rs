@@ -139,7 +139,7 @@ fn a_database_that_is_taken_back_under_its_nodes_is_served_as_it_is_then() {
             }
             println!("{reason}: noticed {:?} after the id was given again", since.elapsed());
 
-            assert_eq!(node.register("s", &old).await.code(), 409, "it is there no more, and does not fit");
+            assert_eq!(node.register("s", &old).await.status, 409, "it is there no more, and does not fit");
             assert_eq!(node.register("s", &further).await.id(), 3, "it fits what is there");
         });
         let log = remembering.log_with(reason).unwrap();
