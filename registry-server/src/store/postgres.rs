@@ -101,7 +101,6 @@ impl PostgresStore {
         let reading_at = target.waiting_for_locks(pool::LOCK_TIMEOUT);
         let counting_at = target.waiting_for_locks(counters::LOCK_TIMEOUT);
         let mut writing = connect::patiently(|| connect_to(&target)).await?;
-        history::learn_rights(&mut writing.connection, &target).await?;
         let generations = target.history().generations();
         // Nothing of this waits for another, and a connection takes its time.
         let (listener, reading, counting, ()) = tokio::try_join!(
@@ -110,7 +109,8 @@ impl PostgresStore {
             connect::patiently(|| connect_to(&counting_at)),
             async {
                 connect::check_server(&mut writing.connection, &target).await?;
-                connect::migrate(&mut writing.connection, &target, steps).await
+                connect::migrate(&mut writing.connection, &target, steps).await?;
+                history::begin(&mut writing.connection, &target).await
             },
         )?;
 

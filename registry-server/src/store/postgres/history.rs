@@ -195,26 +195,23 @@ impl History {
     }
 }
 
-/// Finds out whether the server lets this role ask for all that it says of itself.
-pub(super) async fn learn_rights(connection: &mut PgConnection, target: &Target) -> Result<(), StoreError> {
-    let row = sqlx::raw_sql(MAY_ASK).fetch_one(&mut *connection).await.map_err(failed(OPERATION))?;
-    if row.try_get::<Option<bool>, _>(0).map_err(failed(OPERATION))? != Some(true) {
-        return Ok(());
-    }
+/// Learns which history it is, once the tables are there, and whether the server lets this role ask for all that it says
+/// of itself.
+pub(super) async fn begin(connection: &mut PgConnection, target: &Target) -> Result<(), StoreError> {
     let history = target.history();
-    match sqlx::raw_sql(OF_CONNECTION[1]).fetch_one(connection).await {
-        Ok(answer) => {
-            history.note(&answer, target).map_err(failed(OPERATION))?;
-            history.asks_server.store(true, Ordering::Relaxed);
-            Ok(())
+    let row = sqlx::raw_sql(MAY_ASK).fetch_one(&mut *connection).await.map_err(failed(OPERATION))?;
+    if row.try_get(0).map_err(failed(OPERATION))? {
+        match sqlx::raw_sql(OF_CONNECTION[1]).fetch_one(&mut *connection).await {
+            Ok(_) => history.asks_server.store(true, Ordering::Relaxed),
+            // It is not asked again.
+            Err(sqlx::Error::Database(error)) => {
+                tracing::debug!(%error, "the server does not tell its timeline: other signs alone tell of a failover");
+            }
+            Err(error) => return Err(failed(OPERATION)(error)),
         }
-        // Nobody asks again what it does not know.
-        Err(sqlx::Error::Database(error)) => {
-            tracing::debug!(%error, "the server does not tell its timeline: a failover is noticed by other signs alone");
-            Ok(())
-        }
-        Err(error) => Err(failed(OPERATION)(error)),
     }
+    let answer = sqlx::raw_sql(history.question()).fetch_one(connection).await.map_err(failed(OPERATION))?;
+    history.note(&answer, target).map(drop).map_err(failed(OPERATION))
 }
 
 /// Asks again and again over a connection of the pool that revisions are read by. Never ends.
