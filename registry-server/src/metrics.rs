@@ -5,7 +5,7 @@
 //! gets the part that it fills.
 
 use prometheus::core::Collector;
-use prometheus::{Encoder as _, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, TextEncoder};
+use prometheus::{Encoder as _, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, TextEncoder};
 
 /// An enum whose variants carry their names in metrics: `NAMES` has them by the variants' places.
 macro_rules! named {
@@ -79,6 +79,10 @@ fn build_info(storage: &str) -> Box<dyn Collector> {
 
 fn counter(name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
     made(IntCounterVec::new(Opts::new(name, help), labels))
+}
+
+fn gauge(name: &str, help: &str) -> IntGauge {
+    made(IntGauge::new(name, help))
 }
 
 fn latency(name: &str, help: &str, labels: &[&str]) -> HistogramVec {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use actix_http::error::DispatchError;
 use actix_http::{HttpService, KeepAlive};
 use actix_server::ServerHandle;
-use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_service::{IntoServiceFactory, Service as _, ServiceFactoryExt, apply_fn_factory, fn_service, map_config};
 use actix_web::App;
 use actix_web::dev::AppConfig;
 use actix_web::rt::net::TcpStream;
@@ -23,6 +23,7 @@ use schema_core::error_code::ErrorCode;
 use tokio::task::JoinHandle;
 
 mod client_stream;
+mod open_files;
 mod refusal;
 
 use crate::config::{ConfigError, Database, Http, ServerConfig};
@@ -34,6 +35,7 @@ use crate::store::metered::Metered;
 use crate::store::{self, StoreError};
 
 use client_stream::{ClientStream, Limits};
+use open_files::Places;
 
 /// A client that has its answer may take this long to close.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -118,9 +120,13 @@ impl Server {
             &store_metrics,
             storage_name(&config.database),
         );
+        let workers = workers(&config.http);
+        // What the store keeps open is open by now.
+        let places = open_files::make_room(config.limits.connections, workers);
+        metrics.http.connections.allow(places.all);
         let is_draining = Arc::new(AtomicBool::new(false));
         let state = state(&config, Arc::clone(&registry), metrics, Arc::clone(&is_draining));
-        match serve(&config, listener, state) {
+        match serve(&config, listener, state, workers, places) {
             Ok(server) => {
                 let handle = server.handle();
                 Ok(Self { address, level, handle, task: tokio::spawn(server), registry, is_draining })
@@ -259,6 +265,13 @@ fn state(config: &ServerConfig, registry: Arc<Registry>, metrics: Metrics, is_dr
     }
 }
 
+fn workers(http: &Http) -> usize {
+    match http.workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        workers => workers,
+    }
+}
+
 /// Nobody times the head of a later request by itself, so that this takes what all its parts may take together. Where
 /// connections are not kept, actix closes them.
 fn stream_limits(timeouts: &Http) -> Limits {
@@ -270,12 +283,14 @@ fn stream_limits(timeouts: &Http) -> Limits {
 
 /// actix-web's own server takes plain sockets alone, so the parts that it is made of are put together here: those that
 /// limit how slowly requests come and answers are read come between.
-fn serve(config: &ServerConfig, listener: TcpListener, state: State) -> std::io::Result<actix_server::Server> {
+fn serve(
+    config: &ServerConfig,
+    listener: TcpListener,
+    state: State,
+    workers: usize,
+    places: Places,
+) -> std::io::Result<actix_server::Server> {
     let state = Arc::new(state);
-    let workers = match config.http.workers {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        workers => workers,
-    };
     let timeouts = config.http.clone();
     let server = actix_server::Server::build();
     let shutdown = server.graceful_shutdown_signal();
@@ -301,11 +316,20 @@ fn serve(config: &ServerConfig, listener: TcpListener, state: State) -> std::io:
             let peer = stream.peer_addr().ok();
             ready(Ok::<_, DispatchError>((ClientStream::accepted(stream, limits, refusals.clone()), peer)))
         });
-        accept.and_then(http)
+        let counts = state.metrics.http.connections.clone();
+        let counted =
+            apply_fn_factory(http, move |accepted: (ClientStream<TcpStream>, Option<SocketAddr>), http: &_| {
+                let (connection, served) = (counts.opened(), http.call(accepted));
+                async move {
+                    let _connection = connection;
+                    served.await
+                }
+            });
+        accept.and_then(counted)
     };
     let server = server
         .workers(workers)
-        .max_concurrent_connections(config.limits.connections.div_ceil(workers))
+        .max_concurrent_connections(places.each)
         .shutdown_timeout(config.shutdown.grace.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX))
         .disable_signals()
         .listen("registry", listener, connections)?;

@@ -27,6 +27,7 @@ mod registry_log;
 mod registry_long_lists;
 mod registry_memory;
 mod registry_metrics;
+mod registry_open_files;
 mod registry_replaced;
 mod registry_restart;
 mod registry_start;

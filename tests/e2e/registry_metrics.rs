@@ -4,12 +4,22 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use end_to_end_tests::wait::wait_until;
+
 use crate::raw_http::{Connection, JSON, with_connection, with_server};
+
+/// No wait for the server takes longer.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn scrape(connection: &mut Connection) -> String {
     let answer = connection.send("GET", "/metrics", &[("Accept", "text/plain;version=0.0.4")], None);
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/plain; version=0.0.4")));
     answer.text()
+}
+
+/// A gauge, read on the way: nobody looks at whether the answer is as described, which takes its time.
+pub(crate) fn gauge(connection: &mut Connection, name: &str) -> usize {
+    value(&connection.get_as_it_is("/metrics").expect("an answer").text(), name) as usize
 }
 
 /// The value of a series, which has to be there.
@@ -48,7 +58,6 @@ fn requests_are_counted_by_route_and_not_by_subject() {
 
 #[test]
 fn clients_that_no_handler_hears_are_counted_by_the_reason() {
-    const PATIENCE: Duration = Duration::from_secs(30);
     let too_many_headers = format!("GET / HTTP/1.1\r\n{}\r\n", "X-One: 1\r\n".repeat(97));
     with_server(
         |config| config.http.header_timeout = Duration::from_secs(1),
@@ -79,6 +88,31 @@ fn clients_that_no_handler_hears_are_counted_by_the_reason() {
                 assert_eq!(answer.split(' ').nth(1).unwrap_or_default(), status, "{answer}");
                 assert_eq!(refusals(), expected, "{answer}");
             }
+        },
+    );
+}
+
+#[test]
+fn connections_are_counted_while_they_are_open() {
+    const MAX: usize = 5;
+    with_server(
+        |config| config.limits.connections = MAX,
+        |address| {
+            let mut connection = Connection::open(address);
+            let mut counts = || {
+                ["connections", "connections_max"]
+                    .map(|name| gauge(&mut connection, &format!("schema_registry_http_{name}")))
+            };
+            assert_eq!(counts(), [1, MAX]);
+            let mut others: Vec<Connection> = (0..2).map(|_| Connection::open(address)).collect();
+            for other in &mut others {
+                assert_eq!(other.get_as_it_is("/").unwrap().status, 200);
+            }
+            assert_eq!(counts(), [3, MAX]);
+
+            drop(others);
+
+            wait_until("the connections to be gone", PATIENCE, || counts() == [1, MAX]).unwrap();
         },
     );
 }

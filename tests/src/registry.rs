@@ -70,6 +70,20 @@ impl Registry {
         Ok(Self { process, url, folder, command })
     }
 
+    /// As [`Registry::start_in`], in a process with a limit of open files: the shell's `ulimit` is told `limit`.
+    ///
+    /// # Errors
+    /// As [`start_registry`].
+    pub fn start_with_ulimit(limit: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("registry-").tempdir()?;
+        let mut command = Command::new("sh");
+        command.args(["-c", r#"ulimit $1 && shift && exec "$@""#, "sh", limit]);
+        command.arg(binaries::path("registry-server")?).args(["--listen", "127.0.0.1:0"]).args(arguments);
+        command.current_dir(folder.path()).envs(variables.iter().copied());
+        let (process, url) = launch(&mut command, folder.path())?;
+        Ok(Self { process, url, folder, command })
+    }
+
     /// Starts a registry with its database on a disk of the test's own.
     ///
     /// # Errors

@@ -1,13 +1,14 @@
-//! Requests by route, method and status, and how long they took; and what was refused before it was a request.
+//! Requests by route, method and status, and how long they took; what was refused before it was a request; and the
+//! connections that all of them come over.
 
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use prometheus::core::Collector;
-use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec};
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge};
 use schema_core::error_code::TABLE;
 
-use super::{counter, latency};
+use super::{counter, gauge, latency};
 
 /// The methods that are told apart; any other is `other`.
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "other"];
@@ -64,9 +65,50 @@ impl Refusals {
     }
 }
 
+/// Connections of clients while they are open, and how many may be.
+#[derive(Debug, Clone)]
+pub(crate) struct Connections {
+    open: IntGauge,
+    max: IntGauge,
+}
+
+/// A connection that is open: it is counted until it is dropped.
+#[derive(Debug)]
+pub(crate) struct OpenConnection(IntGauge);
+
+impl Connections {
+    fn new() -> Self {
+        let open = gauge("schema_registry_http_connections", "Open connections of clients.");
+        let max = gauge(
+            "schema_registry_http_connections_max",
+            "How many connections of clients may be open, as limits.connections and the limit of open files leave it; \
+             further ones wait.",
+        );
+        Self { open, max }
+    }
+
+    /// Says how many may be open.
+    pub(crate) fn allow(&self, max: usize) {
+        self.max.set(i64::try_from(max).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn opened(&self) -> OpenConnection {
+        self.open.inc();
+        OpenConnection(self.open.clone())
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 /// Requests by route, method and status.
 #[derive(Debug)]
 pub(crate) struct HttpMetrics {
+    /// What requests come over.
+    pub(crate) connections: Connections,
     /// Of what does not become a request.
     pub(crate) refusals: Refusals,
     requests: IntCounterVec,
@@ -91,6 +133,7 @@ impl HttpMetrics {
     pub(super) fn new(mut routes: Vec<String>) -> Self {
         routes.push(NO_ROUTE.to_owned());
         Self {
+            connections: Connections::new(),
             refusals: Refusals::new(),
             requests: counter(
                 "schema_registry_http_requests_total",
@@ -109,7 +152,13 @@ impl HttpMetrics {
     }
 
     pub(super) fn collectors(&self) -> Vec<Box<dyn Collector>> {
-        vec![Box::new(self.requests.clone()), Box::new(self.duration.clone()), Box::new(self.refusals.0.clone())]
+        vec![
+            Box::new(self.requests.clone()),
+            Box::new(self.duration.clone()),
+            Box::new(self.refusals.0.clone()),
+            Box::new(self.connections.open.clone()),
+            Box::new(self.connections.max.clone()),
+        ]
     }
 
     /// Counts one answer. `route` is the place of the route's template; `None` and a place beyond count as no route.
