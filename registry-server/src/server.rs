@@ -27,7 +27,7 @@ mod open_files;
 mod refusal;
 
 use crate::config::{ConfigError, Database, Http, ServerConfig};
-use crate::http::{self, BodyLimits, HeadLimits, State};
+use crate::http::{self, BodyLimits, BodyMemory, HeadLimits, State};
 use crate::metrics::{Metrics, StoreMetrics};
 use crate::registry::{Registry, RegistryConfig, RegistryError};
 use crate::routes::{self, PAGES, ROUTES};
@@ -258,6 +258,7 @@ fn state(config: &ServerConfig, registry: Arc<Registry>, metrics: Metrics, is_dr
             nesting: config.limits.json_nesting,
             timeout: config.http.body_timeout,
         },
+        body_memory: Arc::new(BodyMemory::new(config.limits.bodies_bytes, config.limits.body_bytes)),
         page_items: config.limits.page_items,
         request_timeout: config.http.request_timeout,
         incompatible_code: ErrorCode::from_number(config.incompatible_code).unwrap_or(ErrorCode::IncompatibleSchema),

@@ -226,7 +226,7 @@ impl ApiError {
         Self::render(ErrorCode::Internal, 0, &[])
     }
 
-    /// 503: the storage is not there, or too many writers race for one subject; send `Retry-After` along.
+    /// 503: the storage is not there, or `reason` says what else is not at hand for now; send `Retry-After` along.
     #[must_use]
     pub fn unavailable(reason: &str) -> Self {
         Self::render(ErrorCode::Unavailable, 0, &[&reason])

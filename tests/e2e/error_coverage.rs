@@ -2,16 +2,20 @@
 //! it never sends says so. On either storage; so each case of an endpoint runs on PostgreSQL here.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use end_to_end_tests::wait::wait_until;
 use registry_server::config::Database;
 use registry_server::{Server, ServerConfig};
 use schema_core::error_code::{Entry, ErrorCode, TABLE};
 
 use crate::raw_http::{Answer, Connection, JSON, with_server};
 use crate::registry_api::{Case, cases, with_changed_registry};
+use crate::registry_metrics::gauge;
 
 /// How the cause of a code ends that this server does not send.
 const NEVER_SENT: &str = "never sends it";
@@ -20,8 +24,12 @@ const NEVER_SENT: &str = "never sends it";
 const UNFORESEEN: ErrorCode = ErrorCode::Internal;
 
 /// Why a 503 may be answered, each a form of its own: the table has one for all of them. With where it is provoked.
-const UNAVAILABLE: [(&str, Where); 11] = [
+const UNAVAILABLE: [(&str, Where); 12] = [
     ("the request took too long", Where::Everywhere),
+    (
+        "the bodies of all requests together would pass the limit of %s bytes (setting `limits.bodies_bytes`)",
+        Where::Everywhere,
+    ),
     ("the server is shutting down", Where::Everywhere),
     ("the storage is not reachable", Where::OnPostgres),
     ("the storage is busy", Where::OnPostgres),
@@ -250,6 +258,7 @@ const PROVOCATIONS: &[fn(Place, Show<'_>)] = &[
     media_types,
     sizes,
     a_body_that_does_not_come,
+    bodies_that_are_too_much_together,
     an_answer_that_takes_too_long,
     a_server_that_is_to_end,
     the_old_number_of_an_incompatible_schema,
@@ -292,6 +301,26 @@ fn a_body_that_does_not_come(place: Place, show: Show<'_>) {
     };
     with_server(change, |address| {
         show(&Connection::open(address).send("POST", "/subjects/s/versions", &[JSON, ("Content-Length", "9")], None));
+    });
+}
+
+fn bodies_that_are_too_much_together(place: Place, show: Show<'_>) {
+    const PATIENCE: Duration = Duration::from_secs(60);
+    // What is stalled stays so meanwhile.
+    const NEVER_TOO_LATE: Duration = Duration::from_secs(600);
+    let change = |config: &mut ServerConfig| {
+        (place.empty)(config);
+        (config.limits.body_bytes, config.limits.bodies_bytes) = (100, 100);
+        (config.http.body_timeout, config.http.keep_alive_timeout) = (NEVER_TOO_LATE, NEVER_TOO_LATE);
+    };
+    with_server(change, |address| {
+        let mut stalled = TcpStream::connect(address).unwrap();
+        let head = "POST /subjects/s/versions HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{";
+        stalled.write_all(head.as_bytes()).unwrap();
+        let mut connection = Connection::open(address);
+        let mut taken = || gauge(&mut connection, "schema_registry_http_bodies_bytes");
+        wait_until("the stalled body to have begun", PATIENCE, || taken() == 1).unwrap();
+        show(&connection.send("POST", "/subjects/s/versions", &[JSON], Some(&[b' '; 100])));
     });
 }
 

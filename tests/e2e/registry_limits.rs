@@ -1,9 +1,18 @@
-//! Each bound on schemas, from its setting to the refusal that names it; what just fits is taken.
+//! Each bound on schemas, and that on the bodies of all requests together, from its setting to the refusal that names
+//! it; what just fits is taken.
 
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use end_to_end_tests::wait::wait_until;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use registry_server::ServerConfig;
 use serde_json::{Value, json};
 
 use crate::raw_http::{Answer, Connection, JSON, with_server};
+use crate::registry_metrics::gauge;
 
 fn register(connection: &mut Connection, subject: &str, schema: &Value, references: &Value) -> Answer {
     let body = json!({"schema": schema.to_string(), "references": references}).to_string();
@@ -124,6 +133,125 @@ fn a_history_beyond_a_bound_is_refused_with_the_setting() {
             }
             let next = json!({"type": "enum", "name": "E", "symbols": ["S0", "S1", "S2", "S3"]});
             assert_refused("limits.versions_compared", &register(connection, "s", &next, &json!([])));
+        },
+    );
+}
+
+/// What a body may have where bodies are bounded together: more than what is parsed on the thread that serves (64 KiB).
+/// What is left of it where its first piece is refused is read to its end, so that the client gets the answer.
+const BODY_BYTES: usize = 70_000;
+
+/// No wait for the server takes longer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is stalled stays so meanwhile.
+const NEVER_TOO_LATE: Duration = Duration::from_secs(600);
+
+/// A register of an int, of so many bytes.
+fn padded(bytes: usize) -> Vec<u8> {
+    let mut body = br#"{"schema":"\"int\""}"#.to_vec();
+    body.resize(bytes, b' ');
+    body
+}
+
+/// A request whose last byte is still to come.
+struct Stalled(TcpStream);
+
+impl Stalled {
+    fn open(address: SocketAddr, header: &str, body: &[u8]) -> Self {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let head = format!("POST /subjects/s/versions HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(&body[..body.len() - 1]).unwrap();
+        Self(stream)
+    }
+
+    fn with_length(address: SocketAddr) -> Self {
+        Self::open(address, &format!("Content-Length: {BODY_BYTES}"), &padded(BODY_BYTES))
+    }
+
+    fn in_a_chunk(address: SocketAddr) -> Self {
+        let chunk = [format!("{BODY_BYTES:x}\r\n").as_bytes(), &padded(BODY_BYTES)].concat();
+        Self::open(address, "Transfer-Encoding: chunked", &chunk)
+    }
+
+    /// How the answer begins, once these bytes have come.
+    fn end(mut self, rest: &str) -> String {
+        self.0.write_all(rest.as_bytes()).unwrap();
+        let mut answer = [0; 12];
+        self.0.read_exact(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+#[test]
+fn the_bodies_of_all_requests_together_are_bounded_while_they_come() {
+    const ALL_BYTES: usize = 3 * BODY_BYTES;
+    with_server(
+        |config| {
+            (config.limits.body_bytes, config.limits.bodies_bytes) = (BODY_BYTES, ALL_BYTES);
+            (config.http.body_timeout, config.http.keep_alive_timeout) = (NEVER_TOO_LATE, NEVER_TOO_LATE);
+        },
+        |address| {
+            let (mut scraping, mut reading) = (Connection::open(address), Connection::open(address));
+            let mut wait_for_taken = |bytes: usize| {
+                let mut taken = || gauge(&mut scraping, "schema_registry_http_bodies_bytes");
+                // One that came in one piece has no room yet for its last byte.
+                let bytes = bytes.saturating_sub(3)..=bytes;
+                wait_until("what bodies take", PATIENCE, || bytes.contains(&taken())).unwrap();
+            };
+            let send = |headers: &[(&str, &str)], body: &[u8]| {
+                Connection::open(address).send("POST", "/subjects/s/versions", headers, Some(body))
+            };
+            let refuse = |answer: Answer| {
+                let told = format!(
+                    "Service unavailable: the bodies of all requests together would pass the limit of {ALL_BYTES} bytes \
+                     (setting `limits.bodies_bytes`)"
+                );
+                assert_eq!((answer.status, &answer.json()), (503, &json!({"error_code": 503, "message": told})));
+                assert_eq!(answer.header("retry-after"), Some("1"));
+            };
+            let (large, small) = (padded(BODY_BYTES), padded(100));
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+            encoder.write_all(&large).unwrap();
+            let folded = encoder.finish().unwrap();
+            let gzip = [JSON, ("Content-Encoding", "gzip")];
+
+            // Each takes its size and no more.
+            let stalled = Stalled::with_length(address);
+            let in_a_chunk = Stalled::in_a_chunk(address);
+            let leaving = Stalled::with_length(address);
+            wait_for_taken(ALL_BYTES);
+            refuse(send(&[JSON], &large));
+            refuse(send(&[JSON], &small));
+            assert_eq!(reading.send("GET", "/subjects", &[], None).text(), "[]");
+
+            // Whichever way each ends, it gives back what it took.
+            drop(leaving);
+            wait_for_taken(2 * BODY_BYTES);
+            assert_eq!(send(&[JSON], &large).status, 200);
+            assert_eq!(send(&gzip, &folded).status, 200);
+            let filling = Stalled::open(address, "Content-Length: 1000", &padded(1_000));
+            wait_for_taken(2 * BODY_BYTES + 1_000);
+            refuse(send(&gzip, &folded));
+            assert_eq!(send(&[JSON], &small).status, 200);
+            assert_eq!(in_a_chunk.end(" no end of a chunk"), "HTTP/1.1 400");
+            assert_eq!(stalled.end(" "), "HTTP/1.1 200");
+            assert_eq!(filling.end(" "), "HTTP/1.1 200");
+            wait_for_taken(0);
+        },
+    );
+}
+
+#[test]
+fn one_body_has_room_whatever_is_set_for_all() {
+    with_server(
+        |config| (config.limits.body_bytes, config.limits.bodies_bytes) = (BODY_BYTES, 1),
+        |address| {
+            let path = "/subjects/s/versions";
+            let taken = Connection::open(address).send("POST", path, &[JSON], Some(&padded(BODY_BYTES)));
+            assert_eq!(taken.status, 200, "{}", taken.text());
         },
     );
 }

@@ -168,6 +168,10 @@ settings! {
         /// Bytes of a request body, also after decompression; more is 413.
         "limits.body_bytes" body_bytes: usize = 1 << 20, least 1;
 
+        /// Bytes that the bodies of all requests take in memory together, each from its first byte to the answer; a
+        /// request whose body finds no room is 503. One body has its `limits.body_bytes`, whatever is set.
+        "limits.bodies_bytes" bodies_bytes: usize = 256 << 20, least 1;
+
         /// Bytes of path and query together; more is 414.
         "limits.url_bytes" url_bytes: usize = 8 << 10, least 1;
 

@@ -6,7 +6,7 @@ use schema_core::error_code::{ApiError, ErrorCode};
 
 use crate::registry::{RegistryError, StoreErrorKind, schema_types};
 
-/// How long a client should wait when the storage is away or a subject is crowded.
+/// How long a client should wait when the storage is away, a subject is crowded, or bodies take all of their memory.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Why a request has no answer.
@@ -38,6 +38,15 @@ impl HttpError {
     /// The HTTP library does not say which.
     pub(super) fn broken_body() -> Self {
         Self::BrokenBody(ApiError::bad_request("the body of the request is cut off, or one of its chunks is malformed"))
+    }
+
+    /// The bodies of all requests together have no room for this one.
+    pub(super) fn no_room_for_body(limit_bytes: usize) -> Self {
+        let reason = format!(
+            "the bodies of all requests together would pass the limit of {limit_bytes} bytes (setting \
+             `limits.bodies_bytes`)"
+        );
+        Self::Api(ApiError::unavailable(&reason))
     }
 
     /// The answer was not found in time.

@@ -44,6 +44,7 @@ pub(crate) mod subjects;
 pub(crate) mod versions;
 
 mod body;
+mod body_memory;
 mod context_prefix;
 mod deadline;
 mod error;
@@ -61,11 +62,13 @@ mod schema_body;
 mod view;
 
 pub(crate) use body::BodyLimits;
+pub(crate) use body_memory::BodyMemory;
 pub(crate) use head::HeadLimits;
 pub(crate) use page::Page;
 pub(crate) use reply::Reply;
 pub(crate) use route::Route;
 
+use body_memory::Body;
 use error::HttpError;
 use long_list::Rest;
 use media_type::BadContentType;
@@ -98,6 +101,8 @@ pub(crate) struct State {
     pub(crate) head: HeadLimits,
     /// Bounds on bodies.
     pub(crate) body: BodyLimits,
+    /// What bodies take of it together.
+    pub(crate) body_memory: Arc<BodyMemory>,
     /// How many schemas `GET /schemas` puts into one answer.
     pub(crate) page_items: usize,
     /// From the end of the body to the answer.
@@ -116,7 +121,7 @@ pub(crate) struct Call<'a> {
     /// What stands before names of the context in front of the path, `:.team:`.
     names_within: Option<String>,
     query: Query<'a>,
-    body: Bytes,
+    body: Body<'a>,
     /// Levels of JSON that a body may have.
     json_nesting: usize,
     /// How many items a long list puts into one answer.
@@ -159,7 +164,7 @@ impl Call<'_> {
         if self.body.len() <= INLINE_BODY_BYTES_MAX {
             return body::parse(&self.body, self.json_nesting, operation);
         }
-        let (body, nesting) = (self.body.clone(), self.json_nesting);
+        let (body, nesting) = (self.body.to_bytes(), self.json_nesting);
         let parsed = actix_web::web::block(move || body::parse(&body, nesting, operation)).await;
         parsed.unwrap_or_else(|_| Err(ApiError::internal().into()))
     }
@@ -268,13 +273,13 @@ async fn answer(
         .ok_or_else(ApiError::not_acceptable)?;
     let body = if has_body {
         let length = text(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
-        body::read(payload, text(header::CONTENT_ENCODING), length, state.body).await?
+        body::read(payload, text(header::CONTENT_ENCODING), length, state.body, &state.body_memory).await?
     } else {
         // Before the answer is looked for: the HTTP library ends the connection as soon as it finds a body broken, and
         // what is not answered at once then is never.
         seen.is_body_discarded = true;
         body::discard(payload, state.body).await?;
-        Bytes::new()
+        Body::absent(&state.body_memory)
     };
 
     let query = Query(uri.query().unwrap_or(""));

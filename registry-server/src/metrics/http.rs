@@ -104,11 +104,39 @@ impl Drop for OpenConnection {
     }
 }
 
+/// What bodies take in memory, as of the last time that somebody asked, and may take.
+#[derive(Debug)]
+pub(crate) struct Bodies {
+    taken: IntGauge,
+    max: IntGauge,
+}
+
+impl Bodies {
+    fn new() -> Self {
+        let taken =
+            gauge("schema_registry_http_bodies_bytes", "What the bodies of all requests at hand take in memory.");
+        let max = gauge(
+            "schema_registry_http_bodies_max_bytes",
+            "What they may take together (limits.bodies_bytes); a request whose body finds no room is answered 503.",
+        );
+        Self { taken, max }
+    }
+
+    /// Says what they take and may take, in bytes.
+    pub(crate) fn show(&self, taken: usize, max: usize) {
+        for (gauge, bytes) in [(&self.taken, taken), (&self.max, max)] {
+            gauge.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
+    }
+}
+
 /// Requests by route, method and status.
 #[derive(Debug)]
 pub(crate) struct HttpMetrics {
     /// What requests come over.
     pub(crate) connections: Connections,
+    /// What requests bring.
+    pub(crate) bodies: Bodies,
     /// Of what does not become a request.
     pub(crate) refusals: Refusals,
     requests: IntCounterVec,
@@ -134,6 +162,7 @@ impl HttpMetrics {
         routes.push(NO_ROUTE.to_owned());
         Self {
             connections: Connections::new(),
+            bodies: Bodies::new(),
             refusals: Refusals::new(),
             requests: counter(
                 "schema_registry_http_requests_total",
@@ -158,6 +187,8 @@ impl HttpMetrics {
             Box::new(self.refusals.0.clone()),
             Box::new(self.connections.open.clone()),
             Box::new(self.connections.max.clone()),
+            Box::new(self.bodies.taken.clone()),
+            Box::new(self.bodies.max.clone()),
         ]
     }
 
