@@ -20,7 +20,7 @@ use crate::registry_metrics::gauge;
 /// How the cause of a code ends that this server does not send.
 const NEVER_SENT: &str = "never sends it";
 
-/// What nothing that is foreseen leads to, so that no test can.
+/// What only a bug leads to: it is provoked where the server is built with one that is planted.
 const UNFORESEEN: ErrorCode = ErrorCode::Internal;
 
 /// Why a 503 may be answered, each a form of its own: the table has one for all of them. With where it is provoked.
@@ -192,7 +192,7 @@ fn provoke_all(place: Place) {
     }
     (place.own)(&mut |answer| note(&mut provoked, answer));
 
-    for entry in TABLE.iter().filter(|entry| entry.code != UNFORESEEN) {
+    for entry in TABLE.iter().filter(|entry| cfg!(feature = "services") || entry.code != UNFORESEEN) {
         let is_never_sent = entry.cause.contains(NEVER_SENT);
         for (form, shown) in forms(entry).iter().enumerate() {
             let is_provoked = provoked.contains(&(entry.code, form)) || is_provoked_elsewhere(entry, form, place);
@@ -264,6 +264,8 @@ const PROVOCATIONS: &[fn(Place, Show<'_>)] = &[
     the_old_number_of_an_incompatible_schema,
     modes_that_are_fixed,
     a_stored_schema_that_cannot_be_read,
+    #[cfg(feature = "services")]
+    a_handler_that_panics,
 ];
 
 fn media_types(place: Place, show: Show<'_>) {
@@ -402,4 +404,13 @@ fn a_stored_schema_that_cannot_be_read(place: Place, show: Show<'_>) {
         // The others are served.
         assert_eq!(connection.send("POST", "/subjects/other/versions", &[JSON], Some(INT)).status, 200);
     });
+}
+
+#[cfg(feature = "services")]
+fn a_handler_that_panics(place: Place, show: Show<'_>) {
+    let lasting = (place.lasting)();
+    let Database::Url(url) = &lasting.database else { panic!("{:?}", lasting.database) };
+    let (registry, address) = crate::registry_panics::start(&["--database", url]);
+    show(&crate::registry_panics::register(&mut Connection::open(address), "of-client"));
+    registry.stop().unwrap();
 }

@@ -28,6 +28,9 @@ mod registry_long_lists;
 mod registry_memory;
 mod registry_metrics;
 mod registry_open_files;
+// Where the server is built with the faults that tests plant.
+#[cfg(feature = "services")]
+mod registry_panics;
 mod registry_replaced;
 mod registry_restart;
 mod registry_start;

@@ -1,5 +1,6 @@
 //! The one place where a [`RegistryError`] becomes a status, a code and a message.
 
+use std::any::Any;
 use std::time::Duration;
 
 use schema_core::error_code::{ApiError, ErrorCode};
@@ -8,6 +9,9 @@ use crate::registry::{RegistryError, StoreErrorKind, schema_types};
 
 /// How long a client should wait when the storage is away, a subject is crowded, or bodies take all of their memory.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// So much of what a panic says goes to the log: it may show a value of any size.
+const PANIC_BYTES_MAX: usize = 1024;
 
 /// Why a request has no answer.
 #[derive(Debug)]
@@ -18,6 +22,8 @@ pub(crate) enum HttpError {
     Registry(RegistryError),
     /// The body ends where it should go on, or a chunk of it is none. There is nothing behind it.
     BrokenBody(ApiError),
+    /// What was to answer it panicked, which is a bug. What it said is for the log.
+    Panicked(String),
 }
 
 /// An error as it is sent.
@@ -49,6 +55,13 @@ impl HttpError {
         Self::Api(ApiError::unavailable(&reason))
     }
 
+    /// With what a panic has left behind.
+    pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Self {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+        Self::Panicked(text[..text.floor_char_boundary(PANIC_BYTES_MAX)].to_owned())
+    }
+
     /// The answer was not found in time.
     pub(super) fn request_timeout() -> Self {
         Self::Api(ApiError::unavailable("the request took too long"))
@@ -59,6 +72,7 @@ impl HttpError {
         let api = match self {
             Self::Api(api) | Self::BrokenBody(api) => api,
             Self::Registry(error) => api_error(error, incompatible),
+            Self::Panicked(_) => ApiError::internal(),
         };
         let retry_after = (api.code == ErrorCode::Unavailable).then_some(RETRY_AFTER);
         Refusal { api, retry_after }
@@ -123,7 +137,7 @@ fn api_error(error: RegistryError, incompatible: ErrorCode) -> ApiError {
         RegistryError::Store(_) | RegistryError::Corrupt { .. } | RegistryError::CorruptConfig { .. } => {
             ApiError::store_failed()
         }
-        RegistryError::Aborted => ApiError::internal(),
+        RegistryError::Aborted { .. } => ApiError::internal(),
     }
 }
 
@@ -164,6 +178,19 @@ mod tests {
 
         assert_eq!(refusal.api.message, "Service unavailable: too many writers of this subject");
         assert_eq!(refusal.retry_after, Some(RETRY_AFTER));
+    }
+
+    #[test]
+    fn what_a_panic_says_is_kept_and_what_it_shows_bounded() {
+        let said = |panic: fn()| match HttpError::panicked(std::panic::catch_unwind(panic).unwrap_err()) {
+            HttpError::Panicked(said) => said,
+            other => panic!("{other:?}"),
+        };
+
+        assert_eq!(said(|| panic!("a bug")), "a bug");
+        assert_eq!(said(|| panic!("bug {}", 1)), "bug 1");
+        assert_eq!(said(|| std::panic::panic_any(1)), "no message");
+        assert_eq!(said(|| panic!("{}", "é".repeat(PANIC_BYTES_MAX))).len(), PANIC_BYTES_MAX);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 use actix_web::HttpRequest;
 use actix_web::http::{ConnectionType, Method, header};
 use actix_web::web::{Bytes, Data, Payload};
+use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use schema_core::Version;
 use schema_core::error_code::{ApiError, ErrorCode};
@@ -165,8 +167,11 @@ impl Call<'_> {
             return body::parse(&self.body, self.json_nesting, operation);
         }
         let (body, nesting) = (self.body.to_bytes(), self.json_nesting);
-        let parsed = actix_web::web::block(move || body::parse(&body, nesting, operation)).await;
-        parsed.unwrap_or_else(|_| Err(ApiError::internal().into()))
+        let parsed = tokio::task::spawn_blocking(move || body::parse(&body, nesting, operation)).await;
+        parsed.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => Err(HttpError::panicked(panic)),
+            Err(_) => Err(ApiError::internal().into()),
+        })
     }
 
     /// The body of a change of a mode, which need not be an object.
@@ -204,7 +209,10 @@ pub(crate) async fn serve(
     let started = Instant::now();
     let is_write = !is_reading(request.method());
     let mut seen = Seen { media_type: media_type::V1, route: None, is_write, is_body_discarded: false };
-    let answered = answer(&request, &mut payload, &state, &mut seen).await;
+    // A bug in what answers one request must not cost its client an answer, nor others the connection. Whatever it held
+    // (a subject's turn, a place among the readers, a connection to the database) it has given back on its way out.
+    let answering = AssertUnwindSafe(answer(&request, &mut payload, &state, &mut seen));
+    let answered = answering.catch_unwind().await.unwrap_or_else(|panic| Err(HttpError::panicked(panic)));
     // Whoever waits for what follows waits in vain, and the HTTP library closes the connection meanwhile.
     let mut is_broken = matches!(answered, Err(HttpError::BrokenBody(_)));
     let reply = match answered {

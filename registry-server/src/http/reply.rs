@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::Write;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use actix_web::body::{BodyStream, BoxBody};
@@ -189,10 +190,13 @@ impl HttpError {
 /// A body whose length nobody knows yet. Where a piece fails the connection ends: the client sees that it is not whole.
 fn in_pieces(first: Bytes, rest: Rest, request: &HttpRequest) -> (BoxBody, bool) {
     let path = loggable(request).into_owned();
+    let rest = AssertUnwindSafe(rest).catch_unwind();
+    let rest = rest.map(|piece| piece.unwrap_or_else(|panic| Err(HttpError::panicked(panic))));
     let pieces = stream::once(async { Ok(first) }).chain(rest).map_err(move |error| {
         let cause = match error {
             HttpError::Registry(error) => chain(&error),
             HttpError::Api(error) | HttpError::BrokenBody(error) => error.message,
+            HttpError::Panicked(said) => panicked(&said),
         };
         tracing::warn!(http.path = %path, error = cause, "a long answer was cut off");
         std::io::Error::other(cause)
@@ -251,28 +255,35 @@ fn request_id(request: &HttpRequest) -> HeaderValue {
 
 /// Logs an error that somebody must know of, once, with its causes; the client does not see them.
 pub(super) fn log_failure(error: HttpError, request: &HttpRequest) -> HttpError {
-    if let HttpError::Registry(cause) = &error {
-        let path = loggable(request);
-        match cause {
-            RegistryError::Unavailable(_) | RegistryError::Crowded { .. } => {
-                tracing::warn!(
-                    http.method = %request.method(), http.path = %path, http.request_id = logged_id(request),
-                    error = chain(cause), "request turned away"
-                );
-            }
-            RegistryError::Store(_)
+    match &error {
+        HttpError::Registry(cause @ (RegistryError::Unavailable(_) | RegistryError::Crowded { .. })) => {
+            tracing::warn!(
+                http.method = %request.method(), http.path = %loggable(request),
+                http.request_id = logged_id(request), error = chain(cause), "request turned away"
+            );
+        }
+        HttpError::Registry(
+            cause @ (RegistryError::Store(_)
             | RegistryError::Corrupt { .. }
             | RegistryError::CorruptConfig { .. }
-            | RegistryError::Aborted => {
-                tracing::error!(
-                    http.method = %request.method(), http.path = %path, http.request_id = logged_id(request),
-                    error = chain(cause), "request failed"
-                );
-            }
-            _ => {}
-        }
+            | RegistryError::Aborted { .. }),
+        ) => log_failed(request, &chain(cause)),
+        HttpError::Panicked(said) => log_failed(request, &panicked(said)),
+        HttpError::Api(_) | HttpError::BrokenBody(_) | HttpError::Registry(_) => {}
     }
     error
+}
+
+fn log_failed(request: &HttpRequest, cause: &str) {
+    tracing::error!(
+        http.method = %request.method(), http.path = %loggable(request), http.request_id = logged_id(request),
+        error = cause, "request failed"
+    );
+}
+
+/// What the log has of a panic; where it was has been printed there.
+fn panicked(said: &str) -> String {
+    format!("a handler panicked, which is a bug: {said}")
 }
 
 /// The id of a request for the log; its answer will have the same.
@@ -317,6 +328,7 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;
 
+    use actix_web::test::TestRequest;
     use actix_web::{App, HttpServer, web};
     use flate2::read::GzDecoder;
     use tokio::sync::Notify;
@@ -400,6 +412,18 @@ mod tests {
             body = &body[line_end + 2 + size + 2..];
         }
         (content, false)
+    }
+
+    #[tokio::test]
+    async fn a_piece_that_panics_ends_its_answer_and_nothing_else() {
+        let pieces = stream::once(future::ready(Ok(Bytes::from_static(LAST))));
+        let panics = stream::once(future::lazy(|_| panic!("a bug")));
+        let request = TestRequest::get().to_http_request();
+
+        let (body, _) = in_pieces(Bytes::from_static(FIRST), Box::pin(pieces.chain(panics)), &request);
+
+        let told = actix_web::body::to_bytes(body).await.unwrap_err();
+        assert_eq!(told.to_string(), "a handler panicked, which is a bug: a bug");
     }
 
     #[test]

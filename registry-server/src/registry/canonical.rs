@@ -367,7 +367,8 @@ pub(super) fn likeness_of(schema_type: SchemaType, resolved_text: &str) -> [u8; 
 pub(super) async fn off_worker<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, RegistryError> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| RegistryError::Aborted)
+    let ended = tokio::task::spawn_blocking(work).await;
+    ended.map_err(|error| RegistryError::Aborted { reason: error.to_string() })
 }
 
 #[cfg(test)]

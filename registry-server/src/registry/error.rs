@@ -226,8 +226,11 @@ pub enum RegistryError {
         reason: String,
     },
     /// A computation ended without a result; a fault of this program.
-    #[error("a computation ended without a result")]
-    Aborted,
+    #[error("a computation ended without a result: {reason}")]
+    Aborted {
+        /// What it said.
+        reason: String,
+    },
 }
 
 impl RegistryError {

@@ -57,7 +57,8 @@ impl LongReferences {
     /// Waits for a turn. Whoever has one waits for nobody else's.
     pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit, RegistryError> {
         // It is never closed.
-        Arc::clone(&self.0).acquire_owned().await.map_err(|_| RegistryError::Aborted)
+        let turn = Arc::clone(&self.0).acquire_owned().await;
+        turn.map_err(|error| RegistryError::Aborted { reason: error.to_string() })
     }
 }
 

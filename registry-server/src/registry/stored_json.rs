@@ -13,7 +13,8 @@ use super::RegistryError;
 /// # Errors
 /// None in fact: maps with texts for keys always have a JSON text.
 pub(super) fn write(value: &impl Serialize) -> Result<Arc<str>, RegistryError> {
-    serde_json::to_string(value).map(Arc::from).map_err(|_| RegistryError::Aborted)
+    let text = serde_json::to_string(value).map(Arc::from);
+    text.map_err(|error| RegistryError::Aborted { reason: error.to_string() })
 }
 
 /// The value of a text. `corrupt` makes the error of a text that is none of ours.

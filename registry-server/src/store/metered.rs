@@ -9,6 +9,7 @@ use schema_core::{SchemaId, Version};
 
 use crate::metrics::{Operation, StoreMetrics};
 
+use super::mutants;
 use super::{
     ConfigRecord, ContextRemoved, DeleteMode, Deleted, Generation, ImportDemand, Inserted, Mode, ModePut, NewVersion,
     Put, Referrer, Removed, Revision, SchemaUse, Scope, ScopeSnapshot, SeenRules, Shown, Store, StoreError,
@@ -55,6 +56,7 @@ impl Store for Metered {
     }
 
     async fn insert_version(&self, new: NewVersion) -> Result<Inserted, StoreError> {
+        mutants::panic_once();
         self.timed(Operation::InsertVersion, self.inner.insert_version(new)).await
     }
 

@@ -1,10 +1,13 @@
-//! Faults that are planted on purpose: a test of races that lets them pass proves nothing. They are there with the
-//! feature `mutants` alone, which no shipped build has, and then only when `SCHEMA_REGISTRY_MUTANT` names one.
+//! Faults that are planted on purpose: a test of races that lets them pass proves nothing, and what nobody foresees can
+//! be met in no other way. They are there with the feature `mutants` alone, which no shipped build has, and then only
+//! when `SCHEMA_REGISTRY_MUTANT` names one.
 //!
 //! Nearly every insert is one statement. A name that ends in `-in-steps` plants its fault and has every insert done in
 //! steps, as those are that the statement leaves.
 
-/// A fault in how the writes of several nodes are kept apart, and told to each other.
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A fault in how the writes of several nodes are kept apart, and told to each other; the last one, a bug in a handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mutant {
     /// `check-outside-the-lock`: nobody looks whether the decision still stands.
@@ -17,6 +20,8 @@ pub(super) enum Mutant {
     ReferenceWithoutTheLock,
     /// `untold-uses`: no node is told which ids have changed their uses, nor is the one that has changed them.
     UntoldUses,
+    /// `panic-in-a-turn`: the first write of a version panics, in the turn of its subject.
+    PanicInATurn,
 }
 
 /// Whether a fault is there.
@@ -41,6 +46,14 @@ pub(super) fn has_steps_alone() -> bool {
 #[cfg(not(feature = "mutants"))]
 pub(super) const fn has_steps_alone() -> bool {
     false
+}
+
+/// Panics at its first call, with [`Mutant::PanicInATurn`].
+pub(super) fn panic_once() {
+    static HAS_PANICKED: AtomicBool = AtomicBool::new(false);
+    if has(Mutant::PanicInATurn) && !HAS_PANICKED.swap(true, Ordering::Relaxed) {
+        panic!("planted in a handler");
+    }
 }
 
 /// The statement of an insert, which compares revisions with its parameters 4 to 7; with
@@ -81,6 +94,7 @@ mod planted {
                 "lone-write-unlocked" => Some(Mutant::LoneWriteUnlocked),
                 "reference-without-the-lock" => Some(Mutant::ReferenceWithoutTheLock),
                 "untold-uses" => Some(Mutant::UntoldUses),
+                "panic-in-a-turn" => Some(Mutant::PanicInATurn),
                 _ => None,
             };
             Picked { mutant, has_steps_alone: in_steps.is_some() }
