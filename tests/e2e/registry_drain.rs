@@ -1,10 +1,11 @@
-//! SIGTERM under load: what is in flight is answered, what was acknowledged is kept. On either storage.
+//! SIGTERM under load: what is in flight is answered, unless it outlasts the grace, what was acknowledged is kept. On
+//! either storage.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use end_to_end_tests::Registry;
@@ -24,6 +25,14 @@ const REGISTERED_BEFORE: usize = 60;
 
 /// Nothing of this takes longer on a machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A grace that is soon over; by itself it is half a minute, and so is what a body may take.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// So long after the signal a server with that grace has ended, on a machine that does much else.
+const ENDED_WITHIN: Duration = Duration::from_secs(15);
+
+const INT: &str = r#"{"schema":"\"int\""}"#;
 
 /// A database with nothing in it.
 struct Empty {
@@ -62,6 +71,11 @@ mod postgres {
     fn nothing_that_was_acknowledged_is_lost_and_nothing_is_cut_off() {
         loses_and_cuts_off_nothing(&database());
     }
+
+    #[test]
+    fn a_request_that_outlasts_the_grace_is_cut_off_and_the_server_ends() {
+        cuts_off_what_outlasts_the_grace(&database());
+    }
 }
 
 #[test]
@@ -79,10 +93,19 @@ fn nothing_that_was_acknowledged_is_lost_and_nothing_is_cut_off() {
     loses_and_cuts_off_nothing(&file());
 }
 
+#[test]
+fn a_request_that_outlasts_the_grace_is_cut_off_and_the_server_ends() {
+    cuts_off_what_outlasts_the_grace(&file());
+}
+
 fn start(database: &Empty) -> (Registry, SocketAddr) {
     let registry = Registry::start(&["--database", &database.url]).unwrap();
-    let address = registry.url().trim_start_matches("http://").parse().unwrap();
+    let address = address_of(&registry);
     (registry, address)
+}
+
+fn address_of(registry: &Registry) -> SocketAddr {
+    registry.url().trim_start_matches("http://").parse().unwrap()
 }
 
 /// Tells the server to stop, and waits until it says that it does.
@@ -94,29 +117,70 @@ fn tell_to_stop(registry: &mut Registry) {
     .unwrap();
 }
 
-fn answers_what_is_under_way(database: &Empty) {
-    let (mut registry, address) = start(database);
-    let body = r#"{"schema":"\"int\""}"#;
+/// Sends the head of a register of [`INT`], and waits until its handler asks for the body.
+fn begin_to_register(address: SocketAddr, subject: &str) -> BufReader<TcpStream> {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let head = format!(
-        "POST /subjects/s/versions HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n",
-        body.len()
+        "POST /subjects/{subject}/versions HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n",
+        INT.len()
     );
     stream.write_all(head.as_bytes()).unwrap();
     // The answer to `Expect` shows that the request has reached its handler.
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).unwrap();
     assert!(line.starts_with("HTTP/1.1 100"), "{line}");
+    line.clear();
+    assert_eq!(reader.read_line(&mut line).unwrap(), 2, "{line}");
+    reader
+}
+
+fn answers_what_is_under_way(database: &Empty) {
+    let (mut registry, address) = start(database);
+    let mut reader = begin_to_register(address, "s");
 
     tell_to_stop(&mut registry);
-    stream.write_all(body.as_bytes()).unwrap();
+    reader.get_mut().write_all(INT.as_bytes()).unwrap();
 
     let mut answer = String::new();
     reader.read_to_string(&mut answer).unwrap();
-    assert!(answer.trim_start().starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(answer.contains("connection: close"), "{answer}");
+    registry.stop().unwrap();
+}
+
+fn cuts_off_what_outlasts_the_grace(database: &Empty) {
+    let folder = tempfile::Builder::new().prefix("registry-").tempdir().unwrap();
+    let grace = GRACE.as_millis().to_string();
+    let grace = [("SCHEMA_REGISTRY_SHUTDOWN_GRACE_MS", &*grace)];
+    let mut registry = Registry::start_in(folder, &["--database", &database.url], &grace).unwrap();
+    let address = address_of(&registry);
+    let mut connection = Connection::open(address);
+    assert_eq!(connection.send("POST", "/subjects/kept/versions", &[JSON], Some(INT.as_bytes())).status, 200);
+    // A part of the body comes, and the rest never does.
+    let mut stalled = begin_to_register(address, "stalled");
+    stalled.get_mut().write_all(&INT.as_bytes()[..1]).unwrap();
+
+    let told = Instant::now();
+    tell_to_stop(&mut registry);
+    let status = registry.process().ended(ENDED_WITHIN).unwrap();
+
+    let (took, log) = (told.elapsed(), registry.process().log());
+    assert!(status.success(), "{status}: {log}");
+    assert!(took >= GRACE, "it did not wait for its requests: {took:?}");
+    assert!(log.contains("at most 1 s") && log.contains("registry-server is down"), "{log}");
+    let mut answer = Vec::new();
+    let ended = stalled.read_to_end(&mut answer).map_err(|error| error.kind());
+    assert!(matches!(ended, Ok(0) | Err(ErrorKind::ConnectionReset)), "{ended:?} {}", String::from_utf8_lossy(&answer));
+
+    registry.restart().unwrap();
+    let mut connection = Connection::open(address_of(&registry));
+    for (subject, status) in [("kept", 200), ("stalled", 404)] {
+        let version = connection.send("GET", &format!("/subjects/{subject}/versions/1"), &[], None);
+        assert_eq!(version.status, status, "{subject}: {}", version.text());
+    }
+    drop(connection);
     registry.stop().unwrap();
 }
 

@@ -1,5 +1,7 @@
 //! A database that goes away, and comes back, while clients of a registry go on.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -7,6 +9,7 @@ use std::time::{Duration, Instant};
 use end_to_end_tests::services::postgres::Postgres;
 use end_to_end_tests::{Registry, is_of_endpoint, wait_until};
 use futures_util::future::join_all;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::evictions::listeners;
@@ -28,6 +31,12 @@ const CACHED: [&str; 6] = [
     "/schemas/ids/1/schema",
     "/schemas/ids/1/schema?subject=kept",
 ];
+
+/// A grace that is soon over; by itself it is half a minute.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What a node may take besides its grace to end while its database hangs, on a machine that does much else.
+const END_MAX: Duration = Duration::from_secs(10);
 
 /// Contents that nobody has registered, which no node remembers.
 const UNKNOWN_ID: &str = "/schemas/ids/1000000000";
@@ -114,6 +123,51 @@ fn what_was_read_before_a_first_outage_is_served_in_a_second() {
         wait_until("the node to listen again", LOAD_PATIENCE, || !listeners(&postgres).is_empty()).unwrap();
         runtime.block_on(comes_back(&node));
     }
+    registry.stop().unwrap();
+}
+
+#[test]
+fn a_node_that_is_told_to_end_while_its_database_hangs_ends_soon_after_its_grace() {
+    let mut postgres = Postgres::start().unwrap();
+    let (folder, url) = (tempfile::tempdir().unwrap(), postgres.create_database().unwrap());
+    let grace = GRACE.as_millis().to_string();
+    let variables = [("SCHEMA_REGISTRY_SHUTDOWN_GRACE_MS", &*grace)];
+    let mut registry = Registry::start_in(folder, &["--database", &url], &variables).unwrap();
+    let node = Node::new(registry.url());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    assert!(runtime.block_on(node.register("kept", &schema(WRITERS, 0))).is_ok());
+    // It asks for a body that never comes, and so outlasts the grace.
+    let mut stalled = TcpStream::connect(registry.url().strip_prefix("http://").unwrap()).unwrap();
+    let head = "POST /subjects/s/versions HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n";
+    stalled.write_all(head.as_bytes()).unwrap();
+    assert!(stalled.read(&mut [0; 64]).unwrap() > 0);
+
+    postgres.pause().unwrap();
+    runtime.block_on(node.register("refused", &schema(WRITERS, 1))).assert_unavailable();
+    // Written by nobody any more, and waited for by a client.
+    let writing = ["first", "second"].map(|subject| {
+        let node = node.clone();
+        runtime.spawn(async move { node.try_register(subject, &schema(WRITERS, 2)).await })
+    });
+    let told = Instant::now();
+    registry.process().signal(Signal::SIGTERM).unwrap();
+    let status = registry.process().ended(GRACE + END_MAX).unwrap();
+
+    println!("it ended {:?} after it was told", told.elapsed());
+    let log = registry.process().log();
+    assert!(status.success() && log.contains("registry-server is down"), "{status}: {log}");
+    assert!(told.elapsed() >= GRACE, "{:?}", told.elapsed());
+    for answer in runtime.block_on(join_all(writing)) {
+        // Whether there was time for a refusal or not: none is told that it is done.
+        assert!(!answer.unwrap().is_ok_and(|answer| answer.is_ok()));
+    }
+    postgres.resume().unwrap();
+    registry.restart().unwrap();
+    let node = Node::new(registry.url());
+    runtime.block_on(async {
+        assert_eq!(node.get("/subjects/kept/versions").await.body, json!([1]));
+        assert!(node.register("again", &schema(WRITERS, 3)).await.is_ok());
+    });
     registry.stop().unwrap();
 }
 
