@@ -195,8 +195,8 @@ impl History {
     }
 }
 
-/// Learns which history it is, once the tables are there, and whether the server lets this role ask for all that it says
-/// of itself.
+/// Learns which history it is, once the tables are there, and whether the server lets this role ask for all that it
+/// says of itself.
 pub(super) async fn begin(connection: &mut PgConnection, target: &Target) -> Result<(), StoreError> {
     let history = target.history();
     let row = sqlx::raw_sql(MAY_ASK).fetch_one(&mut *connection).await.map_err(failed(OPERATION))?;
