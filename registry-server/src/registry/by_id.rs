@@ -306,8 +306,8 @@ impl Registry {
         Box::pin(self.schema_in_use_anew(key)).await
     }
 
-    /// As [`schema_in_use`](Self::schema_in_use), if the content has this GUID: what is remembered of the id may be from
-    /// before another node purged it and imported it again with this content.
+    /// As [`schema_in_use`](Self::schema_in_use), if the content has this GUID: what is remembered of the id may be
+    /// from before another node purged it and imported it again with this content.
     pub(super) async fn schema_of_guid_in_use(
         &self,
         context: &Arc<str>,
