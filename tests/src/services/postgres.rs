@@ -27,6 +27,9 @@ const PACKAGES: &str = "/usr/lib/postgresql";
 /// The user of the databases; no password is asked of connections from this machine.
 const USER: &str = "sr";
 
+/// Lists of a server's processes that are read before one is like that before it: two, as a rule.
+const LISTS_MAX: usize = 20;
+
 /// A second on a quiet machine.
 const START_DEADLINE: Duration = Duration::from_secs(60);
 
@@ -212,9 +215,18 @@ impl Postgres {
     fn signal_all(&mut self, signal: Signal) -> Result<()> {
         let process = self.process.as_mut().context("PostgreSQL does not run")?;
         process.signal(signal)?;
-        for child in process.children()? {
-            // One that has ended meanwhile needs no signal.
-            let _ = nix::sys::signal::kill(child, signal);
+        // The system's list may lack one while another ends, so it is read until it stays as it is.
+        let mut told = Vec::new();
+        for _ in 0..LISTS_MAX {
+            let children = process.children()?;
+            if children == told {
+                break;
+            }
+            for child in &children {
+                // One that has ended meanwhile needs no signal.
+                let _ = nix::sys::signal::kill(*child, signal);
+            }
+            told = children;
         }
         Ok(())
     }
