@@ -145,7 +145,9 @@ impl Report {
 
     /// What is to be said beside the tables.
     pub(crate) fn note(&mut self, note: &str) {
-        self.line("");
+        if !self.text.ends_with("\n\n") {
+            self.line("");
+        }
         self.line(note);
     }
 
