@@ -9,9 +9,9 @@ use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 const OF_A_WORKER: rlim_t = 7;
 
 /// What the rest of the server opens once this is counted: the listener's own runtime (3), and what the store has not
-/// opened yet of twelve connections to PostgreSQL, with a file each while a name or a certificate is looked up, or of
+/// opened yet of fifteen connections to PostgreSQL, with a file each while a name or a certificate is looked up, or of
 /// the readers of SQLite (8 files), with those of a checkpoint or a sort.
-const OF_THE_REST: rlim_t = 24;
+const OF_THE_REST: rlim_t = 28;
 
 /// What is taken for open where the system does not list it.
 const OPEN_ASSUMED: usize = 24;

@@ -41,12 +41,10 @@ mod writer;
 
 pub(super) use failure::failure;
 
-/// Reads at once. The server's connections are shared by all nodes: with the writer, the revisions and the watch a node
-/// takes up to eleven of them, and one more while it asks a slow database for a sign of life.
+/// Reads at once. The server's connections are shared by all nodes: with the writer, the revisions
+/// ([`counters::CONNECTIONS_MAX`]) and the watch a node takes up to fourteen of them, and one more while it asks a slow
+/// database for a sign of life.
 const READERS_MAX: usize = 8;
-
-/// Revisions are read by one query after another.
-const COUNTERS_MAX: usize = 1;
 
 /// How long a write, or readiness, is waited for: the two seconds in which an answer is promised, less a little for its
 /// way. Longer than a read or a write waits for what is locked, so that a lock is told as one.
@@ -115,11 +113,11 @@ impl PostgresStore {
         )?;
 
         let room = Arc::new(Room::default());
-        let counting = Arc::new(Pool::new(counting_at, COUNTERS_MAX, Answers::Short, counting));
-        let counters = Arc::new(Counters::start(Arc::clone(&counting)));
+        let counting = Arc::new(Pool::new(counting_at.clone(), 1, Answers::Short, Some(counting)));
+        let counters = Arc::new(Counters::start(counting_at, Arc::clone(&counting)));
         let polling = history::poll(target.clone(), counting);
         Ok(Self {
-            pool: Pool::new(reading_at, READERS_MAX, Answers::Long, reading),
+            pool: Pool::new(reading_at, READERS_MAX, Answers::Long, Some(reading)),
             watch: Watch::start(listener, Arc::clone(&generations), Arc::clone(&counters), polling),
             counters,
             writer: writer::start(target, Session::new(writing), Arc::clone(&generations), Arc::clone(&room)),

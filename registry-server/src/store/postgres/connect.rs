@@ -10,6 +10,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{Shared, WeakShared};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, PgConnection, Row as _};
+use tokio::runtime::{self, Handle};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -130,6 +131,8 @@ pub(super) struct Link {
     /// The number of the history that the database had when it was made. Over one of an earlier history than that in
     /// force nothing is asked any more: it may lead to another server.
     pub(super) history: u64,
+    /// The runtime that watches its socket, on which it was made.
+    pub(super) runtime: runtime::Id,
 }
 
 impl Target {
@@ -278,7 +281,8 @@ impl Target {
         let connecting = async {
             let mut connection = self.options.connect().await?;
             let answer = sqlx::raw_sql(self.history.question()).fetch_one(&mut connection).await?;
-            Ok(Link { connection, process: answer.try_get(0)?, history: self.history.note(&answer, self)? })
+            let (process, history) = (answer.try_get(0)?, self.history.note(&answer, self)?);
+            Ok(Link { connection, process, history, runtime: Handle::current().id() })
         };
         let begun = Instant::now();
         let Ok(connected) = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await else {

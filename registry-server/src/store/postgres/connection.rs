@@ -42,7 +42,7 @@ enum Prepared {
 }
 
 impl Session {
-    pub(super) fn new(Link { connection, process, history }: Link) -> Self {
+    pub(super) fn new(Link { connection, process, history, .. }: Link) -> Self {
         Self { connection, process, history, insert_at_once: Prepared::NotYet }
     }
 

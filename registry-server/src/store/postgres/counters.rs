@@ -2,22 +2,27 @@
 //!
 //! An answer that can change is validated by a revision that is read after its request has begun. Requests that come
 //! while a query runs wait for it to end and share the next one.
+//!
+//! Each thread of the server has a reader of its own, up to a few: neither a question nor its answer has to wake
+//! another thread then. The first reader, the store's, answers for those that have no connection.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sqlx::Arguments as _;
 use sqlx::postgres::{PgArguments, PgRow};
+use tokio::runtime::{self, Handle};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::super::met_lock::MetLock;
 use super::super::rows;
 use super::super::survive::survive;
-use super::super::{DEFAULT_CONTEXT, Revision, StoreError, SubjectKey};
+use super::super::{DEFAULT_CONTEXT, Revision, StoreError, StoreErrorKind, SubjectKey};
+use super::connect::Target;
 use super::failure::failed;
-use super::pool::Pool;
+use super::pool::{Answers, Pool};
 
 const OPERATION: &str = "read a revision";
 
@@ -35,27 +40,25 @@ const ANSWER_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// told what it is that does not answer.
 pub(super) const LOCK_TIMEOUT: Duration = Duration::from_millis(1_200);
 
+/// Readers, each with a connection. Of more runtimes than that, the last ones share the first reader.
+pub(super) const CONNECTIONS_MAX: usize = 4;
+
+/// How long a reader that could not connect leaves its questions to the first before it tries again.
+const CONNECT_INTERVAL: Duration = Duration::from_secs(1);
+
 /// The asking side.
 #[derive(Debug)]
 pub(super) struct Counters {
-    queue: mpsc::Sender<Question>,
-    met_lock: Arc<MetLock>,
-    task: Mutex<Option<JoinHandle<()>>>,
-}
-
-#[derive(Debug)]
-struct Question {
-    subject: SubjectKey,
-    reply: oneshot::Sender<Result<Revision, StoreError>>,
+    target: Target,
+    /// The first is that of the store's own runtime. None is left once the store is closed.
+    readers: Mutex<Vec<Arc<Reader>>>,
 }
 
 impl Counters {
-    /// Starts the task on the current runtime. It ends with the value.
-    pub(super) fn start(pool: Arc<Pool>) -> Self {
-        let (queue, waiting) = mpsc::channel(QUEUE_MAX);
-        let met_lock = pool.met_lock();
-        let task = tokio::spawn(run(pool, waiting));
-        Self { queue, met_lock, task: Mutex::new(Some(task)) }
+    /// Starts the first reader, on the current runtime; further ones connect to the target. They end with the value.
+    pub(super) fn start(target: Target, pool: Arc<Pool>) -> Self {
+        let first = Reader::start(pool.met_lock(), |waiting| run(pool, waiting));
+        Self { target, readers: Mutex::new(vec![Arc::new(first)]) }
     }
 
     /// The revision of a subject, as it stands now or later.
@@ -63,9 +66,9 @@ impl Counters {
     /// # Errors
     /// The storage is not available, busy or locked, within [`ANSWER_TIMEOUT`].
     pub(super) async fn revision(&self, subject: &SubjectKey) -> Result<Revision, StoreError> {
-        let asked = Instant::now();
-        let late = |_| Err(self.met_lock.late(OPERATION, asked, "the database did not answer in time"));
-        tokio::time::timeout(ANSWER_TIMEOUT, self.ask(subject)).await.unwrap_or_else(late)
+        let (asked, reader) = (Instant::now(), self.reader()?);
+        let late = |_| Err(reader.met_lock.late(OPERATION, asked, "the database did not answer in time"));
+        tokio::time::timeout(ANSWER_TIMEOUT, reader.ask(subject)).await.unwrap_or_else(late)
     }
 
     /// Waits for an answer of the database, whatever it is.
@@ -76,10 +79,73 @@ impl Counters {
         self.revision(&SubjectKey { context: Arc::from(DEFAULT_CONTEXT), subject: Arc::default() }).await.map(drop)
     }
 
+    /// The reader for whoever asks on the current runtime.
+    fn reader(&self) -> Result<Arc<Reader>, StoreError> {
+        let runtime = Handle::current().id();
+        let mut readers = self.readers();
+        if let Some(own) = readers.iter().find(|reader| reader.runtime == runtime) {
+            return Ok(Arc::clone(own));
+        }
+        // Those of runtimes that have ended make room.
+        readers.retain(|reader| !reader.queue.is_closed());
+        match readers.first() {
+            None => Err(closed()),
+            Some(first) if readers.len() == CONNECTIONS_MAX => Ok(Arc::clone(first)),
+            Some(first) => {
+                let (pool, first) = (Pool::new(self.target.clone(), 1, Answers::Short, None), first.queue.clone());
+                let own = Arc::new(Reader::start(pool.met_lock(), |waiting| run_beside(first, pool, waiting)));
+                readers.push(Arc::clone(&own));
+                Ok(own)
+            }
+        }
+    }
+
+    /// Ends the readers.
+    pub(super) fn close(&self) {
+        for reader in self.readers().drain(..) {
+            reader.task.abort();
+        }
+    }
+
+    fn readers(&self) -> MutexGuard<'_, Vec<Arc<Reader>>> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::unavailable(OPERATION, "the store is closed")
+}
+
+/// A task that reads for whoever asks it.
+#[derive(Debug)]
+struct Reader {
+    /// Where it runs.
+    runtime: runtime::Id,
+    queue: mpsc::Sender<Question>,
+    met_lock: Arc<MetLock>,
+    task: AbortHandle,
+}
+
+#[derive(Debug)]
+struct Question {
+    subject: SubjectKey,
+    reply: oneshot::Sender<Result<Revision, StoreError>>,
+}
+
+impl Reader {
+    /// Starts it on the current runtime. What it runs ends with the value.
+    fn start<R>(met_lock: Arc<MetLock>, run: impl FnOnce(mpsc::Receiver<Question>) -> R) -> Self
+    where
+        R: Future<Output = ()> + Send + 'static,
+    {
+        let (queue, waiting) = mpsc::channel(QUEUE_MAX);
+        let task = tokio::spawn(run(waiting)).abort_handle();
+        Self { runtime: Handle::current().id(), queue, met_lock, task }
+    }
+
     async fn ask(&self, subject: &SubjectKey) -> Result<Revision, StoreError> {
         let (reply, answer) = oneshot::channel();
         let question = Question { subject: subject.clone(), reply };
-        let closed = || StoreError::unavailable(OPERATION, "the store is closed");
         self.queue.send(question).await.map_err(|_| closed())?;
         answer.await.unwrap_or_else(|_| {
             // The task takes no more questions once it has ended; before that, only a panic drops one.
@@ -87,36 +153,79 @@ impl Counters {
             Err(if self.queue.is_closed() { closed() } else { panicked() })
         })
     }
-
-    /// Ends the task.
-    pub(super) fn close(&self) {
-        if let Some(task) = self.task.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            task.abort();
-        }
-    }
 }
 
+/// What the first reader does.
 async fn run(pool: Arc<Pool>, mut waiting: mpsc::Receiver<Question>) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
-        survive("reader of revisions", answer(&pool, &mut batch)).await;
+        if let Some(Err(error)) = survive("reader of revisions", answer(&pool, &mut batch)).await {
+            refuse(&mut batch, &error);
+        }
         batch.clear();
     }
 }
 
-async fn answer(pool: &Pool, batch: &mut Vec<Question>) {
-    let revisions = read(pool, batch).await;
-    // Behind it: a connection that was made for it may have shown another history, of which it is.
-    let history = pool.history().number();
+/// What the others do. A database that has no connection to spare for them is no reason to refuse anything.
+async fn run_beside(first: mpsc::Sender<Question>, pool: Pool, mut waiting: mpsc::Receiver<Question>) {
+    let mut batch = Vec::with_capacity(BATCH_MAX);
+    loop {
+        tokio::select! {
+            () = connect(&pool) => {}
+            () = hand_over(&mut waiting, &first) => return,
+        }
+        loop {
+            if waiting.recv_many(&mut batch, BATCH_MAX).await == 0 {
+                return;
+            }
+            match survive("reader of revisions", answer(&pool, &mut batch)).await {
+                Some(Err(error)) if error.kind == StoreErrorKind::Unavailable => break,
+                Some(Err(error)) => refuse(&mut batch, &error),
+                Some(Ok(())) | None => batch.clear(),
+            }
+        }
+        for question in batch.drain(..) {
+            if first.send(question).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Until there is a connection.
+async fn connect(pool: &Pool) {
+    while pool.connect(OPERATION).await.is_err() {
+        tokio::time::sleep(CONNECT_INTERVAL).await;
+    }
+}
+
+/// Until nobody can ask any more, or the other has ended.
+///
+/// # Cancel safety
+/// No question is lost: there is room for it before it is taken.
+async fn hand_over(waiting: &mut mpsc::Receiver<Question>, to: &mpsc::Sender<Question>) {
+    while let Ok(room) = to.reserve().await {
+        let Some(question) = waiting.recv().await else { return };
+        room.send(question);
+    }
+}
+
+/// Answers all, or none if they cannot be read.
+async fn answer(pool: &Pool, batch: &mut Vec<Question>) -> Result<(), StoreError> {
+    let (rows, history) = loop {
+        let history = pool.history().number();
+        let rows = read(pool, batch).await?;
+        // Else nobody can say of which it is: a connection that was made meanwhile has shown another one.
+        if pool.history().number() == history {
+            break (rows, history);
+        }
+    };
     let mut change_max = 0;
     for (at, question) in batch.drain(..).enumerate() {
-        let answer = match &revisions {
-            Ok(rows) => rows.get(at).map_or_else(
-                || Err(StoreError::corrupt(OPERATION, "a row is missing that is always there")),
-                |row| rows::revision(OPERATION, row, 0, history),
-            ),
-            Err(error) => Err(error.copy()),
-        };
+        let answer = rows.get(at).map_or_else(
+            || Err(StoreError::corrupt(OPERATION, "a row is missing that is always there")),
+            |row| rows::revision(OPERATION, row, 0, history),
+        );
         if let Ok(Revision { subject, context, default_context, global, .. }) = answer {
             change_max = [change_max, subject, context, default_context, global].into_iter().max().unwrap_or(0);
         }
@@ -124,6 +233,13 @@ async fn answer(pool: &Pool, batch: &mut Vec<Question>) {
         let _ = question.reply.send(answer);
     }
     pool.history().saw(history, change_max);
+    Ok(())
+}
+
+fn refuse(batch: &mut Vec<Question>, error: &StoreError) {
+    for question in batch.drain(..) {
+        let _ = question.reply.send(Err(error.copy()));
+    }
 }
 
 /// A row per question, in their order.
@@ -139,12 +255,17 @@ async fn read(pool: &Pool, batch: &[Question]) -> Result<Vec<PgRow>, StoreError>
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::StoreErrorKind;
+    use tokio::runtime::{Builder, Runtime};
+
     use super::super::super::lived::Lived;
     use super::*;
 
     fn subject() -> SubjectKey {
         SubjectKey { context: Arc::from("."), subject: Arc::from("s") }
+    }
+
+    fn nowhere() -> Target {
+        Target::parse("postgres://sr@127.0.0.1:1/registry").unwrap()
     }
 
     /// The asking side of a task that drops what it is asked.
@@ -159,7 +280,9 @@ mod tests {
                 survive("test", async { step(question) }).await;
             }
         });
-        Counters { queue, met_lock: Arc::new(MetLock::new(lived)), task: Mutex::new(Some(task)) }
+        let met_lock = Arc::new(MetLock::new(lived));
+        let reader = Reader { runtime: Handle::current().id(), queue, met_lock, task: task.abort_handle() };
+        Counters { target: nowhere(), readers: Mutex::new(vec![Arc::new(reader)]) }
     }
 
     async fn refused(counters: &Counters) -> (StoreErrorKind, String) {
@@ -187,7 +310,7 @@ mod tests {
 
         let meeting_a_lock = async {
             tokio::time::sleep(LOCK_TIMEOUT).await;
-            counters.met_lock.learn(&StoreError::new(OPERATION, StoreErrorKind::Locked, "a lock"));
+            counters.reader().unwrap().met_lock.learn(&StoreError::new(OPERATION, StoreErrorKind::Locked, "a lock"));
         };
         let (behind, ()) = tokio::join!(refused(&counters), meeting_a_lock);
 
@@ -212,5 +335,56 @@ mod tests {
         };
         let (behind, ()) = tokio::join!(refused(&counters), living);
         assert_eq!(behind.0, StoreErrorKind::Busy);
+    }
+
+    fn runtime() -> Runtime {
+        Builder::new_current_thread().enable_all().build().unwrap()
+    }
+
+    #[test]
+    fn each_runtime_has_a_reader_of_its_own_and_the_last_ones_share_the_first() {
+        let home = runtime();
+        let counters = home.block_on(async { that_answers_nobody(drop) });
+        let reader_on = |runtime: &Runtime| runtime.block_on(async { counters.reader().unwrap() });
+        let first = reader_on(&home);
+
+        let mut others: Vec<_> = std::iter::repeat_with(runtime).take(CONNECTIONS_MAX - 1).collect();
+        let last = runtime();
+        for other in &others {
+            let own = reader_on(other);
+            assert!(!Arc::ptr_eq(&own, &first) && Arc::ptr_eq(&own, &reader_on(other)));
+        }
+        assert!(Arc::ptr_eq(&reader_on(&last), &first));
+
+        others.pop();
+
+        assert!(!Arc::ptr_eq(&reader_on(&last), &first), "the place of a runtime that has ended");
+        counters.close();
+        let refused = home.block_on(async { counters.reader().unwrap_err().source.to_string() });
+        assert_eq!(refused, "the store is closed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_cannot_connect_leaves_its_questions_to_the_first() {
+        let (first, mut asked) = mpsc::channel(1);
+        let pool = Pool::new(nowhere(), 1, Answers::Short, None);
+        let reader = Reader::start(pool.met_lock(), |waiting| run_beside(first, pool, waiting));
+        let answering = async {
+            for _ in 0..3 {
+                let question: Question = asked.recv().await.unwrap();
+                question.reply.send(Ok(Revision::default())).unwrap();
+                tokio::time::sleep(2 * CONNECT_INTERVAL).await;
+            }
+        };
+        let asking = async {
+            for _ in 0..3 {
+                assert_eq!(reader.ask(&subject()).await.unwrap(), Revision::default());
+            }
+        };
+        tokio::join!(answering, asking);
+
+        drop(asked);
+
+        assert_eq!(reader.ask(&subject()).await.unwrap_err().source.to_string(), "the store is closed");
     }
 }

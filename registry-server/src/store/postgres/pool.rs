@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::postgres::{PgArguments, PgRow};
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
@@ -55,9 +56,9 @@ pub(super) enum Answers {
 }
 
 impl Pool {
-    /// At most `connections_max` at once. Beside the first each is made when it is needed.
-    pub(super) fn new(target: Target, connections_max: usize, answers: Answers, first: Link) -> Self {
-        let (idle, met_lock) = (Mutex::new(vec![first]), target.met_lock());
+    /// At most `connections_max` at once. Beside the first, if it is there, each is made when it is needed.
+    pub(super) fn new(target: Target, connections_max: usize, answers: Answers, first: Option<Link>) -> Self {
+        let (idle, met_lock) = (Mutex::new(Vec::from_iter(first)), target.met_lock());
         Self { target, idle, permits: Semaphore::new(connections_max), answers, met_lock }
     }
 
@@ -129,6 +130,13 @@ impl Pool {
         waited.map_err(|_| self.met_lock.late(operation, asked, "there was no connection in time"))
     }
 
+    /// Makes a connection for who asks next.
+    pub(super) async fn connect(&self, operation: &'static str) -> Result<(), StoreError> {
+        let link = self.target.connect(operation).await?;
+        self.idle().push(link);
+        Ok(())
+    }
+
     /// Lets nobody in any more and closes what is idle.
     pub(super) async fn close(&self) {
         self.permits.close();
@@ -167,15 +175,15 @@ impl Pool {
         answer
     }
 
-    /// All are of one history when the first of them is not.
+    /// One of the current runtime, if there is one: of another, that is woken first when the answer comes.
     fn take_idle(&self) -> Option<Link> {
+        let (runtime, history) = (Handle::current().id(), self.history().number());
         let mut idle = self.idle();
-        let link = idle.pop()?;
-        if link.history == self.history().number() {
-            return Some(link);
+        idle.retain(|link| link.history == history);
+        match idle.iter().rposition(|link| link.runtime == runtime) {
+            Some(own) => Some(idle.swap_remove(own)),
+            None => idle.pop(),
         }
-        idle.retain(|link| link.history == self.history().number());
-        idle.pop()
     }
 
     /// The histories of the database.
