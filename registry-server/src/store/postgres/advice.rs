@@ -70,11 +70,9 @@ fn by_code(target: &Target, code: &str, routine: Option<&str>) -> Option<String>
              --owner {role} --encoding UTF8 --template template0 NAME`, {AS_WHO_MAY}, and name it in the URL; if \
              `{database}` is to be the registry's alone, `ALTER DATABASE {database} OWNER TO {role}` lets it"
         ),
-        "53300" => {
-            "each registry takes up to fifteen connections: raise `max_connections` of the server, or the limit \
-                    of the role"
-                .to_owned()
-        }
+        "53300" => "each registry takes up to fifteen connections: raise `max_connections` of the server, or the \
+                    limit of the role"
+            .to_owned(),
         "25006" => "this is a standby, or set to read only: name the primary in the URL".to_owned(),
         _ => return None,
     })

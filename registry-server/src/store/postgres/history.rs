@@ -214,7 +214,7 @@ pub(super) async fn begin(connection: &mut PgConnection, target: &Target) -> Res
     history.note(&answer, target).map(drop).map_err(failed(OPERATION))
 }
 
-/// Asks again and again over a connection of the pool that revisions are read by. Never ends.
+/// Asks again and again over the connection of the first reader of revisions, whose pool it is. Never ends.
 pub(super) async fn poll(target: Target, pool: Arc<Pool>) {
     loop {
         tokio::time::sleep(POLL_INTERVAL).await;
