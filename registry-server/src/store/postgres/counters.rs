@@ -50,6 +50,8 @@ const CONNECT_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Counters {
     target: Target,
+    /// All readers ask for the same, so what one of them meets is what the others wait for.
+    met_lock: Arc<MetLock>,
     /// The first is that of the store's own runtime. None is left once the store is closed.
     readers: Mutex<Vec<Arc<Reader>>>,
 }
@@ -57,8 +59,9 @@ pub(super) struct Counters {
 impl Counters {
     /// Starts the first reader, on the current runtime; further ones connect to the target. They end with the value.
     pub(super) fn start(target: Target, pool: Arc<Pool>) -> Self {
-        let first = Reader::start(pool.met_lock(), |waiting| run(pool, waiting));
-        Self { target, readers: Mutex::new(vec![Arc::new(first)]) }
+        let met_lock = pool.met_lock();
+        let first = Reader::start(|waiting| run(pool, waiting));
+        Self { target, met_lock, readers: Mutex::new(vec![Arc::new(first)]) }
     }
 
     /// The revision of a subject, as it stands now or later.
@@ -67,7 +70,7 @@ impl Counters {
     /// The storage is not available, busy or locked, within [`ANSWER_TIMEOUT`].
     pub(super) async fn revision(&self, subject: &SubjectKey) -> Result<Revision, StoreError> {
         let (asked, reader) = (Instant::now(), self.reader()?);
-        let late = |_| Err(reader.met_lock.late(OPERATION, asked, "the database did not answer in time"));
+        let late = |_| Err(self.met_lock.late(OPERATION, asked, "the database did not answer in time"));
         tokio::time::timeout(ANSWER_TIMEOUT, reader.ask(subject)).await.unwrap_or_else(late)
     }
 
@@ -92,8 +95,9 @@ impl Counters {
             None => Err(closed()),
             Some(first) if readers.len() == CONNECTIONS_MAX => Ok(Arc::clone(first)),
             Some(first) => {
-                let (pool, first) = (Pool::new(self.target.clone(), 1, Answers::Short, None), first.queue.clone());
-                let own = Arc::new(Reader::start(pool.met_lock(), |waiting| run_beside(first, pool, waiting)));
+                let (first, met_lock) = (first.queue.clone(), Arc::clone(&self.met_lock));
+                let pool = Pool::new(self.target.clone(), 1, Answers::Short, None).meeting(met_lock);
+                let own = Arc::new(Reader::start(|waiting| run_beside(first, pool, waiting)));
                 readers.push(Arc::clone(&own));
                 Ok(own)
             }
@@ -122,7 +126,6 @@ struct Reader {
     /// Where it runs.
     runtime: runtime::Id,
     queue: mpsc::Sender<Question>,
-    met_lock: Arc<MetLock>,
     task: AbortHandle,
 }
 
@@ -134,13 +137,13 @@ struct Question {
 
 impl Reader {
     /// Starts it on the current runtime. What it runs ends with the value.
-    fn start<R>(met_lock: Arc<MetLock>, run: impl FnOnce(mpsc::Receiver<Question>) -> R) -> Self
+    fn start<R>(run: impl FnOnce(mpsc::Receiver<Question>) -> R) -> Self
     where
         R: Future<Output = ()> + Send + 'static,
     {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
         let task = tokio::spawn(run(waiting)).abort_handle();
-        Self { runtime: Handle::current().id(), queue, met_lock, task }
+        Self { runtime: Handle::current().id(), queue, task }
     }
 
     async fn ask(&self, subject: &SubjectKey) -> Result<Revision, StoreError> {
@@ -280,9 +283,9 @@ mod tests {
                 survive("test", async { step(question) }).await;
             }
         });
+        let reader = Reader { runtime: Handle::current().id(), queue, task: task.abort_handle() };
         let met_lock = Arc::new(MetLock::new(lived));
-        let reader = Reader { runtime: Handle::current().id(), queue, met_lock, task: task.abort_handle() };
-        Counters { target: nowhere(), readers: Mutex::new(vec![Arc::new(reader)]) }
+        Counters { target: nowhere(), met_lock, readers: Mutex::new(vec![Arc::new(reader)]) }
     }
 
     async fn refused(counters: &Counters) -> (StoreErrorKind, String) {
@@ -310,7 +313,7 @@ mod tests {
 
         let meeting_a_lock = async {
             tokio::time::sleep(LOCK_TIMEOUT).await;
-            counters.reader().unwrap().met_lock.learn(&StoreError::new(OPERATION, StoreErrorKind::Locked, "a lock"));
+            counters.met_lock.learn(&StoreError::new(OPERATION, StoreErrorKind::Locked, "a lock"));
         };
         let (behind, ()) = tokio::join!(refused(&counters), meeting_a_lock);
 
@@ -368,7 +371,7 @@ mod tests {
     async fn a_reader_that_cannot_connect_leaves_its_questions_to_the_first() {
         let (first, mut asked) = mpsc::channel(1);
         let pool = Pool::new(nowhere(), 1, Answers::Short, None);
-        let reader = Reader::start(pool.met_lock(), |waiting| run_beside(first, pool, waiting));
+        let reader = Reader::start(|waiting| run_beside(first, pool, waiting));
         let answering = async {
             for _ in 0..3 {
                 let question: Question = asked.recv().await.unwrap();

@@ -62,7 +62,12 @@ impl Pool {
         Self { target, idle, permits: Semaphore::new(connections_max), answers, met_lock }
     }
 
-    /// When a statement of this pool last met a lock.
+    /// The pool, of which the statements wait for what those of another do.
+    pub(super) fn meeting(self, met_lock: Arc<MetLock>) -> Self {
+        Self { met_lock, ..self }
+    }
+
+    /// When a statement of this pool, or of one that waits for the same, last met a lock.
     pub(super) fn met_lock(&self) -> Arc<MetLock> {
         Arc::clone(&self.met_lock)
     }
