@@ -43,8 +43,13 @@ pub(super) const LOCK_TIMEOUT: Duration = Duration::from_millis(1_200);
 /// Readers, each with a connection. Of more runtimes than that, the last ones share the first reader.
 pub(super) const CONNECTIONS_MAX: usize = 4;
 
-/// How long a reader that could not connect leaves its questions to the first before it tries again.
+/// How long a reader that could not connect leaves its questions to the first before it tries again: twice as long each
+/// time, up to the second.
 const CONNECT_INTERVAL: Duration = Duration::from_secs(1);
+const CONNECT_INTERVAL_MAX: Duration = Duration::from_secs(32);
+
+/// How often revisions are read again because the database's history has changed meanwhile.
+const HISTORY_TRIES_MAX: usize = 5;
 
 /// The asking side.
 #[derive(Debug)]
@@ -86,10 +91,11 @@ impl Counters {
     fn reader(&self) -> Result<Arc<Reader>, StoreError> {
         let runtime = Handle::current().id();
         let mut readers = self.readers();
-        if let Some(own) = readers.iter().find(|reader| reader.runtime == runtime) {
+        let is_own = |reader: &&Arc<Reader>| reader.runtime == runtime && !reader.queue.is_closed();
+        if let Some(own) = readers.iter().find(is_own) {
             return Ok(Arc::clone(own));
         }
-        // Those of runtimes that have ended make room.
+        // Those that have ended, as with their runtimes, make room.
         readers.retain(|reader| !reader.queue.is_closed());
         match readers.first() {
             None => Err(closed()),
@@ -197,8 +203,15 @@ async fn run_beside(first: mpsc::Sender<Question>, pool: Pool, mut waiting: mpsc
 
 /// Until there is a connection.
 async fn connect(pool: &Pool) {
-    while pool.connect(OPERATION).await.is_err() {
-        tokio::time::sleep(CONNECT_INTERVAL).await;
+    let mut interval = CONNECT_INTERVAL;
+    loop {
+        match survive("reader of revisions", pool.connect(OPERATION)).await {
+            Some(Ok(())) => return,
+            Some(Err(error)) => tracing::debug!(reason = %error.source, "no connection to read revisions over"),
+            None => {}
+        }
+        tokio::time::sleep(interval).await;
+        interval = (2 * interval).min(CONNECT_INTERVAL_MAX);
     }
 }
 
@@ -208,21 +221,20 @@ async fn connect(pool: &Pool) {
 /// No question is lost: there is room for it before it is taken.
 async fn hand_over(waiting: &mut mpsc::Receiver<Question>, to: &mpsc::Sender<Question>) {
     while let Ok(room) = to.reserve().await {
-        let Some(question) = waiting.recv().await else { return };
+        // There may be room, and nobody any more to look into it.
+        let question = tokio::select! {
+            biased;
+            () = to.closed() => None,
+            question = waiting.recv() => question,
+        };
+        let Some(question) = question else { return };
         room.send(question);
     }
 }
 
 /// Answers all, or none if they cannot be read.
 async fn answer(pool: &Pool, batch: &mut Vec<Question>) -> Result<(), StoreError> {
-    let (rows, history) = loop {
-        let history = pool.history().number();
-        let rows = read(pool, batch).await?;
-        // Else nobody can say of which it is: a connection that was made meanwhile has shown another one.
-        if pool.history().number() == history {
-            break (rows, history);
-        }
-    };
+    let (rows, history) = read_of_one_history(pool, batch).await?;
     let mut change_max = 0;
     for (at, question) in batch.drain(..).enumerate() {
         let answer = rows.get(at).map_or_else(
@@ -237,6 +249,19 @@ async fn answer(pool: &Pool, batch: &mut Vec<Question>) -> Result<(), StoreError
     }
     pool.history().saw(history, change_max);
     Ok(())
+}
+
+/// The rows, and the history that they are of. Where that has changed meanwhile, nobody can say of which they are: a
+/// connection that was made since has shown another one.
+async fn read_of_one_history(pool: &Pool, batch: &[Question]) -> Result<(Vec<PgRow>, u64), StoreError> {
+    for _ in 0..HISTORY_TRIES_MAX {
+        let history = pool.history().number();
+        let rows = read(pool, batch).await?;
+        if pool.history().number() == history {
+            return Ok((rows, history));
+        }
+    }
+    Err(StoreError::new(OPERATION, StoreErrorKind::Busy, "the database is another one with each connection"))
 }
 
 fn refuse(batch: &mut Vec<Question>, error: &StoreError) {
@@ -370,6 +395,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_cannot_connect_leaves_its_questions_to_the_first() {
         let (first, mut asked) = mpsc::channel(1);
+        let held = first.clone();
         let pool = Pool::new(nowhere(), 1, Answers::Short, None);
         let reader = Reader::start(|waiting| run_beside(first, pool, waiting));
         let answering = async {
@@ -388,6 +414,7 @@ mod tests {
 
         drop(asked);
 
+        assert!(held.is_closed());
         assert_eq!(reader.ask(&subject()).await.unwrap_err().source.to_string(), "the store is closed");
     }
 }

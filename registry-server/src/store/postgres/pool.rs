@@ -135,7 +135,7 @@ impl Pool {
         waited.map_err(|_| self.met_lock.late(operation, asked, "there was no connection in time"))
     }
 
-    /// Makes a connection for who asks next.
+    /// Makes a connection for who asks next. One beyond the bound of the pool, unless nobody asks meanwhile.
     pub(super) async fn connect(&self, operation: &'static str) -> Result<(), StoreError> {
         let link = self.target.connect(operation).await?;
         self.idle().push(link);
@@ -180,7 +180,7 @@ impl Pool {
         answer
     }
 
-    /// One of the current runtime, if there is one: of another, that is woken first when the answer comes.
+    /// One that was made on the current runtime, if there is one: an answer over another's has to wake that one first.
     fn take_idle(&self) -> Option<Link> {
         let (runtime, history) = (Handle::current().id(), self.history().number());
         let mut idle = self.idle();
