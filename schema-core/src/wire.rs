@@ -22,7 +22,7 @@ mod openapi;
 mod strings;
 
 pub use config::{Change, Config, ConfigUpdate, Mode, ModeUpdate};
-pub use lenient::{ReadError, read_request};
+pub use lenient::{ReadError, read_request, trimmed};
 pub use metadata::{Metadata, Rule, RuleKind, RuleMode, RuleSet};
 
 use lenient::{filled, optional};
@@ -42,6 +42,15 @@ impl From<ApiError> for ErrorBody {
     fn from(error: ApiError) -> Self {
         Self { error_code: error.code.number(), message: error.message }
     }
+}
+
+/// The body of `POST /`: texts by name, of which nothing is made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Texts {
+    /// The texts.
+    #[serde(deserialize_with = "filled")]
+    pub texts: BTreeMap<String, String>,
 }
 
 /// The body of register, lookup and both compatibility checks. Every field may be absent.

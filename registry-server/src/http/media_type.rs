@@ -67,7 +67,9 @@ struct Range<'a> {
 impl<'a> Range<'a> {
     fn parse(text: &'a str) -> Option<Self> {
         let mut parts = text.split(';');
-        let (kind, subtype) = parts.next()?.trim().split_once('/')?;
+        let name = parts.next()?.trim();
+        // As Jersey reads it: old clients of Java send `*`.
+        let (kind, subtype) = name.split_once('/').unwrap_or((name, "*"));
         let weight = parts.find_map(|part| part.trim().strip_prefix("q="));
         let weight = weight.map_or(1.0, |weight| weight.trim().parse::<f32>().unwrap_or(0.0)).clamp(0.0, 1.0);
         let weight_thousandths = (weight * 1000.0) as u16;
@@ -145,6 +147,8 @@ mod tests {
             (Some("application/xml"), None),
             (Some("application/vnd.schemaregistry.v2+json"), None),
             (Some("bogus"), None),
+            (Some("application"), Some(V1)),
+            (Some("text/html, image/gif, image/jpeg, *; q=.2"), Some(V1)),
             (Some("application/octet-stream"), None),
         ];
 

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use schema_core::Version;
 use schema_core::error_code::ApiError;
+use schema_core::wire::trimmed;
 
 use crate::registry::{DeleteMode, Deleted, Inherit, Selector};
 
@@ -138,7 +139,7 @@ pub(super) fn id(text: &str) -> Result<i32, HttpError> {
 
 /// `latest`, `-1` or a number from 1 to 2^31-1, blanks around it allowed.
 pub(super) fn version(text: &str) -> Result<Selector, HttpError> {
-    let trimmed = text.trim();
+    let trimmed = trimmed(text);
     if trimmed.eq_ignore_ascii_case("latest") {
         return Ok(Selector::Latest);
     }
@@ -188,11 +189,12 @@ mod tests {
             ("-1", Selector::Latest),
             (" 1", Selector::Number(Version(1))),
             ("+01", Selector::Number(Version(1))),
+            ("\u{1}1\t", Selector::Number(Version(1))),
             ("2147483647", Selector::Number(Version(2_147_483_647))),
         ] {
             assert_eq!(version(text).unwrap(), expected, "{text}");
         }
-        for text in ["0", "-2", "abc", "", "2147483648", "1.0", "null"] {
+        for text in ["0", "-2", "abc", "", "2147483648", "1.0", "null", "\u{2003}1"] {
             assert!(version(text).is_err(), "{text}");
         }
     }

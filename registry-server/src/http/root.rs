@@ -1,7 +1,7 @@
 //! `/`: clients ask it whether anybody is there.
 
 use futures_util::future::LocalBoxFuture;
-use serde::de::IgnoredAny;
+use schema_core::wire::Texts;
 
 use super::{Answer, Call, EMPTY_OBJECT};
 
@@ -10,11 +10,11 @@ pub(crate) fn get<'a>(_call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
     Box::pin(async { Ok(EMPTY_OBJECT) })
 }
 
-/// `POST /`: the same, for whatever object is sent.
+/// `POST /`: the same, for whatever texts by name are sent, or none.
 pub(crate) fn post<'a>(call: &'a Call<'a>) -> LocalBoxFuture<'a, Answer> {
     Box::pin(async {
-        if !call.body.trim_ascii().is_empty() {
-            call.read::<IgnoredAny>("root").await?;
+        if !matches!(call.body.trim_ascii(), b"" | b"null") {
+            call.read::<Texts>("root").await?;
         }
         get(call).await
     })

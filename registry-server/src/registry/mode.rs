@@ -96,7 +96,8 @@ impl Registry {
         }
         let attempt = async || {
             let current = self.store.scope_snapshot(&of.scope).await?;
-            let is_import = InForce::at(&current.settings, &of.scope).mode() == Mode::Import;
+            // Its own: what lives where IMPORT is inherited may have been written before.
+            let is_import = current.settings.at(&of.scope).mode == Some(Mode::Import);
             let enters_import = mode == Some(Mode::Import) && !is_import;
             let demand = match force {
                 Force::No if enters_import && of.is_default_context() => ImportDemand::NoLiveSubjectAnywhere,

@@ -87,6 +87,17 @@ pub(super) fn filled<'de, D: Deserializer<'de>, T: Lenient + Default>(deserializ
     Ok(optional(deserializer)?.unwrap_or_default())
 }
 
+/// The text without what Java's `trim` takes off: characters up to U+0020, and no other blanks.
+#[must_use]
+pub fn trimmed(text: &str) -> &str {
+    text.trim_matches(|character| character <= ' ')
+}
+
+/// Whether a text stands for `null` where none is wanted.
+fn is_null_text(trimmed: &str) -> bool {
+    matches!(trimmed, "" | "null")
+}
+
 /// A value that Jackson would make of a JSON value; `None` for what counts as `null`.
 pub(super) trait Lenient: Sized {
     /// Reads `value`, or says what was expected and found.
@@ -111,8 +122,8 @@ impl Lenient for bool {
             Value::Null => Ok(None),
             Value::Bool(flag) => Ok(Some(*flag)),
             Value::Number(number) if !number.is_f64() => Ok(Some(number.as_i64() != Some(0))),
-            Value::String(text) => match text.trim() {
-                "" => Ok(None),
+            Value::String(text) => match trimmed(text) {
+                text if is_null_text(text) => Ok(None),
                 "true" | "True" | "TRUE" => Ok(Some(true)),
                 "false" | "False" | "FALSE" => Ok(Some(false)),
                 _ => Err(expected("a boolean", &value)),
@@ -136,8 +147,8 @@ fn integer(value: &Value) -> Result<Option<i64>, String> {
             }
             _ => Err(expected("an integer", value)),
         },
-        Value::String(text) if text.trim().is_empty() => Ok(None),
-        Value::String(text) => text.trim().parse().map(Some).map_err(|_| expected("an integer", value)),
+        Value::String(text) if is_null_text(trimmed(text)) => Ok(None),
+        Value::String(text) => trimmed(text).parse().map(Some).map_err(|_| expected("an integer", value)),
         _ => Err(expected("an integer", value)),
     }
 }
@@ -160,36 +171,35 @@ impl Lenient for i64 {
     }
 }
 
-/// `null` elements are dropped.
+/// No element may be `null`: to leave it out would be to take something else than was sent.
+fn element<T: Lenient>(value: Value) -> Result<T, String> {
+    T::lenient(value)?.ok_or_else(|| expected("a value", &Value::Null))
+}
+
 impl<T: Lenient> Lenient for Vec<T> {
     fn lenient(value: Value) -> Result<Option<Self>, String> {
         match value {
             Value::Null => Ok(None),
-            Value::Array(items) => {
-                items.into_iter().filter_map(|item| T::lenient(item).transpose()).collect::<Result<_, _>>().map(Some)
-            }
+            Value::Array(items) => items.into_iter().map(element).collect::<Result<_, _>>().map(Some),
             other => Err(expected("an array", &other)),
         }
     }
 }
 
-/// `null` elements are dropped.
 impl<T: Lenient + Ord> Lenient for BTreeSet<T> {
     fn lenient(value: Value) -> Result<Option<Self>, String> {
         Ok(Vec::lenient(value)?.map(|items| items.into_iter().collect()))
     }
 }
 
-/// Entries whose value is `null` are dropped.
 impl<T: Lenient> Lenient for BTreeMap<String, T> {
     fn lenient(value: Value) -> Result<Option<Self>, String> {
         match value {
             Value::Null => Ok(None),
-            Value::Object(members) => members
-                .into_iter()
-                .filter_map(|(key, member)| T::lenient(member).transpose().map(|member| Ok((key, member?))))
-                .collect::<Result<_, _>>()
-                .map(Some),
+            Value::Object(members) => {
+                let members = members.into_iter().map(|(key, member)| Ok((key, element(member)?)));
+                members.collect::<Result<_, _>>().map(Some)
+            }
             other => Err(expected("an object", &other)),
         }
     }

@@ -25,6 +25,8 @@ fn scalars_are_coerced_as_jackson_does() {
         (r#"{"version":1.5}"#, json!({"version": 1})),
         (r#"{"version":-1.5}"#, json!({"version": -1})),
         (r#"{"id":""}"#, json!({})),
+        (r#"{"id":"null","version":" null\t","propagateSchemaTags":"null"}"#, json!({})),
+        (r#"{"schema":"null"}"#, json!({"schema": "null"})),
         (r#"{"id":0}"#, json!({"id": 0})),
         (r#"{"propagateSchemaTags":1}"#, json!({"propagateSchemaTags": true})),
         (r#"{"propagateSchemaTags":"False"}"#, json!({"propagateSchemaTags": false})),
@@ -44,6 +46,9 @@ fn other_shapes_are_malformed() {
         r#"{"schema":{}}"#,
         r#"{"version":"x"}"#,
         r#"{"version":true}"#,
+        "{\"version\":\"\u{2003}7\"}",
+        r#"{"propagateSchemaTags":"Null"}"#,
+        r#"{"metadata":{"sensitive":["a",null]}}"#,
         r#"{"version":2147483648}"#,
         r#"{"id":1e30}"#,
         r#"{"id":[]}"#,
@@ -83,14 +88,19 @@ fn a_value_that_cannot_be_read_is_told_with_its_place() {
         malformed(r#"{"schema":["int"]}"#),
         r#"`schema`: expected a string, found an array; the schema stands there as a text, as in `"{\"type\":\"int\"}"`"#
     );
-    let rules = |rule: &str| format!(r#"{{"ruleSet":{{"domainRules":[null,{{"name":"a"}},{rule}]}}}}"#);
+    let rules = |rule: &str| format!(r#"{{"ruleSet":{{"domainRules":[{{}},{{"name":"a"}},{rule}]}}}}"#);
     for (body, expected) in [
         (
             r#"{"references":[{"name":"a"},{"version":"x"}]}"#,
             "`references[1].version`: expected an integer, found \"x\"",
         ),
-        (r#"{"references":[null,[]]}"#, "`references[1]`: expected an object, found an array"),
+        (r#"{"references":[{},[]]}"#, "`references[1]`: expected an object, found an array"),
+        (r#"{"references":[{"name":null},null]}"#, "`references[1]`: expected a value, found null"),
+        (r#"{"metadata":{"properties":{"a":null}}}"#, "`metadata.properties.a`: expected a value, found null"),
+        (r#"{"metadata":{"tags":{"a":["PII",null]}}}"#, "`metadata.tags.a[1]`: expected a value, found null"),
         (r#"{"references":{"version":"x"}}"#, "`references`: expected an array, found an object"),
+        (&rules("null"), "`ruleSet.domainRules[2]`: expected a value, found null"),
+        (r#"{"schemaTagsToAdd":[null]}"#, "`schemaTagsToAdd[0]`: expected a value, found null"),
         (
             &rules(r#"{"kind":"BOGUS"}"#),
             "`ruleSet.domainRules[2].kind`: expected one of `TRANSFORM` and `CONDITION`, found \"BOGUS\"",

@@ -98,7 +98,12 @@ fn a_page_is_shown(api: &mut Api, path: &str, media_type: &str) {
 }
 
 fn root_takes_an_object(api: &mut Api) {
-    api.expect("POST", "/", Some("{}"), json!({}));
+    for texts in [None, Some("{}"), Some("null"), Some(r#"{"a": "b", "c": 1}"#)] {
+        api.expect("POST", "/", texts, json!({}));
+    }
+    for malformed in ["[]", r#"{"a": {}}"#, r#"{"a": ["b"]}"#] {
+        api.expect_error("POST", "/", Some(malformed), 400, "the body of the request: ");
+    }
     api.expect_error("POST", "/", Some("{"), 400, "");
 }
 

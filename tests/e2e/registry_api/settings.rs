@@ -292,6 +292,12 @@ pub(super) fn imports_begin_where_nothing_lives(api: &mut Api) {
     api.expect_error("POST", "/subjects/u/versions", Some(&request(RECORD_1)), 42205, no_id);
     // Deletes and settings are allowed meanwhile.
     api.expect("PUT", "/config/s", Some(r#"{"compatibility":"FULL"}"#), json!({"compatibility": "FULL"}));
+    // What was imported lives: that it was imported by the mode of the context does not count.
+    let imported = json!({"schema": RECORD_1, "id": 77, "version": 1}).to_string();
+    api.send("POST", "/subjects/v/versions", Some(&imported));
+    api.expect("GET", "/subjects/v/versions", None, json!([1]));
+    api.expect_error("PUT", "/mode/v", import, 42205, found);
+    api.expect("PUT", "/mode/v?force=true", import, json!({"mode": "IMPORT"}));
 }
 
 /// For who copies another registry, as in an import, into one that is not empty.

@@ -6,8 +6,8 @@ document tells of it in words where its schemas cannot without harm, and here th
 - A flag in a query takes any text. A client made from the document would get a text in place of a flag.
 - In the body of a request a number, a text and a flag are read as each other, and a fraction as the number before its
   point. Clients would get a choice of types for every member.
-- There `null` counts as absent also where a list or a map is described. Most of these types are those of answers, too,
-  where `null` never stands: clients would have to look for it, and no answer with one would be found.
+- There `null` counts as absent also where a member that is a list or a map is described. Most of these types are those
+  of answers, too, where `null` never stands: clients would have to look for it, and no answer with one would be found.
 - There what stands twice in a set counts once. The sets of answers are sets.
 """
 
@@ -79,16 +79,16 @@ def value(schema):
             return BOOLEAN
         case ["array"]:
             # What stands twice in a set counts once.
-            return {"type": "array", "items": member(schema["items"])}
+            return {"type": "array", "items": value(schema["items"])}
         case ["object"]:
             members = {"properties": {name: member(one) for name, one in schema.get("properties", {}).items()}}
             if isinstance(schema.get("additionalProperties"), dict):
-                members["additionalProperties"] = member(schema["additionalProperties"])
+                members["additionalProperties"] = value(schema["additionalProperties"])
             return {"type": "object", **members}
     return schema
 
 
 def member(schema):
-    """What stands in an object or a list: where it is `null` it counts as absent."""
+    """A member of an object: where it is `null` it counts as absent."""
     described = [one for one in schema.get("oneOf", [schema]) if one != {"type": "null"}]
     return {"anyOf": [*map(value, described), {"type": "null"}]}

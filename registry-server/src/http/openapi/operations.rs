@@ -10,7 +10,9 @@ use super::parameters::{
     AFTER, DEFAULT_TO_GLOBAL, DELETED, DELETED_ONLY, FIND_TAGS, FORCE_MODE, FORMAT, LIFECYCLE, LIMIT, NORMALIZE,
     OFFSET, PAGE_LIMIT, PERMANENT, Parameter, RECURSIVE, REFERENCE_FORMAT, SUBJECT, VERBOSE, flag, text, texts_of,
 };
-use super::schema::{Shape, list, list_of, mode_update, number, numbers, object, of, schema_text, status, texts};
+use super::schema::{
+    Shape, list, list_of, mode_update, number, numbers, object, of, schema_text, status, texts, texts_by_name,
+};
 
 /// The media type of pages for people, whose links are relative.
 pub(super) const HTML: &str = "text/html";
@@ -87,8 +89,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation {
         endpoint: "POST /",
         id: "rootPost",
-        summary: "Answer that somebody is there, to any object.",
-        body: Some(object),
+        summary: "Answer that somebody is there, to any texts by name.",
+        body: Some(texts_by_name),
         needs_body: false,
         ..PLAIN
     },

@@ -63,6 +63,11 @@ pub(super) fn object(_schemas: &mut Schemas) -> Value {
     json!({ "type": "object" })
 }
 
+/// Texts by name that do not matter, or nothing.
+pub(super) fn texts_by_name(_schemas: &mut Schemas) -> Value {
+    json!({ "type": ["object", "null"], "additionalProperties": { "type": "string" } })
+}
+
 /// A mode, also by its name alone.
 pub(super) fn mode_update(schemas: &mut Schemas) -> Value {
     json!({ "oneOf": [of::<Mode>(schemas), { "type": "string", "description": "The name of the mode alone." }] })
