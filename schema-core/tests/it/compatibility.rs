@@ -167,6 +167,19 @@ fn hints_say_how_to_repair() {
             "name it `n.F` again, or add `\"aliases\": [\"n.F\"]` to it",
             "keep the name `n.F`: aliases in the new schema do not help the old one",
         ),
+        (
+            r#"{"type":"fixed","name":"F","size":4}"#.to_owned(),
+            r#"{"type":"fixed","name":"n.G","size":4}"#.to_owned(),
+            "name it `F` again, or add `\"aliases\": [\".F\"]` to it",
+            "keep the name `F`: aliases in the new schema do not help the old one",
+        ),
+        (
+            r#"["null",{"type":"fixed","name":"F","size":4}]"#.to_owned(),
+            r#"["null",{"type":"fixed","name":"n.G","size":4}]"#.to_owned(),
+            "if fixed `n.G` is fixed `F` renamed, add `\"aliases\": [\".F\"]` to it; if not, keep a branch that reads fixed \
+             `F` in the union of the new schema",
+            "leave fixed `n.G` out of the new schema here: the old union has no branch for it",
+        ),
     ];
 
     for (old, new, backward, forward) in cases {
@@ -176,6 +189,15 @@ fn hints_say_how_to_repair() {
         assert_eq!(first(problems(&new, &old), Direction::NewReadsOld), backward, "{old} -> {new}");
         assert_eq!(first(problems(&old, &new), Direction::OldReadsNew), forward, "{old} -> {new}");
     }
+}
+
+#[test]
+fn an_alias_that_a_hint_proposes_is_one_that_helps() {
+    let old = r#"{"type":"fixed","name":"F","size":4}"#;
+    let with = |aliases: &str| format!(r#"{{"type":"fixed","name":"n.G","size":4,"aliases":[{aliases}]}}"#);
+
+    assert!(!problems(&with(r#""F""#), old).is_empty(), "it is `n.F`");
+    assert!(problems(&with(r#"".F""#), old).is_empty());
 }
 
 #[test]

@@ -147,7 +147,7 @@ impl<'w, 'a> Hints<'w, 'a> {
                     (Some(other), Some(name)) => format!(
                         "if {} is {shown} renamed, add `\"aliases\": [\"{}\"]` to it; if not, {keep}",
                         self::shown(other),
-                        name.full()
+                        alias(other, name)
                     ),
                     _ => keep,
                 },
@@ -206,10 +206,17 @@ fn has_field(record: &Record, name: &str) -> bool {
 fn name(reads: &Kind, wrote: &Kind) -> Hint {
     let full = |kind: &Kind| kind.name().map(Name::full).unwrap_or_default();
     let (reader, writer) = (full(reads), full(wrote));
+    let alias = wrote.name().map(|name| alias(reads, name)).unwrap_or_default();
     Hint {
-        new_reads_old: format!("name it `{writer}` again, or add `\"aliases\": [\"{writer}\"]` to it"),
+        new_reads_old: format!("name it `{writer}` again, or add `\"aliases\": [\"{alias}\"]` to it"),
         old_reads_new: format!("keep the name `{reader}`: aliases in the new schema do not help the old one"),
     }
+}
+
+/// How an old name is written among the aliases of a type: without a dot it would be one of the type's own namespace.
+fn alias(reads: &Kind, old: &Name) -> String {
+    let has_namespace = reads.name().is_some_and(|name| name.namespace.is_some());
+    if old.namespace.is_none() && has_namespace { format!(".{}", old.name) } else { old.full() }
 }
 
 fn mismatch(reads: &Kind, wrote: &Kind) -> Hint {
