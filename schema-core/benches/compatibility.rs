@@ -1,18 +1,28 @@
-//! How long one Avro schema takes to be compared with another: a small record, a large one, and large unions.
+//! How long one Avro schema takes to be compared with another: a small record, a large one, and large unions; and what
+//! a step of the budget for reading and comparing takes.
 
 use std::fmt::Write as _;
 use std::hint::black_box;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use schema_core::compatibility::STEPS_DEFAULT;
-use schema_core::format::avro::AvroSchema;
 use schema_core::format::avro::compatibility::can_read;
-use schema_core::format::{Limits, Strictness};
+use schema_core::format::avro::{AvroFormat, AvroSchema};
+use schema_core::format::{Limits, ParsedSchema as _, Reading, SchemaFormat as _, Strictness};
 use schema_core::schema::{SchemaType, Source};
+use sha2::{Digest as _, Sha256};
+
+fn source(text: String) -> Source {
+    Source { schema_type: SchemaType::Avro, text, references: Vec::new() }
+}
 
 fn parse(text: String) -> AvroSchema {
-    let source = Source { schema_type: SchemaType::Avro, text, references: Vec::new() };
-    AvroSchema::parse(&source, Strictness::Stored, &Limits::default()).expect("the benchmark's schemas are good")
+    parse_source(&source(text))
+}
+
+fn parse_source(source: &Source) -> AvroSchema {
+    AvroSchema::parse(source, Strictness::Stored, &Limits::default()).expect("the benchmark's schemas are good")
 }
 
 /// A record as people write them: primitives, optional fields, a map, an enum, a nested record, one after the other.
@@ -80,5 +90,50 @@ fn compare(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, compare);
+/// A small record beside a long list of the shortest values, whose bytes take the longest to be read.
+fn numbers() -> String {
+    format!("{{\"type\":\"record\",\"name\":\"R\",\"fields\":[],\"p\":[{}]}}", ["1"; 100_000].join(","))
+}
+
+/// Measures steps, so many of which a call of `work` takes by the count.
+fn measure<T>(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, steps: u32, mut work: impl FnMut() -> T) {
+    group.throughput(Throughput::Elements(u64::from(steps)));
+    group.bench_function(name, |bencher| bencher.iter(&mut work));
+}
+
+/// What a step takes by each kind of work: a request that only reads is to be refused after about the time of one that
+/// only compares, and that of what reads slowest within the two seconds that a default budget is meant to be.
+fn count(c: &mut Criterion) {
+    let kept = "{\"name\":\"kept\",\"type\":\"int\"}";
+    let mut group = c.benchmark_group("steps");
+    group.sample_size(10);
+    for (name, new, old) in
+        [("100_fields", record(100, kept), record(100, kept)), ("unions", union("R", "f"), union("S", "g"))]
+    {
+        let (new, old) = (parse(new), parse(old));
+        let compared = new.can_read(&old, STEPS_DEFAULT);
+        assert!(compared.answer.is_ok());
+        measure(&mut group, &format!("compared/{name}"), compared.steps, || {
+            black_box(&new).can_read(black_box(&old), STEPS_DEFAULT)
+        });
+    }
+    for (name, text) in [("100_fields", record(100, kept)), ("unions", union("R", "f")), ("numbers", numbers())] {
+        let source = source(parse(text).canonical_text());
+        let bytes = source.text.len();
+        measure(&mut group, &format!("parsed/{name}"), Reading::Parsed.steps(bytes), || {
+            let read = parse_source(black_box(&source));
+            (read.canonical_text(), read)
+        });
+        measure(&mut group, &format!("normalized/{name}"), Reading::Normalized.steps(bytes), || {
+            let text = parse_source(black_box(&source)).normalized_text().expect("it has a normal form");
+            parse_source(&self::source(text))
+        });
+        measure(&mut group, &format!("likeness/{name}"), Reading::Likeness.steps(bytes), || {
+            Sha256::digest(AvroFormat.likeness_text(black_box(&source.text)))
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, compare, count);
 criterion_main!(benches);

@@ -12,9 +12,10 @@ use crate::schema::Version;
 
 mod message;
 
-/// Steps that suffice for all comparisons of a check, two seconds of work; the default of the server's setting
-/// `limits.comparison_steps`. The largest schemas that the default limits let through, two unions of 500 records with
-/// 10,000 fields in all, none of which the other side has, take almost a fourth of them.
+/// Steps that suffice for all that a check reads and compares, two seconds of work; the default of the server's setting
+/// `limits.comparison_steps`. Comparing the largest schemas that the default limits let through, two unions of 500
+/// records with 10,000 fields in all, none of which the other side has, takes almost a fourth of them. What reading
+/// takes is told by [`Reading`](crate::format::Reading).
 pub const STEPS_DEFAULT: u32 = 50_000_000;
 
 /// The promise a subject makes to its readers and writers.

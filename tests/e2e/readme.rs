@@ -47,6 +47,7 @@ fn every_command_works() {
         &["\"is_compatible\":false", "READER_FIELD_MISSING_DEFAULT_VALUE", "/fields/1", "{hint: "],
         &["\"id\":2,", "\"version\":2,"],
         &["\"version\":2,", "\\\"default\\\":\\\"free\\\""],
+        &["\"compatibility\":\"FULL_TRANSITIVE\""],
     ];
     assert_eq!(answers.len(), told.len(), "{answers:#?}");
     for (answer, told) in answers.iter().zip(told) {

@@ -9,6 +9,7 @@ use end_to_end_tests::wait::wait_until;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use registry_server::ServerConfig;
+use schema_core::format::Reading;
 use serde_json::{Value, json};
 
 use crate::raw_http::{Answer, Connection, JSON, with_server};
@@ -92,26 +93,73 @@ fn references_beyond_a_bound_are_refused_with_the_setting() {
     });
 }
 
+/// What a register takes to look for the same schema in a subject with this one, and to read it for a comparison.
+fn reading_steps(stored: &Value) -> u32 {
+    let bytes = stored.to_string().len();
+    Reading::Likeness.steps(bytes) + Reading::Parsed.steps(bytes)
+}
+
 #[test]
 fn a_comparison_beyond_a_bound_is_refused_with_the_setting() {
+    let fields = |count, of: &str| record("T", count, &json!(of));
+    let steps = reading_steps(&fields(60, "int")) + 100;
     with_server(
-        |config| config.limits.comparison_steps = 100,
+        |config| config.limits.comparison_steps = steps,
         |address| {
             let connection = &mut Connection::open(address);
-            let fields = |count, of: &str| record("T", count, &json!(of));
-            for subject in ["fits", "exceeds"] {
+            for subject in ["fits", "breaks", "exceeds"] {
                 assert_eq!(register(connection, subject, &fields(60, "int"), &json!([])).status, 200);
             }
 
             // A field takes two steps, one that cannot be read six more: what is found within the bound is told.
             let fits = register(connection, "fits", &fields(40, "long"), &json!([]));
             assert_eq!(fits.status, 200, "{}", fits.text());
-            let breaks = register(connection, "fits", &fields(10, "string"), &json!([]));
+            let breaks = register(connection, "breaks", &fields(10, "string"), &json!([]));
             assert_eq!(breaks.status, 409, "{}", breaks.text());
             for of in ["long", "string"] {
                 let refused = register(connection, "exceeds", &fields(50, of), &json!([]));
-                assert_refused("100 steps (setting `limits.comparison_steps`), version 1 was the last", &refused);
+                let told = format!(
+                    "more than {steps} steps (setting `limits.comparison_steps`), version 1 of `exceeds` came last"
+                );
+                assert_refused(&told, &refused);
             }
+        },
+    );
+}
+
+#[test]
+fn what_takes_too_much_reading_is_refused_with_the_setting() {
+    let stored = record("T", 60, &json!("int"));
+    let steps = reading_steps(&stored) - 1;
+    let refused = |last: &str, answer: &Answer| {
+        assert_refused(
+            &format!("more than {steps} steps (setting `limits.comparison_steps`), {last} came last"),
+            answer,
+        );
+    };
+    with_server(
+        |config| config.limits.comparison_steps = steps,
+        |address| {
+            let connection = &mut Connection::open(address);
+            let other = json!({"type": "record", "name": "T", "fields": []});
+            for subject in ["s", ":.team:elsewhere"] {
+                assert_eq!(register(connection, subject, &stored, &json!([])).status, 200);
+            }
+            let mut post = |path: &str, schema: &Value| {
+                let body = json!({"schema": schema.to_string()}).to_string();
+                connection.send("POST", path, &[JSON], Some(body.as_bytes()))
+            };
+
+            // Each time: what has been read stays in memory, and counts.
+            for _ in 0..2 {
+                refused("version 1 of `s`", &post("/subjects/s/versions", &other));
+                refused("the versions of `s`", &post("/subjects/s?normalize=true", &other));
+                refused("the versions of `s`", &post("/subjects/s/versions?normalize=true", &other));
+                refused("the versions of `:.team:elsewhere`", &post("/subjects/elsewhere?normalize=true", &other));
+            }
+            assert_eq!(post("/compatibility/subjects/s/versions/latest", &other).status, 200);
+            assert_eq!(post("/subjects/s", &stored).status, 200);
+            assert_eq!(post("/subjects/s", &other).json()["error_code"], json!(40403));
         },
     );
 }
@@ -133,8 +181,33 @@ fn a_history_beyond_a_bound_is_refused_with_the_setting() {
             }
             let next = json!({"type": "enum", "name": "E", "symbols": ["S0", "S1", "S2", "S3"]});
             assert_refused("limits.versions_compared", &register(connection, "s", &next, &json!([])));
+            assert_check_refused("limits.versions_compared", connection, "/compatibility/subjects/s/versions", &next);
         },
     );
+}
+
+#[test]
+fn a_check_that_takes_too_many_steps_is_refused_with_the_setting() {
+    with_server(
+        |config| config.limits.comparison_steps = 10,
+        |address| {
+            let connection = &mut Connection::open(address);
+            let schema = |count| record("T", count, &json!("int"));
+            assert_eq!(register(connection, "s", &schema(2), &json!([])).status, 200);
+            for path in ["/compatibility/subjects/s/versions", "/compatibility/subjects/s/versions/latest"] {
+                assert_check_refused("limits.comparison_steps", connection, path, &schema(1));
+            }
+        },
+    );
+}
+
+/// With `verbose` a schema that is none is told as an incompatible one; one that nobody has compared is not.
+fn assert_check_refused(setting: &str, connection: &mut Connection, path: &str, schema: &Value) {
+    let body = json!({"schema": schema.to_string()}).to_string();
+    for query in ["", "?verbose=true"] {
+        let answer = connection.send("POST", &format!("{path}{query}"), &[JSON], Some(body.as_bytes()));
+        assert_refused(setting, &answer);
+    }
 }
 
 /// What a body may have where bodies are bounded together: more than what is parsed on the thread that serves (64 KiB).

@@ -207,8 +207,11 @@ settings! {
         /// Versions that a transitive check compares with; a subject with more is 42201.
         "limits.versions_compared" versions_compared: usize = 1000, least 1;
 
-        /// Steps that the comparisons of one check may take, one alone as all together, some 25,000 of which take a
-        /// millisecond; a check that takes more is 42201.
+        /// Steps that a register, a lookup or a check may take to read what is stored and to compare with it, some
+        /// 25,000 of which take a millisecond; a request that takes more is 42201. To read a text takes one for two of
+        /// its bytes, those of its references included, and three in normal form; to see whether it is like the one
+        /// that was sent, one for eight, after it has been read if it has references. Soft-deleted versions are looked
+        /// through as well. What is in the caches counts, too: the answer does not depend on them.
         "limits.comparison_steps" comparison_steps: u32 = STEPS_DEFAULT, least 1;
 
         /// Schemas in one answer of `GET /schemas`; the answer links to where the list goes on (header `Link`).

@@ -92,7 +92,9 @@ fn api_error(error: RegistryError, incompatible: ErrorCode) -> ApiError {
             ApiError::version_not_soft_deleted(&subject, version.0)
         }
         RegistryError::InvalidSubject { subject } => ApiError::invalid_subject(&subject),
-        RegistryError::InvalidSchema { schema_type, reason } => ApiError::invalid_schema(schema_type.as_str(), &reason),
+        RegistryError::InvalidSchema { schema_type, reason } | RegistryError::TooCostly { schema_type, reason } => {
+            ApiError::invalid_schema(schema_type.as_str(), &reason)
+        }
         RegistryError::UnknownSchemaType { name } => {
             ApiError::invalid_schema_type(&name, &schema_types().collect::<Vec<_>>().join(" or "))
         }

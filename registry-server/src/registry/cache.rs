@@ -360,13 +360,15 @@ impl CachedSubject {
         live.insert(entry.dedup_key, snapshot.versions.len());
         snapshot.versions.push(entry);
         let alike = self.alike.get().cloned().map(|mut index| {
-            index.push(Some(candidate.canonical.likeness()));
+            let steps = candidate.canonical.likeness_steps(Form::Canonical);
+            index.push(Likeness { key: Some(candidate.canonical.likeness()), steps });
             index
         });
         // Of a schema that was not brought into normal form nobody knows it.
         let alike_in_normal_form = self.alike_in_normal_form.get().filter(|_| form == Form::Normal).cloned();
         let alike_in_normal_form = alike_in_normal_form.map(|mut index| {
-            index.push(Some(candidate.canonical.text_key()));
+            let steps = candidate.canonical.likeness_steps(Form::Normal);
+            index.push(Likeness { key: Some(candidate.canonical.text_key()), steps });
             index
         });
         Self {

@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use schema_core::fingerprint::{Content as Hashed, DedupKey as ContentKey, Guid};
-use schema_core::format::{Limits, ParsedSchema, Strictness, format_of};
-use schema_core::wire::{Metadata, RuleSet, SchemaReference};
+use schema_core::format::{Limits, ParsedSchema, Reading, Strictness, format_of};
+use schema_core::wire::{Metadata, RuleSet, SchemaReference, trimmed};
 use schema_core::{ParseError, Reference, SchemaId, SchemaType, Source};
 use sha2::{Digest, Sha256};
 
@@ -40,7 +40,7 @@ impl SchemaInput {
 
     /// The text, unless it is absent or blank.
     pub(super) fn given_text(&self) -> Option<&str> {
-        self.text.as_deref().filter(|text| !text.trim().is_empty())
+        self.text.as_deref().filter(|text| !trimmed(text).is_empty())
     }
 }
 
@@ -106,12 +106,41 @@ impl Canonical {
     /// What [`likeness_of`] makes of the text with everything in it; made at the first use.
     pub(super) fn likeness(&self) -> [u8; 32] {
         *self.likeness.get_or_init(|| {
-            if self.expanded_bytes == self.text.len() {
+            if self.has_everything_in_it() {
                 likeness_of(self.schema_type, &self.text)
             } else {
                 likeness_of(self.schema_type, &self.parsed.resolved_text())
             }
         })
+    }
+
+    fn has_everything_in_it(&self) -> bool {
+        self.expanded_bytes == self.text.len()
+    }
+
+    /// Steps to read it from its own text.
+    pub(super) fn reading_steps(&self, form: Form) -> u32 {
+        self.steps_from(self.text.len(), form)
+    }
+
+    /// Steps to read it from a text of so many bytes: a normal form may be far shorter than what it was made of.
+    pub(super) fn steps_from(&self, text_bytes: usize, form: Form) -> u32 {
+        let reading = match form {
+            Form::Canonical => Reading::Parsed,
+            Form::Normal => Reading::Normalized,
+        };
+        let referred_bytes = self.expanded_bytes - self.text.len();
+        reading.steps(text_bytes + referred_bytes)
+    }
+
+    /// Steps to learn from its stored text what makes it alike to others in a form. In the canonical one, a text that
+    /// has everything in it is not parsed for that.
+    pub(super) fn likeness_steps(&self, form: Form) -> u32 {
+        match form {
+            Form::Normal => self.reading_steps(form),
+            Form::Canonical if self.has_everything_in_it() => Reading::Likeness.steps(self.expanded_bytes),
+            Form::Canonical => self.reading_steps(form).saturating_add(Reading::Likeness.steps(self.expanded_bytes)),
+        }
     }
 
     /// Equal for two schemas of one text, whatever stands beside it.

@@ -11,6 +11,7 @@ use schema_core::{Level, Version};
 
 use crate::store::VersionEntry;
 
+use super::budget::{Budget, Part};
 use super::cache::CachedSubject;
 use super::canonical::{Candidate, Canonical, Form, SchemaInput, off_worker};
 use super::properties::PropertyIndex;
@@ -42,6 +43,7 @@ impl Registry {
             None => None,
         };
         let Some(text) = input.given_text() else { return Err(RegistryError::EmptySchema) };
+        let budget = &mut self.budget(input.schema_type);
         let form = Form::of(input.normalize || current.normalizes());
         let strictness = if current.validates_new_schemas() { Strictness::New } else { Strictness::Stored };
         let new = self.candidate(current.context(), input, text, form, strictness).await?;
@@ -50,12 +52,12 @@ impl Registry {
         let new = current.inherit(new, latest.as_deref(), false)?;
         self.must_have_targets(&current, &new).await?;
         if against.is_none() {
-            return self.check_against_history(&current, &new).await;
+            return self.check_against_history(&current, &new, budget).await;
         }
         let group = self.group(&current, &new).await?;
         let compared = entry.filter(|entry| group.is_none_or(|group| group.has(entry)));
         let reserved = self.reserved_breaches(&current, &new, compared).await?;
-        Ok(together(&current, reserved, self.check_each(&current, &new, compared).await?))
+        Ok(together(&current, reserved, self.check_each(&current, &new, compared, budget).await?))
     }
 
     /// Checks against the versions that the level in force asks for, and the names that metadata reserves.
@@ -63,12 +65,13 @@ impl Registry {
         &self,
         current: &CachedSubject,
         new: &Candidate,
+        budget: &mut Budget,
     ) -> Result<Vec<String>, RegistryError> {
         let group = self.group(current, new).await?;
         let is_compared = |entry: &&VersionEntry| group.as_ref().is_none_or(|group| group.has(entry));
         let newest_first = current.live_newest_first().filter(is_compared);
         let reserved = self.reserved_breaches(current, new, newest_first.clone().next()).await?;
-        Ok(together(current, reserved, self.check_versions(current, new, newest_first).await?))
+        Ok(together(current, reserved, self.check_versions(current, new, newest_first, budget).await?))
     }
 
     /// What a new schema does to the names that it reserves itself, or that the newest version it is compared with
@@ -103,18 +106,19 @@ impl Registry {
         current: &CachedSubject,
         new: &Candidate,
         newest_first: impl Iterator<Item = &VersionEntry> + Clone,
+        budget: &mut Budget,
     ) -> Result<Vec<String>, RegistryError> {
         if !current.level().is_transitive() {
-            return self.check_each(current, new, newest_first.take(1)).await;
+            return self.check_each(current, new, newest_first.take(1), budget).await;
         }
         let limit = self.config.versions_compared;
         if newest_first.clone().nth(limit).is_some() {
             let reason = format!(
                 "the subject has more than {limit} versions to compare with (setting `limits.versions_compared`)"
             );
-            return Err(RegistryError::InvalidSchema { schema_type: new.canonical.schema_type, reason });
+            return Err(RegistryError::TooCostly { schema_type: new.canonical.schema_type, reason });
         }
-        self.check_each(current, new, newest_first).await
+        self.check_each(current, new, newest_first, budget).await
     }
 
     /// Compares with one version after the other; the first that fails is the one that is reported.
@@ -123,13 +127,14 @@ impl Registry {
         current: &CachedSubject,
         new: &Candidate,
         versions: impl IntoIterator<Item = &VersionEntry>,
+        budget: &mut Budget,
     ) -> Result<Vec<String>, RegistryError> {
         let mut versions = versions.into_iter().peekable();
         if current.demands().level == Level::None || versions.peek().is_none() {
             return Ok(Vec::new());
         }
         let started = Instant::now();
-        let messages = self.first_breach(current, new, versions).await;
+        let messages = self.first_breach(current, new, versions, budget).await;
         self.metrics.compared(started.elapsed());
         messages
     }
@@ -139,28 +144,22 @@ impl Registry {
         current: &CachedSubject,
         new: &Candidate,
         versions: impl IntoIterator<Item = &VersionEntry>,
+        budget: &mut Budget,
     ) -> Result<Vec<String>, RegistryError> {
-        let demands = current.demands();
+        let (demands, subject) = (current.demands(), &current.subject);
         let mut turn = Turn::default();
-        let limit = self.config.comparison_steps;
-        let mut left = limit;
         for entry in versions {
-            let Some(content) = self.content_of(&current.subject.key, entry).await? else { continue };
+            let Some(content) = self.content_of(&subject.key, entry).await? else { continue };
             let old = self.parsed(&content).await?;
             let (new, version) = (&new.canonical, entry.version);
+            budget.spend(old.reading_steps(Form::Canonical), subject, Part::Version(version))?;
             let begun = Instant::now();
-            let checked = compare(demands, new, version, &old, left).await?;
+            let checked = compare(demands, new, version, &old, budget.left()).await?;
             turn.spend(begun.elapsed()).await;
             match checked.outcome {
-                Ok(()) => left = left.saturating_sub(checked.steps),
+                Ok(()) => budget.spend(checked.steps, subject, Part::Version(version))?,
                 Err(Failure::Breach(breach)) => return Ok(breach.messages),
-                Err(Failure::OutOfSteps { version }) => {
-                    let reason = format!(
-                        "comparing with the subject's versions takes more than {limit} steps (setting \
-                         `limits.comparison_steps`), version {version} was the last"
-                    );
-                    return Err(RegistryError::InvalidSchema { schema_type: new.schema_type, reason });
-                }
+                Err(Failure::OutOfSteps { version }) => return Err(budget.used_up(subject, Part::Version(version))),
             }
         }
         Ok(Vec::new())

@@ -27,10 +27,18 @@ pub struct Content {
     generation: Generation,
     /// What the schema in its text is remembered by, once somebody has compared.
     text_key: OnceLock<TextKey>,
-    normal_key: OnceLock<DedupKey>,
+    normal_key: OnceLock<(DedupKey, u32)>,
     /// What it takes, and an answer that shows it.
     bytes: usize,
     answer_bytes: usize,
+}
+
+impl Content {
+    /// Whether the other one is the same schema, whatever stands beside the text.
+    pub(super) fn has_text_of(&self, other: &Self) -> bool {
+        let (own, other) = (&self.stored, &other.stored);
+        own.schema_type == other.schema_type && own.text == other.text && own.references == other.references
+    }
 }
 
 impl Registry {
@@ -134,18 +142,19 @@ impl Registry {
         Ok(canonical)
     }
 
-    /// The key of the text of a content's normal form.
-    pub(super) async fn normal_key(&self, content: &Arc<Content>) -> Result<DedupKey, RegistryError> {
+    /// The key of the text of a content's normal form, and the steps to learn it.
+    pub(super) async fn normal_key(&self, content: &Arc<Content>) -> Result<(DedupKey, u32), RegistryError> {
         if let Some(known) = content.normal_key.get() {
             return Ok(*known);
         }
         // A stored schema without a normal form is its own.
-        let key = match self.read_stored(content, Form::Normal).await {
-            Ok((_, canonical)) => canonical.text_key(),
-            Err(RegistryError::InvalidSchema { .. }) => self.parsed(content).await?.text_key(),
+        let normal = match self.read_stored(content, Form::Normal).await {
+            Ok((_, canonical)) => canonical,
+            Err(RegistryError::InvalidSchema { .. }) => self.parsed(content).await?,
             Err(error) => return Err(error),
         };
-        Ok(*content.normal_key.get_or_init(|| key))
+        let steps = normal.steps_from(content.stored.text.len(), Form::Normal);
+        Ok(*content.normal_key.get_or_init(|| (normal.text_key(), steps)))
     }
 
     async fn read_stored(&self, content: &Content, form: Form) -> Result<(TextKey, Arc<Canonical>), RegistryError> {

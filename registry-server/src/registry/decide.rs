@@ -15,6 +15,7 @@ use schema_core::wire::SchemaReference;
 
 use crate::store::{Deleted, Mode, NewId, NewNumber, VersionEntry};
 
+use super::budget::{Budget, Part};
 use super::cache::CachedSubject;
 use super::canonical::{Candidate, Form, SchemaInput, off_worker};
 use super::content::Content;
@@ -39,17 +40,20 @@ impl Registry {
         }
         let form = form(current, input, terms);
         let context = current.context();
+        let budget = &mut self.budget(input.schema_type);
         match self.candidate(context, input, text, form, strictness(current, terms)).await {
-            Ok(candidate) => match self.fitting(current, &candidate, form, terms).await? {
+            Ok(candidate) => match self.fitting(current, &candidate, form, terms, budget).await? {
                 Some(known) => Ok(Look::Known(known)),
                 None => Ok(Look::Unknown(Some(candidate))),
             },
             // A schema that would be refused today may have been taken before.
             Err(error @ RegistryError::InvalidSchema { .. }) if strictness(current, terms) == Strictness::New => {
                 match self.candidate(context, input, text, form, Strictness::Stored).await {
-                    Ok(candidate) => match self.fitting(current, &candidate, form, terms).await? {
-                        Some(known) => Ok(Look::Known(known)),
-                        None => must_take(current, terms).and(Err(error)),
+                    Ok(candidate) => match self.fitting(current, &candidate, form, terms, budget).await {
+                        Ok(Some(known)) => Ok(Look::Known(known)),
+                        // Who repairs the schema gets further than who raises a limit.
+                        Ok(None) | Err(RegistryError::TooCostly { .. }) => must_take(current, terms).and(Err(error)),
+                        Err(other) => Err(other),
                     },
                     Err(_) => Err(error),
                 }
@@ -64,6 +68,7 @@ impl Registry {
         candidate: &Candidate,
         form: Form,
         terms: &Terms,
+        budget: &mut Budget,
     ) -> Result<Option<Registered>, RegistryError> {
         let Some(id) = terms.id else {
             if terms.version != WantedVersion::Any {
@@ -72,7 +77,7 @@ impl Registry {
             if let Some(entry) = current.live_with(&candidate.dedup_key()) {
                 return Ok(Some(registered(entry, candidate)));
             }
-            let found = self.find_alike(current, candidate, form, Deleted::Hide).await?;
+            let found = self.find_alike(current, candidate, form, Deleted::Hide, budget).await?;
             return Ok(found.map(Registered::from));
         };
         let is_wanted = |version: Version| match terms.version {
@@ -86,7 +91,7 @@ impl Registry {
         if let Some(exact) = std::iter::once(first).chain(live).find(|entry| entry.dedup_key == key) {
             return Ok(Some(registered(exact, candidate)));
         }
-        let alike = self.find_alike(current, candidate, form, Deleted::Hide).await?;
+        let alike = self.find_alike(current, candidate, form, Deleted::Hide, budget).await?;
         let alike = alike.filter(|found| found.entry.id == id && is_wanted(found.entry.version));
         Ok(alike.map(Registered::from))
     }
@@ -102,6 +107,7 @@ impl Registry {
         must_take(current, terms)?;
         let latest = self.latest(current).await?;
         let input = &*whole(input, latest.as_deref())?;
+        let budget = &mut self.budget(input.schema_type);
         let form = form(current, input, terms);
         let text = input.given_text().unwrap_or_default();
         let mut candidate = match candidate {
@@ -110,7 +116,7 @@ impl Registry {
         };
         if let Some(id) = terms.id {
             // The terms may be met by now.
-            if let Some(known) = self.fitting(current, &candidate, form, terms).await? {
+            if let Some(known) = self.fitting(current, &candidate, form, terms, budget).await? {
                 return Ok(Decision::Known(known));
             }
             let version = match terms.version {
@@ -121,19 +127,24 @@ impl Registry {
         }
 
         if terms.change_text() {
-            candidate = self.with_tags(current, input, candidate, latest.as_ref(), form, terms).await?;
+            let mut changes = match latest.as_ref().filter(|_| terms.takes_tags_over) {
+                Some(latest) => self.tags_taken_over(current, latest, &candidate, budget).await?,
+                None => Vec::new(),
+            };
+            changes.extend(terms.tags.iter().cloned());
+            candidate = self.with_tags(current, input, candidate, form, changes).await?;
         }
         let next = current.next_version();
         let own_rules = candidate.rule_set.clone();
         let is_numbered = terms.version != WantedVersion::Any;
         let candidate = current.inherit(candidate, latest.as_deref(), is_numbered)?;
-        if let Some(known) = self.same(current, &candidate, form, terms).await? {
+        if let Some(known) = self.same(current, &candidate, form, terms, budget).await? {
             return Ok(Decision::Known(known));
         }
         current.check_rules(own_rules.as_deref(), candidate.rule_set.as_deref())?;
         self.must_have_targets(current, &candidate).await?;
         if terms.check == Check::Compatibility {
-            let messages = self.check_against_history(current, &candidate).await?;
+            let messages = self.check_against_history(current, &candidate, budget).await?;
             if !messages.is_empty() {
                 return Err(RegistryError::Incompatible { subject: current.subject.name().to_owned(), messages });
             }
@@ -149,11 +160,12 @@ impl Registry {
         candidate: &Candidate,
         form: Form,
         terms: &Terms,
+        budget: &mut Budget,
     ) -> Result<Option<Registered>, RegistryError> {
         match terms.version {
-            WantedVersion::Any => self.fitting(current, candidate, form, terms).await,
+            WantedVersion::Any => self.fitting(current, candidate, form, terms, budget).await,
             WantedVersion::Latest => {
-                let found = self.find(current, candidate, form, Deleted::Hide).await?;
+                let found = self.find(current, candidate, form, Deleted::Hide, budget).await?;
                 let latest = current.live_newest_first().next().map(|entry| entry.version);
                 Ok(found.filter(|found| Some(found.entry.version) == latest).map(Registered::from))
             }
@@ -161,28 +173,36 @@ impl Registry {
         }
     }
 
-    /// The candidate with the tags that the terms ask for.
+    /// The tags that a candidate gets from the latest version.
+    async fn tags_taken_over(
+        &self,
+        current: &CachedSubject,
+        latest: &Content,
+        candidate: &Candidate,
+        budget: &mut Budget,
+    ) -> Result<Vec<TagChange>, RegistryError> {
+        let latest = self.parsed(latest).await?;
+        let version = current.live_newest_first().next().map_or(Part::Versions, |entry| Part::Version(entry.version));
+        budget.spend(latest.reading_steps(Form::Canonical), &current.subject, version)?;
+        let kept = latest.parsed.tags().into_iter().map(|tagged| TagChange {
+            entity: tagged.entity,
+            add: tagged.tags,
+            remove: BTreeSet::new(),
+        });
+        // What the new schema has no more loses its tags with it.
+        let own = candidate.canonical.parsed.entities();
+        Ok(kept.filter(|change| own.contains(&change.entity)).collect())
+    }
+
+    /// The candidate with other tags.
     async fn with_tags(
         &self,
         current: &CachedSubject,
         input: &SchemaInput,
         candidate: Candidate,
-        latest: Option<&Arc<Content>>,
         form: Form,
-        terms: &Terms,
+        changes: Vec<TagChange>,
     ) -> Result<Candidate, RegistryError> {
-        let mut changes = Vec::new();
-        if let Some(latest) = latest.filter(|_| terms.takes_tags_over) {
-            let kept = self.parsed(latest).await?.parsed.tags().into_iter().map(|tagged| TagChange {
-                entity: tagged.entity,
-                add: tagged.tags,
-                remove: BTreeSet::new(),
-            });
-            // What the new schema has no more loses its tags with it.
-            let own = candidate.canonical.parsed.entities();
-            changes.extend(kept.filter(|change| own.contains(&change.entity)));
-        }
-        changes.extend(terms.tags.iter().cloned());
         let schema_type = candidate.canonical.schema_type;
         let canonical = Arc::clone(&candidate.canonical);
         let is_long = canonical.text.len() > INLINE_BYTES_MAX;

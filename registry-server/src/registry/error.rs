@@ -73,6 +73,14 @@ pub enum RegistryError {
         /// What is wrong, and where.
         reason: String,
     },
+    /// To answer would take more than a setting allows. That says nothing of the schema itself.
+    #[error("{reason}")]
+    TooCostly {
+        /// The type of the schema that was sent.
+        schema_type: SchemaType,
+        /// What it would take, and the setting.
+        reason: String,
+    },
     /// There is no such schema type.
     #[error("unknown schema type `{name}`")]
     UnknownSchemaType {

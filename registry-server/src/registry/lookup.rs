@@ -9,6 +9,7 @@ use schema_core::{Guid, SchemaId, Version};
 
 use crate::store::{DEFAULT_CONTEXT, SchemaUse, SubjectKey, VersionEntry};
 
+use super::budget::Budget;
 use super::by_id::SchemaInUse;
 use super::cache::CachedSubject;
 use super::canonical::{Form, SchemaInput};
@@ -33,11 +34,12 @@ impl Registry {
         deleted: Deleted,
     ) -> Result<Found, RegistryError> {
         let current = self.subject(subject).await?;
-        let found = self.lookup_in(&current, input, deleted).await;
+        let budget = &mut self.budget(input.schema_type);
+        let found = self.lookup_in(&current, input, deleted, budget).await;
         if let Err(RegistryError::SubjectNotFound { .. } | RegistryError::SchemaNotFound) = found {
             for other in self.elsewhere(&current.subject).await? {
                 let other = self.subject_itself(&other).await?;
-                match self.lookup_in(&other, input, deleted).await {
+                match self.lookup_in(&other, input, deleted, budget).await {
                     Err(RegistryError::SubjectNotFound { .. } | RegistryError::SchemaNotFound) => {}
                     found => return found,
                 }
@@ -51,16 +53,21 @@ impl Registry {
         current: &CachedSubject,
         input: &SchemaInput,
         deleted: Deleted,
+        budget: &mut Budget,
     ) -> Result<Found, RegistryError> {
         let form = Form::of(input.normalize || current.normalizes());
         // A text that is no schema is told before a subject that is not there.
         let wanted = match input.given_text() {
-            Some(text) => Some(self.candidate(current.context(), input, text, form, Strictness::Stored).await?),
+            Some(text) => {
+                let wanted = self.candidate(current.context(), input, text, form, Strictness::Stored).await?;
+                budget.spend_for_sent(wanted.canonical.steps_from(text.len(), form), &current.subject)?;
+                Some(wanted)
+            }
             None => None,
         };
         current.must_have_versions(deleted)?;
         let Some(wanted) = wanted else { return Err(RegistryError::SchemaNotFound) };
-        self.find(current, &wanted, form, deleted).await?.ok_or(RegistryError::SchemaNotFound)
+        self.find(current, &wanted, form, deleted, budget).await?.ok_or(RegistryError::SchemaNotFound)
     }
 
     /// One version of a subject; where the default context's has none, that of the first of the same name elsewhere

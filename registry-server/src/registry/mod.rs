@@ -15,6 +15,7 @@ use crate::store::Store;
 
 mod aliases;
 mod bounded;
+mod budget;
 mod by_id;
 mod cache;
 mod canonical;
@@ -83,8 +84,9 @@ pub struct RegistryConfig {
     pub reference_depth: usize,
     /// How many versions a transitive check looks at.
     pub versions_compared: usize,
-    /// How many steps the comparisons of one check may take, one alone as all together, see
-    /// [`Comparison::steps`](schema_core::compatibility::Comparison::steps).
+    /// How many steps a request may take to read what is stored and to compare with it, see
+    /// [`Comparison::steps`](schema_core::compatibility::Comparison::steps) and
+    /// [`Reading`](schema_core::format::Reading).
     pub comparison_steps: u32,
     /// Whether modes can be set and deleted.
     pub mode_mutability: bool,

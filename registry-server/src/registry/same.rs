@@ -7,12 +7,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use schema_core::SchemaId;
+use schema_core::format::Reading;
 
 use crate::metrics::CacheName;
 use crate::store::{DedupKey, Deleted, Generation, StoredReference, SubjectKey, VersionEntry};
 
+use super::budget::{Budget, Part};
 use super::cache::CachedSubject;
-use super::canonical::{Candidate, Form, likeness_of};
+use super::canonical::{Candidate, Canonical, Form, likeness_of};
 use super::content::Content;
 use super::{Found, Registry, RegistryError, metadata, references};
 
@@ -20,8 +22,14 @@ use super::{Found, Registry, RegistryError, metadata, references};
 /// longest texts take little memory.
 const READ_AT_ONCE: usize = 16;
 
-/// What makes schemas alike: those that are one schema have one likeness. `None` for what cannot be read (any more).
-pub(super) type Likeness = Option<[u8; 32]>;
+/// What makes schemas alike.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Likeness {
+    /// Equal for those that are one schema; `None` for what cannot be read (any more).
+    pub(super) key: Option<[u8; 32]>,
+    /// Steps to learn it from the stored text.
+    pub(super) steps: u32,
+}
 
 /// Whose likeness it is: a content of a context, in a form.
 pub(super) type LikenessKey = (Arc<str>, SchemaId, DedupKey, Form);
@@ -35,13 +43,16 @@ pub(super) struct AlikeIndex {
     newest: HashMap<[u8; 32], usize>,
     /// For each version, the one before it that is alike.
     before: Vec<Option<usize>>,
+    /// Steps to make it anew.
+    steps: u32,
 }
 
 impl AlikeIndex {
     /// Adds the next version.
     pub(super) fn push(&mut self, likeness: Likeness) {
         let place = self.before.len();
-        self.before.push(likeness.and_then(|likeness| self.newest.insert(likeness, place)));
+        self.before.push(likeness.key.and_then(|key| self.newest.insert(key, place)));
+        self.steps = self.steps.saturating_add(likeness.steps);
     }
 
     /// The versions of a likeness, the newest first.
@@ -59,6 +70,7 @@ impl Registry {
         wanted: &Candidate,
         form: Form,
         deleted: Deleted,
+        budget: &mut Budget,
     ) -> Result<Option<Found>, RegistryError> {
         let key = wanted.dedup_key();
         let live = (deleted != Deleted::Only).then(|| current.live_with(&key)).flatten();
@@ -70,7 +82,7 @@ impl Registry {
         {
             return Ok(Some(Found { subject: current.subject.clone(), entry: entry.clone(), content }));
         }
-        self.find_alike(current, wanted, form, deleted).await
+        self.find_alike(current, wanted, form, deleted, budget).await
     }
 
     /// As [`Self::find`], for a content that is not there as it stands.
@@ -80,12 +92,13 @@ impl Registry {
         wanted: &Candidate,
         form: Form,
         deleted: Deleted,
+        budget: &mut Budget,
     ) -> Result<Option<Found>, RegistryError> {
         if current.snapshot.versions.is_empty() {
             return Ok(None);
         }
         // On the heap: what a subject without versions does not need would make every register's future large.
-        Box::pin(self.find_alike_among_versions(current, wanted, form, deleted)).await
+        Box::pin(self.find_alike_among_versions(current, wanted, form, deleted, budget)).await
     }
 
     async fn find_alike_among_versions(
@@ -94,16 +107,34 @@ impl Registry {
         wanted: &Candidate,
         form: Form,
         deleted: Deleted,
+        budget: &mut Budget,
     ) -> Result<Option<Found>, RegistryError> {
         let likeness = wanted.canonical.likeness();
         let mut places = Vec::new();
-        for place in self.alike(current, Form::Canonical).await?.newest_first(&likeness) {
-            if self.means_the_same(current, &current.snapshot.versions[place], wanted).await? {
+        let mut before: Option<(Arc<Content>, bool)> = None;
+        for place in self.alike(current, Form::Canonical, budget).await?.newest_first(&likeness) {
+            let entry = &current.snapshot.versions[place];
+            let Some(content) = self.content_of(&current.subject.key, entry).await? else { continue };
+            let is_same = match &before {
+                // Versions may differ in what stands beside their text alone.
+                Some((before, is_same)) if before.has_text_of(&content) => *is_same,
+                _ => {
+                    let Some(alike) = self.parsed_if_sound(&content).await? else { continue };
+                    budget.spend(
+                        alike.reading_steps(Form::Canonical),
+                        &current.subject,
+                        Part::Version(entry.version),
+                    )?;
+                    alike.sameness_key() == wanted.canonical.sameness_key()
+                }
+            };
+            if is_same {
                 places.push(place);
             }
+            before = Some((content, is_same));
         }
         if form == Form::Normal {
-            places.extend(self.alike(current, Form::Normal).await?.newest_first(&wanted.canonical.text_key()));
+            places.extend(self.alike(current, Form::Normal, budget).await?.newest_first(&wanted.canonical.text_key()));
             places.sort_unstable_by(|a, b| b.cmp(a));
             places.dedup();
         }
@@ -120,22 +151,24 @@ impl Registry {
         Ok(None)
     }
 
-    /// Whether a version that is alike is the same schema.
-    async fn means_the_same(
-        &self,
-        current: &CachedSubject,
-        entry: &VersionEntry,
-        wanted: &Candidate,
-    ) -> Result<bool, RegistryError> {
-        let Some(content) = self.content_of(&current.subject.key, entry).await? else { return Ok(false) };
-        match self.parsed(&content).await {
-            Ok(canonical) => Ok(canonical.sameness_key() == wanted.canonical.sameness_key()),
-            Err(RegistryError::Corrupt { .. }) => Ok(false),
+    /// The schema of a content; `None` for one that cannot be read (any more).
+    async fn parsed_if_sound(&self, content: &Content) -> Result<Option<Arc<Canonical>>, RegistryError> {
+        match self.parsed(content).await {
+            Ok(canonical) => Ok(Some(canonical)),
+            Err(RegistryError::Corrupt { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    async fn alike<'c>(&self, current: &'c CachedSubject, form: Form) -> Result<&'c AlikeIndex, RegistryError> {
+    /// The index of a subject's versions. It costs what it takes to make it anew, also where it is there: who asks is
+    /// not to be told something else after a start.
+    async fn alike<'c>(
+        &self,
+        current: &'c CachedSubject,
+        form: Form,
+        budget: &mut Budget,
+    ) -> Result<&'c AlikeIndex, RegistryError> {
+        let subject = &current.subject;
         let index = async {
             let mut index = AlikeIndex::default();
             for entries in current.snapshot.versions.chunks(READ_AT_ONCE) {
@@ -143,11 +176,14 @@ impl Registry {
                 for entry in entries {
                     let content = ahead.get(&entry.id).filter(|content| content.stored.dedup_key == entry.dedup_key);
                     index.push(self.likeness(current, entry, content, form).await?);
+                    budget.must_suffice(index.steps, subject, Part::Versions)?;
                 }
             }
-            Ok(index)
+            Ok::<_, RegistryError>(index)
         };
-        current.alike(form).get_or_try_init(|| index).await
+        let index = current.alike(form).get_or_try_init(|| index).await?;
+        budget.spend(index.steps, subject, Part::Versions)?;
+        Ok(index)
     }
 
     /// The contents of versions whose likeness is not known, by id, when there is more than one to be read.
@@ -203,16 +239,25 @@ impl Registry {
             Some(content) => Some(Arc::clone(content)),
             None => self.content_of(&current.subject.key, entry).await?,
         };
-        let Some(content) = content else { return Ok(None) };
+        let Some(content) = content else { return Ok(Likeness { key: None, steps: 0 }) };
         let stored = &content.stored;
         let read = match form {
-            Form::Canonical if stored.references.is_empty() => Ok(likeness_of(stored.schema_type, &stored.text)),
-            Form::Canonical => self.parsed(&content).await.map(|canonical| canonical.likeness()),
+            Form::Canonical if stored.references.is_empty() => {
+                let key = likeness_of(stored.schema_type, &stored.text);
+                Ok((key, Reading::Likeness.steps(stored.text.len())))
+            }
+            Form::Canonical => {
+                let read = self.parsed(&content).await;
+                read.map(|canonical| (canonical.likeness(), canonical.likeness_steps(form)))
+            }
             Form::Normal => self.normal_key(&content).await,
         };
         let likeness = match read {
-            Ok(key) => Some(key),
-            Err(RegistryError::Corrupt { .. }) => None,
+            Ok((key, steps)) => Likeness { key: Some(key), steps },
+            // It was tried.
+            Err(RegistryError::Corrupt { .. }) => {
+                Likeness { key: None, steps: Reading::Parsed.steps(stored.text.len()) }
+            }
             Err(error) => return Err(error),
         };
         // A content with references is remembered by its own entry, which knows when to be read anew.

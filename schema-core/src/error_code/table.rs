@@ -275,7 +275,8 @@ pub static TABLE: &[Entry] = &[
         ],
         cause: "The schema, or something that came with it, cannot be taken.",
         cure: "Repair what the details name; they carry line, column and pointer. A schema type is written in capitals: \
-               `AVRO`, or left out.",
+               `AVRO`, or left out. Where a setting is named, the schema passes that limit, or what the subject has \
+               already does: raise it, delete old versions permanently, or begin another subject.",
         source: CONFLUENT,
     },
     Entry {

@@ -10,6 +10,9 @@ use crate::schema::{SchemaType, Source};
 use crate::tags::{Entity, EntityTags, TagChange, UnknownEntity};
 
 pub mod avro;
+mod reading;
+
+pub use reading::Reading;
 
 /// Every schema type there is. The only list: add a format here and the whole program knows it.
 #[must_use]
