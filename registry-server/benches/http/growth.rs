@@ -3,7 +3,7 @@
 use crate::load::{Connection, Measure, Request};
 use crate::process::Process;
 use crate::schemas::{chain, check, get, lookup, order, register, wide};
-use crate::{Bench, new, write_chain};
+use crate::{Bench, CHECK_MS, REGISTER_MS, new, write_chain};
 
 /// Numbers of schemas from here on are registered nowhere.
 const FRESH: usize = 1_000_000;
@@ -82,7 +82,7 @@ impl Bench<'_> {
         self.measure(pair, "register existing", 4, Some(0.05), reads, &[register("order", &order(0))]);
 
         let checks: Vec<_> = (1..=sizes.checks).map(|at| check("wide", "latest", &wide(at))).collect();
-        self.measure(pair, "check of a record of 100 fields", 4, Some(0.12), checks.len(), &checks);
+        self.measure(pair, "check of a record of 100 fields", 4, Some(CHECK_MS), checks.len(), &checks);
         let versions = sizes.versions[0];
         let subject = format!("chain-{versions}");
         let checks: Vec<_> = (1..=sizes.checks).map(|at| check(&subject, "", &chain(versions + at))).collect();
@@ -90,7 +90,7 @@ impl Bench<'_> {
         self.measure(pair, &name, 4, Some(0.2), checks.len(), &checks);
 
         let requests: Vec<_> = (FRESH..FRESH + sizes.subjects / 5).map(new).collect();
-        self.measure(pair, "register new, in a new subject", 32, Some(0.25), requests.len(), &requests);
+        self.measure(pair, "register new, in a new subject", 32, Some(REGISTER_MS), requests.len(), &requests);
     }
 
     /// What it has to read from the database. The system has the files in its memory.

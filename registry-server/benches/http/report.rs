@@ -25,6 +25,8 @@ pub(crate) enum Goal {
     /// At most so much CPU time of the server a request, in milliseconds; more where the floor takes more than
     /// [`FLOOR_MS`].
     CpuMs(f64),
+    /// At least so many a second.
+    Rate(f64),
     /// As [`Goal::CpuMs`], and at least so many a second.
     CpuMsAtRate {
         cpu_ms: f64,
@@ -86,6 +88,7 @@ impl Report {
             Goal::None => (String::new(), true),
             Goal::Floors(most) => (format!("{most} of the floor's"), floors <= most),
             Goal::CpuMs(most_ms) => self.judged(most_ms, cpu_ms),
+            Goal::Rate(least) => (format!("{least} req/s"), server.per_second() >= least),
             Goal::CpuMsAtRate { cpu_ms: most_ms, per_second: least } => {
                 let (most, is_met) = self.judged(most_ms, cpu_ms);
                 (format!("{most}, {least} req/s"), is_met && server.per_second() >= least)
@@ -217,6 +220,9 @@ tell of both.
 - What a row is to reach stands in its last column. A goal in seconds is that of a machine on which the floor takes
   1.1 s for 100,000 requests of several clients. Where it takes more, by the median of the rows so far, `here` tells
   what that makes of the goal.
+- The goal for a register is that of a schema in a new subject. What becomes a further version costs more: the versions
+  before it are read, from the database where no cache has them, and it is compared with the last. Only its rate has a
+  goal.
 - What it takes to have a schema on the disk, with one client, is told by a bare handler that hands the commit to a
   thread: that writes eight pages of 4 KiB, as SQLite does for a new schema as a rule, and waits for the disk.
 - Who has read everything is to hold what its caches may, and 32 MB.
