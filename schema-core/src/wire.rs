@@ -1,9 +1,9 @@
 //! The JSON bodies of the REST API, shared by server and client.
 //!
-//! Reading a request is lenient in the ways that clients rely on: an explicit `null` is an absent field, unknown
-//! fields pass, scalars are coerced, the last of two equal keys wins ([`read_request`]). Writing leaves out what is
-//! null or empty and keeps `false` and 0. Answers are read by the same rules, since older servers leave fields out.
-//! Knows nothing of HTTP and nothing of formats.
+//! Reading a request is lenient in the ways that clients rely on: an explicit `null` is an absent field (but no element
+//! of a list or a map), unknown fields pass, scalars are coerced, the last of two equal keys wins ([`read_request`]).
+//! Writing leaves out what is null or empty and keeps `false` and 0. Answers are read by the same rules, since older
+//! servers leave fields out. Knows nothing of HTTP and nothing of formats.
 
 use std::collections::BTreeMap;
 

@@ -4,8 +4,8 @@ Confluent's server reads more than it needs (Jackson in bodies, JAX-RS in parame
 document tells of it in words where its schemas cannot without harm, and here the words are schemas:
 
 - A flag in a query takes any text. A client made from the document would get a text in place of a flag.
-- In the body of a request a number, a text and a flag are read as each other, and a fraction as the number before its
-  point. Clients would get a choice of types for every member.
+- In the body of a request a number, a text and a flag are read as each other, a fraction as the number before its
+  point, and the text `null` as no number and no flag. Clients would get a choice of types for every member.
 - There `null` counts as absent also where a member that is a list or a map is described. Most of these types are those
   of answers, too, where `null` never stands: clients would have to look for it, and no answer with one would be found.
 - There what stands twice in a set counts once. The sets of answers are sets.
@@ -22,14 +22,14 @@ READ = "Read."
 INTEGER = {
     "anyOf": [
         {"type": "number", "minimum": -(2**31), "maximum": 2**31 - 1},
-        {"type": "string", "pattern": "^ *([+-]?[0-9]{1,9})? *$"},
+        {"type": "string", "pattern": "^ *([+-]?[0-9]{1,9}|null)? *$"},
     ]
 }
 BOOLEAN = {
     "anyOf": [
         {"type": "boolean"},
         {"type": "integer", "minimum": -(2**63), "maximum": 2**64 - 1},
-        {"type": "string", "pattern": "^ *(true|True|TRUE|false|False|FALSE)? *$"},
+        {"type": "string", "pattern": "^ *(true|True|TRUE|false|False|FALSE|null)? *$"},
     ]
 }
 STRING = {"type": ["string", "number", "boolean"]}
