@@ -102,7 +102,7 @@ fn measure<T>(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, steps: u32, 
 }
 
 /// What a step takes by each kind of work: a request that only reads is to be refused after about the time of one that
-/// only compares, and that of what reads slowest within the two seconds that a default budget is meant to be.
+/// only compares, and one that reads what takes the longest after a few times that.
 fn count(c: &mut Criterion) {
     let kept = "{\"name\":\"kept\",\"type\":\"int\"}";
     let mut group = c.benchmark_group("steps");

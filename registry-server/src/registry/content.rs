@@ -33,14 +33,6 @@ pub struct Content {
     answer_bytes: usize,
 }
 
-impl Content {
-    /// Whether the other one is the same schema, whatever stands beside the text.
-    pub(super) fn has_text_of(&self, other: &Self) -> bool {
-        let (own, other) = (&self.stored, &other.stored);
-        own.schema_type == other.schema_type && own.text == other.text && own.references == other.references
-    }
-}
-
 impl Registry {
     /// The content of an id, or `None` when nothing has it.
     pub(super) async fn content(
@@ -175,6 +167,12 @@ impl Content {
     pub(super) fn new(stored: StoredSchema, context: Arc<str>, generation: Generation) -> Result<Self, RegistryError> {
         let schema = Schema::from_stored(&stored)?;
         Ok(Self::of(stored, schema, context, generation))
+    }
+
+    /// Whether the other one is the same schema, whatever stands beside the text.
+    pub(super) fn has_text_of(&self, other: &Self) -> bool {
+        let (own, other) = (&self.stored, &other.stored);
+        own.schema_type == other.schema_type && own.text == other.text && own.references == other.references
     }
 
     /// What was written of a candidate with nothing beside its text.

@@ -78,9 +78,9 @@ impl Registry {
 
     /// Sets a scope's mode, or clears it (`None`).
     ///
-    /// Entering IMPORT demands that nothing lives in the scope, and purges what is soft-deleted there. The default
-    /// context (`/mode`, `:.:`) demands and purges that in every context, as in Confluent's server, though it is in
-    /// force there alone. Leaving IMPORT demands nothing.
+    /// Entering IMPORT, also where it is inherited, demands that nothing lives in the scope, and purges what is
+    /// soft-deleted there. The default context (`/mode`, `:.:`) demands and purges that in every context, as in
+    /// Confluent's server, though it is in force there alone. Leaving IMPORT demands nothing.
     ///
     /// # Errors
     /// [`RegistryError::ModeIsFixed`], [`RegistryError::ForwardModeIsGlobal`],
