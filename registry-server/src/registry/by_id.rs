@@ -186,7 +186,7 @@ impl Registry {
 
     async fn named_use(&self, id: SchemaId, named: &Subject) -> Result<Option<Arc<NamedUse>>, RegistryError> {
         let asked = self.asking(&named.key.context, id);
-        let revision = self.store.revision(&named.key).await?;
+        let revision = self.revision(&named.key).await?;
         let key = (named.key.clone(), id);
         let known = self.caches.named_uses.get(&key).await;
         let is_valid =

@@ -43,6 +43,7 @@ use super::canonical::{Candidate, Canonical, Form, TextKey};
 use super::content::Content;
 use super::gone::Gone;
 use super::inherit::Layers;
+use super::parsed_versions::ParsedVersions;
 use super::properties::PropertyIndex;
 use super::same::{AlikeIndex, Likeness, LikenessKey};
 use super::weight::{self, trimmed};
@@ -88,6 +89,8 @@ pub(super) struct CachedSubject {
     layers: Result<Option<Arc<Layers>>, String>,
     alike: OnceCell<AlikeIndex>,
     alike_in_normal_form: OnceCell<AlikeIndex>,
+    /// Of a subject whose level is transitive.
+    parsed_versions: Option<ParsedVersions>,
 }
 
 impl Caches {
@@ -224,8 +227,16 @@ impl Registry {
 
     /// The subject of this name, as it is now, also where an alias sends clients to another.
     pub(super) async fn subject_itself(&self, subject: &Subject) -> Result<Arc<CachedSubject>, RegistryError> {
-        let revision = self.store.revision(&subject.key).await?;
+        let revision = self.revision(&subject.key).await?;
         self.subject_at(subject, revision).await
+    }
+
+    /// The revision of a subject as it is now.
+    pub(super) async fn revision(&self, subject: &SubjectKey) -> Result<Revision, RegistryError> {
+        match self.store.revision_in_memory(subject) {
+            Some(revision) => Ok(revision),
+            None => Ok(self.store.revision(subject).await?),
+        }
     }
 
     /// The subject of this name, as it is at a revision that was read just now, or later.
@@ -344,7 +355,9 @@ impl CachedSubject {
             layers: Ok(None),
             alike: OnceCell::new(),
             alike_in_normal_form: OnceCell::new(),
+            parsed_versions: None,
         };
+        current.parsed_versions = current.level().is_transitive().then(ParsedVersions::default);
         if current.adds_metadata_or_rules() {
             current.layers = Layers::read(&current).map(|layers| Some(Arc::new(layers)));
         }
@@ -371,6 +384,8 @@ impl CachedSubject {
             index.push(Likeness { key: Some(candidate.canonical.text_key()), steps });
             index
         });
+        let parsed = candidate.canonical.is_of_its_text.then_some(&candidate.canonical);
+        let parsed_versions = self.parsed_versions.as_ref();
         Self {
             subject: self.subject.clone(),
             alias: self.alias.clone(),
@@ -379,6 +394,7 @@ impl CachedSubject {
             layers: self.layers.clone(),
             alike: OnceCell::new_with(alike),
             alike_in_normal_form: OnceCell::new_with(alike_in_normal_form),
+            parsed_versions: parsed_versions.map(|known| known.appended(self.snapshot.versions.len(), parsed)),
         }
     }
 
@@ -405,6 +421,7 @@ impl CachedSubject {
             + 2 * before
             + weight::settings(&self.snapshot.settings)
             + layers.sum::<usize>()
+            + self.parsed_versions().map_or(0, |_| ParsedVersions::bytes(versions))
     }
 
     /// Whether it stands as long as the store tells this revision.
@@ -420,10 +437,19 @@ impl CachedSubject {
         }
     }
 
+    /// Where the schemas of its versions are, if its level is transitive.
+    pub(super) fn parsed_versions(&self) -> Option<&ParsedVersions> {
+        self.parsed_versions.as_ref()
+    }
+
     /// A version by its number, in whatever state.
     pub(super) fn version(&self, version: Version) -> Option<&VersionEntry> {
-        let versions = &self.snapshot.versions;
-        versions.binary_search_by_key(&version, |entry| entry.version).ok().map(|index| &versions[index])
+        self.place(version).map(|place| &self.snapshot.versions[place])
+    }
+
+    /// The place of a version in the list of them.
+    pub(super) fn place(&self, version: Version) -> Option<usize> {
+        self.snapshot.versions.binary_search_by_key(&version, |entry| entry.version).ok()
     }
 
     /// The context that its ids belong to.

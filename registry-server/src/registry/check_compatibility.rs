@@ -14,6 +14,7 @@ use crate::store::VersionEntry;
 use super::budget::{Budget, Part};
 use super::cache::CachedSubject;
 use super::canonical::{Candidate, Canonical, Form, SchemaInput, off_worker};
+use super::parsed_versions::EarlierVersions;
 use super::properties::PropertyIndex;
 use super::{INLINE_BYTES_MAX, Registry, RegistryError, Selector, Subject, reserved_fields};
 
@@ -129,8 +130,8 @@ impl Registry {
         versions: impl IntoIterator<Item = &VersionEntry>,
         budget: &mut Budget,
     ) -> Result<Vec<String>, RegistryError> {
-        let mut versions = versions.into_iter().peekable();
-        if current.demands().level == Level::None || versions.peek().is_none() {
+        let versions: Vec<_> = versions.into_iter().collect();
+        if current.demands().level == Level::None || versions.is_empty() {
             return Ok(Vec::new());
         }
         let started = Instant::now();
@@ -143,24 +144,22 @@ impl Registry {
         &self,
         current: &CachedSubject,
         new: &Candidate,
-        versions: impl IntoIterator<Item = &VersionEntry>,
+        versions: Vec<&VersionEntry>,
         budget: &mut Budget,
     ) -> Result<Vec<String>, RegistryError> {
-        let (demands, subject) = (current.demands(), &current.subject);
-        let mut turn = Turn::default();
-        for entry in versions {
-            let Some(content) = self.content_of(&subject.key, entry).await? else { continue };
-            let old = self.parsed(&content).await?;
-            let (new, version) = (&new.canonical, entry.version);
-            budget.spend(old.reading_steps(Form::Canonical), subject, Part::Version(version))?;
-            let begun = Instant::now();
-            let checked = compare(demands, new, version, &old, budget.left()).await?;
-            turn.spend(begun.elapsed()).await;
+        let (demands, subject, new) = (current.demands(), &current.subject, &new.canonical);
+        let mut turn = Turn::beginning(Instant::now());
+        let mut earlier = EarlierVersions::new(current, versions);
+        while let Some((entry, old)) = earlier.next(self).await? {
+            let part = Part::Version(entry.version);
+            budget.spend(old.reading_steps(Form::Canonical), subject, part)?;
+            let checked = compare(demands, new, entry.version, &old, budget.left()).await?;
             match checked.outcome {
-                Ok(()) => budget.spend(checked.steps, subject, Part::Version(version))?,
+                Ok(()) => budget.spend(checked.steps, subject, part)?,
                 Err(Failure::Breach(breach)) => return Ok(breach.messages),
-                Err(Failure::OutOfSteps { version }) => return Err(budget.used_up(subject, Part::Version(version))),
+                Err(Failure::OutOfSteps { .. }) => return Err(budget.used_up(subject, part)),
             }
+            turn.end_of_step(Instant::now()).await;
         }
         Ok(Vec::new())
     }
@@ -194,20 +193,24 @@ fn together(current: &CachedSubject, mut reserved: Vec<String>, mut compared: Ve
 }
 
 /// A worker's turn of comparing.
-#[derive(Default)]
 struct Turn {
-    spent: Duration,
+    began: Instant,
 }
 
 impl Turn {
     /// How long a worker compares before other requests, and this one's deadline, have their turn.
     const MAX: Duration = Duration::from_millis(5);
 
-    async fn spend(&mut self, time: Duration) {
-        self.spent += time;
-        if self.spent >= Self::MAX {
-            self.spent = Duration::ZERO;
+    fn beginning(now: Instant) -> Self {
+        Self { began: now }
+    }
+
+    /// Ends the turn behind a step that ended now, if it was long enough.
+    async fn end_of_step(&mut self, now: Instant) {
+        if now.duration_since(self.began) >= Self::MAX {
+            self.began = now;
             tokio::task::yield_now().await;
+            self.began = Instant::now();
         }
     }
 }
@@ -240,9 +243,11 @@ mod tests {
 
     #[test]
     fn many_short_comparisons_give_others_their_turn_now_and_then() {
-        let mut turn = Turn::default();
+        let start = Instant::now();
+        let mut turn = Turn::beginning(start);
 
-        let turns = (0..9).filter(|_| turn.spend(Turn::MAX / 4).now_or_never().is_none()).count();
+        let ends = (1..10).map(|step| start + step * Turn::MAX / 4);
+        let turns = ends.filter(|end| turn.end_of_step(*end).now_or_never().is_none()).count();
 
         assert_eq!(turns, 2);
     }

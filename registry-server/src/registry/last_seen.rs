@@ -114,7 +114,7 @@ impl Registry {
 
     /// Whether nothing of a subject has moved.
     pub(super) async fn stands(&self, seen: &CachedSubject) -> Result<bool, RegistryError> {
-        Ok(seen.is_of(self.store.revision(&seen.subject.key).await?))
+        Ok(seen.is_of(self.revision(&seen.subject.key).await?))
     }
 
     /// The subject as it was when it was last looked at; `None` where that does not say what is meant.

@@ -20,7 +20,7 @@ use super::{Found, Registry, RegistryError, metadata, references};
 
 /// Versions whose contents are read by one query: many enough to save nearly all of the others, few enough that the
 /// longest texts take little memory.
-const READ_AT_ONCE: usize = 16;
+pub(super) const READ_AT_ONCE: usize = 16;
 
 /// What makes schemas alike.
 #[derive(Debug, Clone, Copy)]
@@ -172,7 +172,11 @@ impl Registry {
         let index = async {
             let mut index = AlikeIndex::default();
             for entries in current.snapshot.versions.chunks(READ_AT_ONCE) {
-                let ahead = self.read_ahead(current, entries, form).await?;
+                let is_unread = |entry: &&VersionEntry| {
+                    let key = (Arc::clone(current.context()), entry.id, entry.dedup_key, form);
+                    !self.caches.knows_likeness(&key) && !self.caches.knows_content(current.context(), entry.id)
+                };
+                let ahead = self.read_ahead(&subject.key, entries.iter().filter(is_unread).collect()).await?;
                 for entry in entries {
                     let content = ahead.get(&entry.id).filter(|content| content.stored.dedup_key == entry.dedup_key);
                     index.push(self.likeness(current, entry, content, form).await?);
@@ -186,19 +190,13 @@ impl Registry {
         Ok(index)
     }
 
-    /// The contents of versions whose likeness is not known, by id, when there is more than one to be read.
-    async fn read_ahead(
+    /// The contents of versions that are to be read, ascending, by id, when there is more than one.
+    pub(super) async fn read_ahead(
         &self,
-        current: &CachedSubject,
-        entries: &[VersionEntry],
-        form: Form,
+        subject: &SubjectKey,
+        unread: Vec<&VersionEntry>,
     ) -> Result<HashMap<SchemaId, Arc<Content>>, RegistryError> {
-        let is_unread = |entry: &&VersionEntry| {
-            let key = (Arc::clone(current.context()), entry.id, entry.dedup_key, form);
-            !self.caches.knows_likeness(&key) && !self.caches.knows_content(current.context(), entry.id)
-        };
-        let unread: Vec<&VersionEntry> = entries.iter().filter(is_unread).collect();
-        if unread.len() < 2 { Ok(HashMap::new()) } else { self.contents_of(&current.subject.key, &unread).await }
+        if unread.len() < 2 { Ok(HashMap::new()) } else { self.contents_of(subject, &unread).await }
     }
 
     /// The contents of some versions of a subject, ascending, by id; read at once, with those of the versions between

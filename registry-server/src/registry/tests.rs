@@ -23,6 +23,7 @@ mod last_seen;
 mod lists;
 mod memory;
 mod odd_store;
+mod parsed_versions;
 mod rules;
 mod tags;
 

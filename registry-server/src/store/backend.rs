@@ -38,6 +38,11 @@ pub(super) trait Backend: Debug + Send + Sync + 'static {
     /// [`Store::revision`].
     async fn revision(&self, subject: &SubjectKey) -> Result<Revision, StoreError>;
 
+    /// [`Store::revision_in_memory`].
+    fn revision_in_memory(&self, _subject: &SubjectKey) -> Option<Revision> {
+        None
+    }
+
     /// [`Store::uses_generation`].
     fn uses_generation(&self, context: &str, id: SchemaId) -> Generation;
 
@@ -61,6 +66,10 @@ impl<B: Backend> Store for B {
 
     async fn revision(&self, subject: &SubjectKey) -> Result<Revision, StoreError> {
         Backend::revision(self, subject).await
+    }
+
+    fn revision_in_memory(&self, subject: &SubjectKey) -> Option<Revision> {
+        Backend::revision_in_memory(self, subject)
     }
 
     async fn scope_snapshot(&self, scope: &Scope) -> Result<ScopeSnapshot, StoreError> {

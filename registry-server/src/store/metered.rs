@@ -51,6 +51,11 @@ impl Store for Metered {
         self.timed(Operation::Revision, self.inner.revision(subject)).await
     }
 
+    /// Not counted: to tell how long it takes would take as long.
+    fn revision_in_memory(&self, subject: &SubjectKey) -> Option<Revision> {
+        self.inner.revision_in_memory(subject)
+    }
+
     async fn scope_snapshot(&self, scope: &Scope) -> Result<ScopeSnapshot, StoreError> {
         self.timed(Operation::ScopeSnapshot, self.inner.scope_snapshot(scope)).await
     }

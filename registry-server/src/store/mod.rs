@@ -62,8 +62,13 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// The subject with its revision; a subject that does not exist has no versions.
     async fn subject_snapshot(&self, subject: &SubjectKey) -> Result<SubjectSnapshot, StoreError>;
 
-    /// The revision alone, to validate a cached snapshot. In memory on SQLite, one query elsewhere.
+    /// The revision alone, to validate a cached snapshot.
     async fn revision(&self, subject: &SubjectKey) -> Result<Revision, StoreError>;
+
+    /// The same at once, by a store that has all revisions in memory.
+    fn revision_in_memory(&self, _subject: &SubjectKey) -> Option<Revision> {
+        None
+    }
 
     /// The settings that apply to a scope, with their revision.
     async fn scope_snapshot(&self, scope: &Scope) -> Result<ScopeSnapshot, StoreError>;

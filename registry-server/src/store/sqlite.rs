@@ -115,6 +115,10 @@ impl Backend for SqliteStore {
         Ok(self.revisions.of(subject))
     }
 
+    fn revision_in_memory(&self, subject: &SubjectKey) -> Option<Revision> {
+        Some(self.revisions.of(subject))
+    }
+
     fn uses_generation(&self, context: &str, id: SchemaId) -> Generation {
         self.revisions.uses_generation(context, id)
     }
