@@ -1,15 +1,12 @@
 //! What costs more the more is stored: a server with few schemas and one with many get the same requests, in turns.
 
-use crate::load::{Connection, Measure, Request};
+use crate::load::{Connection, Measure, Request, turns};
 use crate::process::Process;
 use crate::schemas::{chain, check, get, lookup, order, register, wide};
 use crate::{Bench, CHECK_MS, REGISTER_MS, new, write_chain};
 
 /// Numbers of schemas from here on are registered nowhere.
 const FRESH: usize = 1_000_000;
-
-/// The turns that the two servers take.
-const TURNS: usize = 5;
 
 /// Starts after which each subject is asked about once: of a single one, the CPU time would be too short to compare.
 const ROUNDS: usize = 4;
@@ -23,8 +20,7 @@ struct Pair {
 impl Pair {
     /// Asks the two in turns.
     fn ask(&self, clients: usize, count: usize, requests: &[Request], costs: &mut Costs) {
-        for turn in 0..TURNS {
-            let range = count * turn / TURNS..count * (turn + 1) / TURNS;
+        for range in turns(count) {
             costs.few.add(&self.few, clients, requests, range.clone());
             costs.many.add(&self.many, clients, requests, range);
         }

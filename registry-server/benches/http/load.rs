@@ -2,8 +2,11 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::ops::Range;
+use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, poll};
 
 use crate::process::Process;
 use crate::report::{Goal, Report};
@@ -17,10 +20,13 @@ const TURNS_MIN: usize = 5;
 
 /// A turn of many requests has so many. Each has connections of its own, and what a request costs depends on how they
 /// are spread over the server's workers: of a few turns, chance would be measured.
-const TURN_REQUESTS: usize = 10_000;
+const TURN_REQUESTS: usize = 2_500;
 
 /// Requests of the floor in each turn, at least: a few would tell of the first ones alone.
 const FLOOR_REQUESTS_MIN: usize = 1_000;
+
+/// An answer that is longer in coming will not come.
+const ANSWER_TIMEOUT_MS: u16 = 60_000;
 
 /// Who is asked, by how many, and who is told.
 pub(crate) struct Load<'a> {
@@ -51,9 +57,7 @@ impl<'a> Load<'a> {
         let floor_request = [get("/")];
         self.floor.forget_peak();
         self.server.forget_peak();
-        let turns = TURNS_MIN.max(count / TURN_REQUESTS);
-        for turn in 0..turns {
-            let range = count * turn / turns..count * (turn + 1) / turns;
+        for range in turns(count) {
             floor.add(self.floor, self.clients, &floor_request, 0..range.len().max(FLOOR_REQUESTS_MIN));
             server.add(self.server, self.clients, requests, range);
         }
@@ -64,6 +68,12 @@ impl<'a> Load<'a> {
         }
         self.report.requests(name, self.clients, goal, &server, &floor);
     }
+}
+
+/// The turns that so many requests take, each with its share of them.
+pub(crate) fn turns(count: usize) -> impl Iterator<Item = Range<usize>> {
+    let turns = TURNS_MIN.max(count / TURN_REQUESTS);
+    (0..turns).map(move |turn| count * turn / turns..count * (turn + 1) / turns)
 }
 
 /// What a number of requests cost.
@@ -77,22 +87,11 @@ pub(crate) struct Measure {
 }
 
 impl Measure {
-    pub(crate) fn add(
-        &mut self,
-        server: &Process,
-        connections: usize,
-        requests: &[Request],
-        range: std::ops::Range<usize>,
-    ) {
-        let (next, cpu_before, started) = (AtomicUsize::new(range.start), server.cpu(), Instant::now());
-        let latencies: Vec<Duration> = std::thread::scope(|scope| {
-            let send = || send_all(server.address, requests, range.end, &next);
-            let threads: Vec<_> = (0..connections).map(|_| scope.spawn(send)).collect();
-            threads.into_iter().flat_map(|thread| thread.join().expect("the load runs")).collect()
-        });
+    pub(crate) fn add(&mut self, server: &Process, connections: usize, requests: &[Request], range: Range<usize>) {
+        let (cpu_before, started) = (server.cpu(), Instant::now());
+        send_all(server.address, connections, requests, range, &mut self.latencies);
         self.elapsed += started.elapsed();
         self.cpu += server.cpu() - cpu_before;
-        self.latencies.extend(latencies);
     }
 
     /// All requests are answered.
@@ -128,18 +127,46 @@ impl Measure {
     }
 }
 
-fn send_all(address: SocketAddr, requests: &[Request], end: usize, next: &AtomicUsize) -> Vec<Duration> {
-    let mut connection = Connection::open(address);
-    let mut latencies = Vec::new();
-    loop {
-        let at = next.fetch_add(1, Ordering::Relaxed);
-        if at >= end {
-            return latencies;
-        }
+/// Keeps one request under way on each of so many connections, from one thread: with a thread for each, what a request
+/// costs the server depends, by a half, on which of them share a core with its workers.
+fn send_all(
+    address: SocketAddr,
+    connections: usize,
+    requests: &[Request],
+    range: Range<usize>,
+    latencies: &mut Vec<Duration>,
+) {
+    let mut coming = range.map(|at| &requests[at % requests.len()]);
+    let mut waiting: Vec<(Connection, Instant)> = Vec::new();
+    for request in coming.by_ref().take(connections) {
+        let mut connection = Connection::open(address);
         let started = Instant::now();
-        connection.send_ok(&requests[at % requests.len()]);
-        latencies.push(started.elapsed());
+        connection.write(request);
+        waiting.push((connection, started));
     }
+    while !waiting.is_empty() {
+        let mut ready = ready(&waiting).into_iter();
+        waiting.retain_mut(|(connection, started)| {
+            if !ready.next().expect("as many as wait") {
+                return true;
+            }
+            connection.read_ok();
+            latencies.push(started.elapsed());
+            let Some(request) = coming.next() else { return false };
+            *started = Instant::now();
+            connection.write(request);
+            true
+        });
+    }
+}
+
+/// Which of those who wait have an answer, or its beginning; at least one.
+fn ready(waiting: &[(Connection, Instant)]) -> Vec<bool> {
+    let streams = waiting.iter().map(|(connection, _)| connection.stream.get_ref().as_fd());
+    let mut streams: Vec<_> = streams.map(|stream| PollFd::new(stream, PollFlags::POLLIN)).collect();
+    let count = poll(&mut streams, ANSWER_TIMEOUT_MS).expect("sockets");
+    assert!(count > 0, "no answer within {ANSWER_TIMEOUT_MS} ms");
+    streams.iter().map(|stream| stream.any() == Some(true)).collect()
 }
 
 /// A kept connection.
@@ -158,14 +185,27 @@ impl Connection {
 
     /// The body of an answer that has to be a 200.
     pub(crate) fn send_ok(&mut self, request: &[u8]) -> &[u8] {
-        let status = self.send(request);
-        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&self.body));
+        self.write(request);
+        self.read_ok();
         &self.body
     }
 
     /// The status of the answer.
     pub(crate) fn send(&mut self, request: &[u8]) -> u16 {
+        self.write(request);
+        self.read()
+    }
+
+    fn write(&mut self, request: &[u8]) {
         self.stream.get_mut().write_all(request).expect("the server takes requests");
+    }
+
+    fn read_ok(&mut self) {
+        let status = self.read();
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&self.body));
+    }
+
+    fn read(&mut self) -> u16 {
         let status = self.read_line().split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
         let (mut length, mut is_chunked) = (0, false);
         while let Some((name, value)) = self.read_line().split_once(':') {

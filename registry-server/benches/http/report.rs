@@ -204,9 +204,9 @@ const HEAD: &str = "\
 # What a request costs the registry
 
 Written by `registry-server/benches/http`. The server is the release build in a process of its own, with its log at
-`info`; the load comes from another process of the same machine, over connections that are kept. CPU time is user and
-system time of the server's process alone: both sides share the machine's cores, and requests per second and latencies
-tell of both.
+`info`; the load comes from one thread of another process of the same machine, over a kept connection for each client
+with one request under way. CPU time is user and system time of the server's process alone: both sides share the
+machine's cores, and requests per second and latencies tell of both.
 
 - The floor is a bare actix handler that answers a body of the same size from memory. It takes turns with what is
   measured, so that both meet the same noise; its own row is that of the turns with the row behind it.
@@ -220,9 +220,8 @@ tell of both.
 - What a row is to reach stands in its last column. A goal in seconds is that of a machine on which the floor takes
   1.1 s for 100,000 requests of several clients. Where it takes more, by the median of the rows so far, `here` tells
   what that makes of the goal.
-- The goal for a register is that of a schema in a new subject. What becomes a further version costs more: the versions
-  before it are read, from the database where no cache has them, and it is compared with the last. Only its rate has a
-  goal.
+- The goal for a register is that of a new schema in a new subject, or in one that the server has in its caches. Of any
+  other subject the versions before it are read from the database first; there only the rate has a goal.
 - What it takes to have a schema on the disk, with one client, is told by a bare handler that hands the commit to a
   thread: that writes eight pages of 4 KiB, as SQLite does for a new schema as a rule, and waits for the disk.
 - Who has read everything is to hold what its caches may, and 32 MB.
