@@ -84,7 +84,7 @@ impl Sizes {
     const SMALL: Self =
         Self { reads: 400, checks: 8, versions: [3, 6], subjects: 80, lists: 8, schemas: 160, few_subjects: 8 };
 
-    /// Subjects that fit into the caches with all that a register looks at.
+    /// Subjects few enough for the caches, with all that a register looks at.
     fn known_subjects(&self) -> usize {
         self.subjects / 20
     }

@@ -13,6 +13,8 @@
 //! | versions | subject, revision and version | as subjects; while a version is there, its content stays |
 //! | gone | context and id | tells only what is not to be answered: what is gone, or may be if it has dropped some |
 //!
+//! A subject knows where the parsed schemas of its versions are (see `parsed_versions`), and keeps none of them.
+//!
 //! A key that carries its revision needs no eviction: when the state moves on, nobody asks for the old key any
 //! more and it ages out. A subject that has moved on is replaced. Many who miss one subject or one id's uses at once
 //! wait for one load; contents and texts are read by each of them, and of contents all keep the first.
@@ -384,7 +386,8 @@ impl CachedSubject {
             index.push(Likeness { key: Some(candidate.canonical.text_key()), steps });
             index
         });
-        let parsed = candidate.canonical.is_of_its_text.then_some(&candidate.canonical);
+        let is_as_stored = candidate.canonical.is_of_its_text && candidate.references.is_empty();
+        let parsed = is_as_stored.then_some(&candidate.canonical);
         let parsed_versions = self.parsed_versions.as_ref();
         Self {
             subject: self.subject.clone(),

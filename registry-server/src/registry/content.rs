@@ -120,7 +120,18 @@ impl Registry {
         self.caches.contents.insert((Arc::clone(context), id), Arc::new(content)).await;
     }
 
-    /// The schema behind a content, for comparisons; read at the first use.
+    /// The schema behind a content, for decisions. What it refers to is what that is now: all of it may have been
+    /// purged, and have come again as something else, and this node may not have heard of it yet.
+    pub(super) async fn parsed_now(&self, content: &Content) -> Result<Arc<Canonical>, RegistryError> {
+        if content.stored.references.is_empty() {
+            return self.parsed(content).await;
+        }
+        let read = self.read_stored(content, Form::Canonical).await;
+        read.map(|(_, canonical)| canonical).map_err(|error| corrupt(content.stored.id, error))
+    }
+
+    /// The schema behind a content, to be shown; read at the first use. What it refers to may be behind as long as a
+    /// content may be.
     pub(super) async fn parsed(&self, content: &Content) -> Result<Arc<Canonical>, RegistryError> {
         if let Some(key) = content.text_key.get()
             && let known @ Some(_) = self.caches.text(key, Strictness::Stored).await
@@ -134,7 +145,8 @@ impl Registry {
         Ok(canonical)
     }
 
-    /// The key of the text of a content's normal form, and the steps to learn it.
+    /// The key of the text of a content's normal form, and the steps to learn it; with what it refers to as in
+    /// [`Self::parsed_now`].
     pub(super) async fn normal_key(&self, content: &Arc<Content>) -> Result<(DedupKey, u32), RegistryError> {
         if let Some(known) = content.normal_key.get() {
             return Ok(*known);
@@ -142,11 +154,11 @@ impl Registry {
         // A stored schema without a normal form is its own.
         let normal = match self.read_stored(content, Form::Normal).await {
             Ok((_, canonical)) => canonical,
-            Err(RegistryError::InvalidSchema { .. }) => self.parsed(content).await?,
+            Err(RegistryError::InvalidSchema { .. }) => self.parsed_now(content).await?,
             Err(error) => return Err(error),
         };
-        let steps = normal.steps_from(content.stored.text.len(), Form::Normal);
-        Ok(*content.normal_key.get_or_init(|| (normal.text_key(), steps)))
+        let known = (normal.text_key(), normal.steps_from(content.stored.text.len(), Form::Normal));
+        Ok(if content.stored.references.is_empty() { *content.normal_key.get_or_init(|| known) } else { known })
     }
 
     async fn read_stored(&self, content: &Content, form: Form) -> Result<(TextKey, Arc<Canonical>), RegistryError> {

@@ -17,8 +17,10 @@ use super::content::Content;
 use super::same::READ_AT_ONCE;
 use super::{Registry, RegistryError, weight};
 
-/// Where the parsed schemas of a subject's versions are, by their place in its list. It stands while the subject's
-/// revision does: till then no live version loses its content, nor what that refers to.
+/// Where the parsed schemas of a subject's versions are, by their place in its list.
+///
+/// Invariant: each was read, with what it refers to, after the subject's revision was. So it is right while that
+/// stands: till then no live version loses its content, nor what that refers to.
 #[derive(Debug, Default)]
 pub(super) struct ParsedVersions(RwLock<Arc<[Weak<Canonical>]>>);
 
@@ -33,12 +35,12 @@ impl ParsedVersions {
     }
 
     /// Takes note of what was read, of so many versions in all. Of two who read at once both count.
-    fn note(&self, versions: usize, read: Vec<(usize, Arc<Canonical>)>) {
+    fn note(&self, versions: usize, read: Vec<(usize, Weak<Canonical>)>) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let mut places: Vec<_> = known.iter().cloned().collect();
         places.resize(versions, Weak::new());
         for (place, canonical) in read {
-            places[place] = Arc::downgrade(&canonical);
+            places[place] = canonical;
         }
         *known = places.into();
     }
@@ -61,7 +63,8 @@ pub(super) struct EarlierVersions<'c> {
     /// Contents that were read together, by id, of the entries before this place.
     ahead: HashMap<SchemaId, Arc<Content>>,
     ahead_until: usize,
-    read: Vec<(usize, Arc<Canonical>)>,
+    /// Not held: a check of large versions has one of them at a time.
+    read: Vec<(usize, Weak<Canonical>)>,
 }
 
 impl<'c> EarlierVersions<'c> {
@@ -90,9 +93,9 @@ impl<'c> EarlierVersions<'c> {
             }
             // On the heap: what is known already needs none of it.
             let Some(content) = Box::pin(self.content(registry, entry)).await? else { continue };
-            let canonical = Box::pin(registry.parsed(&content)).await?;
+            let canonical = Box::pin(registry.parsed_now(&content)).await?;
             if let Some(place) = self.current.place(entry.version) {
-                self.read.push((place, Arc::clone(&canonical)));
+                self.read.push((place, Arc::downgrade(&canonical)));
             }
             return Ok(Some((entry, canonical)));
         }
@@ -114,7 +117,7 @@ impl<'c> EarlierVersions<'c> {
     ) -> Result<Option<Arc<Content>>, RegistryError> {
         let subject = &self.current.subject.key;
         if self.next > self.ahead_until {
-            let until = self.entries.len().min(self.next - 1 + READ_AT_ONCE);
+            let until = self.next - 1 + self.near();
             let coming = self.entries[self.next - 1..until].iter().rev().copied();
             let is_unread = |entry: &&VersionEntry| {
                 self.known_of(entry).is_none() && !registry.caches.knows_content(&subject.context, entry.id)
@@ -127,6 +130,16 @@ impl<'c> EarlierVersions<'c> {
             Some(content) => Ok(Some(Arc::clone(content))),
             None => registry.content_of(subject, entry).await,
         }
+    }
+
+    /// How many entries, the one that is read included, are near enough to be read by one query: that reads what lies
+    /// between them, too.
+    fn near(&self) -> usize {
+        let coming = &self.entries[self.next - 1..];
+        let places = coming.iter().map_while(|entry| self.current.place(entry.version));
+        let mut places = places.peekable();
+        let Some(&newest) = places.peek() else { return 1 };
+        places.take_while(|place| newest - place < READ_AT_ONCE).count()
     }
 }
 

@@ -153,7 +153,7 @@ impl Registry {
 
     /// The schema of a content; `None` for one that cannot be read (any more).
     async fn parsed_if_sound(&self, content: &Content) -> Result<Option<Arc<Canonical>>, RegistryError> {
-        match self.parsed(content).await {
+        match self.parsed_now(content).await {
             Ok(canonical) => Ok(Some(canonical)),
             Err(RegistryError::Corrupt { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -245,7 +245,7 @@ impl Registry {
                 Ok((key, Reading::Likeness.steps(stored.text.len())))
             }
             Form::Canonical => {
-                let read = self.parsed(&content).await;
+                let read = self.parsed_now(&content).await;
                 read.map(|canonical| (canonical.likeness(), canonical.likeness_steps(form)))
             }
             Form::Normal => self.normal_key(&content).await,

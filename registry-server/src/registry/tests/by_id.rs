@@ -29,7 +29,7 @@ async fn set_alias(registry: &Registry, name: &str, target: &str) {
 }
 
 /// Two nodes: one that writes, and one that hears nothing of it.
-async fn writing_and_deaf() -> (Registry, Registry, Arc<OddStore>) {
+pub(super) async fn writing_and_deaf() -> (Registry, Registry, Arc<OddStore>) {
     let (writing, store) = registry().await;
     let deaf = OddStore::over(Arc::clone(&store.inner));
     deaf.is_deaf.store(true, Ordering::SeqCst);

@@ -69,16 +69,18 @@ async fn a_version_is_compared_with_one_that_was_just_registered_without_reading
 #[tokio::test]
 async fn a_version_is_compared_with_what_is_stored_by_who_has_registered_it_too() {
     let (one, other, _store) = nodes().await;
-    set_level(&one, "s", "FORWARD").await;
     let sent = r#"{"type": "record", "name": "R", "namespace": "n", "aliases": [".Old"], "fields": []}"#;
-    register(&one, "s", &input(sent)).await.unwrap();
     let old = input(r#"{"type":"record","name":"Old","fields":[]}"#);
+    for level in ["FORWARD", "FORWARD_TRANSITIVE"] {
+        set_level(&one, level, level).await;
+        register(&one, level, &input(sent)).await.unwrap();
 
-    let latest = Some(Selector::Latest);
-    let by_one = one.check_compatibility(&subject("s"), latest, &old).await.unwrap();
-    let by_other = other.check_compatibility(&subject("s"), latest, &old).await.unwrap();
+        let latest = Some(Selector::Latest);
+        let by_one = one.check_compatibility(&subject(level), latest, &old).await.unwrap();
+        let by_other = other.check_compatibility(&subject(level), latest, &old).await.unwrap();
 
-    assert_eq!(by_one, by_other);
+        assert_eq!(by_one, by_other, "{level}");
+    }
 }
 
 #[tokio::test]

@@ -28,6 +28,8 @@ pub(super) struct OddStore {
     pub(super) inserts: AtomicUsize,
     pub(super) schema_reads: AtomicUsize,
     pub(super) content_reads: AtomicUsize,
+    /// The most versions that one read of contents has covered.
+    pub(super) versions_read_max: AtomicUsize,
     pub(super) snapshot_reads: AtomicUsize,
     /// Questions for a revision: all, those that wait, and how many have waited at once.
     pub(super) revisions: AtomicUsize,
@@ -54,6 +56,7 @@ impl OddStore {
             inserts: AtomicUsize::new(0),
             schema_reads: AtomicUsize::new(0),
             content_reads: AtomicUsize::new(0),
+            versions_read_max: AtomicUsize::new(0),
             snapshot_reads: AtomicUsize::new(0),
             revisions: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
@@ -118,7 +121,9 @@ impl Store for OddStore {
         versions: RangeInclusive<Version>,
     ) -> Result<Vec<StoredSchema>, StoreError> {
         self.content_reads.fetch_add(1, Ordering::SeqCst);
-        self.up()?.schemas_of(subject, versions).await
+        let found = self.up()?.schemas_of(subject, versions).await?;
+        self.versions_read_max.fetch_max(found.len(), Ordering::SeqCst);
+        Ok(found)
     }
 
     async fn schema_uses(&self, context: &str, id: SchemaId) -> Result<Vec<SchemaUse>, StoreError> {

@@ -1,6 +1,9 @@
 //! What a transitive check reads of the versions before it.
 
-use super::content::put_config;
+use super::super::Force;
+use super::super::parsed_versions::EarlierVersions;
+use super::by_id::writing_and_deaf;
+use super::content::{put_config, register_on, schema};
 use super::*;
 use crate::metrics::CacheName;
 
@@ -97,6 +100,83 @@ async fn each_version_is_compared_as_itself_whether_it_was_read_before_or_not() 
         assert!(check(&registry, &good).await.is_empty(), "{cache_bytes}");
         assert_eq!(register(&registry, "s", &fields(8)).await.unwrap().1, 10, "{cache_bytes}");
         assert!(check(&registry, &good).await.is_empty(), "{cache_bytes}");
+    }
+}
+
+#[tokio::test]
+async fn what_lies_between_the_versions_that_are_compared_is_not_read_with_them() {
+    let (registry, store) = transitive(2).await;
+    set_level(&store, Level::None).await;
+    for size in 0..40 {
+        register(&registry, "s", &input(&format!(r#"{{"type":"fixed","name":"F","size":{size}}}"#))).await.unwrap();
+        registry.delete_version(&subject("s"), Selector::Latest, DeleteMode::Soft).await.unwrap();
+    }
+    for count in 3..=6 {
+        register(&registry, "s", &fields(count)).await.unwrap();
+    }
+    set_level(&store, Level::BackwardTransitive).await;
+    let registry = cold(&store, &registry, 1 << 20);
+
+    assert!(check(&registry, &fields(7)).await.is_empty());
+
+    // The latest has been read by then.
+    assert_eq!(store.versions_read_max.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn a_check_holds_one_version_at_a_time() {
+    let (registry, store) = transitive(3).await;
+    let registry = cold(&store, &registry, 1 << 20);
+    let current = registry.subject_itself(&subject("s")).await.unwrap();
+    let mut earlier = EarlierVersions::new(&current, current.live_newest_first().collect());
+
+    let (_, first) = earlier.next(&registry).await.unwrap().unwrap();
+    let (_, second) = earlier.next(&registry).await.unwrap().unwrap();
+
+    for (version, canonical) in [first, second].iter().enumerate() {
+        assert_eq!(Arc::strong_count(canonical), 2, "{version}: this test's and the cache's");
+    }
+}
+
+/// What a node has not heard of yet: the id and what it refers to are gone, and there again as something else.
+#[tokio::test]
+async fn what_a_version_refers_to_is_compared_as_it_is_now_on_a_node_that_hears_of_nothing() {
+    let symbol = |symbol: &str| input(&format!(r#"{{"type":"enum","name":"E","symbols":["{symbol}"]}}"#));
+    let inline = input(
+        r#"{"type":"record","name":"R","fields":[{"name":"e","type":{"type":"enum","name":"E","symbols":["A"]}}]}"#,
+    );
+    let references = serde_json::json!({"references": [{"name": "E", "subject": "base", "version": 1}]});
+    let referring = schema(r#"{"type":"record","name":"R","fields":[{"name":"e","type":"E"}]}"#, references);
+    for level in [Level::Backward, Level::BackwardTransitive] {
+        let (writing, deaf, store) = writing_and_deaf().await;
+        let import = Terms { id: Some(SchemaId(10)), ..Terms::default() };
+        let mode = async |mode| writing.put_mode(&ScopeName::parse("s"), mode, Force::Yes).await.unwrap();
+        register(&writing, "base", &symbol("A")).await.unwrap();
+        mode(Some(Mode::Import)).await;
+        register_on(&writing, "s", &referring, import.clone()).await.unwrap();
+        set_level(&store, level).await;
+        assert!(check(&deaf, &inline).await.is_empty());
+        assert!(deaf.lookup(&subject("s"), &inline, Deleted::Hide).await.is_ok());
+
+        for name in ["s", "base"] {
+            for mode in [DeleteMode::Soft, DeleteMode::Permanent] {
+                writing.delete_subject(&subject(name), mode).await.unwrap();
+            }
+        }
+        register(&writing, "base", &symbol("B")).await.unwrap();
+        mode(Some(Mode::Import)).await;
+        register_on(&writing, "s", &referring, import).await.unwrap();
+        set_level(&store, level).await;
+        mode(Some(Mode::ReadWrite)).await;
+
+        for _ in 0..2 {
+            let messages = check(&deaf, &inline).await;
+            assert!(messages.iter().any(|own| own.contains("MISSING_ENUM_SYMBOLS")), "{level:?}: {messages:?}");
+            let found = deaf.lookup(&subject("s"), &inline, Deleted::Hide).await;
+            assert!(matches!(found, Err(RegistryError::SchemaNotFound)), "{level:?}: {found:?}");
+            let refused = register(&deaf, "s", &inline).await.unwrap_err();
+            assert!(matches!(refused, RegistryError::Incompatible { .. }), "{level:?}: {refused:?}");
+        }
     }
 }
 

@@ -145,6 +145,18 @@ pub async fn a_known_content_is_taken_though_its_target_is_soft_deleted(store: &
     assert_eq!(delete_version(store, &base, 1, DeleteMode::Permanent).await, referenced(1));
 }
 
+/// Another has taken the target's place since, and the content with it.
+pub async fn a_known_content_is_taken_only_for_the_target_that_was_decided_on(store: &Arc<dyn Store>) {
+    let base = subject("base");
+    let (id, version) = register(store, &base, "one").await;
+    refer(store, &subject("first"), "refers", &base, 1).await;
+
+    let gone = [reference("base", &base, (SchemaId(id.0 + 7), version))];
+    assert_eq!(insert(store, &subject("second"), "refers", gone).await, Inserted::Moved);
+    let there = [reference("base", &base, (id, version))];
+    assert!(insert(store, &subject("second"), "refers", there).await.place().is_some());
+}
+
 pub async fn live_referrers_block_a_soft_delete(store: &Arc<dyn Store>) {
     let base = subject("base");
     for text in ["one", "two", "three"] {

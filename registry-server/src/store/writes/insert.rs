@@ -146,9 +146,10 @@ impl Insert {
         })
     }
 
-    /// Whether each reference still means what the decision looked at. An import may lean on what is soft-deleted.
-    async fn targets_stand(&self, connection: &mut impl Connection) -> Result<bool, StoreError> {
-        let deleted_max = u32::from(matches!(self.new.id, NewId::Given(_)));
+    /// Whether each reference still means what the decision looked at. What is imported, and what the context has
+    /// already, may lean on what is soft-deleted.
+    async fn targets_stand(&self, connection: &mut impl Connection, is_known: bool) -> Result<bool, StoreError> {
+        let deleted_max = u32::from(is_known || matches!(self.new.id, NewId::Given(_)));
         for NewReference { reference, target_id } in &self.new.references {
             let target = &reference.target;
             let place = values![&*target.context, &*target.subject, reference.version.0, deleted_max];
@@ -176,9 +177,8 @@ impl Insert {
                 Holds::This => (Some(id), ContentChange::Preferred),
             },
         };
-        // What the context has already keeps its targets in place, soft-deleted or not.
         let is_known = content != ContentChange::New || state.preferred_id.is_some();
-        if !is_known && !self.targets_stand(connection).await? {
+        if !self.targets_stand(connection, is_known).await? {
             return Ok(Err(Inserted::Moved));
         }
         let (version, replaces) = match self.new.version {

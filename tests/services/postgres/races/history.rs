@@ -122,7 +122,7 @@ impl<M: Model> Search<'_, M> {
 mod tests {
     use std::time::Duration;
 
-    use super::super::subject::{Call, Content};
+    use super::super::subject::{Call, Content, Level};
     use super::*;
 
     /// A call with its answer, or without, and when it was under way, in milliseconds.
@@ -141,7 +141,7 @@ mod tests {
     }
 
     fn is_explained(calls: &[Line]) -> bool {
-        let start: Line = (Call::SetFull(true), ok(&[]), 0, 1);
+        let start: Line = (Call::SetLevel(Level::Full), ok(&[]), 0, 1);
         let base = (Call::Register(0), ok(&[1]), 1, 2);
         explain::<Content>(&history(&[&[start, base], calls].concat())).is_ok()
     }
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn one_number_for_two_versions_is_not_explained() {
         let numbered = |one, other| {
-            let level = (Call::SetFull(false), ok(&[]), 3, 4);
+            let level = (Call::SetLevel(Level::None), ok(&[]), 3, 4);
             [level, (Call::Register(1), ok(&[one]), 5, 9), (Call::Register(2), ok(&[other]), 5, 9)]
         };
 
@@ -181,7 +181,7 @@ mod tests {
     fn a_level_counts_from_its_answer_on() {
         let refused = |from, to| {
             let first = (Call::Register(1), ok(&[2]), 2, 3);
-            [first, (Call::SetFull(false), ok(&[]), 4, 9), (Call::Register(2), conflict(), from, to)]
+            [first, (Call::SetLevel(Level::None), ok(&[]), 4, 9), (Call::Register(2), conflict(), from, to)]
         };
 
         assert!(is_explained(&refused(5, 8)));

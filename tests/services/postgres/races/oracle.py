@@ -1,8 +1,8 @@
-"""Judges compatibility with Apache's own Avro library: may this schema follow that one at this level?
+"""Judges compatibility with Apache's own Avro library: may this schema follow those at this level?
 
-Argument: a file with a JSON object per line: the `level`, the texts of the `latest` schema and of the new `schema`,
-and whether a registry has taken it (`is_taken`). Prints a line for each that it sees otherwise, then their number and
-that of all.
+Argument: a file with a JSON object per line: the `level`, the texts of the `earlier` schemas that it has compared and
+of the new `schema`, and whether a registry has taken it (`is_taken`). Prints a line for each that it sees otherwise,
+then their number and that of all.
 """
 
 import json
@@ -21,8 +21,8 @@ def reads(reader, writer):
     return result.compatibility is SchemaCompatibilityType.compatible
 
 
-def may_follow(level, latest, schema):
-    return level == "NONE" or (reads(schema, latest) and reads(latest, schema))
+def may_follow(level, earlier, schema):
+    return level == "NONE" or all(reads(schema, each) and reads(each, schema) for each in earlier)
 
 
 judged = refuted = 0
@@ -30,7 +30,7 @@ with open(sys.argv[1], encoding="utf-8") as lines:
     for line in lines:
         case = json.loads(line)
         judged += 1
-        if may_follow(case["level"], case["latest"], case["schema"]) != case["is_taken"]:
+        if may_follow(case["level"], case["earlier"], case["schema"]) != case["is_taken"]:
             refuted += 1
             print(line.strip())
 print(f"{refuted} of {judged}")

@@ -195,7 +195,7 @@ impl Played for Settings {
         let latest = self.versions[subject].last().filter(|_| is_asked)?;
         Some(Judgement {
             level: if self.is_full.at(At::Context) { "FULL" } else { "NONE" },
-            latest: schema(round, *latest).to_string(),
+            earlier: vec![schema(round, *latest).to_string()],
             schema: schema(round, of).to_string(),
             is_taken: self.takes(subject, of),
         })

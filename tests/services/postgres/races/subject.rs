@@ -14,8 +14,7 @@ pub(super) enum Call {
     Register(usize),
     /// Whether a register would be taken.
     Check(usize),
-    /// Sets FULL, else NONE.
-    SetFull(bool),
+    SetLevel(Level),
     /// Marks a version by its number.
     Delete(u64),
     /// Removes a version that is marked.
@@ -32,6 +31,27 @@ pub(super) enum Call {
     Latest,
     /// The number of the version with a schema.
     Lookup(usize),
+}
+
+/// What a schema has to be compatible with, in both directions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(super) enum Level {
+    #[default]
+    None,
+    /// With the latest version.
+    Full,
+    /// With every version.
+    FullTransitive,
+}
+
+impl Level {
+    fn name(self) -> &'static str {
+        match self {
+            Self::None => "NONE",
+            Self::Full => "FULL",
+            Self::FullTransitive => "FULL_TRANSITIVE",
+        }
+    }
 }
 
 /// More versions than a round makes.
@@ -51,7 +71,7 @@ pub(super) fn incompatible() -> Script<Content> {
 /// The level changes while schemas are registered.
 pub(super) fn levels() -> Script<Content> {
     let mut clients = each_its_own();
-    clients.push([false, true, false, true].map(Call::SetFull).to_vec());
+    clients.push([Level::None, Level::FullTransitive, Level::None, Level::Full].map(Call::SetLevel).to_vec());
     clients.push(vec![Call::Check(1), Call::Versions, Call::Check(2)]);
     clients.push(vec![Call::Latest, Call::Lookup(1), Call::Latest]);
     Script { clients, ..script(Keeps::Everything) }
@@ -70,7 +90,8 @@ pub(super) fn removals() -> Script<Content> {
     let mut clients: Vec<Vec<Call>> = [1, 2].map(|version| vec![Call::Delete(version), Call::Remove(version)]).to_vec();
     clients.push(vec![Call::DeleteSubject, Call::Remove(1)]);
     clients.extend([0, 1, 0].map(|schema| vec![Call::Register(schema), Call::AllVersions]));
-    Script { clients, ..script(Keeps::Nothing) }
+    let before = vec![Call::SetLevel(Level::FullTransitive), Call::Register(0)];
+    Script { clients, before, ..script(Keeps::Nothing) }
 }
 
 fn each_its_own() -> Vec<Vec<Call>> {
@@ -80,7 +101,7 @@ fn each_its_own() -> Vec<Vec<Call>> {
 /// Begins with the base under FULL.
 fn script(keeps: Keeps) -> Script<Content> {
     Script {
-        before: vec![Call::SetFull(true), Call::Register(0)],
+        before: vec![Call::SetLevel(Level::Full), Call::Register(0)],
         clients: Vec::new(),
         // Which of the calls that had no answer took effect, only schemas tell.
         after: [Call::Versions, Call::AllVersions].into_iter().chain((1..=VERSIONS_MAX).map(Call::Schema)).collect(),
@@ -93,7 +114,7 @@ fn script(keeps: Keeps) -> Script<Content> {
 pub(super) struct Content {
     /// In the order of their numbers.
     versions: Vec<Version>,
-    is_full: bool,
+    level: Level,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -109,8 +130,8 @@ impl Model for Content {
     fn answer(&self, call: Call) -> (Reply, Self) {
         let mut next = self.clone();
         let reply = match call {
-            Call::SetFull(is_full) => {
-                next.is_full = is_full;
+            Call::SetLevel(level) => {
+                next.level = level;
                 Reply::ok(&[])
             }
             Call::Check(schema) => Reply::ok(&[u64::from(self.takes(schema))]),
@@ -178,8 +199,8 @@ impl Played for Content {
                 let body = json!({ "schema": schema(round, number).to_string() });
                 Request::new("POST", format!("/compatibility{versions}"), Some(body))
             }
-            Call::SetFull(is_full) => {
-                let body = json!({ "compatibility": if is_full { "FULL" } else { "NONE" } });
+            Call::SetLevel(level) => {
+                let body = json!({ "compatibility": level.name() });
                 Request::new("PUT", format!("/config/{subject}"), Some(body))
             }
             Call::Delete(number) => Request::new("DELETE", format!("{versions}/{number}"), None),
@@ -200,7 +221,7 @@ impl Played for Content {
         match call {
             Call::Register(_) | Call::Lookup(_) => numbers(&body["version"]),
             Call::Check(_) => vec![u64::from(body["is_compatible"] == true)],
-            Call::SetFull(_) => Vec::new(),
+            Call::SetLevel(_) => Vec::new(),
             Call::Schema(_) => known(round, body),
             Call::Latest => [numbers(&body["version"]), known(round, body)].concat(),
             _ => numbers(body),
@@ -219,10 +240,10 @@ impl Played for Content {
     fn judgement(&self, round: usize, call: Call) -> Option<Judgement> {
         let (Call::Register(number) | Call::Check(number)) = call else { return None };
         let is_known = matches!(call, Call::Register(_)) && self.live().any(|version| version.schema == number);
-        let latest = self.latest().filter(|_| !is_known)?;
-        Some(Judgement {
-            level: if self.is_full { "FULL" } else { "NONE" },
-            latest: schema(round, latest).to_string(),
+        let earlier: Vec<String> = self.compared().map(|earlier| schema(round, earlier).to_string()).collect();
+        (!is_known && !earlier.is_empty()).then(|| Judgement {
+            level: self.level.name(),
+            earlier,
             schema: schema(round, number).to_string(),
             is_taken: self.takes(number),
         })
@@ -258,14 +279,17 @@ impl Content {
         self.versions.iter().position(|version| version.number == number)
     }
 
-    fn latest(&self) -> Option<usize> {
-        self.live().last().map(|version| version.schema)
+    /// The schemas that the level in force looks at; NONE, which takes everything, at the latest.
+    fn compared(&self) -> impl Iterator<Item = usize> {
+        let live: Vec<usize> = self.live().map(|version| version.schema).collect();
+        let count = if self.level == Level::FullTransitive { live.len() } else { live.len().min(1) };
+        live.into_iter().rev().take(count)
     }
 
     /// Whether the level in force lets a schema follow.
     fn takes(&self, schema: usize) -> bool {
-        let fits = |latest| latest == 0 || schema == 0 || latest == schema;
-        !self.is_full || self.latest().is_none_or(fits)
+        let fits = |earlier| earlier == 0 || schema == 0 || earlier == schema;
+        self.level == Level::None || self.compared().all(fits)
     }
 }
 
