@@ -39,13 +39,7 @@ const UNAVAILABLE: [(&str, Where); 12] = [
     ("the storage is refusing the role of this server", Where::OnPostgres),
     ("the storage is missing its database or a table", Where::OnPostgres),
     ("the storage is no longer the file that was opened: put that back, or restart the server", Where::OnSqlite),
-    (
-        "too many writers of this subject",
-        Where::Elsewhere(
-            include_str!("../../registry-server/src/http/error.rs"),
-            r#""Service unavailable: too many writers of this subject""#,
-        ),
-    ),
+    ("too many writers of this subject", Where::Planted),
 ];
 
 /// On which storage this walk provokes a reason.
@@ -54,8 +48,8 @@ enum Where {
     Everywhere,
     OnPostgres,
     OnSqlite,
-    /// On none, since it takes luck: the text of another test, and words that stand in it.
-    Elsewhere(&'static str, &'static str),
+    /// On each that can be told to have the bad luck that it takes.
+    Planted,
 }
 
 /// Registries that run side by side.
@@ -215,7 +209,7 @@ fn is_provoked_elsewhere(entry: &Entry, form: usize, place: Place) -> bool {
     entry.code == ErrorCode::Unavailable
         && match UNAVAILABLE[form].1 {
             Where::Everywhere => false,
-            Where::Elsewhere(test, words) => test.contains(words),
+            Where::Planted => !cfg!(feature = "services"),
             storage => storage != place.kind,
         }
 }
@@ -266,6 +260,8 @@ const PROVOCATIONS: &[fn(Place, Show<'_>)] = &[
     a_stored_schema_that_cannot_be_read,
     #[cfg(feature = "services")]
     a_handler_that_panics,
+    #[cfg(feature = "services")]
+    a_writer_that_always_comes_second,
 ];
 
 fn media_types(place: Place, show: Show<'_>) {
@@ -408,9 +404,20 @@ fn a_stored_schema_that_cannot_be_read(place: Place, show: Show<'_>) {
 
 #[cfg(feature = "services")]
 fn a_handler_that_panics(place: Place, show: Show<'_>) {
+    register_with("panic-in-a-turn", place, show);
+}
+
+#[cfg(feature = "services")]
+fn a_writer_that_always_comes_second(place: Place, show: Show<'_>) {
+    register_with("moved-each-time", place, show);
+}
+
+/// Registers a schema where this fault is planted.
+#[cfg(feature = "services")]
+fn register_with(mutant: &str, place: Place, show: Show<'_>) {
     let lasting = (place.lasting)();
     let Database::Url(url) = &lasting.database else { panic!("{:?}", lasting.database) };
-    let (registry, address) = crate::registry_panics::start(&["--database", url]);
+    let (registry, address) = crate::registry_panics::start(mutant, &["--database", url]);
     show(&crate::registry_panics::register(&mut Connection::open(address), "of-client"));
     registry.stop().unwrap();
 }

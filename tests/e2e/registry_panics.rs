@@ -10,10 +10,10 @@ use crate::raw_http::{Answer, Connection, JSON};
 const VERSIONS: &str = "/subjects/s/versions";
 const INT: &[u8] = br#"{"schema":"\"int\""}"#;
 
-/// A registry whose first register of a new schema panics, while it has the subject's turn.
-pub(crate) fn start(arguments: &[&str]) -> (Registry, SocketAddr) {
+/// A registry with a fault that is planted.
+pub(crate) fn start(mutant: &str, arguments: &[&str]) -> (Registry, SocketAddr) {
     let folder = tempfile::Builder::new().prefix("registry-").tempdir().unwrap();
-    let registry = Registry::start_in(folder, arguments, &[("SCHEMA_REGISTRY_MUTANT", "panic-in-a-turn")]).unwrap();
+    let registry = Registry::start_in(folder, arguments, &[("SCHEMA_REGISTRY_MUTANT", mutant)]).unwrap();
     let address = registry.url().strip_prefix("http://").unwrap().parse().unwrap();
     (registry, address)
 }
@@ -26,7 +26,7 @@ pub(crate) fn register(connection: &mut Connection, id: &str) -> Answer {
 #[test]
 fn a_handler_that_panics_costs_its_client_this_answer_and_nobody_anything_else() {
     const ID: &str = "of-client";
-    let (registry, address) = start(&["--ephemeral"]);
+    let (registry, address) = start("panic-in-a-turn", &["--ephemeral"]);
     let (mut connection, mut other) = (Connection::open(address), Connection::open(address));
     assert_eq!(other.send("GET", "/subjects", &[], None).json(), json!([]));
 

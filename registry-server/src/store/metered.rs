@@ -9,7 +9,7 @@ use schema_core::{SchemaId, Version};
 
 use crate::metrics::{Operation, StoreMetrics};
 
-use super::mutants;
+use super::mutants::{self, Mutant};
 use super::{
     ConfigRecord, ContextRemoved, DeleteMode, Deleted, Generation, ImportDemand, Inserted, Mode, ModePut, NewVersion,
     Put, Referrer, Removed, Revision, SchemaUse, Scope, ScopeSnapshot, SeenRules, Shown, Store, StoreError,
@@ -62,6 +62,9 @@ impl Store for Metered {
 
     async fn insert_version(&self, new: NewVersion) -> Result<Inserted, StoreError> {
         mutants::panic_once();
+        if mutants::has(Mutant::MovedEachTime) {
+            return Ok(Inserted::Moved);
+        }
         self.timed(Operation::InsertVersion, self.inner.insert_version(new)).await
     }
 

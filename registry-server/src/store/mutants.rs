@@ -7,7 +7,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A fault in how the writes of several nodes are kept apart, and told to each other; the last one, a bug in a handler.
+/// A fault in how the writes of several nodes are kept apart, and told to each other; the last two, a bug in a handler
+/// and bad luck.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mutant {
     /// `check-outside-the-lock`: nobody looks whether the decision still stands.
@@ -22,6 +23,8 @@ pub(super) enum Mutant {
     UntoldUses,
     /// `panic-in-a-turn`: the first write of a version panics, in the turn of its subject.
     PanicInATurn,
+    /// `moved-each-time`: whoever writes a version finds that something has moved since the decision.
+    MovedEachTime,
 }
 
 /// Whether a fault is there.
@@ -95,6 +98,7 @@ mod planted {
                 "reference-without-the-lock" => Some(Mutant::ReferenceWithoutTheLock),
                 "untold-uses" => Some(Mutant::UntoldUses),
                 "panic-in-a-turn" => Some(Mutant::PanicInATurn),
+                "moved-each-time" => Some(Mutant::MovedEachTime),
                 _ => None,
             };
             Picked { mutant, has_steps_alone: in_steps.is_some() }
