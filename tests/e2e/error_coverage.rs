@@ -48,7 +48,7 @@ enum Where {
     Everywhere,
     OnPostgres,
     OnSqlite,
-    /// On each that can be told to have the bad luck that it takes.
+    /// Where faults can be planted: it takes bad luck.
     Planted,
 }
 

@@ -208,7 +208,7 @@ impl Turn {
     /// Ends the turn behind a step that ended now, if it was long enough.
     async fn end_of_step(&mut self, now: Instant) {
         if now.duration_since(self.began) >= Self::MAX {
-            // Also where the wait is dropped.
+            // For who does not come back from the wait, as the test below.
             self.began = now;
             tokio::task::yield_now().await;
             self.began = Instant::now();

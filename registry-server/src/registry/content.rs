@@ -1,6 +1,5 @@
 //! The content of an id: read from the store once, and then remembered with where the schema in its text is.
 
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use schema_core::SchemaId;
@@ -11,7 +10,7 @@ use crate::metrics::CacheName;
 use crate::store::{DedupKey, Generation, StoredSchema, SubjectKey, VersionEntry};
 
 use super::canonical::{Candidate, Canonical, Form, Schema, TextKey, text_key};
-use super::references::References;
+use super::references::{References, Subjects};
 use super::{Registry, RegistryError, weight};
 
 /// The content of an id. The schema in its text is among the texts: whoever keeps a content keeps no parsed schema.
@@ -96,11 +95,19 @@ impl Registry {
         if let Some(content) = self.content_anew(context, id).await?.filter(is_its) {
             return Ok(Some(content));
         }
-        let now = self.store.subject_snapshot(subject).await?.versions;
-        let is_there =
-            now.iter().any(|own| (own.version, own.id) == (entry.version, id) && own.dedup_key == entry.dedup_key);
         let reason = || format!("the content of version {} is missing", entry.version.0);
-        if is_there { Err(RegistryError::Corrupt { id: id.0, reason: reason() }) } else { Ok(None) }
+        if self.is_there(subject, entry).await? {
+            return Err(RegistryError::Corrupt { id: id.0, reason: reason() });
+        }
+        Ok(None)
+    }
+
+    /// Whether a version has not been purged since it was read.
+    pub(super) async fn is_there(&self, subject: &SubjectKey, entry: &VersionEntry) -> Result<bool, RegistryError> {
+        let now = self.store.subject_snapshot(subject).await?.versions;
+        let is_it =
+            |own: &VersionEntry| (own.version, own.id, own.dedup_key) == (entry.version, entry.id, entry.dedup_key);
+        Ok(now.iter().any(is_it))
     }
 
     /// Takes note of a content that was written: the next version of its subject is compared with it. What has
@@ -121,12 +128,17 @@ impl Registry {
     }
 
     /// The schema behind a content, for decisions. What it refers to is what that is now: all of it may have been
-    /// purged, and have come again as something else, and this node may not have heard of it yet.
-    pub(super) async fn parsed_now(&self, content: &Content) -> Result<Arc<Canonical>, RegistryError> {
+    /// purged, and have come again as something else, and this node may not have heard of it yet. `subjects` are those
+    /// that the decision has looked at so far.
+    pub(super) async fn parsed_now(
+        &self,
+        content: &Content,
+        subjects: &mut Subjects,
+    ) -> Result<Arc<Canonical>, RegistryError> {
         if content.stored.references.is_empty() {
             return self.parsed(content).await;
         }
-        let read = self.read_stored(content, Form::Canonical).await;
+        let read = self.read_stored(content, Form::Canonical, subjects).await;
         read.map(|(_, canonical)| canonical).map_err(|error| corrupt(content.stored.id, error))
     }
 
@@ -139,7 +151,7 @@ impl Registry {
         {
             return Ok(known);
         }
-        let read = self.read_stored(content, Form::Canonical).await;
+        let read = self.read_stored(content, Form::Canonical, &mut Subjects::new()).await;
         let (key, canonical) = read.map_err(|error| corrupt(content.stored.id, error))?;
         content.text_key.get_or_init(|| key);
         Ok(canonical)
@@ -147,30 +159,41 @@ impl Registry {
 
     /// The key of the text of a content's normal form, and the steps to learn it; with what it refers to as in
     /// [`Self::parsed_now`].
-    pub(super) async fn normal_key(&self, content: &Arc<Content>) -> Result<(DedupKey, u32), RegistryError> {
+    pub(super) async fn normal_key(
+        &self,
+        content: &Arc<Content>,
+        subjects: &mut Subjects,
+    ) -> Result<(DedupKey, u32), RegistryError> {
         if let Some(known) = content.normal_key.get() {
             return Ok(*known);
         }
         // A stored schema without a normal form is its own.
-        let normal = match self.read_stored(content, Form::Normal).await {
+        let normal = match self.read_stored(content, Form::Normal, subjects).await {
             Ok((_, canonical)) => canonical,
-            Err(RegistryError::InvalidSchema { .. }) => self.parsed_now(content).await?,
+            Err(RegistryError::InvalidSchema { .. }) => self.parsed_now(content, subjects).await?,
             Err(error) => return Err(error),
         };
         let known = (normal.text_key(), normal.steps_from(content.stored.text.len(), Form::Normal));
         Ok(if content.stored.references.is_empty() { *content.normal_key.get_or_init(|| known) } else { known })
     }
 
-    async fn read_stored(&self, content: &Content, form: Form) -> Result<(TextKey, Arc<Canonical>), RegistryError> {
+    async fn read_stored(
+        &self,
+        content: &Content,
+        form: Form,
+        subjects: &mut Subjects,
+    ) -> Result<(TextKey, Arc<Canonical>), RegistryError> {
         let stored = &content.stored;
-        let references = self.closure(stored.schema_type, &stored.text, &stored.references, HashMap::new()).await?;
+        let references = self.closure(stored.schema_type, &stored.text, &stored.references, subjects).await?;
         self.canonical(stored.schema_type, &stored.text, &references, form, Strictness::Stored).await
     }
 }
 
 fn corrupt(id: SchemaId, error: RegistryError) -> RegistryError {
     match error {
-        RegistryError::InvalidSchema { reason, .. } => RegistryError::Corrupt { id: id.0, reason },
+        RegistryError::InvalidSchema { reason, .. } | RegistryError::Corrupt { reason, .. } => {
+            RegistryError::Corrupt { id: id.0, reason }
+        }
         other => other,
     }
 }

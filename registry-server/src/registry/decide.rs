@@ -19,7 +19,7 @@ use super::budget::{Budget, Part};
 use super::cache::CachedSubject;
 use super::canonical::{Candidate, Form, SchemaInput, off_worker};
 use super::content::Content;
-use super::references::{not_found, plain};
+use super::references::{Subjects, not_found, plain};
 use super::register::{Check, Decision, Look, Plan, Registered, Terms, WantedVersion};
 use super::{Found, INLINE_BYTES_MAX, Registry, RegistryError, metadata};
 
@@ -181,7 +181,7 @@ impl Registry {
         candidate: &Candidate,
         budget: &mut Budget,
     ) -> Result<Vec<TagChange>, RegistryError> {
-        let latest = self.parsed_now(latest).await?;
+        let latest = self.parsed_now(latest, &mut Subjects::new()).await?;
         let version = current.live_newest_first().next().map_or(Part::Versions, |entry| Part::Version(entry.version));
         budget.spend(latest.reading_steps(Form::Canonical), &current.subject, version)?;
         let kept = latest.parsed.tags().into_iter().map(|tagged| TagChange {

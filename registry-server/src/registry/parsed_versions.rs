@@ -14,13 +14,15 @@ use crate::store::VersionEntry;
 use super::cache::CachedSubject;
 use super::canonical::Canonical;
 use super::content::Content;
+use super::references::Subjects;
 use super::same::READ_AT_ONCE;
 use super::{Registry, RegistryError, weight};
 
 /// Where the parsed schemas of a subject's versions are, by their place in its list.
 ///
 /// Invariant: each was read, with what it refers to, after the subject's revision was. So it is right while that
-/// stands: till then no live version loses its content, nor what that refers to.
+/// stands: till then no live version loses its content, nor what that refers to. What comes by an append was read
+/// before; so it counts only if it refers to nothing.
 #[derive(Debug, Default)]
 pub(super) struct ParsedVersions(RwLock<Arc<[Weak<Canonical>]>>);
 
@@ -63,6 +65,9 @@ pub(super) struct EarlierVersions<'c> {
     /// Contents that were read together, by id, of the entries before this place.
     ahead: HashMap<SchemaId, Arc<Content>>,
     ahead_until: usize,
+    /// Those that references name: each is asked for once, since the subject's revision stands as long as all that its
+    /// versions refer to.
+    subjects: Subjects,
     /// Not held: a check of large versions has one of them at a time.
     read: Vec<(usize, Weak<Canonical>)>,
 }
@@ -77,6 +82,7 @@ impl<'c> EarlierVersions<'c> {
             next: 0,
             ahead: HashMap::new(),
             ahead_until: 0,
+            subjects: Subjects::new(),
             read: Vec::new(),
         }
     }
@@ -93,7 +99,16 @@ impl<'c> EarlierVersions<'c> {
             }
             // On the heap: what is known already needs none of it.
             let Some(content) = Box::pin(self.content(registry, entry)).await? else { continue };
-            let canonical = Box::pin(registry.parsed_now(&content)).await?;
+            let read = Box::pin(registry.parsed_now(&content, &mut self.subjects)).await;
+            let canonical = match read {
+                // What it refers to is gone, as it may be itself.
+                Err(RegistryError::Corrupt { .. })
+                    if !Box::pin(registry.is_there(&self.current.subject.key, entry)).await? =>
+                {
+                    continue;
+                }
+                read => read?,
+            };
             if let Some(place) = self.current.place(entry.version) {
                 self.read.push((place, Arc::downgrade(&canonical)));
             }

@@ -17,7 +17,7 @@ use super::content::Content;
 use super::{INLINE_BYTES_MAX, Registry, RegistryError, Subject};
 
 /// Subjects as they were when one of a schema's references was followed.
-type Subjects = HashMap<SubjectKey, Arc<CachedSubject>>;
+pub(super) type Subjects = HashMap<SubjectKey, Arc<CachedSubject>>;
 
 /// A name with the content behind it.
 #[derive(Debug, Clone)]
@@ -151,7 +151,7 @@ impl Registry {
             own.push(NewReference { reference, target_id: entry.id });
         }
         let stored: Arc<[StoredReference]> = own.iter().map(|new| new.reference.clone()).collect();
-        let closure = self.closure(schema_type, text, &stored, subjects).await.map_err(|error| match error {
+        let closure = self.closure(schema_type, text, &stored, &mut subjects).await.map_err(|error| match error {
             RegistryError::Corrupt { reason, .. } => invalid(reason),
             other => other,
         })?;
@@ -206,9 +206,9 @@ impl Registry {
         schema_type: SchemaType,
         text: &str,
         references: &Arc<[StoredReference]>,
-        mut subjects: Subjects,
+        subjects: &mut Subjects,
     ) -> Result<References, RegistryError> {
-        self.look_up(references, &mut subjects).await?;
+        self.look_up(references, subjects).await?;
         let mut closure = Vec::new();
         let mut seen = HashSet::new();
         let (mut bytes, mut turn) = (text.len(), None);
@@ -224,14 +224,14 @@ impl Registry {
             }
             self.check_count(schema_type, seen.len())?;
             self.check_depth(schema_type, open.len())?;
-            let content = self.target(&reference, &subjects).await?;
+            let content = self.target(&reference, subjects).await?;
             bytes += content.stored.text.len();
             self.check_bytes(schema_type, bytes)?;
             if bytes > INLINE_BYTES_MAX && turn.is_none() {
                 turn = Some(Arc::new(self.long_references.turn().await?));
             }
             let references = Arc::clone(&content.stored.references);
-            self.look_up(&references, &mut subjects).await?;
+            self.look_up(&references, subjects).await?;
             open.push(Open { named: Some(Named { reference, content }), references, next: 0 });
         }
         Ok(References { closure, turn, ..References::default() })

@@ -16,7 +16,8 @@ use super::budget::{Budget, Part};
 use super::cache::CachedSubject;
 use super::canonical::{Candidate, Canonical, Form, likeness_of};
 use super::content::Content;
-use super::{Found, Registry, RegistryError, metadata, references};
+use super::references::{self, Subjects};
+use super::{Found, Registry, RegistryError, metadata};
 
 /// Versions whose contents are read by one query: many enough to save nearly all of the others, few enough that the
 /// longest texts take little memory.
@@ -112,6 +113,7 @@ impl Registry {
         let likeness = wanted.canonical.likeness();
         let mut places = Vec::new();
         let mut before: Option<(Arc<Content>, bool)> = None;
+        let mut subjects = Subjects::new();
         for place in self.alike(current, Form::Canonical, budget).await?.newest_first(&likeness) {
             let entry = &current.snapshot.versions[place];
             let Some(content) = self.content_of(&current.subject.key, entry).await? else { continue };
@@ -119,7 +121,7 @@ impl Registry {
                 // Versions may differ in what stands beside their text alone.
                 Some((before, is_same)) if before.has_text_of(&content) => *is_same,
                 _ => {
-                    let Some(alike) = self.parsed_if_sound(&content).await? else { continue };
+                    let Some(alike) = self.parsed_if_sound(&content, &mut subjects).await? else { continue };
                     budget.spend(
                         alike.reading_steps(Form::Canonical),
                         &current.subject,
@@ -152,8 +154,12 @@ impl Registry {
     }
 
     /// The schema of a content; `None` for one that cannot be read (any more).
-    async fn parsed_if_sound(&self, content: &Content) -> Result<Option<Arc<Canonical>>, RegistryError> {
-        match self.parsed_now(content).await {
+    async fn parsed_if_sound(
+        &self,
+        content: &Content,
+        subjects: &mut Subjects,
+    ) -> Result<Option<Arc<Canonical>>, RegistryError> {
+        match self.parsed_now(content, subjects).await {
             Ok(canonical) => Ok(Some(canonical)),
             Err(RegistryError::Corrupt { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -170,7 +176,7 @@ impl Registry {
     ) -> Result<&'c AlikeIndex, RegistryError> {
         let subject = &current.subject;
         let index = async {
-            let mut index = AlikeIndex::default();
+            let (mut index, mut subjects) = (AlikeIndex::default(), Subjects::new());
             for entries in current.snapshot.versions.chunks(READ_AT_ONCE) {
                 let is_unread = |entry: &&VersionEntry| {
                     let key = (Arc::clone(current.context()), entry.id, entry.dedup_key, form);
@@ -179,7 +185,7 @@ impl Registry {
                 let ahead = self.read_ahead(&subject.key, entries.iter().filter(is_unread).collect()).await?;
                 for entry in entries {
                     let content = ahead.get(&entry.id).filter(|content| content.stored.dedup_key == entry.dedup_key);
-                    index.push(self.likeness(current, entry, content, form).await?);
+                    index.push(self.likeness(current, entry, content, form, &mut subjects).await?);
                     budget.must_suffice(index.steps, subject, Part::Versions)?;
                 }
             }
@@ -228,6 +234,7 @@ impl Registry {
         entry: &VersionEntry,
         content: Option<&Arc<Content>>,
         form: Form,
+        subjects: &mut Subjects,
     ) -> Result<Likeness, RegistryError> {
         let key = (Arc::clone(current.context()), entry.id, entry.dedup_key, form);
         if let Some(known) = self.metrics.looked_up(CacheName::Likenesses, self.caches.likeness(&key).await) {
@@ -245,10 +252,10 @@ impl Registry {
                 Ok((key, Reading::Likeness.steps(stored.text.len())))
             }
             Form::Canonical => {
-                let read = self.parsed_now(&content).await;
+                let read = self.parsed_now(&content, subjects).await;
                 read.map(|canonical| (canonical.likeness(), canonical.likeness_steps(form)))
             }
-            Form::Normal => self.normal_key(&content).await,
+            Form::Normal => self.normal_key(&content, subjects).await,
         };
         let likeness = match read {
             Ok((key, steps)) => Likeness { key: Some(key), steps },

@@ -181,6 +181,31 @@ async fn what_a_version_refers_to_is_compared_as_it_is_now_on_a_node_that_hears_
 }
 
 #[tokio::test]
+async fn a_version_that_is_purged_with_what_it_refers_to_is_left_out() {
+    let references = serde_json::json!({"references": [{"name": "E", "subject": "base", "version": 1}]});
+    let referring = schema(r#"{"type":"record","name":"R","fields":[{"name":"e","type":"E"}]}"#, references);
+    for level in [Level::Backward, Level::BackwardTransitive] {
+        let (writing, deaf, store) = writing_and_deaf().await;
+        set_level(&store, level).await;
+        register(&writing, "base", &input(r#"{"type":"enum","name":"E","symbols":["A"]}"#)).await.unwrap();
+        register(&writing, "s", &referring).await.unwrap();
+        let seen = store.inner.revision(&subject("s").key).await.unwrap();
+        deaf.versions(&subject("s"), Deleted::Hide).await.unwrap();
+        deaf.schema_by_id(2, None).await.unwrap().unwrap();
+        for name in ["s", "base"] {
+            for mode in [DeleteMode::Soft, DeleteMode::Permanent] {
+                writing.delete_subject(&subject(name), mode).await.unwrap();
+            }
+        }
+
+        // Asked just before it went.
+        *store.late_revision.lock().unwrap() = Some(seen);
+
+        assert_eq!(check(&deaf, &fields(1)).await, Vec::<String>::new(), "{level:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_transitive_subject_weighs_what_it_remembers_of_its_versions() {
     let (registry, store) = transitive(20).await;
     let weight = async || {

@@ -89,7 +89,8 @@ pub(super) fn deletes() -> Script<Content> {
 pub(super) fn removals() -> Script<Content> {
     let mut clients: Vec<Vec<Call>> = [1, 2].map(|version| vec![Call::Delete(version), Call::Remove(version)]).to_vec();
     clients.push(vec![Call::DeleteSubject, Call::Remove(1)]);
-    clients.extend([0, 1, 0].map(|schema| vec![Call::Register(schema), Call::AllVersions]));
+    // The last does not fit the one before it, which may be gone.
+    clients.extend([0, 1, 2].map(|schema| vec![Call::Register(schema), Call::AllVersions]));
     let before = vec![Call::SetLevel(Level::FullTransitive), Call::Register(0)];
     Script { clients, before, ..script(Keeps::Nothing) }
 }
@@ -279,7 +280,7 @@ impl Content {
         self.versions.iter().position(|version| version.number == number)
     }
 
-    /// The schemas that the level in force looks at; NONE, which takes everything, at the latest.
+    /// The schemas that the level in force looks at; for NONE the latest, so that the judge is asked there, too.
     fn compared(&self) -> impl Iterator<Item = usize> {
         let live: Vec<usize> = self.live().map(|version| version.schema).collect();
         let count = if self.level == Level::FullTransitive { live.len() } else { live.len().min(1) };
