@@ -65,7 +65,7 @@ pub(super) struct EarlierVersions<'c> {
     /// Contents that were read together, by id, of the entries before this place.
     ahead: HashMap<SchemaId, Arc<Content>>,
     ahead_until: usize,
-    /// Those that references name: each is asked for once, since the subject's revision stands as long as all that its
+    /// Those that references name, each asked for once: as long as the subject's revision stands, so does all that its
     /// versions refer to.
     subjects: Subjects,
     /// Not held: a check of large versions has one of them at a time.
