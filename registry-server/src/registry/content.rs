@@ -26,6 +26,7 @@ pub struct Content {
     generation: Generation,
     /// What the schema in its text is remembered by, once somebody has compared.
     text_key: OnceLock<TextKey>,
+    /// Only of what refers to nothing.
     normal_key: OnceLock<(DedupKey, u32)>,
     /// What it takes, and an answer that shows it.
     bytes: usize,

@@ -265,7 +265,7 @@ impl Registry {
             }
             Err(error) => return Err(error),
         };
-        // A content with references is remembered by its own entry, which knows when to be read anew.
+        // What a content with references is like depends on what those mean now.
         if content.stored.references.is_empty() {
             self.caches.remember_likeness(key, likeness).await;
         }
