@@ -3,6 +3,7 @@
 //! `cargo bench -p registry-server --bench store`. The file lies in the folder that `TMPDIR` names: on a file system in
 //! memory the syncs cost nothing and the numbers mean little.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -35,7 +36,8 @@ fn fresh_version(subject: SubjectKey, decided_on: Revision) -> NewVersion {
         text: Arc::from(format!("{{\"number\":{number},\"doc\":\"{}\"}}", "x".repeat(1_000))),
         dedup_key,
         guid: [7; 16],
-        references: Vec::new(),
+        references: Arc::default(),
+        targets: HashSet::new(),
         metadata: None,
         rule_set: None,
         id: NewId::Next,

@@ -1,15 +1,16 @@
 //! From a text as sent to what is stored: canonical text, dedup key, GUID. Remembered by the hash of the text.
 
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 use schema_core::fingerprint::{Content as Hashed, DedupKey as ContentKey, Guid};
 use schema_core::format::{Limits, ParsedSchema, Reading, Strictness, format_of};
 use schema_core::wire::{Metadata, RuleSet, SchemaReference, trimmed};
-use schema_core::{ParseError, Reference, SchemaId, SchemaType, Source};
+use schema_core::{ParseError, Reference, SchemaType, Source};
 use sha2::{Digest, Sha256};
 
 use crate::metrics::CacheName;
-use crate::store::{DedupKey, NewReference, StoredReference, StoredSchema};
+use crate::store::{DedupKey, StoredReference, StoredSchema, Target};
 
 use super::references::{References, plain};
 use super::{INLINE_BYTES_MAX, Registry, RegistryError, rule_set, stored_json, weight};
@@ -53,7 +54,7 @@ pub struct Schema {
     pub text: Arc<str>,
     /// The content's hash.
     pub guid: [u8; 16],
-    /// As sent, versions as numbers.
+    /// As they were sent, or sorted in normal form; versions as numbers.
     pub references: Arc<[StoredReference]>,
     /// Its metadata.
     pub metadata: Option<Arc<Metadata>>,
@@ -169,14 +170,14 @@ struct Hashes {
 #[derive(Debug, Clone)]
 pub(super) struct Candidate {
     pub(super) canonical: Arc<Canonical>,
-    /// As sent, versions as numbers.
+    /// In the order in which they are stored, versions as numbers.
     pub(super) references: Arc<[StoredReference]>,
     pub(super) metadata: Option<Arc<Metadata>>,
     pub(super) rule_set: Option<Arc<RuleSet>>,
     /// If anything stands beside the text.
     hashes: Hashes,
-    /// For each reference, the id of the content that was read.
-    target_ids: Vec<SchemaId>,
+    /// What the references were taken for.
+    pub(super) targets: HashSet<Target>,
     /// Whether it was sent with an empty rule set, which stands against rules that it would inherit.
     pub(super) drops_rules: bool,
     /// A reference whose target is soft-deleted.
@@ -194,12 +195,8 @@ impl Candidate {
         let rule_set = rule_set.filter(|_| !drops_rules).map(rule_set::completed);
         Self {
             canonical,
-            target_ids: references.own.iter().map(|new| new.target_id).collect(),
-            // Most have none, and then nothing is allocated.
-            references: match references.own.is_empty() {
-                true => Arc::default(),
-                false => references.own.into_iter().map(|new| new.reference).collect(),
-            },
+            references: references.own,
+            targets: references.targets,
             metadata: metadata.map(Arc::new),
             rule_set: rule_set.map(Arc::new),
             hashes: Hashes::default(),
@@ -254,12 +251,6 @@ impl Candidate {
             ..self.canonical.hashed()
         })
     }
-
-    /// The references with the contents that were looked at.
-    pub(super) fn new_references(&self) -> Vec<NewReference> {
-        let references = self.references.iter().zip(&self.target_ids);
-        references.map(|(reference, id)| NewReference { reference: reference.clone(), target_id: *id }).collect()
-    }
 }
 
 /// In which form a text counts.
@@ -294,10 +285,7 @@ impl Registry {
         form: Form,
         strictness: Strictness,
     ) -> Result<Candidate, RegistryError> {
-        let mut references = self.resolve(input.schema_type, context, text, &input.references).await?;
-        if form == Form::Normal {
-            references = references.normalized();
-        }
+        let references = self.resolve(input.schema_type, context, text, &input.references, form).await?;
         let (_, canonical) = self.canonical(input.schema_type, text, &references, form, strictness).await?;
         Ok(Candidate::new(canonical, references, input.metadata.clone(), input.rule_set.clone()))
     }

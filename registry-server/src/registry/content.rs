@@ -10,7 +10,7 @@ use crate::metrics::CacheName;
 use crate::store::{DedupKey, Generation, StoredSchema, SubjectKey, VersionEntry};
 
 use super::canonical::{Candidate, Canonical, Form, Schema, TextKey, text_key};
-use super::references::{References, Subjects};
+use super::references::{self, References, Subjects};
 use super::{Registry, RegistryError, weight};
 
 /// The content of an id. The schema in its text is among the texts: whoever keeps a content keeps no parsed schema.
@@ -185,7 +185,11 @@ impl Registry {
         subjects: &mut Subjects,
     ) -> Result<(TextKey, Arc<Canonical>), RegistryError> {
         let stored = &content.stored;
-        let references = self.closure(stored.schema_type, &stored.text, &stored.references, subjects).await?;
+        let references = match form {
+            Form::Canonical => Arc::clone(&stored.references),
+            Form::Normal => references::normal(stored.references.to_vec()),
+        };
+        let references = self.closure(stored.schema_type, &stored.text, &references, subjects).await?;
         self.canonical(stored.schema_type, &stored.text, &references, form, Strictness::Stored).await
     }
 }

@@ -4,15 +4,16 @@ use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::try_join_all;
 use schema_core::schema::ResolvedReference;
 use schema_core::wire::{InvalidReference, SchemaReference};
 use schema_core::{Reference, SchemaType, Version};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::store::{NewReference, StoredReference, SubjectKey, VersionEntry};
+use crate::store::{DedupKey, StoredReference, SubjectKey, Target, VersionEntry};
 
 use super::cache::CachedSubject;
+use super::canonical::Form;
 use super::content::Content;
 use super::{INLINE_BYTES_MAX, Registry, RegistryError, Subject};
 
@@ -29,11 +30,13 @@ pub(super) struct Named {
 /// The references of one schema.
 #[derive(Debug, Clone, Default)]
 pub(super) struct References {
-    /// Its own, in the order sent.
-    pub(super) own: Vec<NewReference>,
+    /// Its own, in the order in which they are stored.
+    pub(super) own: Arc<[StoredReference]>,
     /// Its own and those behind them, dependencies first, one per name.
     pub(super) closure: Vec<Named>,
-    /// The first of its own whose target is soft-deleted.
+    /// The versions that all of these lead to.
+    pub(super) targets: HashSet<Target>,
+    /// The first of its own, as they were sent, whose target is soft-deleted.
     pub(super) deleted: Option<StoredReference>,
     /// Held until the texts are read, where they are long.
     turn: Option<Arc<OwnedSemaphorePermit>>,
@@ -81,19 +84,19 @@ impl References {
     pub(super) fn bytes(&self) -> usize {
         self.closure.iter().map(|named| named.content.stored.text.len()).sum()
     }
-
-    /// As the normal form has them: sorted by name, repeated ones merged.
-    pub(super) fn normalized(mut self) -> Self {
-        self.own.sort_by(|a, b| in_normal_order(&a.reference, &b.reference));
-        self.own.dedup_by(|a, b| a.reference == b.reference);
-        self
-    }
 }
 
 /// Sorts references as the normal form has them, and merges repeated ones.
 pub(super) fn sort_normally(references: &mut Vec<&StoredReference>) {
     references.sort_by(|a, b| in_normal_order(a, b));
     references.dedup();
+}
+
+/// References as the normal form has them.
+pub(super) fn normal(mut references: Vec<StoredReference>) -> Arc<[StoredReference]> {
+    references.sort_by(in_normal_order);
+    references.dedup();
+    Arc::from(references)
 }
 
 fn in_normal_order(a: &StoredReference, b: &StoredReference) -> Ordering {
@@ -113,6 +116,10 @@ pub(super) fn say_the_same<'r>(
     a.len() == b.len() && a.zip(b).all(|(a, b)| a == b)
 }
 
+fn target(reference: &StoredReference, dedup_key: DedupKey) -> Target {
+    Target { subject: reference.target.clone(), version: reference.version, dedup_key }
+}
+
 /// What has been entered on the way down and not been left yet.
 struct Open {
     named: Option<Named>,
@@ -120,9 +127,47 @@ struct Open {
     next: usize,
 }
 
+/// A reference as it was sent, taken apart.
+struct Sent<'r> {
+    name: &'r str,
+    subject: &'r str,
+    /// -1: the latest.
+    version: i32,
+    target: SubjectKey,
+}
+
+impl<'r> Sent<'r> {
+    /// Takes a reference of a schema in `context` apart, or tells what is wrong with it.
+    fn new(context: &Arc<str>, reference: &'r SchemaReference) -> Result<Self, String> {
+        let (name, subject, version) = match (&reference.name, &reference.subject, reference.version) {
+            (Some(name), Some(subject), Some(version)) if version > 0 || version == -1 => (name, subject, version),
+            _ => return Err(InvalidReference(reference.clone()).to_string()),
+        };
+        if name.is_empty() {
+            return Err(format!("{}: the name is empty", InvalidReference(reference.clone())));
+        }
+        // PostgreSQL keeps no text with U+0000, and no name of a type or a subject has one.
+        if [name, subject].iter().any(|text| text.contains('\0')) {
+            return Err("a reference holds the character U+0000".to_owned());
+        }
+        // `:.:base` is `base` of the default context here as everywhere. Confluent's server finds no such subject in a
+        // reference (42201), which leaves no way from another context to the default one.
+        Ok(Self { name, subject, version, target: Subject::parse_in(context, subject).key })
+    }
+
+    /// The version that is meant.
+    fn entry<'c>(&self, current: &'c CachedSubject) -> Option<&'c VersionEntry> {
+        match u32::try_from(self.version) {
+            Ok(version) => current.version(Version(version)),
+            Err(_) => current.live_newest_first().next(),
+        }
+    }
+}
+
 impl Registry {
     /// Finds what the references of a schema in `context` mean. Soft-deleted versions are found, too; it is for the
-    /// caller to refuse them.
+    /// caller to refuse them. In normal form they are sorted by name, and repeated ones merged, before they are
+    /// followed: of one name the first counts.
     ///
     /// # Errors
     /// [`RegistryError::InvalidSchema`]: a reference is not whole, leads nowhere, or there are too many of them.
@@ -132,67 +177,39 @@ impl Registry {
         context: &Arc<str>,
         text: &str,
         references: &[SchemaReference],
+        form: Form,
     ) -> Result<References, RegistryError> {
         if references.is_empty() {
             return Ok(References::default());
         }
         let invalid = |reason: String| RegistryError::InvalidSchema { schema_type, reason };
         self.check_count(schema_type, references.len())?;
-        let mut own = Vec::with_capacity(references.len());
-        let (mut deleted, mut subjects) = (None, Subjects::new());
-        // Side by side: the questions of one moment share a round trip to the store.
-        let all = references.iter().map(|reference| self.resolve_one(schema_type, context, reference));
-        for resolved in join_all(all).await {
-            let (reference, subject, entry) = resolved?;
+        let sent: Vec<_> = references.iter().map(|reference| Sent::new(context, reference)).collect();
+        let mut subjects = Subjects::new();
+        // What comes behind a bad one is not asked for: whatever the store says, the bad one is told.
+        let good = sent.iter().map_while(|sent| sent.as_ref().ok());
+        self.look_up(good.map(|sent| &sent.target), &mut subjects).await?;
+        let (mut own, mut targets) = (Vec::with_capacity(references.len()), HashSet::new());
+        let mut deleted = None;
+        for sent in sent {
+            let sent = sent.map_err(invalid)?;
+            let entry = subjects.get(&sent.target).and_then(|current| sent.entry(current));
+            let Some(entry) = entry else { return Err(invalid(not_found(sent.subject, sent.version))) };
+            let (name, subject) = (sent.name.into(), sent.subject.into());
+            let reference = StoredReference { name, subject, target: sent.target, version: entry.version };
+            targets.insert(target(&reference, entry.dedup_key));
             if entry.deleted && deleted.is_none() {
                 deleted = Some(reference.clone());
             }
-            subjects.insert(reference.target.clone(), subject);
-            own.push(NewReference { reference, target_id: entry.id });
+            own.push(reference);
         }
-        let stored: Arc<[StoredReference]> = own.iter().map(|new| new.reference.clone()).collect();
-        let closure = self.closure(schema_type, text, &stored, &mut subjects).await.map_err(|error| match error {
+        let own = if form == Form::Normal { normal(own) } else { Arc::from(own) };
+        let closure = self.closure(schema_type, text, &own, &mut subjects).await.map_err(|error| match error {
             RegistryError::Corrupt { reason, .. } => invalid(reason),
             other => other,
         })?;
-        Ok(References { own, deleted, ..closure })
-    }
-
-    async fn resolve_one(
-        &self,
-        schema_type: SchemaType,
-        context: &Arc<str>,
-        reference: &SchemaReference,
-    ) -> Result<(StoredReference, Arc<CachedSubject>, VersionEntry), RegistryError> {
-        let invalid = |reason: String| RegistryError::InvalidSchema { schema_type, reason };
-        let whole = match (&reference.name, &reference.subject, reference.version) {
-            (Some(name), Some(subject), Some(version)) if version > 0 || version == -1 => (name, subject, version),
-            _ => return Err(invalid(InvalidReference(reference.clone()).to_string())),
-        };
-        let (name, subject, version) = whole;
-        if name.is_empty() {
-            return Err(invalid(format!("{}: the name is empty", InvalidReference(reference.clone()))));
-        }
-        // PostgreSQL keeps no text with U+0000, and no name of a type or a subject has one.
-        if [name, subject].iter().any(|text| text.contains('\0')) {
-            return Err(invalid("a reference holds the character U+0000".to_owned()));
-        }
-        // `:.:base` is `base` of the default context here as everywhere. Confluent's server finds no such subject in a
-        // reference (42201), which leaves no way from another context to the default one.
-        let target = Subject::parse_in(context, subject);
-        let current = self.subject_itself(&target).await?;
-        let entry = match u32::try_from(version) {
-            Ok(version) => current.version(Version(version)),
-            Err(_) => current.live_newest_first().next(),
-        };
-        let Some(entry) = entry.cloned() else { return Err(invalid(not_found(subject, version))) };
-        let reference = StoredReference {
-            name: name.as_str().into(),
-            subject: subject.as_str().into(),
-            target: target.key,
-            version: entry.version,
-        };
-        Ok((reference, current, entry))
+        targets.extend(closure.closure.iter().map(|named| target(&named.reference, named.content.stored.dedup_key)));
+        Ok(References { own, targets, deleted, ..closure })
     }
 
     /// The contents that the references of a text lead to, dependencies first, one per name. `subjects` are those that
@@ -208,7 +225,7 @@ impl Registry {
         references: &Arc<[StoredReference]>,
         subjects: &mut Subjects,
     ) -> Result<References, RegistryError> {
-        self.look_up(references, subjects).await?;
+        self.look_up(references.iter().map(|own| &own.target), subjects).await?;
         let mut closure = Vec::new();
         let mut seen = HashSet::new();
         let (mut bytes, mut turn) = (text.len(), None);
@@ -231,17 +248,23 @@ impl Registry {
                 turn = Some(Arc::new(self.long_references.turn().await?));
             }
             let references = Arc::clone(&content.stored.references);
-            self.look_up(&references, subjects).await?;
+            self.look_up(references.iter().map(|own| &own.target), subjects).await?;
             open.push(Open { named: Some(Named { reference, content }), references, next: 0 });
         }
         Ok(References { closure, turn, ..References::default() })
     }
 
-    /// Reads the subjects that references name and that are not known, side by side.
-    async fn look_up(&self, references: &[StoredReference], subjects: &mut Subjects) -> Result<(), RegistryError> {
-        // No more of them than may be followed at all.
-        let new = references.iter().filter(|reference| !subjects.contains_key(&reference.target));
-        let new: Vec<_> = new.take(self.config.references).map(|reference| reference.target.clone()).collect();
+    /// Reads the subjects that are not known, side by side: the questions of one moment share a round trip to the
+    /// store.
+    async fn look_up(
+        &self,
+        keys: impl Iterator<Item = &SubjectKey>,
+        subjects: &mut Subjects,
+    ) -> Result<(), RegistryError> {
+        let mut seen = HashSet::new();
+        let new = keys.filter(|key| !subjects.contains_key(*key) && seen.insert(*key));
+        // The first ones, and no more of them than may be followed at all.
+        let new: Vec<_> = new.take(self.config.references).cloned().collect();
         let found = new.into_iter().map(|key| async {
             let subject = self.subject_itself(&Subject::from(key.clone())).await?;
             Ok::<_, RegistryError>((key, subject))

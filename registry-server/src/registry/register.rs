@@ -176,7 +176,9 @@ impl Registry {
             Ok(Decision::Known(known)) => Ok(Some(known)),
             Err(error) => Err(error),
         };
-        let is_proven = is_asked || told.as_ref().is_err_and(|error| error.is_of_store());
+        let is_of_store = told.as_ref().is_err_and(RegistryError::is_of_store);
+        // What cannot be read may have been purged with what it refers to since it was asked for.
+        let is_proven = is_of_store || (is_asked && !matches!(told, Err(RegistryError::Corrupt { .. })));
         if is_proven || self.stands(&current).await? { told } else { Ok(None) }
     }
 
@@ -196,7 +198,8 @@ impl Registry {
             text: Arc::clone(&schema.text),
             dedup_key,
             guid: schema.guid,
-            references: candidate.new_references(),
+            references: Arc::clone(&candidate.references),
+            targets: candidate.targets.clone(),
             metadata: schema.metadata.as_deref().map(stored_json::write).transpose()?,
             rule_set: schema.rule_set.as_deref().map(stored_json::write).transpose()?,
             id,

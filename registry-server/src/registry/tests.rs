@@ -24,6 +24,7 @@ mod lists;
 mod memory;
 mod odd_store;
 mod parsed_versions;
+mod references;
 mod rules;
 mod tags;
 
@@ -310,7 +311,7 @@ async fn a_subject_that_came_between_two_questions_is_gone_once_it_is_deleted() 
     register(&registry, "s", &record("a")).await.unwrap();
     registry.versions(&subject("s"), Deleted::Hide).await.unwrap();
 
-    *store.late_revision.lock().unwrap() = Some(before);
+    store.tell_late(&subject("s"), before);
     let not_yet = registry.versions(&subject("s"), Deleted::Hide).await;
     assert!(matches!(not_yet, Err(RegistryError::SubjectNotFound { .. })), "{not_yet:?}");
     assert_eq!(registry.versions(&subject("s"), Deleted::Hide).await.unwrap().len(), 1);
@@ -350,7 +351,7 @@ async fn a_subject_that_is_not_there_is_not_taken_for_one_of_earlier_settings() 
     let before = store.inner.revision(&subject("a").key).await.unwrap();
     set_global_level(&store, Level::None).await;
 
-    *store.late_revision.lock().unwrap() = Some(before);
+    store.tell_late(&subject("a"), before);
     let found = registry.subject_itself(&subject("a")).await.unwrap();
 
     assert_eq!(found.level(), Level::None);

@@ -12,6 +12,7 @@
     reason = "a test fails by panicking and says by its name what it shows"
 )]
 
+use std::collections::HashSet;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::ops::Bound;
@@ -78,7 +79,9 @@ macro_rules! store_conformance {
                 the_first_version_that_is_referred_to_is_found,
                 a_reference_to_what_has_changed_writes_nothing,
                 a_known_content_is_taken_though_its_target_is_soft_deleted,
-                a_known_content_is_taken_only_for_the_target_that_was_decided_on, live_referrers_block_a_soft_delete,
+                a_known_content_is_taken_only_for_the_target_that_was_decided_on,
+                a_target_that_means_something_else_now_is_another_one,
+                a_target_beside_which_others_come_stands, live_referrers_block_a_soft_delete,
                 soft_deleted_referrers_block_a_permanent_delete, a_subject_may_go_with_what_refers_to_it_from_inside,
                 a_subject_stays_while_what_refers_to_it_is_used_elsewhere,
                 a_permanent_delete_is_blocked_by_what_lives_on_inside,
@@ -189,7 +192,8 @@ pub fn new_version(subject: &SubjectKey, text: &str, decided_on: Revision) -> Ne
         text: Arc::from(text),
         dedup_key: dedup_key(text),
         guid: guid(text),
-        references: Vec::new(),
+        references: Arc::default(),
+        targets: HashSet::new(),
         metadata: None,
         rule_set: None,
         id: NewId::Next,

@@ -73,8 +73,8 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// The settings that apply to a scope, with their revision.
     async fn scope_snapshot(&self, scope: &Scope) -> Result<ScopeSnapshot, StoreError>;
 
-    /// Writes a version if `new.decided_on` still stands and, for a content that the context does not have yet, each
-    /// reference's target is a live version of the content that the decision looked at.
+    /// Writes a version if `new.decided_on` and `new.targets` still stand; what the references of a content lead to
+    /// must be live, unless the context has it already or it is imported.
     async fn insert_version(&self, new: NewVersion) -> Result<Inserted, StoreError>;
 
     /// Marks or removes one version if `decided_on` still stands and nothing refers to it. Settings of the subject

@@ -1,5 +1,6 @@
 //! What goes into a store and comes out of it. Plain data; the rules give it meaning.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use schema_core::{Level, SchemaId, SchemaType, Version};
@@ -212,6 +213,14 @@ pub struct StoredReference {
     pub version: Version,
 }
 
+impl StoredReference {
+    /// Whether it leads to this version.
+    #[must_use]
+    pub fn leads_to(&self, subject: &SubjectKey, version: Version) -> bool {
+        self.version == version && self.target == *subject
+    }
+}
+
 /// A use of a schema: one version of one subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SchemaUse {
@@ -259,8 +268,10 @@ pub struct NewVersion {
     pub dedup_key: DedupKey,
     /// Guid of the content.
     pub guid: [u8; 16],
-    /// What the content refers to, in the order it was written.
-    pub references: Vec<NewReference>,
+    /// What the content refers to, in the order in which it is kept.
+    pub references: Arc<[StoredReference]>,
+    /// The versions that these lead to, and those behind them, as the decision looked at them.
+    pub targets: HashSet<Target>,
     /// Metadata as JSON text.
     pub metadata: Option<Arc<str>>,
     /// Rule set as JSON text.
@@ -273,13 +284,15 @@ pub struct NewVersion {
     pub timestamp_ms: i64,
 }
 
-/// A reference to be written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewReference {
-    /// The reference.
-    pub reference: StoredReference,
-    /// Id, in the target's context, of the content that the decision looked at.
-    pub target_id: SchemaId,
+/// A version that a reference leads to, as a decision looked at it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// Its subject.
+    pub subject: SubjectKey,
+    /// Its number.
+    pub version: Version,
+    /// Dedup key of its content.
+    pub dedup_key: DedupKey,
 }
 
 /// The id of a version to be written.

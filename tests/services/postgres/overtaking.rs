@@ -9,11 +9,9 @@ use std::time::Duration;
 
 use end_to_end_tests::services::postgres::Postgres;
 use end_to_end_tests::wait::wait_until;
+use registry_server::store::conformance::references::referring;
 use registry_server::store::conformance::{new_version, register, subject_in};
-use registry_server::store::{
-    ConfigRecord, DeleteMode, Inserted, NewReference, PostgresStore, Scope, Store, StoreError, StoredReference,
-    SubjectKey,
-};
+use registry_server::store::{ConfigRecord, DeleteMode, Inserted, PostgresStore, Scope, Store, StoreError, SubjectKey};
 
 use super::store::database_of;
 
@@ -83,17 +81,14 @@ async fn nobody_overtakes_a_register_that_has_looked_at_what_he_changes() {
 
     for (number, other) in OTHERS.into_iter().enumerate() {
         let (context, target) = (format!(".c{number}"), subject_in(&format!(".t{number}"), "target"));
-        let (id, version) = register(&stores[0], &target, "target").await;
+        register(&stores[0], &target, "target").await;
         // A content that is there takes no id, whose row would be locked.
         register(&stores[0], &subject_in(&context, "before"), "text").await;
         let stopped = subject_in(&context, "stopped");
         let revision = stores[0].revision(&stopped).await.unwrap();
         let mut new = new_version(&stopped, "text", revision);
         if let Other::TargetDelete | Other::TargetContext = other {
-            new = new_version(&stopped, "text that refers", revision);
-            let (name, subject) = (Arc::from("a.B"), Arc::clone(&target.subject));
-            let reference = StoredReference { name, subject, target: target.clone(), version };
-            new.references = vec![NewReference { reference, target_id: id }];
+            new = referring(&stores[0], &stopped, "text that refers", (&target, 1, "target")).await;
         }
 
         let stops_before = tokio::task::spawn_blocking(psql(STOPS)).await.unwrap();

@@ -23,7 +23,7 @@ async fn answer(registry: &Registry, id: i32, subject: Option<&Subject>) -> Resu
     registry.schema_by_id_answer(id, subject, make).await?.ok_or(RegistryError::SchemaNotFound)
 }
 
-async fn set_alias(registry: &Registry, name: &str, target: &str) {
+pub(super) async fn set_alias(registry: &Registry, name: &str, target: &str) {
     let alias = ConfigUpdate { alias: Change::Set(target.to_owned()), ..ConfigUpdate::default() };
     registry.change_config(&ScopeName::parse(name), alias).await.unwrap();
 }

@@ -49,60 +49,15 @@ async fn put_mode(store: &OddStore, name: &str, mode: Mode) {
     store.put_mode(&scope, Some(mode), revision, ImportDemand::Nothing).await.unwrap();
 }
 
-async fn delete(store: &OddStore, name: &str, version: u32, mode: DeleteMode) -> Removed {
+pub(super) async fn delete(store: &OddStore, name: &str, version: u32, mode: DeleteMode) -> Removed {
     let key = subject(name).key;
     let revision = store.revision(&key).await.unwrap();
     store.delete_version(&key, Version(version), mode, revision).await.unwrap()
 }
 
-fn reason(error: RegistryError) -> String {
+pub(super) fn reason(error: RegistryError) -> String {
     let RegistryError::InvalidSchema { reason, .. } = error else { panic!("{error:?}") };
     reason
-}
-
-#[tokio::test]
-async fn references_are_bounded_in_number_and_depth() {
-    let (registry, _store) = registry().await;
-    for at in 0..6 {
-        register(&registry, &format!("s{at}"), &referring(&format!("R{at}"), json!([]))).await.unwrap();
-    }
-    let to = |names: &[u32]| {
-        let all = names.iter().map(|at| json!({"name": format!("R{at}"), "subject": format!("s{at}"), "version": -1}));
-        json!(all.collect::<Vec<_>>())
-    };
-    assert!(register(&registry, "wide", &referring("W", to(&[0, 1, 2, 3]))).await.is_ok());
-    let refused = register(&registry, "wide", &referring("W", to(&[0, 1, 2, 3, 4]))).await.unwrap_err();
-    assert!(reason(refused).contains("`limits.references`"));
-    // Those of a reference count, too; of one name only the first.
-    let through = json!([{"name": "W", "subject": "wide", "version": 1}]);
-    let refused = register(&registry, "through", &referring("T", through)).await.unwrap_err();
-    assert!(reason(refused).starts_with("5 references"));
-
-    register(&registry, "s1", &referring("D1", to(&[0]))).await.unwrap_err();
-    register(&registry, "d1", &referring("D1", to(&[0]))).await.unwrap();
-    let two_deep = json!([{"name": "D1", "subject": "d1", "version": 1}]);
-    register(&registry, "d2", &referring("D2", two_deep)).await.unwrap();
-    let three_deep = json!([{"name": "D2", "subject": "d2", "version": 1}]);
-    let refused = register(&registry, "d3", &referring("D3", three_deep)).await.unwrap_err();
-    assert!(reason(refused).contains("`limits.reference_depth`"));
-}
-
-#[tokio::test]
-async fn new_content_may_not_refer_to_what_is_soft_deleted_and_old_content_may() {
-    let (registry, store) = registry().await;
-    let to_base = json!([{"name": "B", "subject": "base", "version": 1}]);
-    register(&registry, "base", &referring("B", json!([]))).await.unwrap();
-    let user = referring("U", to_base.clone());
-    assert_eq!(register(&registry, "use", &user).await.unwrap(), (2, 1));
-    delete(&store, "use", 1, DeleteMode::Soft).await;
-    delete(&store, "base", 1, DeleteMode::Soft).await;
-
-    let refused = register(&registry, "use", &referring("V", to_base)).await.unwrap_err();
-    assert_eq!(reason(refused), "No schema reference found for subject \"base\" and version 1");
-    assert_eq!(register(&registry, "use", &user).await.unwrap(), (2, 2), "its reference stands already");
-    assert_eq!(register(&registry, "other", &user).await.unwrap(), (2, 1));
-    let purge = delete(&store, "base", 1, DeleteMode::Permanent).await;
-    assert_eq!(purge, Removed::Referenced { version: Version(1) });
 }
 
 #[tokio::test]
@@ -469,52 +424,6 @@ async fn a_content_that_an_id_got_again_may_lean_on_what_is_deleted_as_it_did() 
     }
 
     assert_eq!(register(&registry, "other", &user).await.unwrap(), (10, 1));
-}
-
-#[tokio::test]
-async fn the_normal_form_sorts_references_and_merges_repeated_ones() {
-    let (registry, _store) = registry().await;
-    for name in ["A", "B"] {
-        register(&registry, name, &referring(name, json!([]))).await.unwrap();
-    }
-    let to = |names: &[&str]| {
-        let all = names.iter().map(|name| json!({"name": name, "subject": name, "version": 1}));
-        let references = json!({"references": all.collect::<Vec<_>>()});
-        schema(r#"{"type":"record","name":"U","fields":[{"name":"a","type":"A"},{"name":"b","type":"B"}]}"#, references)
-    };
-    let normal = |input: SchemaInput| SchemaInput { normalize: true, ..input };
-    assert_eq!(register(&registry, "plain", &to(&["B", "A"])).await.unwrap(), (3, 1));
-    assert_eq!(register(&registry, "plain", &to(&["A", "B", "A"])).await.unwrap(), (4, 2), "as sent, it is another");
-
-    let sorted = register_on(&registry, "normal", &normal(to(&["B", "A", "B"])), Terms::default()).await.unwrap();
-    let names: Vec<_> = sorted.schema.references.iter().map(|reference| reference.name.to_string()).collect();
-    assert_eq!(names, ["A", "B"]);
-    assert_eq!(register(&registry, "normal", &normal(to(&["A", "A", "B"]))).await.unwrap().1, 1);
-
-    let lookup = async |input: SchemaInput| {
-        registry.lookup(&subject("plain"), &input, Deleted::Hide).await.map(|found| found.entry.version.0)
-    };
-    assert!(matches!(lookup(to(&["A", "B"])).await, Err(RegistryError::SchemaNotFound)));
-    assert_eq!(lookup(normal(to(&["A", "B"]))).await.unwrap(), 2, "the newest whose normal form it is");
-    assert_eq!(lookup(to(&["B", "A"])).await.unwrap(), 1);
-}
-
-#[tokio::test]
-async fn references_are_looked_up_side_by_side_and_each_subject_once() {
-    let (registry, store) = registry().await;
-    for name in ["A", "B", "C"] {
-        register(&registry, name, &referring(name, json!([]))).await.unwrap();
-    }
-    let all = ["A", "B", "C"].map(|name| json!({"name": name, "subject": name, "version": 1}));
-    let user = referring("U", json!(all));
-    register(&registry, "use", &user).await.unwrap();
-    let asked = store.revisions.load(Ordering::SeqCst);
-    store.at_once_max.store(0, Ordering::SeqCst);
-
-    register(&registry, "use", &user).await.unwrap();
-
-    assert_eq!(store.at_once_max.load(Ordering::SeqCst), 3);
-    assert_eq!(store.revisions.load(Ordering::SeqCst) - asked, 4, "the three and the subject itself");
 }
 
 #[tokio::test]

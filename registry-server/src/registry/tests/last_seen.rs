@@ -119,7 +119,7 @@ async fn a_subject_that_moves_on_before_it_is_read_is_read_once() {
     register(&one, "s", &record("ab")).await.unwrap();
     let read = store.snapshot_reads.load(Ordering::SeqCst);
 
-    *store.late_revision.lock().unwrap() = Some(before);
+    store.tell_late(&subject("s"), before);
     let versions = other.versions(&subject("s"), Deleted::Hide).await.unwrap();
 
     assert_eq!(versions.len(), 2);

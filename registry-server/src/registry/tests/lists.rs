@@ -147,7 +147,7 @@ async fn a_version_that_is_purged_meanwhile_is_not_there_and_no_fault() {
     let before = store.inner.revision(&subject("s").key).await.unwrap();
     store.inner.delete_version(&subject("s").key, Version(1), DeleteMode::Permanent, before).await.unwrap();
     // Whoever asks next has read the versions before.
-    let go_back = || *store.late_revision.lock().unwrap() = Some(before);
+    let go_back = || store.tell_late(&subject("s"), before);
 
     go_back();
     let gone = registry.version(&subject("s"), first, Deleted::Include).await;

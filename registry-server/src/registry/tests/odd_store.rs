@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use schema_core::{SchemaId, Version};
 use tokio::sync::oneshot;
 
-use super::Deleted;
+use super::{Deleted, Subject};
 use crate::store::{
     ConfigRecord, ContextRemoved, DeleteMode, Generation, ImportDemand, Inserted, Mode, ModePut, NewVersion, Put,
     Referrer, Removed, Revision, SchemaUse, Scope, ScopeSnapshot, SeenRules, Shown, Store, StoreError, StoreErrorKind,
@@ -35,8 +35,8 @@ pub(super) struct OddStore {
     pub(super) revisions: AtomicUsize,
     pub(super) waiting: AtomicUsize,
     pub(super) at_once_max: AtomicUsize,
-    /// The next answer to who asks for a revision: one from before.
-    pub(super) late_revision: Mutex<Option<Revision>>,
+    /// The next answer to who asks for the revision of a subject: one from before.
+    late_revision: Mutex<Option<(SubjectKey, Revision)>>,
     /// Whether it hears nothing of what changes, as a node whose messages are lost.
     pub(super) is_deaf: AtomicBool,
     /// Whether a deaf one knows that it has missed messages.
@@ -68,6 +68,11 @@ impl OddStore {
         })
     }
 
+    /// Whoever asks next for the revision of a subject is told this one: it was read before.
+    pub(super) fn tell_late(&self, subject: &Subject, revision: Revision) {
+        *self.late_revision.lock().unwrap() = Some((subject.key.clone(), revision));
+    }
+
     fn up(&self) -> Result<&dyn Store, StoreError> {
         if self.is_down.load(Ordering::SeqCst) {
             let is_busy = self.is_busy.load(Ordering::SeqCst);
@@ -91,9 +96,9 @@ impl Store for OddStore {
         self.at_once_max.fetch_max(at_once, Ordering::SeqCst);
         tokio::task::yield_now().await;
         self.waiting.fetch_sub(1, Ordering::SeqCst);
-        let late = self.late_revision.lock().unwrap().take();
+        let late = self.late_revision.lock().unwrap().take_if(|(of, _)| of == subject);
         match late {
-            Some(revision) => Ok(revision),
+            Some((_, revision)) => Ok(revision),
             None => self.up()?.revision(subject).await,
         }
     }

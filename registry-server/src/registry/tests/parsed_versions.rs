@@ -199,7 +199,7 @@ async fn a_version_that_is_purged_with_what_it_refers_to_is_left_out() {
         }
 
         // Asked just before it went.
-        *store.late_revision.lock().unwrap() = Some(seen);
+        store.tell_late(&subject("s"), seen);
 
         assert_eq!(check(&deaf, &fields(1)).await, Vec::<String>::new(), "{level:?}");
     }

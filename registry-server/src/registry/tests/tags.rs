@@ -6,6 +6,7 @@ use schema_core::tags::{Entity, EntityKind, TagChange};
 use serde_json::{Value, json};
 
 use super::super::{Terms, VersionChange};
+use super::by_id::{set_alias, writing_and_deaf};
 use super::content::{referring, register_on, schema};
 use super::*;
 
@@ -52,6 +53,29 @@ async fn tags_leave_the_normal_form_of_references() {
     assert!(registered.schema.text.contains("confluent:tags"));
     let names: Vec<_> = registered.schema.references.iter().map(|reference| reference.name.to_string()).collect();
     assert_eq!(names, ["A", "B"]);
+}
+
+#[tokio::test]
+async fn tags_of_a_version_that_is_purged_with_what_it_refers_to_are_not_taken_over() {
+    let (writing, deaf, store) = writing_and_deaf().await;
+    register(&writing, "base", &referring("E", json!([]))).await.unwrap();
+    register(&writing, "s", &referring("R", json!([{"name": "E", "subject": "base", "version": 1}]))).await.unwrap();
+    set_alias(&writing, "old", "s").await;
+    let seen = store.inner.revision(&subject("s").key).await.unwrap();
+    deaf.versions(&subject("s"), Deleted::Hide).await.unwrap();
+    deaf.schema_by_id(2, None).await.unwrap().unwrap();
+    for name in ["s", "base"] {
+        for mode in [DeleteMode::Soft, DeleteMode::Permanent] {
+            writing.delete_subject(&subject(name), mode).await.unwrap();
+        }
+    }
+
+    // Asked just before it went.
+    store.tell_late(&subject("s"), seen);
+    let terms = Terms { takes_tags_over: true, ..Terms::default() };
+    let registered = register_on(&deaf, "old", &record("a"), terms).await.unwrap();
+
+    assert_eq!((registered.id, registered.version, registered.is_new), (SchemaId(3), Version(1), true));
 }
 
 #[tokio::test]

@@ -2,14 +2,14 @@
 
 use futures_util::future::join_all;
 
-use super::super::{DeleteMode, NewReference, StoredReference};
-use super::references::reference;
+use super::super::DeleteMode;
+use super::references::{refer, referring};
 use super::*;
 
 /// The largest id and the largest version.
 const LAST: u32 = i32::MAX.unsigned_abs();
 
-async fn import(store: &Arc<dyn Store>, key: &SubjectKey, text: &str, id: u32, version: u32) -> Inserted {
+pub(super) async fn import(store: &Arc<dyn Store>, key: &SubjectKey, text: &str, id: u32, version: u32) -> Inserted {
     let revision = store.revision(key).await.unwrap();
     let (id, version) = (NewId::Given(SchemaId(id)), NewNumber::Given(Version(version)));
     store.insert_version(NewVersion { id, version, ..new_version(key, text, revision) }).await.unwrap()
@@ -160,15 +160,7 @@ pub async fn a_taken_number_is_replaced(store: &Arc<dyn Store>) {
 pub async fn a_taken_number_that_is_referred_to_stays(store: &Arc<dyn Store>) {
     let (base, key) = (subject("base"), subject("s"));
     import(store, &base, "one", 1, 1).await;
-    let reference = StoredReference {
-        name: Arc::from("base"),
-        subject: Arc::from("base"),
-        target: base.clone(),
-        version: Version(1),
-    };
-    let references = vec![NewReference { reference, target_id: SchemaId(1) }];
-    let new = new_version(&key, "refers", store.revision(&key).await.unwrap());
-    store.insert_version(NewVersion { references, ..new }).await.unwrap();
+    refer(store, &key, "refers", &base, 1).await;
 
     assert_eq!(import(store, &base, "other", 5, 1).await, Inserted::Referenced { version: Version(1) });
     // Its own content may be written again.
@@ -180,17 +172,15 @@ pub async fn a_taken_number_that_is_referred_to_stays(store: &Arc<dyn Store>) {
 
 pub async fn a_taken_number_is_not_replaced_by_what_refers_to_it(store: &Arc<dyn Store>) {
     let key = subject("s");
-    let target = import(store, &key, "one", 1, 1).await.place().unwrap();
-    let revision = store.revision(&key).await.unwrap();
+    import(store, &key, "one", 1, 1).await;
 
-    let new = NewVersion {
-        id: NewId::Given(SchemaId(2)),
-        version: NewNumber::Given(Version(1)),
-        references: vec![reference("one", &key, target)],
-        ..new_version(&key, "two", revision)
-    };
+    let new = referring(store, &key, "two", (&key, 1, "one")).await;
+    let (id, version) = (NewId::Given(SchemaId(2)), NewNumber::Given(Version(1)));
 
-    assert_eq!(store.insert_version(new).await.unwrap(), Inserted::Referenced { version: Version(1) });
+    assert_eq!(
+        store.insert_version(NewVersion { id, version, ..new }).await.unwrap(),
+        Inserted::Referenced { version: Version(1) }
+    );
     assert_eq!(versions(store, &key).await, [(1, 1, false)]);
 }
 

@@ -1,8 +1,7 @@
 //! Modes, and the way into IMPORT.
 
-use super::super::{
-    ConfigRecord, DeleteMode, Deleted, ImportDemand, Mode, ModePut, NewReference, Put, Scopes, StoredReference,
-};
+use super::super::{ConfigRecord, DeleteMode, Deleted, ImportDemand, Mode, ModePut, Put, Scopes};
+use super::references::refer;
 use super::*;
 
 const MODES: [Mode; 5] = [Mode::ReadWrite, Mode::ReadOnly, Mode::ReadOnlyOverride, Mode::Import, Mode::Forward];
@@ -28,21 +27,6 @@ async fn mode_of(store: &Arc<dyn Store>, scope: &Scope) -> Option<Mode> {
 async fn soft_delete(store: &Arc<dyn Store>, key: &SubjectKey) {
     let revision = store.revision(key).await.unwrap();
     store.delete_subject(key, DeleteMode::Soft, revision).await.unwrap();
-}
-
-/// Registers a content that refers to version 1 of `target`.
-async fn refer(store: &Arc<dyn Store>, key: &SubjectKey, text: &str, target: &SubjectKey) {
-    let target_id = store.subject_snapshot(target).await.unwrap().versions[0].id;
-    let reference = StoredReference {
-        name: Arc::from("base"),
-        subject: Arc::clone(&target.subject),
-        target: target.clone(),
-        version: Version(1),
-    };
-    let references = vec![NewReference { reference, target_id }];
-    let new = new_version(key, text, store.revision(key).await.unwrap());
-    let inserted = store.insert_version(NewVersion { references, ..new }).await.unwrap();
-    assert!(matches!(inserted, Inserted::Written { .. }), "{inserted:?}");
 }
 
 pub async fn a_mode_reads_back_at_every_scope(store: &Arc<dyn Store>) {
@@ -183,8 +167,8 @@ pub async fn import_takes_soft_deleted_remains_of_every_context_along(store: &Ar
 pub async fn import_takes_remains_along_that_refer_to_each_other(store: &Arc<dyn Store>) {
     let (a, b) = (subject_in(".team", "a"), subject_in(".team", "b"));
     register(store, &a, "one").await;
-    refer(store, &b, "to a", &a).await;
-    refer(store, &a, "to b", &b).await;
+    refer(store, &b, "to a", &a, 1).await;
+    refer(store, &a, "to b", &b, 1).await;
     // From the end of the chain, so that nothing live refers to what goes.
     for (key, version) in [(&a, 2), (&b, 1), (&a, 1)] {
         let revision = store.revision(key).await.unwrap();
@@ -202,7 +186,7 @@ pub async fn import_leaves_remains_that_something_outside_refers_to(store: &Arc<
     register(store, &subject_in(".team", "a"), "a").await;
     soft_delete(store, &subject_in(".team", "a")).await;
     register(store, &base, "one").await;
-    refer(store, &key, "refers", &base).await;
+    refer(store, &key, "refers", &base, 1).await;
     soft_delete(store, &key).await;
     soft_delete(store, &base).await;
 

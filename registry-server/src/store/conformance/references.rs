@@ -1,38 +1,45 @@
 //! What refers to what, and what may go while something refers to it.
 
-use super::super::{DeleteMode, NewReference, Referrer, Removed, StoredReference};
+use super::super::{DeleteMode, Referrer, Removed, StoredReference, Target};
 use super::deletes::{delete_subject, delete_version, done};
+use super::imports::import;
 use super::*;
 
-/// A reference to a version, with the id that the decision saw there.
-pub(super) fn reference(name: &str, target: &SubjectKey, (id, version): (SchemaId, Version)) -> NewReference {
-    NewReference {
-        reference: StoredReference {
-            name: Arc::from(name),
-            subject: Arc::clone(&target.subject),
-            target: target.clone(),
-            version,
-        },
-        target_id: id,
-    }
+pub fn reference(name: &str, target: &SubjectKey, version: u32) -> StoredReference {
+    let (name, subject) = (Arc::from(name), Arc::clone(&target.subject));
+    StoredReference { name, subject, target: target.clone(), version: Version(version) }
 }
 
-async fn insert(
+/// A version with a text, as a decision saw it.
+pub fn target(subject: &SubjectKey, version: u32, text: &str) -> Target {
+    Target { subject: subject.clone(), version: Version(version), dedup_key: dedup_key(text) }
+}
+
+/// A version to be written that refers to one of another subject, which the decision saw with a text.
+pub async fn referring(
     store: &Arc<dyn Store>,
     key: &SubjectKey,
     text: &str,
-    references: impl IntoIterator<Item = NewReference>,
-) -> Inserted {
-    let revision = store.revision(key).await.unwrap();
-    let references = references.into_iter().collect();
-    store.insert_version(NewVersion { references, ..new_version(key, text, revision) }).await.unwrap()
+    seen: (&SubjectKey, u32, &str),
+) -> NewVersion {
+    let new = new_version(key, text, store.revision(key).await.unwrap());
+    let references = [reference("base", seen.0, seen.1)].into();
+    NewVersion { references, targets: [target(seen.0, seen.1, seen.2)].into(), ..new }
 }
 
 /// Registers a content that refers to one version of another subject.
-async fn refer(store: &Arc<dyn Store>, key: &SubjectKey, text: &str, target: &SubjectKey, version: u32) -> SchemaId {
+pub(super) async fn refer(
+    store: &Arc<dyn Store>,
+    key: &SubjectKey,
+    text: &str,
+    target: &SubjectKey,
+    version: u32,
+) -> SchemaId {
     let entries = store.subject_snapshot(target).await.unwrap().versions;
-    let id = entries.iter().find(|entry| entry.version == Version(version)).unwrap().id;
-    let inserted = insert(store, key, text, [reference("base", target, (id, Version(version)))]).await;
+    let dedup_key = entries.iter().find(|entry| entry.version == Version(version)).unwrap().dedup_key;
+    let mut new = referring(store, key, text, (target, version, "")).await;
+    new.targets = [Target { subject: target.clone(), version: Version(version), dedup_key }].into();
+    let inserted = store.insert_version(new).await.unwrap();
     let Inserted::Written { id, .. } = inserted else { panic!("{inserted:?}") };
     id
 }
@@ -48,23 +55,21 @@ fn referrer(context: &str, id: SchemaId, is_live: bool) -> Referrer {
 pub async fn references_come_back_in_their_order(store: &Arc<dyn Store>) {
     let (base, other) = (subject("base"), subject_in(".team", "other"));
     let first = register(store, &base, "one").await;
-    let second = register(store, &base, "two").await;
-    let third = register(store, &other, "three").await;
+    register(store, &base, "two").await;
+    register(store, &other, "three").await;
     // Two of one name, and two of one target: order and number are the client's.
-    let mut references = vec![
-        reference("z", &base, second),
-        reference("a", &other, third),
-        reference("z", &base, first),
-        reference("", &base, second),
-    ];
-    references[1].reference.subject = Arc::from(":.team:other");
+    let mut references =
+        [reference("z", &base, 2), reference("a", &other, 1), reference("z", &base, 1), reference("", &base, 2)];
+    references[1].subject = Arc::from(":.team:other");
+    let targets = [target(&base, 1, "one"), target(&base, 2, "two"), target(&other, 1, "three")].into();
+    let new = new_version(&subject("s"), "refers", store.revision(&subject("s")).await.unwrap());
 
-    let inserted = insert(store, &subject("s"), "refers", references.clone()).await;
+    let new = NewVersion { references: references.clone().into(), targets, ..new };
+    let inserted = store.insert_version(new).await.unwrap();
 
     assert_eq!(inserted.place(), Some((SchemaId(3), Version(1))));
     let stored = store.schema(".", SchemaId(3)).await.unwrap().unwrap();
-    let expected: Vec<_> = references.into_iter().map(|new| new.reference).collect();
-    assert_eq!(*stored.references, *expected);
+    assert_eq!(*stored.references, references);
     let own = Version(1)..=Version(1);
     assert_eq!(store.schemas_of(&subject("s"), own).await.unwrap(), [stored]);
     assert_eq!(*store.schema(".", first.0).await.unwrap().unwrap().references, []);
@@ -109,15 +114,15 @@ pub async fn the_first_version_that_is_referred_to_is_found(store: &Arc<dyn Stor
 
 pub async fn a_reference_to_what_has_changed_writes_nothing(store: &Arc<dyn Store>) {
     let (base, key) = (subject("base"), subject("s"));
-    let target = register(store, &base, "one").await;
-    let missing = (target.0, Version(2));
-    let other_content = (SchemaId(target.0.0 + 1), target.1);
-    for (target, text) in [(missing, "missing"), (other_content, "other")] {
-        assert_eq!(insert(store, &key, text, [reference("base", &base, target)]).await, Inserted::Moved, "{text}");
+    register(store, &base, "one").await;
+    for (seen, why) in [((&base, 2, "one"), "missing"), ((&base, 1, "other"), "another content")] {
+        let new = referring(store, &key, "refers", seen).await;
+        assert_eq!(store.insert_version(new).await.unwrap(), Inserted::Moved, "{why}");
     }
 
     delete_version(store, &base, 1, DeleteMode::Soft).await;
-    assert_eq!(insert(store, &key, "late", [reference("base", &base, target)]).await, Inserted::Moved);
+    let late = referring(store, &key, "refers", (&base, 1, "one")).await;
+    assert_eq!(store.insert_version(late).await.unwrap(), Inserted::Moved);
 
     assert_eq!(versions(store, &key).await, []);
     assert_eq!(store.schema(".", SchemaId(2)).await.unwrap(), None);
@@ -128,19 +133,16 @@ pub async fn a_reference_to_what_has_changed_writes_nothing(store: &Arc<dyn Stor
 /// Its references stand already, and so do their targets: soft-deleted at most. Clients register again what they had.
 pub async fn a_known_content_is_taken_though_its_target_is_soft_deleted(store: &Arc<dyn Store>) {
     let base = subject("base");
-    let target = register(store, &base, "one").await;
+    register(store, &base, "one").await;
     let id = refer(store, &subject("first"), "refers", &base, 1).await;
     delete_subject(store, &subject("first"), DeleteMode::Soft).await;
     assert_eq!(delete_version(store, &base, 1, DeleteMode::Soft).await, done(&[1]));
 
-    let second = insert(store, &subject("second"), "refers", [reference("base", &base, target)]).await;
+    assert_eq!(refer(store, &subject("second"), "refers", &base, 1).await, id);
 
-    assert_eq!(second.place(), Some((id, Version(1))));
     // Also where an import gives it another id.
-    let key = subject("third");
-    let new = new_version(&key, "refers", store.revision(&key).await.unwrap());
-    let references = vec![reference("base", &base, target)];
-    let third = store.insert_version(NewVersion { id: NewId::Given(SchemaId(40)), references, ..new }).await.unwrap();
+    let new = referring(store, &subject("third"), "refers", (&base, 1, "one")).await;
+    let third = store.insert_version(NewVersion { id: NewId::Given(SchemaId(40)), ..new }).await.unwrap();
     assert_eq!(third.place(), Some(pair(40, 1)));
     assert_eq!(delete_version(store, &base, 1, DeleteMode::Permanent).await, referenced(1));
 }
@@ -148,13 +150,56 @@ pub async fn a_known_content_is_taken_though_its_target_is_soft_deleted(store: &
 /// Another has taken the target's place since, and the content with it.
 pub async fn a_known_content_is_taken_only_for_the_target_that_was_decided_on(store: &Arc<dyn Store>) {
     let base = subject("base");
-    let (id, version) = register(store, &base, "one").await;
+    register(store, &base, "one").await;
     refer(store, &subject("first"), "refers", &base, 1).await;
 
-    let gone = [reference("base", &base, (SchemaId(id.0 + 7), version))];
-    assert_eq!(insert(store, &subject("second"), "refers", gone).await, Inserted::Moved);
-    let there = [reference("base", &base, (id, version))];
-    assert!(insert(store, &subject("second"), "refers", there).await.place().is_some());
+    let gone = referring(store, &subject("second"), "refers", (&base, 1, "before")).await;
+    assert_eq!(store.insert_version(gone).await.unwrap(), Inserted::Moved);
+    refer(store, &subject("second"), "refers", &base, 1).await;
+}
+
+/// Whoever imports may take a version away that nothing refers to yet, give what that refers to another text, and bring
+/// the version back with its text, its id and its number.
+pub async fn a_target_that_means_something_else_now_is_another_one(store: &Arc<dyn Store>) {
+    let (inner, base, key) = (subject("inner"), subject("base"), subject("s"));
+    let import_base = async |seen| {
+        let new = referring(store, &base, "base", (&inner, 1, seen)).await;
+        let (id, version) = (NewId::Given(SchemaId(2)), NewNumber::Given(Version(1)));
+        store.insert_version(NewVersion { id, version, ..new }).await.unwrap().place()
+    };
+    import(store, &inner, "one", 1, 1).await;
+    assert_eq!(import_base("one").await, Some(pair(2, 1)));
+    let refer_on = async |seen| {
+        let mut new = referring(store, &key, "refers", (&base, 1, "base")).await;
+        new.targets.insert(target(&inner, 1, seen));
+        store.insert_version(new).await.unwrap()
+    };
+    for mode in [DeleteMode::Soft, DeleteMode::Permanent] {
+        assert_eq!(delete_subject(store, &base, mode).await, done(&[1]));
+    }
+
+    assert_eq!(import(store, &inner, "other", 3, 1).await.place(), Some(pair(3, 1)));
+    assert_eq!(import_base("other").await, Some(pair(2, 1)));
+
+    assert_eq!(refer_on("one").await, Inserted::Moved);
+    assert_eq!(refer_on("other").await.place(), Some(pair(4, 1)));
+}
+
+/// What is appended to the subjects of targets changes none of them, and one that is soft-deleted behind a live one
+/// keeps nobody from referring to that.
+pub async fn a_target_beside_which_others_come_stands(store: &Arc<dyn Store>) {
+    let (inner, base) = (subject("inner"), subject("base"));
+    register(store, &inner, "one").await;
+    delete_version(store, &inner, 1, DeleteMode::Soft).await;
+    let imported = referring(store, &base, "base", (&inner, 1, "one")).await;
+    store.insert_version(NewVersion { id: NewId::Given(SchemaId(2)), ..imported }).await.unwrap();
+    let mut new = referring(store, &subject("s"), "refers", (&base, 1, "base")).await;
+    new.targets.insert(target(&inner, 1, "one"));
+    for key in [&inner, &base] {
+        register(store, key, "another").await;
+    }
+
+    assert_eq!(store.insert_version(new).await.unwrap().place(), Some(pair(4, 1)));
 }
 
 pub async fn live_referrers_block_a_soft_delete(store: &Arc<dyn Store>) {
@@ -263,15 +308,13 @@ pub async fn an_older_version_that_is_referred_to_stays_when_its_content_returns
 pub async fn a_delete_and_a_register_that_refers_exclude_each_other(store: &Arc<dyn Store>) {
     for round in 0..60 {
         let (base, key) = (subject(&format!("base-{round}")), subject_in(".team", &format!("s-{round}")));
-        let target = register(store, &base, &format!("base {round}")).await;
+        let text = format!("base {round}");
+        let (_, version) = register(store, &base, &text).await;
         let mode = [DeleteMode::Soft, DeleteMode::Permanent][round % 2];
         let decided_on = store.revision(&base).await.unwrap();
-        let new = NewVersion {
-            references: vec![reference("base", &base, target)],
-            ..new_version(&key, &format!("refers {round}"), store.revision(&key).await.unwrap())
-        };
+        let new = referring(store, &key, &format!("refers {round}"), (&base, version.0, &text)).await;
         let delete = async {
-            let soft = store.delete_version(&base, target.1, DeleteMode::Soft, decided_on).await.unwrap();
+            let soft = store.delete_version(&base, version, DeleteMode::Soft, decided_on).await.unwrap();
             if mode == DeleteMode::Permanent && soft == done(&[1]) {
                 let removed = delete_version(store, &base, 1, DeleteMode::Permanent).await;
                 assert_eq!(removed, done(&[1]), "nothing could refer to it any more");

@@ -8,9 +8,7 @@ use super::super::connection::{Connection, values};
 use super::super::locks::Locks;
 use super::super::mutants::{self, Mutant};
 use super::super::rows::{self, StoredRow as _, stored_u64};
-use super::super::{
-    Inserted, NewId, NewNumber, NewReference, NewVersion, Revision, StoreError, StoreErrorKind, SubjectKey,
-};
+use super::super::{Inserted, NewId, NewNumber, NewVersion, Revision, StoreError, StoreErrorKind, SubjectKey, Target};
 use super::remove::{count_versions, remove_unused};
 use super::{NUMBER_MAX, Write, check_names, schema_id};
 
@@ -146,16 +144,22 @@ impl Insert {
         })
     }
 
-    /// Whether each reference still means what the decision looked at. What is imported, and what the context has
-    /// already, may lean on what is soft-deleted.
+    /// Whether the references, and those behind them, still mean what the decision looked at. What is imported, and
+    /// what the context has already, may lean on what is soft-deleted.
+    ///
+    /// Invariant: what a version leads to does not change while the version is locked, though only the subjects of this
+    /// write's own references are. The version keeps its content, that its references, and a version that is referred
+    /// to is neither removed nor replaced (`blocked`, `is_referenced`, the foreign key), so the same holds for each
+    /// behind it.
     async fn targets_stand(&self, connection: &mut impl Connection, is_known: bool) -> Result<bool, StoreError> {
-        let deleted_max = u32::from(is_known || matches!(self.new.id, NewId::Given(_)));
-        for NewReference { reference, target_id } in &self.new.references {
-            let target = &reference.target;
-            let place = values![&*target.context, &*target.subject, reference.version.0, deleted_max];
+        let wants_live_ones = !is_known && self.new.id == NewId::Next;
+        for Target { subject, version, dedup_key } in &self.new.targets {
+            let place = values![&*subject.context, &*subject.subject, version.0];
             let found = connection.optional_row(OPERATION, include_str!("../sql/select_target.sql"), place).await?;
-            let id = found.map(|row| rows::id(OPERATION, &row, 0)).transpose()?;
-            if id != Some(*target_id) {
+            let Some(row) = found else { return Ok(false) };
+            let is_own = || self.new.references.iter().any(|own| own.leads_to(subject, *version));
+            let is_as_it_was = rows::hash(OPERATION, &row, 0, "dedup key")? == *dedup_key;
+            if !is_as_it_was || (wants_live_ones && rows::flag(OPERATION, &row, 1)? && is_own()) {
                 return Ok(false);
             }
         }
@@ -187,10 +191,8 @@ impl Insert {
             NewNumber::Given(version) => {
                 let replaces = self.given_version(connection, version).await?;
                 let other = replaces.is_some_and(|old| id != Some(old));
-                let refers_to_it =
-                    |new: &NewReference| (&new.reference.target, new.reference.version) == (&self.new.subject, version);
                 if other
-                    && (self.new.references.iter().any(refers_to_it)
+                    && (self.new.references.iter().any(|own| own.leads_to(&self.new.subject, version))
                         || is_referenced(connection, &self.new.subject, version).await?)
                 {
                     return Ok(Err(Inserted::Referenced { version }));
@@ -269,7 +271,7 @@ impl Insert {
     }
 
     async fn write_references(&self, connection: &mut impl Connection, id: SchemaId) -> Result<(), StoreError> {
-        for (NewReference { reference, .. }, position) in self.new.references.iter().zip(0_i64..) {
+        for (reference, position) in self.new.references.iter().zip(0_i64..) {
             let values = values![
                 &*self.new.subject.context,
                 id.0,
@@ -343,8 +345,8 @@ impl Write for Insert {
         locks.change_subject(&new.subject);
         locks.change_content(&new.subject.context, &new.dedup_key);
         if !mutants::has(Mutant::ReferenceWithoutTheLock) {
-            for referred in &new.references {
-                locks.refer_to(&referred.reference.target);
+            for reference in &*new.references {
+                locks.refer_to(&reference.target);
             }
         }
         // An import may take any id, and take contents away with the version that it replaces.
