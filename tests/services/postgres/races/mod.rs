@@ -23,6 +23,7 @@
 //! [`script`] of I1, I3, I5 and I8. [`tally`] counts what was judged by each.
 
 mod contexts;
+mod growing;
 mod history;
 mod identical;
 mod imports;
@@ -64,6 +65,9 @@ const REMOVAL_ROUNDS: Rounds = (400, 8_000);
 /// Rounds of imports alone that refer to what is removed.
 const IMPORTED_REFERENCE_ROUNDS: Rounds = (200, 8_000);
 
+/// Rounds of references alone to what grows.
+const GROWING_ROUNDS: Rounds = (40, 1_000);
+
 /// Rounds of settings alone, of a context and of all contexts.
 const SETTING_ROUNDS: Rounds = (100, 4_000);
 
@@ -95,10 +99,13 @@ enum Kind {
     Contexts,
     /// Settings of all contexts, which no other round may run beside.
     GlobalSettings,
+    /// References to a version beside which others come.
+    ReferencesToGrowing,
 }
 
 impl Kind {
-    /// Those that leave each other alone.
+    /// Those that leave each other alone, and are short enough for calls without an answer, which the search tries at
+    /// every place.
     const ALL: [Self; 16] = [
         Self::Incompatible,
         Self::Levels,
@@ -138,6 +145,7 @@ impl Kind {
             Self::Contexts => play(world, batch, round, contexts::contexts()).await,
             Self::Settings => play(world, batch, round, settings::settings(At::Context)).await,
             Self::GlobalSettings => play(world, batch, round, settings::settings(At::All)).await,
+            Self::ReferencesToGrowing => play(world, batch, round, growing::growing()).await,
         }
     }
 }
@@ -259,6 +267,14 @@ const REFERENCES_ACROSS: [Kind; 3] = [
 fn what_is_soft_deleted_is_removed_or_imports_refer_to_it() {
     let plan = Plan { rounds: IMPORTED_REFERENCE_ROUNDS, kinds: &REFERENCES_ACROSS, ..INCOMPATIBLE };
     let violations = run(&plan).violations;
+
+    assert!(violations.is_empty(), "{}", violations.join("\n"));
+}
+
+#[test]
+fn versions_that_come_beside_one_keep_nobody_from_referring_to_it() {
+    let violations =
+        run(&Plan { rounds: GROWING_ROUNDS, kinds: &[Kind::ReferencesToGrowing], ..INCOMPATIBLE }).violations;
 
     assert!(violations.is_empty(), "{}", violations.join("\n"));
 }
