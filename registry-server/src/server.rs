@@ -17,11 +17,11 @@ use actix_web::App;
 use actix_web::dev::AppConfig;
 use actix_web::rt::net::TcpStream;
 use actix_web::web::{self, Data};
-use futures_util::future::ready;
 use schema_core::Level;
 use schema_core::error_code::ErrorCode;
 use tokio::task::JoinHandle;
 
+mod admission;
 mod client_stream;
 mod open_files;
 mod refusal;
@@ -34,6 +34,7 @@ use crate::routes::{self, PAGES, ROUTES};
 use crate::store::metered::Metered;
 use crate::store::{self, StoreError};
 
+use admission::{Admission, Place};
 use client_stream::{ClientStream, Limits};
 use open_files::Places;
 
@@ -55,6 +56,7 @@ pub struct Server {
     task: JoinHandle<std::io::Result<()>>,
     registry: Arc<Registry>,
     is_draining: Arc<AtomicBool>,
+    admission: Admission,
 }
 
 /// Why a server did not start.
@@ -123,13 +125,16 @@ impl Server {
         let workers = workers(&config.http);
         // What the store keeps open is open by now.
         let places = open_files::make_room(config.limits.connections, workers);
-        metrics.http.connections.allow(places.all);
+        let connections = places.all.min(config.limits.connections);
+        metrics.http.connections.allow(connections);
+        let admission = Admission::new(connections, metrics.http.refusals.clone());
         let is_draining = Arc::new(AtomicBool::new(false));
         let state = state(&config, Arc::clone(&registry), metrics, Arc::clone(&is_draining));
-        match serve(&config, listener, state, workers, places) {
+        match serve(&config, listener, state, workers, (places, admission.clone())) {
             Ok(server) => {
                 let handle = server.handle();
-                Ok(Self { address, level, handle, task: tokio::spawn(server), registry, is_draining })
+                let task = tokio::spawn(server);
+                Ok(Self { address, level, handle, task, registry, is_draining, admission })
             }
             Err(source) => {
                 registry.close().await;
@@ -169,6 +174,8 @@ impl Server {
             // actix closes connections that are idle at once; one whose client has just been answered is not.
             tokio::time::sleep(LAST_ANSWERS).await;
         }
+        // A place that an idle connection leaves now is worth nothing.
+        self.admission.close();
         self.handle.stop(graceful).await;
         if let Ok(Err(error)) = self.task.await {
             tracing::warn!(%error, "the HTTP server ended with an error");
@@ -282,6 +289,9 @@ fn stream_limits(timeouts: &Http) -> Limits {
     Limits { write: timeouts.write_timeout, head: timeouts.header_timeout, idle, request }
 }
 
+/// A connection as the HTTP library takes it, with the client's address.
+type Accepted = (ClientStream<TcpStream>, Option<SocketAddr>);
+
 /// actix-web's own server takes plain sockets alone, so the parts that it is made of are put together here: those that
 /// limit how slowly requests come and answers are read come between.
 fn serve(
@@ -289,7 +299,7 @@ fn serve(
     listener: TcpListener,
     state: State,
     workers: usize,
-    places: Places,
+    (places, admission): (Places, Admission),
 ) -> std::io::Result<actix_server::Server> {
     let state = Arc::new(state);
     let timeouts = config.http.clone();
@@ -313,24 +323,29 @@ fn serve(
             .client_disconnect_timeout(DISCONNECT_TIMEOUT)
             .h1(map_config(app.into_factory(), |()| AppConfig::default()));
         let (limits, refusals) = (stream_limits(&timeouts), state.metrics.http.refusals.clone());
+        let admission = admission.clone();
         let accept = fn_service(move |stream: TcpStream| {
-            let peer = stream.peer_addr().ok();
-            ready(Ok::<_, DispatchError>((ClientStream::accepted(stream, limits, refusals.clone()), peer)))
+            let (admission, refusals) = (admission.clone(), refusals.clone());
+            async move {
+                let peer = stream.peer_addr().ok();
+                // Nobody hears of this error: the client has been told.
+                let (stream, place) = admission.admit(stream).await.ok_or(DispatchError::DisconnectTimeout)?;
+                Ok(((ClientStream::accepted(stream, limits, refusals), peer), place))
+            }
         });
         let counts = state.metrics.http.connections.clone();
-        let counted =
-            apply_fn_factory(http, move |accepted: (ClientStream<TcpStream>, Option<SocketAddr>), http: &_| {
-                let (connection, served) = (counts.opened(), http.call(accepted));
-                async move {
-                    let _connection = connection;
-                    served.await
-                }
-            });
+        let counted = apply_fn_factory(http, move |(accepted, place): (Accepted, Place), http: &_| {
+            let (connection, served) = (counts.opened(), http.call(accepted));
+            async move {
+                let _held = (connection, place);
+                served.await
+            }
+        });
         accept.and_then(counted)
     };
     let server = server
         .workers(workers)
-        .max_concurrent_connections(places.each)
+        .max_concurrent_connections(places.each.saturating_add(admission::WAITING_MAX.div_ceil(workers)))
         .shutdown_timeout(config.shutdown.grace.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX))
         .disable_signals()
         .listen("registry", listener, connections)?;

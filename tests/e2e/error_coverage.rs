@@ -24,13 +24,14 @@ const NEVER_SENT: &str = "never sends it";
 const UNFORESEEN: ErrorCode = ErrorCode::Internal;
 
 /// Why a 503 may be answered, each a form of its own: the table has one for all of them. With where it is provoked.
-const UNAVAILABLE: [(&str, Where); 12] = [
+const UNAVAILABLE: [(&str, Where); 13] = [
     ("the request took too long", Where::Everywhere),
     (
         "the bodies of all requests together would pass the limit of %s bytes (setting `limits.bodies_bytes`)",
         Where::Everywhere,
     ),
     ("the server is shutting down", Where::Everywhere),
+    ("all connections are taken (setting `limits.connections`)", Where::Everywhere),
     ("the storage is not reachable", Where::OnPostgres),
     ("the storage is busy", Where::OnPostgres),
     ("the storage is locked by another client", Where::OnPostgres),
@@ -255,6 +256,7 @@ const PROVOCATIONS: &[fn(Place, Show<'_>)] = &[
     bodies_that_are_too_much_together,
     an_answer_that_takes_too_long,
     a_server_that_is_to_end,
+    connections_that_are_too_many,
     the_old_number_of_an_incompatible_schema,
     modes_that_are_fixed,
     a_stored_schema_that_cannot_be_read,
@@ -348,6 +350,18 @@ fn a_server_that_is_to_end(place: Place, show: Show<'_>) {
     assert!(runtime.block_on(async { futures_util::poll!(&mut end) }).is_pending());
     show(&Connection::open(address).send("GET", "/health/ready", &[], None));
     runtime.block_on(end);
+}
+
+fn connections_that_are_too_many(place: Place, show: Show<'_>) {
+    let change = |config: &mut ServerConfig| {
+        (place.empty)(config);
+        config.limits.connections = 1;
+    };
+    with_server(change, |address| {
+        let mut first = Connection::open(address);
+        first.send("GET", "/", &[], None);
+        show(&Connection::open(address).send("GET", "/", &[], None));
+    });
 }
 
 fn the_old_number_of_an_incompatible_schema(place: Place, show: Show<'_>) {

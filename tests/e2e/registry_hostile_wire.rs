@@ -424,7 +424,7 @@ fn the_nesting_of_bodies_is_bounded() {
 }
 
 #[test]
-fn connections_beyond_the_limit_wait() {
+fn connections_beyond_the_limit_wait_for_a_moment_and_are_told_then() {
     with_server(
         |config| config.limits.connections = 1,
         |address| {
@@ -433,31 +433,28 @@ fn connections_beyond_the_limit_wait() {
             let mut second = open(address);
             second.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
             assert_eq!(first.send("GET", "/", &[], None).status, 200);
-            second.set_read_timeout(Some(SHORT)).unwrap();
-            let waiting = second.read(&mut [0; 1]).unwrap_err();
-            assert!(
-                matches!(waiting.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut),
-                "{waiting}"
-            );
+            let told = until_closed(&mut second);
+            assert_refused(&told, 503, "Service unavailable: all connections are taken (setting `limits.connections`)");
+            assert!(told.contains("\r\nretry-after: 1\r\n"), "{told}");
 
+            let mut third = open(address);
+            third.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
             drop(first);
 
-            second.set_read_timeout(Some(PATIENCE)).unwrap();
-            assert!(until_closed(&mut second).starts_with("HTTP/1.1 200"));
+            assert!(until_closed(&mut third).starts_with("HTTP/1.1 200"));
         },
     );
 }
 
 /// Workers take connections in turn. One whose connections last must not keep others out for which there is room.
 #[test]
-fn a_full_worker_leaves_connections_to_the_others() {
+fn a_place_is_for_whoever_comes_next_whichever_worker_had_it() {
     const WORKERS: usize = 3;
-    // A part of two for each.
     const ROOM: usize = 2 * WORKERS;
     with_server(
         |config| {
             config.http.workers = WORKERS;
-            config.limits.connections = ROOM - 1;
+            config.limits.connections = ROOM;
         },
         |address| {
             let ask = || {

@@ -64,20 +64,20 @@ fn clients_that_no_handler_hears_are_counted_by_the_reason() {
         |address| {
             let refusals = || {
                 let text = scrape(&mut Connection::open(address));
-                ["no_http", "head_too_large", "head_timeout"].map(|reason| {
+                ["no_http", "head_too_large", "head_timeout", "no_place"].map(|reason| {
                     let series = format!(r#"schema_registry_http_refusals_total{{reason="{reason}"}}"#);
                     assert!(text.contains(&series), "a reason is there before it comes first: {text}");
                     value(&text, &series)
                 })
             };
-            assert_eq!(refusals(), [0.0; 3]);
+            assert_eq!(refusals(), [0.0; 4]);
             // The second is a client that wants TLS, the last one says nothing.
             for (sent, status, expected) in [
-                (&b"BREW\r\n\r\n"[..], "400", [1.0, 0.0, 0.0]),
-                (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", "400", [2.0, 0.0, 0.0]),
-                (too_many_headers.as_bytes(), "431", [2.0, 1.0, 0.0]),
-                (b"GET / HTTP/1.1\r\nHost:", "408", [2.0, 1.0, 1.0]),
-                (b"", "", [2.0, 1.0, 1.0]),
+                (&b"BREW\r\n\r\n"[..], "400", [1.0, 0.0, 0.0, 0.0]),
+                (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", "400", [2.0, 0.0, 0.0, 0.0]),
+                (too_many_headers.as_bytes(), "431", [2.0, 1.0, 0.0, 0.0]),
+                (b"GET / HTTP/1.1\r\nHost:", "408", [2.0, 1.0, 1.0, 0.0]),
+                (b"", "", [2.0, 1.0, 1.0, 0.0]),
             ] {
                 let mut stream = TcpStream::connect(address).unwrap();
                 stream.set_read_timeout(Some(PATIENCE)).unwrap();

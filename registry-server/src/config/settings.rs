@@ -217,11 +217,11 @@ settings! {
         /// Schemas in one answer of `GET /schemas`; the answer links to where the list goes on (header `Link`).
         "limits.page_items" page_items: usize = 1000, least 1;
 
-        /// Open connections; further ones wait in the backlog of the operating system, 128 of them, until one ends; who
-        /// comes behind those cannot connect. Each of the threads that serve, one per core, takes its part, rounded up:
-        /// the total may be passed by fewer than there are threads. Each takes an open file, and so does what else the
-        /// server needs: its limit of those is raised at the start. Where the hard limit (`ulimit -Hn`) is too low for
-        /// all, there are as many connections as fit, and a warning says so.
+        /// Open connections; further ones wait for one of them to end, and are answered 503 after a second, whatever
+        /// they ask. So wait some 32; behind them 128 wait in the backlog of the operating system until these are gone,
+        /// and who comes behind those cannot connect. Each takes an open file, and so does what else the server needs:
+        /// its limit of those is raised at the start. Where the hard limit (`ulimit -Hn`) is too low for all, there are
+        /// as many connections as fit, and a warning says so.
         "limits.connections" connections: usize = 10_000, least 1;
     }
 

@@ -7,8 +7,9 @@ use schema_core::error_code::{ApiError, ErrorCode};
 
 use crate::registry::{RegistryError, StoreErrorKind, schema_types};
 
-/// How long a client should wait when the storage is away, a subject is crowded, or bodies take all of their memory.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// How long a client should wait when the storage is away, a subject is crowded, bodies take all of their memory, or
+/// all connections are taken.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// So much of what a panic says goes to the log: it may show a value of any size.
 const PANIC_BYTES_MAX: usize = 1024;

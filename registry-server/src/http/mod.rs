@@ -65,6 +65,7 @@ mod view;
 
 pub(crate) use body::BodyLimits;
 pub(crate) use body_memory::BodyMemory;
+pub(crate) use error::RETRY_AFTER;
 pub(crate) use head::HeadLimits;
 pub(crate) use page::Page;
 pub(crate) use reply::Reply;

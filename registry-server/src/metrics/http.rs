@@ -32,6 +32,8 @@ named! {
         HeadTooLarge = "head_too_large",
         /// The head of its first request does not end in time.
         HeadTimeout = "head_timeout",
+        /// There are as many connections as there may be.
+        NoPlace = "no_place",
     }
 }
 
@@ -50,7 +52,8 @@ impl Refusals {
     pub(crate) fn new() -> Self {
         let refusals = counter(
             "schema_registry_http_refusals_total",
-            "Requests that could not be read, by the reason; a head that is late, of the first on a connection.",
+            "Clients that were refused whose request nobody reads, by the reason; a head that is late, of the first on a \
+             connection.",
             &["reason"],
         );
         // A reason that has not come yet is 0: so a first one is an increase.
@@ -82,7 +85,7 @@ impl Connections {
         let max = gauge(
             "schema_registry_http_connections_max",
             "How many connections of clients may be open, as limits.connections and the limit of open files leave it; \
-             further ones wait.",
+             further ones wait for a moment, and are told then.",
         );
         Self { open, max }
     }

@@ -4,24 +4,27 @@
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 
+use super::admission::WAITING_MAX;
+
 /// What a worker takes: four for what its runtime waits with, one for a connection that ends while the next is
-/// accepted, and two for a scrape of `/metrics`, which reads `/proc`.
-const OF_A_WORKER: rlim_t = 7;
+/// accepted, two for a scrape of `/metrics`, which reads `/proc`, and one where its part of the clients that wait for a
+/// place is rounded up.
+const OF_A_WORKER: rlim_t = 8;
 
 /// What the rest of the server opens once this is counted: the listener's own runtime (3), and what the store has not
 /// opened yet of fifteen connections to PostgreSQL, with a file each while a name or a certificate is looked up, or of
-/// the readers of SQLite (8 files), with those of a checkpoint or a sort.
-const OF_THE_REST: rlim_t = 28;
+/// the readers of SQLite (8 files), with those of a checkpoint or a sort; and the clients that wait for a place.
+const OF_THE_REST: rlim_t = 28 + WAITING_MAX as rlim_t;
 
 /// What is taken for open where the system does not list it.
 const OPEN_ASSUMED: usize = 24;
 
-/// The connections that are taken at once.
+/// The connections that there is room for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Places {
-    /// By each worker; at least one.
+    /// The part of a worker; at least one.
     pub(super) each: usize,
-    /// By all of them.
+    /// The parts of all workers together.
     pub(super) all: usize,
 }
 
@@ -66,8 +69,8 @@ fn warn(connections: usize, places: Places, shortage: &Shortage) {
     };
     tracing::warn!(
         "the limit of open files of this process is {limit}{failure}, and {others} are needed beside connections: at \
-         most {} clients are connected at once, not the {connections} of `limits.connections`, and further ones wait \
-         until one of them goes; raise it to {needed} (`LimitNOFILE={needed}` in the unit of systemd, `ulimit -n \
+         most {} clients are connected at once, not the {connections} of `limits.connections`, and further ones are \
+         refused; raise it to {needed} (`LimitNOFILE={needed}` in the unit of systemd, `ulimit -n \
          {needed}` in a shell, `--ulimit nofile={needed}` of Docker){fewer}",
         places.all
     );

@@ -1,17 +1,18 @@
-//! What a client is told of whose request no handler hears: its head does not end, or the HTTP library cannot read what
-//! it sends. The library says so with an empty body; ours takes its place.
+//! What a client is told of whose request no handler hears: there is no place for it, its head does not end, or the
+//! HTTP library cannot read what it sends. The library says so with an empty body; ours takes its place.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::Date;
 use schema_core::error_code::ApiError;
 use schema_core::wire::ErrorBody;
 
+use crate::http::RETRY_AFTER;
 use crate::metrics::{Refusals, Unheard};
 
 /// Counts and logs a client that is refused.
 pub(super) fn note_refused(refusals: &Refusals, reason: Unheard) {
     refusals.note(reason);
-    tracing::debug!(http.refusal = reason.name(), "a client was refused whose request could not be read");
+    tracing::debug!(http.refusal = reason.name(), "a client was refused whose request nobody reads");
 }
 
 /// The last answer of a connection.
@@ -20,6 +21,11 @@ pub(super) fn refusal(reason: Unheard) -> Vec<u8> {
         Unheard::NoHttp => no_http(),
         Unheard::HeadTooLarge => ApiError::head_too_large(),
         Unheard::HeadTimeout => ApiError::request_timeout(),
+        Unheard::NoPlace => ApiError::unavailable("all connections are taken (setting `limits.connections`)"),
+    };
+    let retry_after = match reason {
+        Unheard::NoPlace => format!("retry-after: {}\r\n", RETRY_AFTER.as_secs()),
+        Unheard::NoHttp | Unheard::HeadTooLarge | Unheard::HeadTimeout => String::new(),
     };
     let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::BAD_REQUEST);
     let body = serde_json::to_vec(&ErrorBody::from(error)).unwrap_or_default();
@@ -28,6 +34,7 @@ pub(super) fn refusal(reason: Unheard) -> Vec<u8> {
          content-type: application/vnd.schemaregistry.v1+json\r\n\
          x-content-type-options: nosniff\r\n\
          connection: close\r\n\
+         {retry_after}\
          content-length: {}\r\n\
          date: {}\r\n\r\n",
         body.len(),

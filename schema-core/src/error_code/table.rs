@@ -122,8 +122,8 @@ pub static TABLE: &[Entry] = &[
         code: ErrorCode::Unavailable,
         name: "unavailable",
         forms: &["Service unavailable: %s"],
-        cause: "The storage is not reachable or does not answer in time, another client of the database keeps a row or a table of it locked, it is full or takes no writes, it refuses the server's role (its password, its rights, `pg_hba.conf`), its database or a table is not there, its file was removed or replaced under the server, an answer takes longer than `http.request_timeout_ms` (`the request took too long`), the bodies of all requests together pass `limits.bodies_bytes`, the server is shutting down, or too many writers race for one subject; the message says which.",
-        cure: "Send the request again after the seconds in `Retry-After`. A file that was removed or replaced has to be put back, or the server to be restarted on the one that is there. Where a large request takes too long each time, raise `http.request_timeout_ms`; where bodies find no room, `limits.bodies_bytes`.",
+        cause: "The storage is not reachable or does not answer in time, another client of the database keeps a row or a table of it locked, it is full or takes no writes, it refuses the server's role (its password, its rights, `pg_hba.conf`), its database or a table is not there, its file was removed or replaced under the server, an answer takes longer than `http.request_timeout_ms` (`the request took too long`), the bodies of all requests together pass `limits.bodies_bytes`, all connections that there may be (`limits.connections`) are taken, the server is shutting down, or too many writers race for one subject; the message says which.",
+        cure: "Send the request again after the seconds in `Retry-After`. A file that was removed or replaced has to be put back, or the server to be restarted on the one that is there. Where a large request takes too long each time, raise `http.request_timeout_ms`; where bodies find no room, `limits.bodies_bytes`; where connections do, `limits.connections`.",
         source: "https://www.rfc-editor.org/rfc/rfc9110#section-15.6.4",
     },
     Entry {
