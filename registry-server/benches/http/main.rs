@@ -208,7 +208,7 @@ impl Bench<'_> {
     fn read(&mut self, server: &Process) {
         let mut connection = Connection::open(server.address);
         connection.send_ok(&register("order", &order(0)));
-        let floor = floor(connection.send_ok(&get("/schemas/ids/1")).len());
+        let floor = floor_of(server, &get("/schemas/ids/1"));
         let (latest, by_subject) = (self.goal_of_validated(1.5), self.goal_of_validated(1.25));
         let sizes = self.sizes;
         self.report.requests_begin("One schema");
@@ -223,11 +223,11 @@ impl Bench<'_> {
     /// Checks of compatibility.
     fn compare(&mut self, server: &Process) {
         let mut connection = Connection::open(server.address);
-        let floor = floor(connection.send_ok(&get("/config")).len());
+        connection.send_ok(&register("wide", &wide(0)));
+        let floor = floor_of(server, &check("wide", "latest", &wide(0)));
         let sizes = self.sizes;
         self.report.requests_begin("Checks");
         let mut load = Load::new(&floor, server, 4, self.report);
-        connection.send_ok(&register("wide", &wide(0)));
         // Each asks about another text: what is read once is remembered.
         let checks = (1..=sizes.checks).map(|at| check("wide", "latest", &wide(at))).collect();
         load.of("a record of 100 fields", Goal::CpuMs(CHECK_MS), checks);
@@ -241,7 +241,7 @@ impl Bench<'_> {
     /// New schemas, each in a subject of its own: the first half of them.
     fn write(&mut self, server: &Process) {
         let (by_one, half) = (self.sizes.subjects / 10, self.sizes.subjects / 2);
-        let (floor, of_many) = (floor(8), self.goal_of_writes());
+        let (floor, of_many) = (floor_of(server, &register("order", &order(0))), self.goal_of_writes());
         self.report.requests_begin("New schemas, each in a subject of its own");
         let one = (0..by_one).map(new).collect();
         Load::new(&floor, server, 1, self.report).of("register new", Goal::CpuMs(REGISTER_MS), one);
@@ -258,7 +258,7 @@ impl Bench<'_> {
         let (half, all) = (self.sizes.subjects / 2, self.sizes.subjects);
         let goal = StartGoal { first_answer_ms: Some(100.0), ..StartGoal::default() };
         let server = self.start(&format!("{half} schemas in as many subjects"), goal);
-        let (floor, goal) = (floor(8), self.goal_of_writes());
+        let (floor, goal) = (floor_of(&server, &register("order", &order(0))), self.goal_of_writes());
         self.report.requests_begin(&format!("Further ones, behind {half}"));
         let requests = (half..all).map(new).collect();
         Load::new(&floor, &server, 32, self.report).of("register new", goal, requests);
@@ -268,7 +268,7 @@ impl Bench<'_> {
     fn read_stored(&mut self) {
         let (latest, sizes) = (self.goal_of_validated(1.5), self.sizes);
         let server = self.start(&format!("{} schemas in as many subjects", sizes.subjects), MANY_SUBJECTS);
-        let small = floor(Connection::open(server.address).send_ok(&get("/schemas/ids/1")).len());
+        let small = floor_of(&server, &get("/schemas/ids/1"));
         self.report.requests_begin(&format!("{} schemas in as many subjects", sizes.subjects));
         let mut load = Load::new(&small, &server, 4, self.report);
         let ids = (2..2 + sizes.subjects / 2).map(|id| get(&format!("/schemas/ids/{id}"))).collect();
@@ -276,8 +276,7 @@ impl Bench<'_> {
         load.of_one("get by id", Goal::Floors(1.25), sizes.reads, get("/schemas/ids/1"));
         load.of_one("latest", latest, sizes.reads, get("/subjects/order/versions/latest"));
         load.of_one("register existing", Goal::CpuMs(0.05), sizes.reads / 2, register("order", &order(0)));
-        // A connection of its own: one that idles while others are measured is closed.
-        let large = floor(Connection::open(server.address).send_ok(&get("/subjects")).len());
+        let large = floor_of(&server, &get("/subjects"));
         for clients in [1, 4] {
             let mut load = Load::new(&large, &server, clients, self.report);
             load.of_one("list of all subjects", Goal::None, sizes.lists, get("/subjects"));
@@ -288,7 +287,7 @@ impl Bench<'_> {
     fn grow(&mut self) {
         let sizes = self.sizes;
         let server = self.start(&format!("{} schemas in as many subjects", sizes.subjects), MANY_SUBJECTS);
-        let small = floor(8);
+        let small = floor_of(&server, &register("order", &order(0)));
         let (known, others): (Vec<usize>, Vec<usize>) =
             (sizes.subjects..sizes.schemas).partition(|at| at % sizes.subjects < sizes.known_subjects());
         let further = |at: &usize| register(&format!("subject-{}", at % sizes.subjects), &order(at + 1));
@@ -312,10 +311,10 @@ impl Bench<'_> {
 
     /// What is held in memory by who has read everything.
     fn remember(&mut self) {
-        let small = floor(8);
         for bytes in [CACHE_BYTES_DEFAULT / 8, CACHE_BYTES_DEFAULT] {
             self.report.requests_begin(&format!("Every schema once, with caches of {} MiB", bytes >> 20));
             let server = Process::start(self.many.command().env(CACHE_BYTES, bytes.to_string()));
+            let small = floor_of(&server, &get("/schemas/ids/1"));
             let ids = (1..=self.sizes.schemas).map(|id| get(&format!("/schemas/ids/{id}"))).collect();
             Load::new(&small, &server, 4, self.report).of("get by id, each for the first time", Goal::None, ids);
             self.report.bounded_peak(server.peak_mb(), (bytes >> 20) as f64 + BESIDE_CACHES_MB);
@@ -350,6 +349,12 @@ fn write_chain(connection: &mut Connection, versions: usize) -> String {
 /// A schema that is there nowhere yet, in a subject that is new, too.
 fn new(at: usize) -> Request {
     register(&format!("subject-{at}"), &order(at + 1))
+}
+
+/// The floor of what answers as many bytes as this server does to a request; asked over a connection of its own, since
+/// one that idles while others are measured is closed.
+fn floor_of(server: &Process, request: &Request) -> Process {
+    floor(Connection::open(server.address).send_ok(request).len())
 }
 
 /// The floor, in a process of its own.
