@@ -19,7 +19,7 @@ pub(crate) fn judge(registry: Registry) {
     let script = "services/foreign_clients/openapi_requests.py";
     let arguments = [registry.url(), &examples.to_string()];
 
-    let told = Python::find().unwrap().run(script, &arguments, Duration::from_secs(1200)).unwrap();
+    let told = Python::find().unwrap().run(script, &arguments, Duration::from_secs(1800)).unwrap();
 
     println!("{told}");
     registry.stop().unwrap();
