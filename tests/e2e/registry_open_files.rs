@@ -63,6 +63,7 @@ fn where_few_files_may_be_open_clients_are_told_and_whoever_is_connected_is_serv
     assert_eq!(Connection::open(address).get_as_it_is("/").unwrap().status, 200);
     let log = registry.process().log();
     assert!(!log.contains("Too many open files") && !log.contains("ERROR"), "{log}");
+    assert_eq!(log.matches("all connections are taken, and clients are refused").count(), 1, "{log}");
     registry.stop().unwrap();
 }
 

@@ -218,10 +218,11 @@ settings! {
         "limits.page_items" page_items: usize = 1000, least 1;
 
         /// Open connections; further ones wait for one of them to end, and are answered 503 after a second, whatever
-        /// they ask. So wait some 32; behind them 128 wait in the backlog of the operating system until these are gone,
-        /// and who comes behind those cannot connect. Each takes an open file, and so does what else the server needs:
-        /// its limit of those is raised at the start. Where the hard limit (`ulimit -Hn`) is too low for all, there are
-        /// as many connections as fit, and a warning says so.
+        /// they ask, `/health/live` and `/metrics` included. So wait some 32; 128 more wait in the backlog of the
+        /// operating system until these are gone, and who comes behind those cannot connect yet. Connections that idle
+        /// are closed after `http.keep_alive_timeout_ms`. Each takes an open file, and so does what else the server
+        /// needs: its limit of those is raised at the start. Where the hard limit (`ulimit -Hn`) is too low for all,
+        /// there are as many connections as fit, and a warning says so.
         "limits.connections" connections: usize = 10_000, least 1;
     }
 

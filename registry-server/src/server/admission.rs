@@ -2,12 +2,12 @@
 //! does.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::metrics::{Refusals, Unheard};
 
@@ -24,11 +24,15 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a client has to take its answer, and to end.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// The log tells of it no more often, however many are turned away.
+const WARNED_EVERY: Duration = Duration::from_secs(60);
+
 /// The connections that there may be, whichever workers have them.
 #[derive(Debug, Clone)]
 pub(super) struct Admission {
     places: Arc<Semaphore>,
     refusals: Refusals,
+    warned: Arc<Mutex<Option<Instant>>>,
 }
 
 /// The place of a connection: it is free again when this is dropped.
@@ -37,7 +41,8 @@ pub(super) type Place = OwnedSemaphorePermit;
 impl Admission {
     /// For so many connections at once; tells `refusals` of who is turned away.
     pub(super) fn new(places: usize, refusals: Refusals) -> Self {
-        Self { places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))), refusals }
+        let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
+        Self { places, refusals, warned: Arc::default() }
     }
 
     /// Gives no places any more, and tells those that wait.
@@ -54,12 +59,28 @@ impl Admission {
         };
         let Some(place) = place else {
             note_refused(&self.refusals, Unheard::NoPlace);
+            self.warn_now_and_then();
             if let Ok(Err(error)) = timeout(FAREWELL, turn_away(stream)).await {
                 tracing::debug!(%error, "a client did not wait for its answer");
             }
             return None;
         };
         Some((stream, place))
+    }
+
+    fn warn_now_and_then(&self) {
+        // That of the end of a server says nothing of its settings.
+        if self.places.is_closed() {
+            return;
+        }
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.is_none_or(|last| last.elapsed() >= WARNED_EVERY) {
+            *warned = Some(Instant::now());
+            tracing::warn!(
+                "all connections are taken, and clients are refused: raise `limits.connections`, or close idle ones \
+                 sooner (`http.keep_alive_timeout_ms`)"
+            );
+        }
     }
 }
 
@@ -75,7 +96,6 @@ async fn turn_away(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Resul
 #[cfg(test)]
 mod tests {
     use tokio::io::duplex;
-    use tokio::time::Instant;
 
     use super::*;
 

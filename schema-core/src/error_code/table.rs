@@ -123,7 +123,7 @@ pub static TABLE: &[Entry] = &[
         name: "unavailable",
         forms: &["Service unavailable: %s"],
         cause: "The storage is not reachable or does not answer in time, another client of the database keeps a row or a table of it locked, it is full or takes no writes, it refuses the server's role (its password, its rights, `pg_hba.conf`), its database or a table is not there, its file was removed or replaced under the server, an answer takes longer than `http.request_timeout_ms` (`the request took too long`), the bodies of all requests together pass `limits.bodies_bytes`, all connections that there may be (`limits.connections`) are taken, the server is shutting down, or too many writers race for one subject; the message says which.",
-        cure: "Send the request again after the seconds in `Retry-After`. A file that was removed or replaced has to be put back, or the server to be restarted on the one that is there. Where a large request takes too long each time, raise `http.request_timeout_ms`; where bodies find no room, `limits.bodies_bytes`; where connections do, `limits.connections`.",
+        cure: "Send the request again after the seconds in `Retry-After`; whether a write was done, nobody knows. A file that was removed or replaced has to be put back, or the server to be restarted on the one that is there. Where a large request takes too long each time, raise `http.request_timeout_ms`; where bodies find no room, `limits.bodies_bytes`; where connections do, `limits.connections`, or have idle ones closed sooner (`http.keep_alive_timeout_ms`).",
         source: "https://www.rfc-editor.org/rfc/rfc9110#section-15.6.4",
     },
     Entry {
@@ -337,8 +337,9 @@ pub static TABLE: &[Entry] = &[
         forms: &["One or more references exist to the schema {magic=1,keytype=SCHEMA,subject=%s,version=%s}."],
         cause: "Other schemas use the version that is to be deleted, or that an import is to overwrite with another content \
             (which Confluent's server does; what uses it could then not be read any more).",
-        cure: "Delete the schemas named by `/subjects/{subject}/versions/{version}/referencedby?deleted=true` first, or import \
-            the other content as a version of its own.",
+        cure: "Delete what uses it first: `/subjects/{subject}/versions/{version}/referencedby?deleted=true` tells the ids, \
+            `/schemas/ids/{id}/versions?deleted=true` the versions of each. For a soft delete, soft-deleted ones are no \
+            hindrance. Or import the other content as a version of its own.",
         source: CONFLUENT,
     },
     Entry {
