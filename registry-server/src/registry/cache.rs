@@ -28,7 +28,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use schema_core::format::Strictness;
@@ -93,6 +93,7 @@ pub(super) struct CachedSubject {
     alike_in_normal_form: OnceCell<AlikeIndex>,
     /// Of a subject whose level is transitive.
     parsed_versions: Option<ParsedVersions>,
+    has_followed: AtomicBool,
 }
 
 impl Caches {
@@ -358,6 +359,7 @@ impl CachedSubject {
             alike: OnceCell::new(),
             alike_in_normal_form: OnceCell::new(),
             parsed_versions: None,
+            has_followed: AtomicBool::new(false),
         };
         current.parsed_versions = current.level().is_transitive().then(ParsedVersions::default);
         if current.adds_metadata_or_rules() {
@@ -398,6 +400,7 @@ impl CachedSubject {
             alike: OnceCell::new_with(alike),
             alike_in_normal_form: OnceCell::new_with(alike_in_normal_form),
             parsed_versions: parsed_versions.map(|known| known.appended(self.snapshot.versions.len(), parsed)),
+            has_followed: AtomicBool::new(self.has_followed()),
         }
     }
 
@@ -425,6 +428,17 @@ impl CachedSubject {
             + weight::settings(&self.snapshot.settings)
             + layers.sum::<usize>()
             + self.parsed_versions().map_or(0, |_| ParsedVersions::bytes(versions))
+    }
+
+    /// Whether anybody has followed references of its versions. What those mean is looked up later than the versions,
+    /// and may have come again after these were purged: what is decided then is of one moment only if the revision
+    /// still stands.
+    pub(super) fn has_followed(&self) -> bool {
+        self.has_followed.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_followed(&self) {
+        self.has_followed.store(true, Ordering::Relaxed);
     }
 
     /// Whether it stands as long as the store tells this revision.

@@ -9,6 +9,7 @@ use schema_core::wire::{Metadata, RuleSet};
 use crate::metrics::CacheName;
 use crate::store::{DedupKey, Generation, StoredSchema, SubjectKey, VersionEntry};
 
+use super::cache::CachedSubject;
 use super::canonical::{Candidate, Canonical, Form, Schema, TextKey, text_key};
 use super::references::{self, References, Subjects};
 use super::{Registry, RegistryError, weight};
@@ -128,17 +129,19 @@ impl Registry {
         self.caches.contents.insert((Arc::clone(context), id), Arc::new(content)).await;
     }
 
-    /// The schema behind a content, for decisions. What it refers to is what that is now: all of it may have been
+    /// The schema behind a version of a subject, for decisions. What it refers to is what that is now: all of it may have been
     /// purged, and have come again as something else, and this node may not have heard of it yet. `subjects` are those
     /// that the decision has looked at so far.
     pub(super) async fn parsed_now(
         &self,
+        current: &CachedSubject,
         content: &Content,
         subjects: &mut Subjects,
     ) -> Result<Arc<Canonical>, RegistryError> {
         if content.stored.references.is_empty() {
             return self.parsed(content).await;
         }
+        current.note_followed();
         let read = self.read_stored(content, Form::Canonical, subjects).await;
         read.map(|(_, canonical)| canonical).map_err(|error| corrupt(content.stored.id, error))
     }
@@ -162,16 +165,20 @@ impl Registry {
     /// [`Self::parsed_now`].
     pub(super) async fn normal_key(
         &self,
+        current: &CachedSubject,
         content: &Arc<Content>,
         subjects: &mut Subjects,
     ) -> Result<(DedupKey, u32), RegistryError> {
         if let Some(known) = content.normal_key.get() {
             return Ok(*known);
         }
+        if !content.stored.references.is_empty() {
+            current.note_followed();
+        }
         // A stored schema without a normal form is its own.
         let normal = match self.read_stored(content, Form::Normal, subjects).await {
             Ok((_, canonical)) => canonical,
-            Err(RegistryError::InvalidSchema { .. }) => self.parsed_now(content, subjects).await?,
+            Err(RegistryError::InvalidSchema { .. }) => self.parsed_now(current, content, subjects).await?,
             Err(error) => return Err(error),
         };
         let known = (normal.text_key(), normal.steps_from(content.stored.text.len(), Form::Normal));

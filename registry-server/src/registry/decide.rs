@@ -181,7 +181,7 @@ impl Registry {
         candidate: &Candidate,
         budget: &mut Budget,
     ) -> Result<Vec<TagChange>, RegistryError> {
-        let latest = self.parsed_now(latest, &mut Subjects::new()).await?;
+        let latest = self.parsed_now(current, latest, &mut Subjects::new()).await?;
         let version = current.live_newest_first().next().map_or(Part::Versions, |entry| Part::Version(entry.version));
         budget.spend(latest.reading_steps(Form::Canonical), &current.subject, version)?;
         let kept = latest.parsed.tags().into_iter().map(|tagged| TagChange {

@@ -107,7 +107,8 @@ impl Registry {
         let current = self.subject(subject).await?;
         self.newcomers.note(&current);
         Ok(match self.known(&current, input, terms).await? {
-            Look::Known(known) => Look::Known(known),
+            Look::Known(known) if !current.has_followed() || self.stands(&current).await? => Look::Known(known),
+            Look::Known(_) => Look::Unknown(Seen { current, is_asked: false, candidate: None }),
             Look::Unknown(candidate) => Look::Unknown(Seen { current, is_asked: true, candidate }),
         })
     }

@@ -99,7 +99,7 @@ impl<'c> EarlierVersions<'c> {
             }
             // On the heap: what is known already needs none of it.
             let Some(content) = Box::pin(self.content(registry, entry)).await? else { continue };
-            let read = Box::pin(registry.parsed_now(&content, &mut self.subjects)).await;
+            let read = Box::pin(registry.parsed_now(self.current, &content, &mut self.subjects)).await;
             let canonical = match read {
                 // What it refers to is gone, as it may be itself.
                 Err(RegistryError::Corrupt { .. })

@@ -86,13 +86,7 @@ impl References {
     }
 }
 
-/// Sorts references as the normal form has them, and merges repeated ones.
-pub(super) fn sort_normally(references: &mut Vec<&StoredReference>) {
-    references.sort_by(|a, b| in_normal_order(a, b));
-    references.dedup();
-}
-
-/// References as the normal form has them.
+/// References as the normal form has them: sorted by name, repeated ones merged.
 pub(super) fn normal(mut references: Vec<StoredReference>) -> Arc<[StoredReference]> {
     references.sort_by(in_normal_order);
     references.dedup();

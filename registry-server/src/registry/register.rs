@@ -177,8 +177,7 @@ impl Registry {
             Err(error) => Err(error),
         };
         let is_of_store = told.as_ref().is_err_and(RegistryError::is_of_store);
-        // What cannot be read may have been purged with what it refers to since it was asked for.
-        let is_proven = is_of_store || (is_asked && !matches!(told, Err(RegistryError::Corrupt { .. })));
+        let is_proven = is_of_store || (is_asked && !current.has_followed());
         if is_proven || self.stands(&current).await? { told } else { Ok(None) }
     }
 

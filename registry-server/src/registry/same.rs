@@ -10,7 +10,7 @@ use schema_core::SchemaId;
 use schema_core::format::Reading;
 
 use crate::metrics::CacheName;
-use crate::store::{DedupKey, Deleted, Generation, StoredReference, SubjectKey, VersionEntry};
+use crate::store::{DedupKey, Deleted, Generation, SubjectKey, VersionEntry};
 
 use super::budget::{Budget, Part};
 use super::cache::CachedSubject;
@@ -121,7 +121,7 @@ impl Registry {
                 // Versions may differ in what stands beside their text alone.
                 Some((before, is_same)) if before.has_text_of(&content) => *is_same,
                 _ => {
-                    let Some(alike) = self.parsed_if_sound(&content, &mut subjects).await? else { continue };
+                    let Some(alike) = self.parsed_if_sound(current, &content, &mut subjects).await? else { continue };
                     budget.spend(
                         alike.reading_steps(Form::Canonical),
                         &current.subject,
@@ -156,10 +156,11 @@ impl Registry {
     /// The schema of a content; `None` for one that cannot be read (any more).
     async fn parsed_if_sound(
         &self,
+        current: &CachedSubject,
         content: &Content,
         subjects: &mut Subjects,
     ) -> Result<Option<Arc<Canonical>>, RegistryError> {
-        match self.parsed_now(content, subjects).await {
+        match self.parsed_now(current, content, subjects).await {
             Ok(canonical) => Ok(Some(canonical)),
             Err(RegistryError::Corrupt { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -252,10 +253,10 @@ impl Registry {
                 Ok((key, Reading::Likeness.steps(stored.text.len())))
             }
             Form::Canonical => {
-                let read = self.parsed_now(&content, subjects).await;
+                let read = self.parsed_now(current, &content, subjects).await;
                 read.map(|canonical| (canonical.likeness(), canonical.likeness_steps(form)))
             }
-            Form::Normal => self.normal_key(&content, subjects).await,
+            Form::Normal => self.normal_key(current, &content, subjects).await,
         };
         let likeness = match read {
             Ok((key, steps)) => Likeness { key: Some(key), steps },
@@ -287,9 +288,8 @@ fn is_met(wanted: &Candidate, stored: &Content, form: Form) -> bool {
     let same_references = || match form {
         Form::Canonical => references::say_the_same(wanted.references.iter(), stored.schema.references.iter()),
         Form::Normal => {
-            let mut sorted: Vec<&StoredReference> = stored.schema.references.iter().collect();
-            references::sort_normally(&mut sorted);
-            references::say_the_same(wanted.references.iter(), sorted.into_iter())
+            let sorted = references::normal(stored.schema.references.to_vec());
+            references::say_the_same(wanted.references.iter(), sorted.iter())
         }
     };
     (wanted.references.is_empty() || same_references())

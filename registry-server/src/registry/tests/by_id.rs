@@ -36,6 +36,15 @@ pub(super) async fn writing_and_deaf() -> (Registry, Registry, Arc<OddStore>) {
     (writing, registry_over(&deaf), deaf)
 }
 
+/// Purges whole subjects, one after the other.
+pub(super) async fn purge(registry: &Registry, names: &[&str]) {
+    for name in names {
+        for mode in [DeleteMode::Soft, DeleteMode::Permanent] {
+            registry.delete_subject(&subject(name), mode).await.unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_guid_has_its_content_also_where_another_node_has_given_the_id_again() {
     let (writing, reading, _store) = writing_and_deaf().await;

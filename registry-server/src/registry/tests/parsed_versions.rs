@@ -2,7 +2,7 @@
 
 use super::super::Force;
 use super::super::parsed_versions::EarlierVersions;
-use super::by_id::writing_and_deaf;
+use super::by_id::{purge, writing_and_deaf};
 use super::content::{put_config, register_on, schema};
 use super::*;
 use crate::metrics::CacheName;
@@ -158,11 +158,7 @@ async fn what_a_version_refers_to_is_compared_as_it_is_now_on_a_node_that_hears_
         assert!(check(&deaf, &inline).await.is_empty());
         assert!(deaf.lookup(&subject("s"), &inline, Deleted::Hide).await.is_ok());
 
-        for name in ["s", "base"] {
-            for mode in [DeleteMode::Soft, DeleteMode::Permanent] {
-                writing.delete_subject(&subject(name), mode).await.unwrap();
-            }
-        }
+        purge(&writing, &["s", "base"]).await;
         register(&writing, "base", &symbol("B")).await.unwrap();
         mode(Some(Mode::Import)).await;
         register_on(&writing, "s", &referring, import).await.unwrap();
@@ -192,11 +188,7 @@ async fn a_version_that_is_purged_with_what_it_refers_to_is_left_out() {
         let seen = store.inner.revision(&subject("s").key).await.unwrap();
         deaf.versions(&subject("s"), Deleted::Hide).await.unwrap();
         deaf.schema_by_id(2, None).await.unwrap().unwrap();
-        for name in ["s", "base"] {
-            for mode in [DeleteMode::Soft, DeleteMode::Permanent] {
-                writing.delete_subject(&subject(name), mode).await.unwrap();
-            }
-        }
+        purge(&writing, &["s", "base"]).await;
 
         // Asked just before it went.
         store.tell_late(&subject("s"), seen);

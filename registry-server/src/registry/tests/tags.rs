@@ -6,7 +6,7 @@ use schema_core::tags::{Entity, EntityKind, TagChange};
 use serde_json::{Value, json};
 
 use super::super::{Terms, VersionChange};
-use super::by_id::{set_alias, writing_and_deaf};
+use super::by_id::{purge, set_alias, writing_and_deaf};
 use super::content::{referring, register_on, schema};
 use super::*;
 
@@ -64,11 +64,7 @@ async fn tags_of_a_version_that_is_purged_with_what_it_refers_to_are_not_taken_o
     let seen = store.inner.revision(&subject("s").key).await.unwrap();
     deaf.versions(&subject("s"), Deleted::Hide).await.unwrap();
     deaf.schema_by_id(2, None).await.unwrap().unwrap();
-    for name in ["s", "base"] {
-        for mode in [DeleteMode::Soft, DeleteMode::Permanent] {
-            writing.delete_subject(&subject(name), mode).await.unwrap();
-        }
-    }
+    purge(&writing, &["s", "base"]).await;
 
     // Asked just before it went.
     store.tell_late(&subject("s"), seen);
