@@ -129,9 +129,9 @@ impl Registry {
         self.caches.contents.insert((Arc::clone(context), id), Arc::new(content)).await;
     }
 
-    /// The schema behind a version of a subject, for decisions. What it refers to is what that is now: all of it may have been
-    /// purged, and have come again as something else, and this node may not have heard of it yet. `subjects` are those
-    /// that the decision has looked at so far.
+    /// The schema behind a version of a subject, for decisions. What it refers to is what that is now: all of it may
+    /// have been purged, and have come again as something else, and this node may not have heard of it yet. `subjects`
+    /// are those that the decision has looked at so far.
     pub(super) async fn parsed_now(
         &self,
         current: &CachedSubject,

@@ -115,8 +115,8 @@ async fn what_is_compared_in_normal_form_is_what_is_stored() {
     }
 }
 
-/// Two nodes: one purges a version with what it refers to, and gives that another text, between the other's looks at the
-/// two. Neither the version nor its new meaning was ever there with the other.
+/// Two nodes: one purges a version with what it refers to, and gives that another text, between the other's looks at
+/// the two. The version and that meaning were never there together.
 #[tokio::test]
 async fn nothing_is_told_of_a_version_that_went_before_what_it_refers_to_was_looked_up() {
     let enumeration = |symbol: &str| format!(r#"{{"type":"enum","name":"E","symbols":["{symbol}"]}}"#);
