@@ -13,8 +13,8 @@ use schema_core::{SchemaType, Version};
 
 use super::{Registry, RegistryError, Subject};
 
-/// The steps that a request has left. Each look of a register at its subject, and each decision, has them anew, since
-/// both are done again when something has moved: a busy registry refuses no schema that an idle one takes.
+/// The steps that a request has left. Each look at its subject, and each decision, has them anew, since both are done
+/// again when something has moved: a busy registry refuses no schema that an idle one takes.
 #[derive(Debug)]
 pub(super) struct Budget {
     /// Of the schema that was sent: the refusal is about it.

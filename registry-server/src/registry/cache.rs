@@ -41,7 +41,7 @@ use crate::store::{DedupKey, Generation, Revision, Scope, ScopeSnapshot, Subject
 
 use super::bounded::Bounded;
 use super::by_id::{NamedUse, SchemaInUse};
-use super::canonical::{Candidate, Canonical, Form, TextKey};
+use super::canonical::{Candidate, Canonical, Form, SchemaInput, TextKey};
 use super::content::Content;
 use super::gone::Gone;
 use super::inherit::Layers;
@@ -49,7 +49,7 @@ use super::parsed_versions::ParsedVersions;
 use super::properties::PropertyIndex;
 use super::same::{AlikeIndex, Likeness, LikenessKey};
 use super::weight::{self, trimmed};
-use super::{Found, Registry, RegistryError, Subject};
+use super::{Registry, RegistryError, Subject};
 
 /// All caches of a registry.
 pub(super) struct Caches {
@@ -93,7 +93,8 @@ pub(super) struct CachedSubject {
     alike_in_normal_form: OnceCell<AlikeIndex>,
     /// Of a subject whose level is transitive.
     parsed_versions: Option<ParsedVersions>,
-    has_followed: AtomicBool,
+    /// Whether something in it was found at a later moment than it was read (`moment`).
+    is_in_doubt: AtomicBool,
 }
 
 impl Caches {
@@ -312,19 +313,17 @@ impl Registry {
     }
 
     /// The finished answer about a version of a subject, kept while nothing of the subject changes.
-    pub(super) async fn finished_answer<E: From<RegistryError>>(
-        &self,
-        current: &CachedSubject,
-        entry: &VersionEntry,
-        make: impl FnOnce(&Found) -> Result<Bytes, E>,
-    ) -> Result<Bytes, E> {
-        let key = (current.subject.key.clone(), current.snapshot.revision, entry.version);
-        if let Some(known) = self.metrics.looked_up(CacheName::Versions, self.caches.versions.get(&key).await) {
-            return Ok(known);
-        }
-        let answer = trimmed(make(&Box::pin(self.found(current, entry)).await?)?);
+    pub(super) async fn finished_answer(&self, current: &CachedSubject, version: Version) -> Option<Bytes> {
+        let key = (current.subject.key.clone(), current.snapshot.revision, version);
+        self.metrics.looked_up(CacheName::Versions, self.caches.versions.get(&key).await)
+    }
+
+    /// Keeps an answer as finished.
+    pub(super) async fn finish_answer(&self, current: &CachedSubject, version: Version, answer: Bytes) -> Bytes {
+        let key = (current.subject.key.clone(), current.snapshot.revision, version);
+        let answer = trimmed(answer);
         self.caches.versions.insert(key, answer.clone()).await;
-        Ok(answer)
+        answer
     }
 
     /// Takes note of a version that was appended to a subject and of nothing else that changed.
@@ -359,7 +358,7 @@ impl CachedSubject {
             alike: OnceCell::new(),
             alike_in_normal_form: OnceCell::new(),
             parsed_versions: None,
-            has_followed: AtomicBool::new(false),
+            is_in_doubt: AtomicBool::new(false),
         };
         current.parsed_versions = current.level().is_transitive().then(ParsedVersions::default);
         if current.adds_metadata_or_rules() {
@@ -400,7 +399,7 @@ impl CachedSubject {
             alike: OnceCell::new_with(alike),
             alike_in_normal_form: OnceCell::new_with(alike_in_normal_form),
             parsed_versions: parsed_versions.map(|known| known.appended(self.snapshot.versions.len(), parsed)),
-            has_followed: AtomicBool::new(self.has_followed()),
+            is_in_doubt: AtomicBool::new(self.is_in_doubt()),
         }
     }
 
@@ -430,15 +429,17 @@ impl CachedSubject {
             + self.parsed_versions().map_or(0, |_| ParsedVersions::bytes(versions))
     }
 
-    /// Whether anybody has followed references of its versions. What those mean is looked up later than the versions,
-    /// and may have come again after these were purged: what is decided then is of one moment only if the revision
-    /// still stands.
-    pub(super) fn has_followed(&self) -> bool {
-        self.has_followed.load(Ordering::Relaxed)
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.is_in_doubt.load(Ordering::Relaxed)
     }
 
-    pub(super) fn note_followed(&self) {
-        self.has_followed.store(true, Ordering::Relaxed);
+    pub(super) fn note_doubt(&self) {
+        self.is_in_doubt.store(true, Ordering::Relaxed);
+    }
+
+    /// The form into which what is sent is brought: normal where the request or the config says so.
+    pub(super) fn form_of(&self, sent: &SchemaInput) -> Form {
+        if sent.normalize || self.normalizes() { Form::Normal } else { Form::Canonical }
     }
 
     /// Whether it stands as long as the store tells this revision.

@@ -262,13 +262,6 @@ pub(super) enum Form {
     Normal,
 }
 
-impl Form {
-    /// Normal where the request or the config says so.
-    pub(super) fn of(normalize: bool) -> Self {
-        if normalize { Self::Normal } else { Self::Canonical }
-    }
-}
-
 /// What a text is remembered by: all that the result depends on is hashed.
 pub(super) type TextKey = [u8; 32];
 

@@ -14,6 +14,7 @@ use crate::store::VersionEntry;
 use super::budget::{Budget, Part};
 use super::cache::CachedSubject;
 use super::canonical::{Candidate, Canonical, Form, SchemaInput, off_worker};
+use super::moment::Moment;
 use super::parsed_versions::EarlierVersions;
 use super::properties::PropertyIndex;
 use super::{INLINE_BYTES_MAX, Registry, RegistryError, Selector, Subject, reserved_fields};
@@ -23,7 +24,8 @@ impl Registry {
     /// tell why not; none when it is compatible.
     ///
     /// # Errors
-    /// [`RegistryError::VersionNotFound`] for a version by number that is not there, or the schema is bad.
+    /// [`RegistryError::VersionNotFound`] for a version by number that is not there, or the schema is bad; or
+    /// [`RegistryError::Crowded`], after which the same call may succeed.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
@@ -33,7 +35,21 @@ impl Registry {
         against: Option<Selector>,
         input: &SchemaInput,
     ) -> Result<Vec<String>, RegistryError> {
-        let current = self.subject(subject).await?;
+        let moment = &mut Moment::with(input);
+        let look = async || {
+            let current = self.subject(subject).await?;
+            let checked = self.check_in(&current, against, input).await;
+            Ok(if self.is_of_one_moment(&current, &checked, moment).await? { Some(checked?) } else { None })
+        };
+        self.at_one_moment(subject, look).await
+    }
+
+    async fn check_in(
+        &self,
+        current: &CachedSubject,
+        against: Option<Selector>,
+        input: &SchemaInput,
+    ) -> Result<Vec<String>, RegistryError> {
         // A version that is not there is told before a text that is no schema.
         let entry = match against {
             Some(Selector::Number(version)) => {
@@ -45,20 +61,20 @@ impl Registry {
         };
         let Some(text) = input.given_text() else { return Err(RegistryError::EmptySchema) };
         let budget = &mut self.budget(input.schema_type);
-        let form = Form::of(input.normalize || current.normalizes());
+        let form = current.form_of(input);
         let strictness = if current.validates_new_schemas() { Strictness::New } else { Strictness::Stored };
         let new = self.candidate(current.context(), input, text, form, strictness).await?;
-        let latest = self.latest(&current).await?;
+        let latest = self.latest(current).await?;
         // The group that it belongs to may be inherited.
         let new = current.inherit(new, latest.as_deref(), false)?;
-        self.must_have_targets(&current, &new).await?;
+        self.must_have_targets(current, &new).await?;
         if against.is_none() {
-            return self.check_against_history(&current, &new, budget).await;
+            return self.check_against_history(current, &new, budget).await;
         }
-        let group = self.group(&current, &new).await?;
+        let group = self.group(current, &new).await?;
         let compared = entry.filter(|entry| group.is_none_or(|group| group.has(entry)));
-        let reserved = self.reserved_breaches(&current, &new, compared).await?;
-        Ok(together(&current, reserved, self.check_each(&current, &new, compared, budget).await?))
+        let reserved = self.reserved_breaches(current, &new, compared).await?;
+        Ok(together(current, reserved, self.check_each(current, &new, compared, budget).await?))
     }
 
     /// Checks against the versions that the level in force asks for, and the names that metadata reserves.
@@ -87,7 +103,7 @@ impl Registry {
             return Ok(Vec::new());
         }
         let previous = match previous {
-            Some(entry) => self.content_of(&current.subject.key, entry).await?,
+            Some(entry) => self.content_in(current, entry).await?,
             None => None,
         };
         let previous = previous.as_ref().and_then(|content| content.schema.metadata.as_deref());

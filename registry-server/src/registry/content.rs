@@ -104,8 +104,21 @@ impl Registry {
         Ok(None)
     }
 
+    /// As [`Self::content_of`], for a decision on the subject, which is in doubt where the version has been purged.
+    pub(super) async fn content_in(
+        &self,
+        current: &CachedSubject,
+        entry: &VersionEntry,
+    ) -> Result<Option<Arc<Content>>, RegistryError> {
+        let content = self.content_of(&current.subject.key, entry).await?;
+        if content.is_none() {
+            current.note_doubt();
+        }
+        Ok(content)
+    }
+
     /// Whether a version has not been purged since it was read.
-    pub(super) async fn is_there(&self, subject: &SubjectKey, entry: &VersionEntry) -> Result<bool, RegistryError> {
+    async fn is_there(&self, subject: &SubjectKey, entry: &VersionEntry) -> Result<bool, RegistryError> {
         let now = self.store.subject_snapshot(subject).await?.versions;
         let is_it =
             |own: &VersionEntry| (own.version, own.id, own.dedup_key) == (entry.version, entry.id, entry.dedup_key);
@@ -141,7 +154,7 @@ impl Registry {
         if content.stored.references.is_empty() {
             return self.parsed(content).await;
         }
-        current.note_followed();
+        current.note_doubt();
         let read = self.read_stored(content, Form::Canonical, subjects).await;
         read.map(|(_, canonical)| canonical).map_err(|error| corrupt(content.stored.id, error))
     }
@@ -173,7 +186,7 @@ impl Registry {
             return Ok(*known);
         }
         if !content.stored.references.is_empty() {
-            current.note_followed();
+            current.note_doubt();
         }
         // A stored schema without a normal form is its own.
         let normal = match self.read_stored(content, Form::Normal, subjects).await {

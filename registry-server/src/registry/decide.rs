@@ -39,16 +39,15 @@ impl Registry {
             return Ok(Look::Unknown(None));
         }
         let form = form(current, input, terms);
-        let context = current.context();
         let budget = &mut self.budget(input.schema_type);
-        match self.candidate(context, input, text, form, strictness(current, terms)).await {
+        match self.candidate(current.context(), input, text, form, strictness(current, terms)).await {
             Ok(candidate) => match self.fitting(current, &candidate, form, terms, budget).await? {
                 Some(known) => Ok(Look::Known(known)),
                 None => Ok(Look::Unknown(Some(candidate))),
             },
             // A schema that would be refused today may have been taken before.
             Err(error @ RegistryError::InvalidSchema { .. }) if strictness(current, terms) == Strictness::New => {
-                match self.candidate(context, input, text, form, Strictness::Stored).await {
+                match self.candidate(current.context(), input, text, form, Strictness::Stored).await {
                     Ok(candidate) => match self.fitting(current, &candidate, form, terms, budget).await {
                         Ok(Some(known)) => Ok(Look::Known(known)),
                         // Who repairs the schema gets further than who raises a limit.
@@ -106,7 +105,7 @@ impl Registry {
     ) -> Result<Decision, RegistryError> {
         must_take(current, terms)?;
         let latest = self.latest(current).await?;
-        let input = &*whole(input, latest.as_deref())?;
+        let input = &*whole(current, input, latest.as_deref())?;
         let budget = &mut self.budget(input.schema_type);
         let form = form(current, input, terms);
         let text = input.given_text().unwrap_or_default();
@@ -246,11 +245,19 @@ fn registered(entry: &VersionEntry, candidate: &Candidate) -> Registered {
 }
 
 /// The input, or what the latest version has where it gives no text.
-fn whole<'i>(input: &'i SchemaInput, latest: Option<&Content>) -> Result<Cow<'i, SchemaInput>, RegistryError> {
+fn whole<'i>(
+    current: &CachedSubject,
+    input: &'i SchemaInput,
+    latest: Option<&Content>,
+) -> Result<Cow<'i, SchemaInput>, RegistryError> {
     if input.has_text() {
         return Ok(Cow::Borrowed(input));
     }
     let Some(latest) = latest else { return Err(RegistryError::EmptySchema) };
+    if !latest.schema.references.is_empty() {
+        // They are followed as those of the version, later than that was read.
+        current.note_doubt();
+    }
     let references = latest.schema.references.iter();
     Ok(Cow::Owned(SchemaInput {
         schema_type: latest.schema.schema_type,
@@ -263,7 +270,7 @@ fn whole<'i>(input: &'i SchemaInput, latest: Option<&Content>) -> Result<Cow<'i,
 /// An import is stored as it comes.
 fn form(current: &CachedSubject, input: &SchemaInput, terms: &Terms) -> Form {
     let is_import = terms.id.is_some() && takes_ids(current.mode());
-    Form::of(!is_import && (input.normalize || current.normalizes()))
+    if is_import { Form::Canonical } else { current.form_of(input) }
 }
 
 fn strictness(current: &CachedSubject, terms: &Terms) -> Strictness {

@@ -11,6 +11,7 @@ use crate::store::{Revision, StoreErrorKind, SubjectSnapshot};
 
 use super::cache::CachedSubject;
 use super::canonical::{Candidate, SchemaInput};
+use super::moment::Moment;
 use super::register::{Look, Registered, Terms};
 use super::{Registry, RegistryError, Subject};
 
@@ -48,10 +49,11 @@ impl Registry {
         subject: &Subject,
         input: &SchemaInput,
         terms: &Terms,
+        moment: &mut Moment<'_>,
     ) -> Result<Look<Seen>, RegistryError> {
         // On the heap, here and below: what is rarely done would make every request's future large.
         let Some(current) = self.last_seen(subject).await else {
-            return Box::pin(self.look_anew(subject, input, terms)).await;
+            return Box::pin(self.look_anew(subject, input, terms, moment)).await;
         };
         let told = match self.known(&current, input, terms).await {
             Ok(Look::Unknown(candidate)) => {
@@ -60,12 +62,10 @@ impl Registry {
             Ok(Look::Known(known)) => Ok(Look::Known(known)),
             Err(error) => Err(error),
         };
-        // A store that is away is not asked once more.
-        let is_proven = told.as_ref().is_err_and(|error| error.is_of_store());
-        if is_proven || self.stands(&current).await? {
+        if self.is_true_now(&current, &told).await? {
             return told;
         }
-        Box::pin(self.look_anew(subject, input, terms)).await
+        Box::pin(self.look_anew(subject, input, terms, moment)).await
     }
 
     /// As it is now, where others have the turn or wait for it: what they all come with may be there already, written
@@ -76,11 +76,12 @@ impl Registry {
         subject: &Subject,
         input: &SchemaInput,
         terms: &Terms,
+        moment: &mut Moment<'_>,
     ) -> Result<Look<Seen>, RegistryError> {
         if seen.is_asked || !self.queues.has_members(&seen.current.subject) {
             return Ok(Look::Unknown(seen));
         }
-        Box::pin(self.look_anew(subject, input, terms)).await
+        Box::pin(self.look_anew(subject, input, terms, moment)).await
     }
 
     /// What is there, where the store takes no writes; or the store's `error` where it is not.
@@ -90,8 +91,9 @@ impl Registry {
         subject: &Subject,
         input: &SchemaInput,
         terms: &Terms,
+        moment: &mut Moment<'_>,
     ) -> Result<Registered, RegistryError> {
-        match self.look_anew(subject, input, terms).await {
+        match self.look_anew(subject, input, terms, moment).await {
             Ok(Look::Known(known)) => Ok(known),
             Ok(Look::Unknown(_)) | Err(_) => Err(error),
         }
@@ -103,19 +105,21 @@ impl Registry {
         subject: &Subject,
         input: &SchemaInput,
         terms: &Terms,
+        moment: &mut Moment<'_>,
     ) -> Result<Look<Seen>, RegistryError> {
         let current = self.subject(subject).await?;
         self.newcomers.note(&current);
-        Ok(match self.known(&current, input, terms).await? {
-            Look::Known(known) if !current.has_followed() || self.stands(&current).await? => Look::Known(known),
-            Look::Known(_) => Look::Unknown(Seen { current, is_asked: false, candidate: None }),
-            Look::Unknown(candidate) => Look::Unknown(Seen { current, is_asked: true, candidate }),
-        })
-    }
-
-    /// Whether nothing of a subject has moved.
-    pub(super) async fn stands(&self, seen: &CachedSubject) -> Result<bool, RegistryError> {
-        Ok(seen.is_of(self.revision(&seen.subject.key).await?))
+        let told = match self.known(&current, input, terms).await {
+            Ok(Look::Unknown(candidate)) => {
+                return Ok(Look::Unknown(Seen { current, is_asked: true, candidate }));
+            }
+            Ok(Look::Known(known)) => Ok(Look::Known(known)),
+            Err(error) => Err(error),
+        };
+        if self.is_of_one_moment(&current, &told, moment).await? {
+            return told;
+        }
+        Ok(Look::Unknown(Seen { current, is_asked: false, candidate: None }))
     }
 
     /// The subject as it was when it was last looked at; `None` where that does not say what is meant.

@@ -12,8 +12,9 @@ use crate::store::{DEFAULT_CONTEXT, SchemaUse, SubjectKey, VersionEntry};
 use super::budget::Budget;
 use super::by_id::SchemaInUse;
 use super::cache::CachedSubject;
-use super::canonical::{Form, SchemaInput};
+use super::canonical::SchemaInput;
 use super::content::Content;
+use super::moment::Moment;
 use super::same::is_visible;
 use super::{Deleted, Found, Registry, RegistryError, Selector, Subject, default_context, schema_id};
 
@@ -23,7 +24,8 @@ impl Registry {
     ///
     /// # Errors
     /// [`RegistryError::SubjectNotFound`] when the subject has no version that may be seen,
-    /// [`RegistryError::SchemaNotFound`] when none of them has the schema.
+    /// [`RegistryError::SchemaNotFound`] when none of them has the schema; or [`RegistryError::Crowded`], after which
+    /// the same call may succeed.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
@@ -33,19 +35,37 @@ impl Registry {
         input: &SchemaInput,
         deleted: Deleted,
     ) -> Result<Found, RegistryError> {
+        let moment = &mut Moment::with(input);
+        self.at_one_moment(subject, async || self.lookup_once(subject, input, deleted, moment).await).await
+    }
+
+    /// `None` where what was found is not of one moment.
+    async fn lookup_once(
+        &self,
+        subject: &Subject,
+        input: &SchemaInput,
+        deleted: Deleted,
+        moment: &mut Moment<'_>,
+    ) -> Result<Option<Found>, RegistryError> {
         let current = self.subject(subject).await?;
         let budget = &mut self.budget(input.schema_type);
         let found = self.lookup_in(&current, input, deleted, budget).await;
-        if let Err(RegistryError::SubjectNotFound { .. } | RegistryError::SchemaNotFound) = found {
+        if !self.is_of_one_moment(&current, &found, moment).await? {
+            return Ok(None);
+        }
+        if is_not_found(&found) {
             for other in self.elsewhere(&current.subject).await? {
                 let other = self.subject_itself(&other).await?;
-                match self.lookup_in(&other, input, deleted, budget).await {
-                    Err(RegistryError::SubjectNotFound { .. } | RegistryError::SchemaNotFound) => {}
-                    found => return found,
+                let found = self.lookup_in(&other, input, deleted, budget).await;
+                if !self.is_of_one_moment(&other, &found, moment).await? {
+                    return Ok(None);
+                }
+                if !is_not_found(&found) {
+                    return found.map(Some);
                 }
             }
         }
-        found
+        found.map(Some)
     }
 
     async fn lookup_in(
@@ -55,7 +75,7 @@ impl Registry {
         deleted: Deleted,
         budget: &mut Budget,
     ) -> Result<Found, RegistryError> {
-        let form = Form::of(input.normalize || current.normalizes());
+        let form = current.form_of(input);
         // A text that is no schema is told before a subject that is not there.
         let wanted = match input.given_text() {
             Some(text) => {
@@ -74,7 +94,8 @@ impl Registry {
     /// that has it.
     ///
     /// # Errors
-    /// [`RegistryError::SubjectNotFound`] or [`RegistryError::VersionNotFound`].
+    /// [`RegistryError::SubjectNotFound`] or [`RegistryError::VersionNotFound`]; or [`RegistryError::Crowded`], after
+    /// which the same call may succeed.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
@@ -84,8 +105,11 @@ impl Registry {
         selector: Selector,
         deleted: Deleted,
     ) -> Result<Found, RegistryError> {
-        let (current, entry) = self.chosen(subject, selector, deleted).await?;
-        self.found(&current, &entry).await
+        let look = async || {
+            let (current, entry) = self.chosen(subject, selector, deleted).await?;
+            self.found(&current, &entry).await
+        };
+        self.at_one_moment(subject, look).await
     }
 
     /// As [`Self::version`], as an answer: `make` is asked only where the answer is not known from before, so it has
@@ -104,7 +128,13 @@ impl Registry {
         make: impl FnOnce(&Found) -> Result<Bytes, E>,
     ) -> Result<Bytes, E> {
         let (current, entry) = self.chosen(subject, selector, deleted).await?;
-        self.finished_answer(&current, &entry, make).await
+        if let Some(known) = self.finished_answer(&current, entry.version).await {
+            return Ok(known);
+        }
+        match Box::pin(self.found(&current, &entry)).await? {
+            Some(found) => Ok(self.finish_answer(&current, entry.version, make(&found)?).await),
+            None => make(&Box::pin(self.version(subject, selector, deleted)).await?),
+        }
     }
 
     /// The version that is meant, and the subject that has it.
@@ -153,8 +183,11 @@ impl Registry {
         selector: Selector,
         deleted: Deleted,
     ) -> Result<Found, RegistryError> {
-        let current = self.subject(subject).await?;
-        self.found(&current, &current.chosen(selector, deleted)?).await
+        let look = async || {
+            let current = self.subject(subject).await?;
+            self.found(&current, &current.chosen(selector, deleted)?).await
+        };
+        self.at_one_moment(subject, look).await
     }
 
     /// The versions of a subject, ascending.
@@ -254,7 +287,8 @@ impl Registry {
     /// The newest version whose metadata has all these properties.
     ///
     /// # Errors
-    /// [`RegistryError::SubjectNotFound`], or [`RegistryError::SchemaNotFound`] when no version has them.
+    /// [`RegistryError::SubjectNotFound`], or [`RegistryError::SchemaNotFound`] when no version has them; or
+    /// [`RegistryError::Crowded`], after which the same call may succeed.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
@@ -264,11 +298,25 @@ impl Registry {
         properties: &[(String, String)],
         deleted: Deleted,
     ) -> Result<Found, RegistryError> {
-        let current = self.subject(subject).await?;
-        current.must_have_versions(deleted)?;
-        let index = self.properties(&current).await?;
+        let moment = &mut Moment::default();
+        let look = async || {
+            let current = self.subject(subject).await?;
+            current.must_have_versions(deleted)?;
+            let found = self.with_metadata(&current, properties, deleted).await;
+            Ok(if self.is_of_one_moment(&current, &found, moment).await? { Some(found?) } else { None })
+        };
+        self.at_one_moment(subject, look).await
+    }
+
+    async fn with_metadata(
+        &self,
+        current: &CachedSubject,
+        properties: &[(String, String)],
+        deleted: Deleted,
+    ) -> Result<Found, RegistryError> {
+        let index = self.properties(current).await?;
         for entry in current.visible(deleted).rev().filter(|entry| index.has_all(entry.version, properties)) {
-            let Some(content) = self.content_of(&current.subject.key, entry).await? else { continue };
+            let Some(content) = self.content_in(current, entry).await? else { continue };
             let Some(metadata) = &content.schema.metadata else { continue };
             if properties.iter().all(|(key, value)| metadata.properties.get(key) == Some(value)) {
                 return Ok(Found { subject: current.subject.clone(), entry: entry.clone(), content });
@@ -281,7 +329,7 @@ impl Registry {
     /// itself may be soft-deleted.
     ///
     /// # Errors
-    /// [`RegistryError::SubjectNotFound`] or [`RegistryError::VersionNotFound`].
+    /// As [`Self::version`].
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
@@ -328,19 +376,22 @@ impl Registry {
     /// The content of the newest live version.
     pub(super) async fn latest(&self, current: &CachedSubject) -> Result<Option<Arc<Content>>, RegistryError> {
         for entry in current.live_newest_first() {
-            if let Some(content) = self.content_of(&current.subject.key, entry).await? {
+            if let Some(content) = self.content_in(current, entry).await? {
                 return Ok(Some(content));
             }
         }
         Ok(None)
     }
 
-    /// A version with its content.
-    pub(super) async fn found(&self, current: &CachedSubject, entry: &VersionEntry) -> Result<Found, RegistryError> {
+    /// A version with its content; `None` when it has been purged since it was read.
+    async fn found(&self, current: &CachedSubject, entry: &VersionEntry) -> Result<Option<Found>, RegistryError> {
         let content = self.content_of(&current.subject.key, entry).await?;
-        let content = content.ok_or(RegistryError::VersionNotFound { version: i64::from(entry.version.0) })?;
-        Ok(Found { subject: current.subject.clone(), entry: entry.clone(), content })
+        Ok(content.map(|content| Found { subject: current.subject.clone(), entry: entry.clone(), content }))
     }
+}
+
+fn is_not_found(found: &Result<Found, RegistryError>) -> bool {
+    matches!(found, Err(RegistryError::SubjectNotFound { .. } | RegistryError::SchemaNotFound))
 }
 
 impl CachedSubject {

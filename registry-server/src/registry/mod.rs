@@ -33,6 +33,7 @@ mod listing;
 mod lookup;
 mod metadata;
 mod mode;
+mod moment;
 mod parsed_versions;
 mod properties;
 mod queue;

@@ -99,16 +99,7 @@ impl<'c> EarlierVersions<'c> {
             }
             // On the heap: what is known already needs none of it.
             let Some(content) = Box::pin(self.content(registry, entry)).await? else { continue };
-            let read = Box::pin(registry.parsed_now(self.current, &content, &mut self.subjects)).await;
-            let canonical = match read {
-                // What it refers to is gone, as it may be itself.
-                Err(RegistryError::Corrupt { .. })
-                    if !Box::pin(registry.is_there(&self.current.subject.key, entry)).await? =>
-                {
-                    continue;
-                }
-                read => read?,
-            };
+            let canonical = Box::pin(registry.parsed_now(self.current, &content, &mut self.subjects)).await?;
             if let Some(place) = self.current.place(entry.version) {
                 self.read.push((place, Arc::downgrade(&canonical)));
             }
@@ -143,7 +134,7 @@ impl<'c> EarlierVersions<'c> {
         let ahead = self.ahead.get(&entry.id).filter(|content| content.stored.dedup_key == entry.dedup_key);
         match ahead {
             Some(content) => Ok(Some(Arc::clone(content))),
-            None => registry.content_of(subject, entry).await,
+            None => registry.content_in(self.current, entry).await,
         }
     }
 

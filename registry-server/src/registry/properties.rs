@@ -80,7 +80,7 @@ impl Registry {
         let load = async {
             let versions = stream::iter(&current.snapshot.versions);
             let contents = versions.map(async |entry| {
-                let content = self.content_of(&current.subject.key, entry).await?;
+                let content = self.content_in(current, entry).await?;
                 Ok::<_, RegistryError>((entry.version, content))
             });
             let mut index = PropertyIndex::default();

@@ -7,16 +7,13 @@ use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
+use super::moment::TRIES_MAX;
 use super::{RegistryError, Subject};
 use crate::store::StoreErrorKind;
 
 /// Writers that may wait for one subject. A fleet of producers that starts at once registers one schema from
 /// thousands of processes; beyond this the answer is to come back later.
 const WAITING_MAX: usize = 4096;
-
-/// How often a writer decides again because something it had looked at moved. In one process the queue keeps writers
-/// of one subject apart, so only changes in other scopes and other processes get in between.
-const TRIES_MAX: usize = 8;
 
 /// Who has waited for longer than this when the one before it found the store away is told so, in place of a try of its
 /// own: a store that hangs costs each try a second and a half, and everyone is promised an answer within two seconds.
@@ -76,7 +73,8 @@ impl Queues {
     }
 
     /// Looks, decides and writes in the turn of `of`, and all of it again when what was looked at has moved before it
-    /// was written: `attempt` answers `None` then. The answer is about `name`.
+    /// was written: `attempt` answers `None` then. As writers of one subject are kept apart, only changes in other
+    /// scopes and by other processes get in between. The answer is about `name`.
     ///
     /// # Errors
     /// [`RegistryError::Crowded`] when too many wait already, or it moved [`TRIES_MAX`] times; else the attempt's, or

@@ -12,6 +12,7 @@ use crate::store::{Inserted, NewId, NewNumber, NewVersion, VersionEntry};
 use super::cache::CachedSubject;
 use super::canonical::{Candidate, Form, Schema, SchemaInput};
 use super::last_seen::{Seen, takes_no_writes};
+use super::moment::Moment;
 use super::{Registry, RegistryError, Subject, stored_json};
 
 /// What a register checks.
@@ -129,11 +130,12 @@ impl Registry {
         now_ms: i64,
     ) -> Result<Registered, RegistryError> {
         // Producers register at every start, so most calls end here, without a turn and in any mode.
-        let seen = match self.look(subject, input, terms).await? {
+        let moment = &mut Moment::with(input);
+        let seen = match self.look(subject, input, terms, moment).await? {
             Look::Known(known) => return Ok(known),
             Look::Unknown(seen) => seen,
         };
-        let seen = match self.look_again_in_a_crowd(seen, subject, input, terms).await? {
+        let seen = match self.look_again_in_a_crowd(seen, subject, input, terms, moment).await? {
             Look::Known(known) => return Ok(known),
             Look::Unknown(seen) => seen,
         };
@@ -142,12 +144,12 @@ impl Registry {
         let attempt = async |seen| {
             let seen = match seen {
                 Some(seen) => seen,
-                None => match Box::pin(self.look_anew(subject, input, terms)).await? {
+                None => match Box::pin(self.look_anew(subject, input, terms, moment)).await? {
                     Look::Known(known) => return Ok(Some(known)),
                     Look::Unknown(seen) => seen,
                 },
             };
-            self.register_on(seen, subject, input, terms, now_ms).await
+            self.register_on(seen, subject, input, terms, now_ms, moment).await
         };
         self.queues.until_it_stands_from(seen, &turn, subject.name(), attempt).await
     }
@@ -160,6 +162,7 @@ impl Registry {
         input: &SchemaInput,
         terms: &Terms,
         now_ms: i64,
+        moment: &mut Moment<'_>,
     ) -> Result<Option<Registered>, RegistryError> {
         let Seen { current, is_asked, candidate } = seen;
         let told = match self.decide(&current, input, terms, candidate).await {
@@ -168,7 +171,7 @@ impl Registry {
                 let written = self.write(&current, *plan, now_ms).await;
                 return match written {
                     Err(error) if !is_asked && takes_no_writes(&error) => {
-                        Box::pin(self.known_anew(error, subject, input, terms)).await.map(Some)
+                        Box::pin(self.known_anew(error, subject, input, terms, moment)).await.map(Some)
                     }
                     written => written,
                 };
@@ -176,9 +179,11 @@ impl Registry {
             Ok(Decision::Known(known)) => Ok(Some(known)),
             Err(error) => Err(error),
         };
-        let is_of_store = told.as_ref().is_err_and(RegistryError::is_of_store);
-        let is_proven = is_of_store || (is_asked && !current.has_followed());
-        if is_proven || self.stands(&current).await? { told } else { Ok(None) }
+        let may_be_told = match is_asked {
+            true => self.is_of_one_moment(&current, &told, moment).await?,
+            false => self.is_true_now(&current, &told).await?,
+        };
+        if may_be_told { told } else { Ok(None) }
     }
 
     /// Writes what was decided; `None` when something has moved since.

@@ -79,7 +79,7 @@ impl Registry {
         let deleted_one = || current.visible(Deleted::Only).rev().find(|entry| entry.dedup_key == key);
         let exact = live.or_else(|| (deleted != Deleted::Hide).then(deleted_one).flatten());
         if let Some(entry) = exact
-            && let Some(content) = self.content_of(&current.subject.key, entry).await?
+            && let Some(content) = self.content_in(current, entry).await?
         {
             return Ok(Some(Found { subject: current.subject.clone(), entry: entry.clone(), content }));
         }
@@ -116,7 +116,7 @@ impl Registry {
         let mut subjects = Subjects::new();
         for place in self.alike(current, Form::Canonical, budget).await?.newest_first(&likeness) {
             let entry = &current.snapshot.versions[place];
-            let Some(content) = self.content_of(&current.subject.key, entry).await? else { continue };
+            let Some(content) = self.content_in(current, entry).await? else { continue };
             let is_same = match &before {
                 // Versions may differ in what stands beside their text alone.
                 Some((before, is_same)) if before.has_text_of(&content) => *is_same,
@@ -145,7 +145,7 @@ impl Registry {
             if !is_visible(entry, deleted) {
                 continue;
             }
-            let Some(content) = self.content_of(&current.subject.key, entry).await? else { continue };
+            let Some(content) = self.content_in(current, entry).await? else { continue };
             if is_met(wanted, &content, form) {
                 return Ok(Some(Found { subject: current.subject.clone(), entry: entry.clone(), content }));
             }
@@ -243,7 +243,7 @@ impl Registry {
         }
         let content = match content {
             Some(content) => Some(Arc::clone(content)),
-            None => self.content_of(&current.subject.key, entry).await?,
+            None => self.content_in(current, entry).await?,
         };
         let Some(content) = content else { return Ok(Likeness { key: None, steps: 0 }) };
         let stored = &content.stored;

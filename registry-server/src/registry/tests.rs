@@ -22,6 +22,7 @@ mod content;
 mod last_seen;
 mod lists;
 mod memory;
+mod moment;
 mod odd_store;
 mod parsed_versions;
 mod references;

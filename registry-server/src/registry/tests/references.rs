@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::store::Mode;
 
 use super::super::{Force, SchemaInput, Terms};
-use super::by_id::{purge, set_alias, writing_and_deaf};
+use super::by_id::{purge, writing_and_deaf};
 use super::content::{delete, reason, referring, register_on, schema};
 use super::*;
 
@@ -112,33 +112,6 @@ async fn what_is_compared_in_normal_form_is_what_is_stored() {
         let look_up = async |e: &str| registry.lookup(&subject("s"), &input(&r(&z(e))), Deleted::Hide).await;
         assert!(matches!(look_up(&one).await, Err(RegistryError::SchemaNotFound)));
         assert!(look_up(&two).await.is_ok());
-    }
-}
-
-/// Two nodes: one purges a version with what it refers to, and gives that another text, between the other's looks at
-/// the two. The version and that meaning were never there together.
-#[tokio::test]
-async fn nothing_is_told_of_a_version_that_went_before_what_it_refers_to_was_looked_up() {
-    let enumeration = |symbol: &str| format!(r#"{{"type":"enum","name":"E","symbols":["{symbol}"]}}"#);
-    let of = |e: &str| format!(r#"{{"type":"record","name":"R","fields":[{{"name":"e","type":{e}}}]}}"#);
-    let to = json!({"references": [{"name": "E", "subject": "base", "version": 1}]});
-    // It fits the former meaning alone, or is what the version would be with the new one.
-    for sent in [enumeration("A"), enumeration("B")] {
-        let (writing, deaf, store) = writing_and_deaf().await;
-        register(&writing, "base", &input(&enumeration("A"))).await.unwrap();
-        register(&writing, "s", &schema(&of(r#""E""#), to.clone())).await.unwrap();
-        set_alias(&writing, "old", "s").await;
-        let seen = store.inner.revision(&subject("s").key).await.unwrap();
-        deaf.versions(&subject("s"), Deleted::Hide).await.unwrap();
-        deaf.schema_by_id(2, None).await.unwrap().unwrap();
-        purge(&writing, &["s", "base"]).await;
-        register(&writing, "base", &input(&enumeration("B"))).await.unwrap();
-
-        // Asked just before it went.
-        store.tell_late(&subject("s"), seen);
-        let registered = register_on(&deaf, "old", &input(&of(&sent)), Terms::default()).await.unwrap();
-
-        assert_eq!((registered.id, registered.version, registered.is_new), (SchemaId(4), Version(1), true), "{sent}");
     }
 }
 

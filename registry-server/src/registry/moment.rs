@@ -1,0 +1,123 @@
+//! Answers of one moment: what is told of a subject was true of all of it at once.
+//!
+//! A subject is read first, and the contents of its versions behind that. As contents do not change, what comes of it
+//! was true when the subject was read, with three exceptions:
+//!
+//! - References of its versions were followed. What they lead to stays as it is only as long as those stay that refer
+//!   to it; it may have come again as something else.
+//! - References of what was sent were followed, which nothing holds yet.
+//! - A version was purged before its content was read, and is passed over.
+//!
+//! Mostly the subject's revision still stands then. In one that is written all the time it does not; there it is enough
+//! that the versions that were looked at are still there, and that what was sent meant the same before and after.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::store::{SubjectKey, Target, VersionEntry};
+
+use super::cache::CachedSubject;
+use super::canonical::SchemaInput;
+use super::{Registry, RegistryError, Subject};
+
+/// How often is looked again, or decided again, because something that had been looked at moved.
+pub(super) const TRIES_MAX: usize = 8;
+
+/// A request that looks until what it finds is of one moment.
+#[derive(Debug, Default)]
+pub(super) struct Moment<'i> {
+    sent: Option<&'i SchemaInput>,
+    /// What that meant to a subject behind the last look at it.
+    meanings: HashMap<SubjectKey, Meaning>,
+}
+
+/// The versions that references lead to, and whether one of them is soft-deleted; `None` for a reference that leads
+/// nowhere.
+type Meaning = Option<(HashSet<Target>, bool)>;
+
+impl<'i> Moment<'i> {
+    /// Of a request with a schema.
+    pub(super) fn with(sent: &'i SchemaInput) -> Self {
+        Self { sent: Some(sent), meanings: HashMap::new() }
+    }
+
+    /// What was sent, if it refers to anything.
+    fn referring(&self) -> Option<&'i SchemaInput> {
+        self.sent.filter(|sent| !sent.references.is_empty())
+    }
+}
+
+impl Registry {
+    /// Looks until what was found is of one moment: `look` answers `None` where it is not.
+    ///
+    /// # Errors
+    /// [`RegistryError::Crowded`] when `subject` moved [`TRIES_MAX`] times; else those of `look`.
+    ///
+    /// # Cancel safety
+    /// That of `look`.
+    pub(super) async fn at_one_moment<T>(
+        &self,
+        subject: &Subject,
+        mut look: impl AsyncFnMut() -> Result<Option<T>, RegistryError>,
+    ) -> Result<T, RegistryError> {
+        for _ in 0..TRIES_MAX {
+            if let Some(told) = look().await? {
+                return Ok(told);
+            }
+        }
+        Err(RegistryError::Crowded { subject: subject.name().to_owned() })
+    }
+
+    /// Whether what was found in a subject, which was asked for before that, was true at one moment.
+    pub(super) async fn is_of_one_moment<T>(
+        &self,
+        current: &CachedSubject,
+        found: &Result<T, RegistryError>,
+        moment: &mut Moment<'_>,
+    ) -> Result<bool, RegistryError> {
+        if !current.is_in_doubt() && moment.referring().is_none() || self.is_true_now(current, found).await? {
+            return Ok(true);
+        }
+        Box::pin(self.was_true_then(current, moment)).await
+    }
+
+    /// Whether what was found in a subject is true at this moment. A store that is away is not asked once more.
+    pub(super) async fn is_true_now<T>(
+        &self,
+        current: &CachedSubject,
+        found: &Result<T, RegistryError>,
+    ) -> Result<bool, RegistryError> {
+        Ok(found.as_ref().is_err_and(RegistryError::is_of_store) || self.stands(current).await?)
+    }
+
+    /// Whether nothing of a subject has moved.
+    pub(super) async fn stands(&self, seen: &CachedSubject) -> Result<bool, RegistryError> {
+        Ok(seen.is_of(self.revision(&seen.subject.key).await?))
+    }
+
+    /// Whether what was found was true when the subject was read, though that has moved since.
+    async fn was_true_then(&self, current: &CachedSubject, moment: &mut Moment<'_>) -> Result<bool, RegistryError> {
+        let now = self.subject_itself(&current.subject).await?;
+        let is_there = |entry: &VersionEntry| now.version(entry.version).is_some_and(|own| own.is_same_as(entry));
+        let are_there = current.snapshot.versions.iter().all(is_there);
+        let Some(sent) = moment.referring() else { return Ok(are_there) };
+        let meaning = self.meaning(current, sent).await?;
+        let before = moment.meanings.insert(current.subject.key.clone(), meaning.clone());
+        Ok(are_there && before == Some(meaning))
+    }
+
+    async fn meaning(&self, current: &CachedSubject, sent: &SchemaInput) -> Result<Meaning, RegistryError> {
+        let (text, form) = (sent.text.as_deref().unwrap_or_default(), current.form_of(sent));
+        match self.resolve(sent.schema_type, current.context(), text, &sent.references, form).await {
+            Ok(references) => Ok(Some((references.targets, references.deleted.is_some()))),
+            Err(RegistryError::InvalidSchema { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl VersionEntry {
+    /// Whether it is the same version, soft-deleted meanwhile or not, and no other one of its number.
+    fn is_same_as(&self, other: &Self) -> bool {
+        Self { deleted: other.deleted, ..self.clone() } == *other
+    }
+}
