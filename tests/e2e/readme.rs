@@ -1,9 +1,9 @@
-//! Every command of README.md and CONTRIBUTING.md works as it stands there.
+//! Every command of README.md, CONTRIBUTING.md and docs/schemas.md works as it stands there.
 //!
-//! In the README `cargo run [--release] --bin X --` and `cargo build` are replaced by the built binaries, and `./test`
-//! by a check that it is there. Of CONTRIBUTING.md, whose commands build everything in several ways, the names are
-//! checked. With `./test --long` nothing is replaced and the commands of both run in a fresh clone. Those that need
-//! Apache Kafka are run by `tests/services/kafka/readme_commands.rs`.
+//! In the README and the guide `cargo run [--release] --bin X --` and `cargo build` are replaced by the built binaries,
+//! and `./test` by a check that it is there. Of CONTRIBUTING.md, whose commands build everything in several ways, the
+//! names are checked. With `./test --long` nothing is replaced and the commands of README.md and CONTRIBUTING.md run in
+//! a fresh clone. Those that need Apache Kafka are run by `tests/services/kafka/readme_commands.rs`.
 
 mod dependencies;
 mod names;
@@ -13,7 +13,9 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use end_to_end_tests::binaries::workspace;
-use end_to_end_tests::markdown::{PROGRAMS_AS_COMMANDS, commands, commands_with, commands_with_programs, services};
+use end_to_end_tests::markdown::{
+    PROGRAMS_AS_COMMANDS, answers, commands, commands_with, commands_with_programs, services,
+};
 
 use self::names::Names;
 use self::shell::Shell;
@@ -53,6 +55,29 @@ fn every_command_works() {
     for (answer, told) in answers.iter().zip(told) {
         assert!(told.iter().all(|part| answer.contains(part)), "{answer} does not tell {told:?}");
     }
+}
+
+#[test]
+fn every_command_of_the_guide_on_schemas_is_answered_as_it_says() {
+    let guide = std::fs::read_to_string(workspace().join("docs/schemas.md")).unwrap();
+    let mut shell = Shell::with_built_binaries().unwrap();
+    let mut answered = Vec::new();
+    for command in commands(&guide) {
+        let printed = shell.run(&command).unwrap_or_else(|error| panic!("`{command}`: {error:#}"));
+        if command.starts_with("curl ") {
+            answered.push(without_time(&printed));
+        }
+    }
+
+    let told: Vec<String> = answers(&guide).into_iter().map(without_time).collect();
+    assert!(answered.len() > 10, "{answered:#?}");
+    assert_eq!(answered, told);
+}
+
+/// An answer without the time of its version.
+fn without_time(answer: &str) -> String {
+    let (before, after) = answer.trim_end().split_once("\"ts\":").unwrap_or((answer.trim_end(), ""));
+    format!("{before}{}", after.trim_start_matches(|digit: char| digit.is_ascii_digit()))
 }
 
 #[test]

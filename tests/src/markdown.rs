@@ -61,6 +61,13 @@ pub fn commands_with(service: &str, markdown: &str) -> Vec<String> {
     found
 }
 
+/// What commands answer, as a page tells it: the lines of its `json` blocks.
+#[must_use]
+pub fn answers(markdown: &str) -> Vec<&str> {
+    let blocks = markdown.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next());
+    blocks.flat_map(str::lines).collect()
+}
+
 /// What a person typed in a line of a session: after the prompt `$`, or the prompt `>` of a continued line.
 fn typed(line: &str) -> Option<&str> {
     line.strip_prefix("$ ").or_else(|| line.strip_prefix("> "))
