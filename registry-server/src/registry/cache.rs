@@ -93,7 +93,8 @@ pub(super) struct CachedSubject {
     alike_in_normal_form: OnceCell<AlikeIndex>,
     /// Of a subject whose level is transitive.
     parsed_versions: Option<ParsedVersions>,
-    /// Whether something in it was found at a later moment than it was read (`moment`).
+    /// Whether something in it was found at a later moment than it was read (`moment`). Never taken back: what is
+    /// remembered of it was found so.
     is_in_doubt: AtomicBool,
 }
 

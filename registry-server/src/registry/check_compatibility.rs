@@ -39,7 +39,7 @@ impl Registry {
         let look = async || {
             let current = self.subject(subject).await?;
             let checked = self.check_in(&current, against, input).await;
-            Ok(if self.is_of_one_moment(&current, &checked, moment).await? { Some(checked?) } else { None })
+            self.of_one_moment(&current, checked, moment).await
         };
         self.at_one_moment(subject, look).await
     }

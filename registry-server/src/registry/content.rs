@@ -119,10 +119,7 @@ impl Registry {
 
     /// Whether a version has not been purged since it was read.
     async fn is_there(&self, subject: &SubjectKey, entry: &VersionEntry) -> Result<bool, RegistryError> {
-        let now = self.store.subject_snapshot(subject).await?.versions;
-        let is_it =
-            |own: &VersionEntry| (own.version, own.id, own.dedup_key) == (entry.version, entry.id, entry.dedup_key);
-        Ok(now.iter().any(is_it))
+        Ok(self.store.subject_snapshot(subject).await?.versions.iter().any(|own| own.is_same_as(entry)))
     }
 
     /// Takes note of a content that was written: the next version of its subject is compared with it. What has

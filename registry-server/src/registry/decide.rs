@@ -105,7 +105,7 @@ impl Registry {
     ) -> Result<Decision, RegistryError> {
         must_take(current, terms)?;
         let latest = self.latest(current).await?;
-        let input = &*whole(current, input, latest.as_deref())?;
+        let input = &*whole(input, latest.as_deref())?;
         let budget = &mut self.budget(input.schema_type);
         let form = form(current, input, terms);
         let text = input.given_text().unwrap_or_default();
@@ -245,19 +245,11 @@ fn registered(entry: &VersionEntry, candidate: &Candidate) -> Registered {
 }
 
 /// The input, or what the latest version has where it gives no text.
-fn whole<'i>(
-    current: &CachedSubject,
-    input: &'i SchemaInput,
-    latest: Option<&Content>,
-) -> Result<Cow<'i, SchemaInput>, RegistryError> {
+fn whole<'i>(input: &'i SchemaInput, latest: Option<&Content>) -> Result<Cow<'i, SchemaInput>, RegistryError> {
     if input.has_text() {
         return Ok(Cow::Borrowed(input));
     }
     let Some(latest) = latest else { return Err(RegistryError::EmptySchema) };
-    if !latest.schema.references.is_empty() {
-        // They are followed as those of the version, later than that was read.
-        current.note_doubt();
-    }
     let references = latest.schema.references.iter();
     Ok(Cow::Owned(SchemaInput {
         schema_type: latest.schema.schema_type,

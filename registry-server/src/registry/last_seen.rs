@@ -2,8 +2,8 @@
 //!
 //! What is written proves that the decision stands, since the store compares revisions under its lock. So a new schema
 //! costs no question; whatever else comes of a decision (the schema is there, it is refused) is told once the store has
-//! said that nothing has moved. A subject that was never seen may be new: it is taken for that as long as those were
-//! that came before it.
+//! said that nothing has moved, or comes of a look that has asked (`moment`). A subject that was never seen may be new:
+//! it is taken for that as long as those were that came before it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -116,10 +116,8 @@ impl Registry {
             Ok(Look::Known(known)) => Ok(Look::Known(known)),
             Err(error) => Err(error),
         };
-        if self.is_of_one_moment(&current, &told, moment).await? {
-            return told;
-        }
-        Ok(Look::Unknown(Seen { current, is_asked: false, candidate: None }))
+        let told = self.of_one_moment(&current, told, moment).await?;
+        Ok(told.unwrap_or(Look::Unknown(Seen { current, is_asked: false, candidate: None })))
     }
 
     /// The subject as it was when it was last looked at; `None` where that does not say what is meant.

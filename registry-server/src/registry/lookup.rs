@@ -49,23 +49,19 @@ impl Registry {
     ) -> Result<Option<Found>, RegistryError> {
         let current = self.subject(subject).await?;
         let budget = &mut self.budget(input.schema_type);
-        let found = self.lookup_in(&current, input, deleted, budget).await;
-        if !self.is_of_one_moment(&current, &found, moment).await? {
-            return Ok(None);
-        }
-        if is_not_found(&found) {
+        let found = self.lookup_in(&current, input, deleted, budget, moment).await;
+        let told = self.of_one_moment(&current, found, moment).await;
+        if is_not_found(&told) {
             for other in self.elsewhere(&current.subject).await? {
                 let other = self.subject_itself(&other).await?;
-                let found = self.lookup_in(&other, input, deleted, budget).await;
-                if !self.is_of_one_moment(&other, &found, moment).await? {
-                    return Ok(None);
-                }
-                if !is_not_found(&found) {
-                    return found.map(Some);
+                let found = self.lookup_in(&other, input, deleted, budget, moment).await;
+                let told = self.of_one_moment(&other, found, moment).await;
+                if !is_not_found(&told) {
+                    return told;
                 }
             }
         }
-        found.map(Some)
+        told
     }
 
     async fn lookup_in(
@@ -74,6 +70,7 @@ impl Registry {
         input: &SchemaInput,
         deleted: Deleted,
         budget: &mut Budget,
+        moment: &mut Moment<'_>,
     ) -> Result<Found, RegistryError> {
         let form = current.form_of(input);
         // A text that is no schema is told before a subject that is not there.
@@ -87,7 +84,11 @@ impl Registry {
         };
         current.must_have_versions(deleted)?;
         let Some(wanted) = wanted else { return Err(RegistryError::SchemaNotFound) };
-        self.find(current, &wanted, form, deleted, budget).await?.ok_or(RegistryError::SchemaNotFound)
+        let found = self.find(current, &wanted, form, deleted, budget).await?.ok_or(RegistryError::SchemaNotFound)?;
+        if found.entry.dedup_key == wanted.dedup_key() {
+            moment.note_found_by_key();
+        }
+        Ok(found)
     }
 
     /// One version of a subject; where the default context's has none, that of the first of the same name elsewhere
@@ -303,7 +304,7 @@ impl Registry {
             let current = self.subject(subject).await?;
             current.must_have_versions(deleted)?;
             let found = self.with_metadata(&current, properties, deleted).await;
-            Ok(if self.is_of_one_moment(&current, &found, moment).await? { Some(found?) } else { None })
+            self.of_one_moment(&current, found, moment).await
         };
         self.at_one_moment(subject, look).await
     }
@@ -390,7 +391,7 @@ impl Registry {
     }
 }
 
-fn is_not_found(found: &Result<Found, RegistryError>) -> bool {
+fn is_not_found<T>(found: &Result<T, RegistryError>) -> bool {
     matches!(found, Err(RegistryError::SubjectNotFound { .. } | RegistryError::SchemaNotFound))
 }
 

@@ -9,25 +9,29 @@
 //! - A version was purged before its content was read, and is passed over.
 //!
 //! Mostly the subject's revision still stands then. In one that is written all the time it does not; there it is enough
-//! that the versions that were looked at are still there, and that what was sent meant the same before and after.
+//! that the versions that were there are there still, and that what was sent meant the same before and after.
+//!
+//! That is promised of the subject that is asked, not of several at once: those that references or an alias lead to,
+//! and those of its name in other contexts, are each read at a moment of its own.
 
 use std::collections::{HashMap, HashSet};
 
-use crate::store::{SubjectKey, Target, VersionEntry};
+use crate::store::{SubjectKey, Target};
 
 use super::cache::CachedSubject;
 use super::canonical::SchemaInput;
 use super::{Registry, RegistryError, Subject};
 
-/// How often is looked again, or decided again, because something that had been looked at moved.
+/// Tries of a look or a decision, each because something moved that the one before had looked at.
 pub(super) const TRIES_MAX: usize = 8;
 
-/// A request that looks until what it finds is of one moment.
+/// What a request knows of the moments of its looks.
 #[derive(Debug, Default)]
 pub(super) struct Moment<'i> {
     sent: Option<&'i SchemaInput>,
     /// What that meant to a subject behind the last look at it.
     meanings: HashMap<SubjectKey, Meaning>,
+    is_proven: bool,
 }
 
 /// The versions that references lead to, and whether one of them is soft-deleted; `None` for a reference that leads
@@ -37,7 +41,14 @@ type Meaning = Option<(HashSet<Target>, bool)>;
 impl<'i> Moment<'i> {
     /// Of a request with a schema.
     pub(super) fn with(sent: &'i SchemaInput) -> Self {
-        Self { sent: Some(sent), meanings: HashMap::new() }
+        Self { sent: Some(sent), ..Self::default() }
+    }
+
+    /// Takes note that the last look found a version by the key of what was sent. That was so when the subject was
+    /// read, whatever has moved since: the version holds what both refer to. Not so where that is a latest version,
+    /// which may have been another one then.
+    pub(super) fn note_found_by_key(&mut self) {
+        self.is_proven = self.sent.is_some_and(|sent| sent.references.iter().all(|own| own.version != Some(-1)));
     }
 
     /// What was sent, if it refers to anything.
@@ -50,7 +61,7 @@ impl Registry {
     /// Looks until what was found is of one moment: `look` answers `None` where it is not.
     ///
     /// # Errors
-    /// [`RegistryError::Crowded`] when `subject` moved [`TRIES_MAX`] times; else those of `look`.
+    /// [`RegistryError::Crowded`] when none of [`TRIES_MAX`] looks at `subject` was; else those of `look`.
     ///
     /// # Cancel safety
     /// That of `look`.
@@ -67,17 +78,18 @@ impl Registry {
         Err(RegistryError::Crowded { subject: subject.name().to_owned() })
     }
 
-    /// Whether what was found in a subject, which was asked for before that, was true at one moment.
-    pub(super) async fn is_of_one_moment<T>(
+    /// What was found in `current`, which was asked for since the request came; `None` if that was true at no moment.
+    pub(super) async fn of_one_moment<T>(
         &self,
         current: &CachedSubject,
-        found: &Result<T, RegistryError>,
+        found: Result<T, RegistryError>,
         moment: &mut Moment<'_>,
-    ) -> Result<bool, RegistryError> {
-        if !current.is_in_doubt() && moment.referring().is_none() || self.is_true_now(current, found).await? {
-            return Ok(true);
-        }
-        Box::pin(self.was_true_then(current, moment)).await
+    ) -> Result<Option<T>, RegistryError> {
+        let is_sure = moment.is_proven || !(current.is_in_doubt() || moment.referring().is_some());
+        let may_be_told = is_sure
+            || self.is_true_now(current, &found).await?
+            || Box::pin(self.was_true_then(current, moment)).await?;
+        if may_be_told { found.map(Some) } else { Ok(None) }
     }
 
     /// Whether what was found in a subject is true at this moment. A store that is away is not asked once more.
@@ -97,8 +109,8 @@ impl Registry {
     /// Whether what was found was true when the subject was read, though that has moved since.
     async fn was_true_then(&self, current: &CachedSubject, moment: &mut Moment<'_>) -> Result<bool, RegistryError> {
         let now = self.subject_itself(&current.subject).await?;
-        let is_there = |entry: &VersionEntry| now.version(entry.version).is_some_and(|own| own.is_same_as(entry));
-        let are_there = current.snapshot.versions.iter().all(is_there);
+        let mut versions = current.snapshot.versions.iter();
+        let are_there = versions.all(|entry| now.version(entry.version).is_some_and(|own| own.is_same_as(entry)));
         let Some(sent) = moment.referring() else { return Ok(are_there) };
         let meaning = self.meaning(current, sent).await?;
         let before = moment.meanings.insert(current.subject.key.clone(), meaning.clone());
@@ -112,12 +124,5 @@ impl Registry {
             Err(RegistryError::InvalidSchema { .. }) => Ok(None),
             Err(error) => Err(error),
         }
-    }
-}
-
-impl VersionEntry {
-    /// Whether it is the same version, soft-deleted meanwhile or not, and no other one of its number.
-    fn is_same_as(&self, other: &Self) -> bool {
-        Self { deleted: other.deleted, ..self.clone() } == *other
     }
 }

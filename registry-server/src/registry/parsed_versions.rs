@@ -20,9 +20,9 @@ use super::{Registry, RegistryError, weight};
 
 /// Where the parsed schemas of a subject's versions are, by their place in its list.
 ///
-/// Invariant: each was read, with what it refers to, after the subject's revision was. So it is right while that
-/// stands: till then no live version loses its content, nor what that refers to. What comes by an append was read
-/// before; so it counts only if it refers to nothing.
+/// Invariant: each was read, with what it refers to, after the subject's revision was. So it is right while its version
+/// is there: till then that loses neither its content nor what that refers to. What comes by an append was read before;
+/// so it counts only if it refers to nothing.
 #[derive(Debug, Default)]
 pub(super) struct ParsedVersions(RwLock<Arc<[Weak<Canonical>]>>);
 
@@ -65,8 +65,8 @@ pub(super) struct EarlierVersions<'c> {
     /// Contents that were read together, by id, of the entries before this place.
     ahead: HashMap<SchemaId, Arc<Content>>,
     ahead_until: usize,
-    /// Those that references name, each asked for once: as long as the subject's revision stands, so does all that its
-    /// versions refer to.
+    /// Those that references name, each asked for once: as long as the subject's versions are there, so is all that
+    /// they refer to.
     subjects: Subjects,
     /// Not held: a check of large versions has one of them at a time.
     read: Vec<(usize, Weak<Canonical>)>,
@@ -87,7 +87,8 @@ impl<'c> EarlierVersions<'c> {
         }
     }
 
-    /// The next version with its schema; `None` behind the last. Those that have been purged since are left out.
+    /// The next version with its schema; `None` behind the last. Those that have been purged since are left out, or are
+    /// an error where what they refer to went with them; both leave the subject in doubt.
     pub(super) async fn next(
         &mut self,
         registry: &Registry,

@@ -26,6 +26,8 @@ static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 pub(super) struct PropertyIndex {
     /// Of the versions that have metadata. Sorted.
     hashes: HashMap<Version, Arc<[u64]>>,
+    /// Whether a version was purged before its content was read.
+    lacks_versions: bool,
 }
 
 impl PropertyIndex {
@@ -74,24 +76,34 @@ impl Registry {
     pub(super) async fn properties(&self, current: &CachedSubject) -> Result<Arc<PropertyIndex>, RegistryError> {
         let key = (current.subject.key.clone(), current.snapshot.revision);
         let known = self.caches.properties.get(&key).await;
-        if let Some(known) = self.metrics.looked_up(CacheName::Properties, known) {
-            return Ok(known);
-        }
+        let known = self.metrics.looked_up(CacheName::Properties, known);
         let load = async {
             let versions = stream::iter(&current.snapshot.versions);
             let contents = versions.map(async |entry| {
-                let content = self.content_in(current, entry).await?;
+                let content = self.content_of(&current.subject.key, entry).await?;
                 Ok::<_, RegistryError>((entry.version, content))
             });
             let mut index = PropertyIndex::default();
             let mut contents = contents.buffered(AT_ONCE);
             while let Some((version, content)) = contents.try_next().await? {
-                index.insert(version, content.and_then(|content| content.schema.metadata.clone()).as_deref());
+                match content {
+                    Some(content) => index.insert(version, content.schema.metadata.as_deref()),
+                    None => index.lacks_versions = true,
+                }
             }
             Ok(Arc::new(index))
         };
-        let index = self.caches.properties.get_or_load(&key, load).await;
-        index.map(|entry| entry.into_value()).map_err(|error: Arc<RegistryError>| error.into())
+        let index = match known {
+            Some(known) => known,
+            None => {
+                let loaded = self.caches.properties.get_or_load(&key, load).await;
+                loaded.map_err(|error: Arc<RegistryError>| RegistryError::from(error))?.into_value()
+            }
+        };
+        if index.lacks_versions {
+            current.note_doubt();
+        }
+        Ok(index)
     }
 
     /// Takes note of a version that was appended, where the versions before it are known.

@@ -176,14 +176,14 @@ impl Registry {
                     written => written,
                 };
             }
-            Ok(Decision::Known(known)) => Ok(Some(known)),
+            Ok(Decision::Known(known)) => Ok(known),
             Err(error) => Err(error),
         };
-        let may_be_told = match is_asked {
-            true => self.is_of_one_moment(&current, &told, moment).await?,
-            false => self.is_true_now(&current, &told).await?,
-        };
-        if may_be_told { told } else { Ok(None) }
+        // What stands in for a text that was not sent is of that state, too.
+        if is_asked && input.has_text() {
+            return self.of_one_moment(&current, told, moment).await;
+        }
+        if self.is_true_now(&current, &told).await? { told.map(Some) } else { Ok(None) }
     }
 
     /// Writes what was decided; `None` when something has moved since.

@@ -130,6 +130,14 @@ pub struct VersionEntry {
     pub timestamp_ms: i64,
 }
 
+impl VersionEntry {
+    /// Whether it is the same version, soft-deleted meanwhile or not, and no other one of its number.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        Self { deleted: other.deleted, ..self.clone() } == *other
+    }
+}
+
 /// SHA-256 over type, canonical text, references, metadata and rule set, each length-prefixed.
 pub type DedupKey = [u8; 32];
 

@@ -161,7 +161,7 @@ async fn a_check_does_not_pass_over_a_purged_version_and_the_one_that_came_befor
 }
 
 #[tokio::test]
-async fn the_latest_version_is_the_one_before_where_it_is_purged_meanwhile() {
+async fn the_latest_version_is_another_one_where_it_is_purged_meanwhile() {
     let metadata = json!({"metadata": {"properties": {"owner": "a"}}});
     let owned = async |writing: &Registry, fields: &str| {
         let own = schema(record(fields).text.as_deref().unwrap(), metadata.clone());
@@ -186,7 +186,9 @@ async fn the_latest_version_is_the_one_before_where_it_is_purged_meanwhile() {
         late.delete_version(version).await;
         let expected = if version == 2 { 3 } else { 1 };
 
-        assert_eq!(found().await, expected);
+        for _ in 0..2 {
+            assert_eq!(found().await, expected);
+        }
         assert_eq!(shown().await.entry.version.0, expected);
         let itself = late.node().await.version_in(&late.s, Selector::Latest, Deleted::Hide).await.unwrap();
         assert_eq!(itself.entry.version.0, expected);
@@ -194,35 +196,42 @@ async fn the_latest_version_is_the_one_before_where_it_is_purged_meanwhile() {
     }
 }
 
+/// Who sends no text means the latest version's, with what it refers to then.
 #[tokio::test]
-async fn what_a_purged_latest_version_referred_to_is_not_missed_by_who_sends_no_text() {
+async fn what_went_with_the_latest_version_is_not_missed_by_who_sends_no_text() {
     let before = async |writing: &Registry, _: &OddStore| {
         register(writing, "base", &input(&enumeration("A"))).await.unwrap();
         register(writing, "s", &with_reference()).await.unwrap();
     };
-    let late = Late::new(before, &[2]).await;
-    purge(&late.writing, &["s", "base"]).await;
-
     let sent = schema("", json!({"metadata": {"properties": {"owner": "a"}}}));
-    let refused = register_on(late.node().await, "old", &sent, Terms::default()).await.unwrap_err();
+    for is_purged in [false, true] {
+        let late = Late::new(before, &[2]).await;
+        for name in ["s", "base"] {
+            late.writing.delete_subject(&subject(name), DeleteMode::Soft).await.unwrap();
+        }
+        if is_purged {
+            for name in ["s", "base"] {
+                late.writing.delete_subject(&subject(name), DeleteMode::Permanent).await.unwrap();
+            }
+        }
 
-    assert!(matches!(refused, RegistryError::EmptySchema), "{refused:?}");
+        let refused = register_on(late.node().await, "old", &sent, Terms::default()).await.unwrap_err();
+
+        assert!(matches!(refused, RegistryError::EmptySchema), "{is_purged}: {refused:?}");
+    }
 }
 
 #[tokio::test]
 async fn what_was_found_counts_while_versions_come_and_not_where_one_goes_or_what_was_sent_means_another() {
     let (registry, _store) = registry().await;
-    for name in ["base", "other"] {
-        register(&registry, name, &input(&enumeration("A"))).await.unwrap();
-    }
+    register(&registry, "base", &input(&enumeration("A"))).await.unwrap();
     register(&registry, "s", &input(r#""int""#)).await.unwrap();
     let current = registry.subject_itself(&subject("s")).await.unwrap();
     let sent = with_reference();
     let (mut plain, mut referring) = (Moment::default(), Moment::with(&sent));
     let mut counts = async || {
-        let found = Ok::<_, RegistryError>(());
-        let plain = registry.is_of_one_moment(&current, &found, &mut plain).await.unwrap();
-        (plain, registry.is_of_one_moment(&current, &found, &mut referring).await.unwrap())
+        let plain = registry.of_one_moment(&current, Ok(()), &mut plain).await.unwrap();
+        (plain.is_some(), registry.of_one_moment(&current, Ok(()), &mut referring).await.unwrap().is_some())
     };
     let delete = async |name: &str, version: u32, mode| {
         registry.delete_version(&subject(name), Selector::Number(Version(version)), mode).await.unwrap()
@@ -263,4 +272,48 @@ async fn a_subject_that_moves_all_the_time_keeps_nobody_from_an_answer() {
     assert_eq!(register(&asking, "s", &known).await.unwrap(), (2, 1));
     let refused = register(&asking, "s", &unfit).await;
     assert!(matches!(refused, Err(RegistryError::Incompatible { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn only_what_is_found_through_references_costs_a_second_question() {
+    let (registry, store) = registry().await;
+    let inline = record_of(&enumeration("A"), json!([]));
+    let latest = record_of(r#""E""#, json!([{"name": "E", "subject": "base", "version": -1}]));
+    register(&registry, "base", &input(&enumeration("A"))).await.unwrap();
+    register(&registry, "plain", &inline).await.unwrap();
+    register(&registry, "s", &with_reference()).await.unwrap();
+    let costs = async |name: &str, sent: &SchemaInput| {
+        let name = subject(name);
+        let mut asked = [0; 2];
+        // The first time an index of the versions is made.
+        for _ in 0..2 {
+            store.revisions.store(0, Ordering::SeqCst);
+            registry.lookup(&name, sent, Deleted::Hide).await.unwrap();
+            asked[0] = store.revisions.swap(0, Ordering::SeqCst);
+            registry.check_compatibility(&name, None, sent).await.unwrap();
+            asked[1] = store.revisions.load(Ordering::SeqCst);
+        }
+        asked
+    };
+
+    assert_eq!(costs("plain", &inline).await, [1, 1]);
+    // Beside it the base of the version, and that of what is sent.
+    assert_eq!(costs("s", &inline).await, [3, 3]);
+    assert_eq!(costs("s", &with_reference()).await, [2, 4]);
+    assert_eq!(costs("s", &latest).await, [3, 4]);
+}
+
+#[tokio::test]
+async fn who_looks_in_vain_again_and_again_is_told_to_come_later() {
+    let (registry, _store) = registry().await;
+    let (s, mut looks) = (subject("s"), 0);
+    let look = async || {
+        looks += 1;
+        Ok(None::<()>)
+    };
+
+    let told = registry.at_one_moment(&s, look).await;
+
+    assert!(matches!(&told, Err(RegistryError::Crowded { subject }) if subject == "s"), "{told:?}");
+    assert_eq!(looks, 8);
 }
