@@ -12,7 +12,7 @@ use crate::store::{DEFAULT_CONTEXT, SchemaUse, SubjectKey, VersionEntry};
 use super::budget::Budget;
 use super::by_id::SchemaInUse;
 use super::cache::CachedSubject;
-use super::canonical::SchemaInput;
+use super::canonical::{Form, SchemaInput};
 use super::content::Content;
 use super::moment::Moment;
 use super::same::is_visible;
@@ -85,8 +85,8 @@ impl Registry {
         current.must_have_versions(deleted)?;
         let Some(wanted) = wanted else { return Err(RegistryError::SchemaNotFound) };
         let found = self.find(current, &wanted, form, deleted, budget).await?.ok_or(RegistryError::SchemaNotFound)?;
-        if found.entry.dedup_key == wanted.dedup_key() {
-            moment.note_found_by_key();
+        if form == Form::Canonical && found.entry.dedup_key == wanted.dedup_key() {
+            moment.note_found_by_key(&found.content);
         }
         Ok(found)
     }

@@ -6,7 +6,7 @@
 //! - References of its versions were followed. What they lead to stays as it is only as long as those stay that refer
 //!   to it; it may have come again as something else.
 //! - References of what was sent were followed, which nothing holds yet.
-//! - A version was purged before its content was read, and is passed over.
+//! - A version was gone before its content was read, and is passed over.
 //!
 //! Mostly the subject's revision still stands then. In one that is written all the time it does not; there it is enough
 //! that the versions that were there are there still, and that what was sent meant the same before and after.
@@ -20,9 +20,10 @@ use crate::store::{SubjectKey, Target};
 
 use super::cache::CachedSubject;
 use super::canonical::SchemaInput;
+use super::content::Content;
 use super::{Registry, RegistryError, Subject};
 
-/// Tries of a look or a decision, each because something moved that the one before had looked at.
+/// Tries of a look or a decision, the first included: others follow where something moved that was looked at.
 pub(super) const TRIES_MAX: usize = 8;
 
 /// What a request knows of the moments of its looks.
@@ -31,6 +32,7 @@ pub(super) struct Moment<'i> {
     sent: Option<&'i SchemaInput>,
     /// What that meant to a subject behind the last look at it.
     meanings: HashMap<SubjectKey, Meaning>,
+    /// Whether what the last look found is true, whatever has moved.
     is_proven: bool,
 }
 
@@ -44,11 +46,13 @@ impl<'i> Moment<'i> {
         Self { sent: Some(sent), ..Self::default() }
     }
 
-    /// Takes note that the last look found a version by the key of what was sent. That was so when the subject was
-    /// read, whatever has moved since: the version holds what both refer to. Not so where that is a latest version,
-    /// which may have been another one then.
-    pub(super) fn note_found_by_key(&mut self) {
-        self.is_proven = self.sent.is_some_and(|sent| sent.references.iter().all(|own| own.version != Some(-1)));
+    /// Takes note of a version that the last look found by the key of what was sent, not in normal form. Where the
+    /// text is the version's to the letter, that was so when the subject was read, whatever has moved since: the
+    /// version holds what both refer to. A latest version may have been another one then.
+    pub(super) fn note_found_by_key(&mut self, found: &Content) {
+        self.is_proven = self.sent.is_some_and(|sent| {
+            sent.given_text() == Some(&found.schema.text) && sent.references.iter().all(|own| own.version != Some(-1))
+        });
     }
 
     /// What was sent, if it refers to anything.
@@ -78,7 +82,8 @@ impl Registry {
         Err(RegistryError::Crowded { subject: subject.name().to_owned() })
     }
 
-    /// What was found in `current`, which was asked for since the request came; `None` if that was true at no moment.
+    /// What was found in `current`, which was asked for since the request came; `None` where it may have been true at
+    /// no moment.
     pub(super) async fn of_one_moment<T>(
         &self,
         current: &CachedSubject,

@@ -26,7 +26,7 @@ static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 pub(super) struct PropertyIndex {
     /// Of the versions that have metadata. Sorted.
     hashes: HashMap<Version, Arc<[u64]>>,
-    /// Whether a version was purged before its content was read.
+    /// Whether a version was gone before its content was read.
     lacks_versions: bool,
 }
 

@@ -179,11 +179,16 @@ impl Registry {
             Ok(Decision::Known(known)) => Ok(known),
             Err(error) => Err(error),
         };
-        // What stands in for a text that was not sent is of that state, too.
-        if is_asked && input.has_text() {
+        // What the latest version refers to is followed as if it had been sent, and may be soft-deleted since.
+        if is_asked && (input.has_text() || !self.latest_refers(&current).await?) {
             return self.of_one_moment(&current, told, moment).await;
         }
         if self.is_true_now(&current, &told).await? { told.map(Some) } else { Ok(None) }
+    }
+
+    /// Whether the newest live version refers to others.
+    async fn latest_refers(&self, current: &CachedSubject) -> Result<bool, RegistryError> {
+        Ok(self.latest(current).await?.is_some_and(|latest| !latest.schema.references.is_empty()))
     }
 
     /// Writes what was decided; `None` when something has moved since.

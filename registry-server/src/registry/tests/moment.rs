@@ -142,6 +142,56 @@ async fn nothing_is_told_of_a_version_that_went_before_what_is_sent_was_looked_u
     }
 }
 
+/// What was sent has the version's text only as it is read now, and could not be read then.
+#[tokio::test]
+async fn nothing_is_told_of_a_version_whose_key_what_is_sent_has_since_it_went() {
+    let named = |name: &str| input(&format!(r#"{{"type":"enum","name":"{name}","symbols":["A"]}}"#));
+    let of = |e: &str| {
+        let text = format!(r#"{{"type":"record","name":"shop.R","fields":[{{"name":"e","type":"{e}"}}]}}"#);
+        schema(&text, json!({"references": [{"name": "E", "subject": "base", "version": 1}]}))
+    };
+    let before = async |writing: &Registry, _: &OddStore| {
+        register(writing, "base", &named("E")).await.unwrap();
+        register(writing, "s", &of("E")).await.unwrap();
+    };
+    let late = Late::new(before, &[2]).await;
+    let sent = of("shop.E");
+    assert!(matches!(late.lookup(&sent).await, Err(RegistryError::InvalidSchema { .. })));
+    purge(&late.writing, &["s", "base"]).await;
+    register(&late.writing, "base", &named("shop.E")).await.unwrap();
+
+    let found = late.lookup(&sent).await;
+
+    assert!(matches!(found, Err(RegistryError::SubjectNotFound { .. })), "{found:?}");
+}
+
+/// Nor is what was sent in normal form, which depends on what it refers to.
+#[tokio::test]
+async fn nothing_is_told_of_a_version_whose_key_the_normal_form_has_since_it_went() {
+    let base =
+        |number: &str| input(&format!(r#"{{"type":"record","name":"B","fields":[{{"name":"n","type":"{number}"}}]}}"#));
+    let of = |default: &str| {
+        let field = format!(r#"{{"name":"b","type":"B","default":{{"n":{default}}}}}"#);
+        let references = json!({"references": [{"name": "B", "subject": "base", "version": 1}]});
+        schema(&format!(r#"{{"type":"record","name":"R","fields":[{field}]}}"#), references)
+    };
+    let before = async |writing: &Registry, _: &OddStore| {
+        register(writing, "base", &base("double")).await.unwrap();
+        for default in ["1", "1.0"] {
+            register(writing, "s", &of(default)).await.unwrap();
+        }
+    };
+    let late = Late::new(before, &[2, 3]).await;
+    let sent = SchemaInput { normalize: true, ..of("1") };
+    assert_eq!(late.lookup(&sent).await.unwrap(), 2);
+    purge(&late.writing, &["s", "base"]).await;
+    register(&late.writing, "base", &base("int")).await.unwrap();
+
+    let found = late.lookup(&sent).await;
+
+    assert!(matches!(found, Err(RegistryError::SubjectNotFound { .. })), "{found:?}");
+}
+
 #[tokio::test]
 async fn a_check_does_not_pass_over_a_purged_version_and_the_one_that_came_before_it_went() {
     for level in [Level::Backward, Level::BackwardTransitive] {
@@ -272,6 +322,10 @@ async fn a_subject_that_moves_all_the_time_keeps_nobody_from_an_answer() {
     assert_eq!(register(&asking, "s", &known).await.unwrap(), (2, 1));
     let refused = register(&asking, "s", &unfit).await;
     assert!(matches!(refused, Err(RegistryError::Incompatible { .. })), "{refused:?}");
+
+    register(&asking, "plain", &unfit).await.unwrap();
+    let as_before = SchemaInput { text: None, ..unfit };
+    assert_eq!(register(&asking, "plain", &as_before).await.unwrap(), (3, 1));
 }
 
 #[tokio::test]
@@ -279,6 +333,7 @@ async fn only_what_is_found_through_references_costs_a_second_question() {
     let (registry, store) = registry().await;
     let inline = record_of(&enumeration("A"), json!([]));
     let latest = record_of(r#""E""#, json!([{"name": "E", "subject": "base", "version": -1}]));
+    let spaced = record_of(r#" "E""#, json!([{"name": "E", "subject": "base", "version": 1}]));
     register(&registry, "base", &input(&enumeration("A"))).await.unwrap();
     register(&registry, "plain", &inline).await.unwrap();
     register(&registry, "s", &with_reference()).await.unwrap();
@@ -297,10 +352,12 @@ async fn only_what_is_found_through_references_costs_a_second_question() {
     };
 
     assert_eq!(costs("plain", &inline).await, [1, 1]);
-    // Beside it the base of the version, and that of what is sent.
+    // The subject, the base of its version, and the subject again.
     assert_eq!(costs("s", &inline).await, [3, 3]);
+    // The base of what is sent in between, too; by key nothing else is looked at.
     assert_eq!(costs("s", &with_reference()).await, [2, 4]);
     assert_eq!(costs("s", &latest).await, [3, 4]);
+    assert_eq!(costs("s", &spaced).await, [3, 4]);
 }
 
 #[tokio::test]
