@@ -179,11 +179,15 @@ impl Registry {
             Ok(Decision::Known(known)) => Ok(known),
             Err(error) => Err(error),
         };
+        // A store that is away is not asked once more.
+        if told.as_ref().is_err_and(RegistryError::is_of_store) {
+            return told.map(Some);
+        }
         // What the latest version refers to is followed as if it had been sent, and may be soft-deleted since.
         if is_asked && (input.has_text() || !self.latest_refers(&current).await?) {
             return self.of_one_moment(&current, told, moment).await;
         }
-        if self.is_true_now(&current, &told).await? { told.map(Some) } else { Ok(None) }
+        if self.stands(&current).await? { told.map(Some) } else { Ok(None) }
     }
 
     /// Whether the newest live version refers to others.
