@@ -29,6 +29,7 @@ mod identical;
 mod imports;
 mod nemesis;
 mod oracle;
+mod reborn;
 mod references;
 mod script;
 mod settings;
@@ -68,6 +69,9 @@ const IMPORTED_REFERENCE_ROUNDS: Rounds = (200, 8_000);
 /// Rounds of references alone to what grows.
 const GROWING_ROUNDS: Rounds = (40, 1_000);
 
+/// Rounds alone of what goes and comes again.
+const REBORN_ROUNDS: Rounds = (120, 4_000);
+
 /// Rounds of settings alone, of a context and of all contexts.
 const SETTING_ROUNDS: Rounds = (100, 4_000);
 
@@ -101,6 +105,8 @@ enum Kind {
     GlobalSettings,
     /// References to a version beside which others come.
     ReferencesToGrowing,
+    /// A version that goes and comes again with what it refers to.
+    Reborn,
 }
 
 impl Kind {
@@ -146,6 +152,7 @@ impl Kind {
             Self::Settings => play(world, batch, round, settings::settings(At::Context)).await,
             Self::GlobalSettings => play(world, batch, round, settings::settings(At::All)).await,
             Self::ReferencesToGrowing => play(world, batch, round, growing::growing()).await,
+            Self::Reborn => play(world, batch, round, reborn::reborn()).await,
         }
     }
 }
@@ -275,6 +282,13 @@ fn what_is_soft_deleted_is_removed_or_imports_refer_to_it() {
 fn versions_that_come_beside_one_keep_nobody_from_referring_to_it() {
     let violations =
         run(&Plan { rounds: GROWING_ROUNDS, kinds: &[Kind::ReferencesToGrowing], ..INCOMPATIBLE }).violations;
+
+    assert!(violations.is_empty(), "{}", violations.join("\n"));
+}
+
+#[test]
+fn what_is_told_of_a_version_was_there_with_what_it_refers_to() {
+    let violations = run(&Plan { rounds: REBORN_ROUNDS, kinds: &[Kind::Reborn], ..INCOMPATIBLE }).violations;
 
     assert!(violations.is_empty(), "{}", violations.join("\n"));
 }
