@@ -35,13 +35,8 @@ impl Registry {
         against: Option<Selector>,
         input: &SchemaInput,
     ) -> Result<Vec<String>, RegistryError> {
-        let moment = &mut Moment::with(input);
-        let look = async || {
-            let current = self.subject(subject).await?;
-            let checked = self.check_in(&current, against, input).await;
-            self.of_one_moment(&current, checked, moment).await
-        };
-        self.at_one_moment(subject, look).await
+        let check = async |current: &CachedSubject| self.check_in(current, against, input).await;
+        self.found_at_one_moment(subject, Moment::with(input), check).await
     }
 
     async fn check_in(

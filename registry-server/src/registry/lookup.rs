@@ -299,14 +299,8 @@ impl Registry {
         properties: &[(String, String)],
         deleted: Deleted,
     ) -> Result<Found, RegistryError> {
-        let moment = &mut Moment::default();
-        let look = async || {
-            let current = self.subject(subject).await?;
-            current.must_have_versions(deleted)?;
-            let found = self.with_metadata(&current, properties, deleted).await;
-            self.of_one_moment(&current, found, moment).await
-        };
-        self.at_one_moment(subject, look).await
+        let find = async |current: &CachedSubject| self.with_metadata(current, properties, deleted).await;
+        self.found_at_one_moment(subject, Moment::default(), find).await
     }
 
     async fn with_metadata(
@@ -315,6 +309,7 @@ impl Registry {
         properties: &[(String, String)],
         deleted: Deleted,
     ) -> Result<Found, RegistryError> {
+        current.must_have_versions(deleted)?;
         let index = self.properties(current).await?;
         for entry in current.visible(deleted).rev().filter(|entry| index.has_all(entry.version, properties)) {
             let Some(content) = self.content_in(current, entry).await? else { continue };

@@ -82,6 +82,27 @@ impl Registry {
         Err(RegistryError::Crowded { subject: subject.name().to_owned() })
     }
 
+    /// What `find` finds in the subject that a name means, at one moment.
+    ///
+    /// # Errors
+    /// As [`Self::at_one_moment`].
+    ///
+    /// # Cancel safety
+    /// That of `find`.
+    pub(super) async fn found_at_one_moment<T>(
+        &self,
+        subject: &Subject,
+        mut moment: Moment<'_>,
+        mut find: impl AsyncFnMut(&CachedSubject) -> Result<T, RegistryError>,
+    ) -> Result<T, RegistryError> {
+        let look = async || {
+            let current = self.subject(subject).await?;
+            let found = find(&current).await;
+            self.of_one_moment(&current, found, &mut moment).await
+        };
+        self.at_one_moment(subject, look).await
+    }
+
     /// What was found in `current`, which was asked for since the request came; `None` where it may have been true at
     /// no moment.
     pub(super) async fn of_one_moment<T>(
